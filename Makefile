@@ -1,0 +1,31 @@
+# `make run` and `make test` set up everything they need in .venv, once; PYTHON=python3.12 chooses the interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+READY := pyproject.toml constraints.txt
+
+.PHONY: run test lint clean
+
+run: .venv/.run
+	$(BIN)/python run.py -m
+
+test: .venv/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+
+.venv/.run: $(READY)
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else f"Skipbench needs Python 3.11 to 3.13, and $(PYTHON) is {v[0]}.{v[1]}; choose another: make run PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+.venv/.test: .venv/.run
+	$(PIP) install -c constraints.txt -e '.[test]'
+	@touch $@
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,50 @@
+"""The answer as plain numbers for other programs: a line a cell, a line a run, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from ablations.results import METRICS, Row
+
+Matrix = tuple[list[str], list[list[Any]]]  # headings, lines
+
+
+def flat_results(rows: Sequence[Row]) -> Matrix:
+    """A line a cell: swept axes, counts, mean and sd of every metric (None where unknown), sizes, seconds."""
+    stats = [f"{metric}_{part}" for metric in METRICS for part in ("mean", "sd")]
+    heads = [*_swept(rows), "n", "planned", "diverged", "failed", *stats, "params", "macs", "seconds", "cell"]
+    lines = [
+        [*row.shown.values(), row.n, row.planned, row.diverged, row.failed]
+        + [value for metric in METRICS for value in (row.metrics[metric].mean, row.metrics[metric].sd)]
+        + [row.params, row.macs, row.seconds.mean, row.cell]
+        for row in rows
+    ]
+    return heads, lines
+
+
+def flat_runs(rows: Sequence[Row]) -> Matrix:
+    """A line a run that left a record, failed ones included."""
+    heads = ["label", *_swept(rows), "seed", "status", "cause", *METRICS, "epochs", "seconds", "folder"]
+    lines = [
+        [record["label"], *row.shown.values(), record["seed"], record["status"], record["cause"]]
+        + [record["metrics"].get(metric) for metric in METRICS]
+        + [record.get("epochs"), record.get("seconds"), record["folder"]]
+        for row in rows
+        for record in sorted((*row.runs, *row.failures), key=lambda record: record["seed"])
+    ]
+    return heads, lines
+
+
+def comma_separated(rows: Sequence[Row]) -> str:
+    """`flat_results` as CSV; what is unknown is left empty."""
+    file = io.StringIO()
+    heads, lines = flat_results(rows)
+    csv.writer(file, lineterminator="\n").writerows([heads, *lines])
+    return file.getvalue()
+
+
+def _swept(rows: Sequence[Row]) -> list[str]:
+    return list(rows[0].shown) if rows else []

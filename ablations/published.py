@@ -1,0 +1,45 @@
+"""What W&B is shown of a study's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ablations.results import Plan, Record, Row, best_row
+
+
+def results_media(wandb: Any, plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
+    """Results (a row a cell), runs (a row a run), and the plots of error against the numeric axis."""
+    import io
+
+    import PIL.Image
+
+    from ablations.figures import error_chart, numeric_axis, series_of
+    from ablations.flat import flat_results, flat_runs
+
+    media: dict[str, Any] = {}
+    for key, (heads, lines) in {"results": flat_results(rows), "runs": flat_runs(rows)}.items():
+        media[key] = wandb.Table(columns=heads, data=lines, allow_mixed_types=True)
+    axis = numeric_axis(rows)
+    for metric in ("train_error", "test_error"):
+        lines = series_of(rows, metric) if axis else {}
+        if lines:
+            xs = [[x for x, _ in line] for line in lines.values()]
+            ys = [[y for _, y in line] for line in lines.values()]
+            title = f"{metric.replace('_', ' ')} (%) by {axis}"
+            media[metric] = wandb.plot.line_series(xs, ys, keys=list(lines), title=title, xname=axis)
+    if (chart := error_chart(plan, rows)) is not None:
+        file = io.BytesIO()
+        chart.save(file, format="png", ppi=144)
+        media["figure"] = wandb.Image(PIL.Image.open(file), caption=plan["study"].get("question"))
+    return media
+
+
+def results_summary(plan: Plan, rows: Sequence[Row], records: Mapping[str, Record]) -> dict[str, Any]:
+    """The verdicts, the best cell by validation, and how complete the answer is."""
+    from ablations.claims import judge
+
+    verdicts = {f"verdict_{i}": f"{v.outcome}: {v.says}" for i, v in enumerate(judge(plan, records), start=1)}
+    best = best_row(rows)
+    chosen = {} if best is None else {"best": best.shown or best.axes, "best_val_error": best.metrics["val_error"].mean}
+    return verdicts | chosen | {"runs": sum(row.n for row in rows), "planned": sum(row.planned for row in rows)}

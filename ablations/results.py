@@ -1,0 +1,143 @@
+"""From a plan and the records to result rows: a row a cell, nothing dropped, nothing hidden."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+METRICS = ("train_loss", "train_error", "val_loss", "val_error", "test_loss", "test_error")
+
+Plan = Mapping[str, Any]
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation (n − 1) of one quantity over the seeds of a cell.
+
+    Over all n measured runs or not at all: if one of them lacks the quantity, the mean is None, never that of the rest.
+    """
+
+    mean: float | None
+    sd: float | None
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> Spread:
+        known = [float(value) for value in values if value is not None]
+        if not known or len(known) < len(values):
+            return cls(mean=None, sd=None, n=len(known))
+        if not all(map(math.isfinite, known)):
+            return cls(mean=math.inf, sd=None, n=len(known))
+        mean = math.fsum(known) / len(known)
+        if len(known) < 2:
+            return cls(mean=mean, sd=None, n=len(known))
+        return cls(mean=mean, sd=math.sqrt(math.fsum((x - mean) ** 2 for x in known) / (len(known) - 1)), n=len(known))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell of a study with what is known of it; `runs` are its measured records (finished or diverged)."""
+
+    cell: str
+    axes: dict[str, Any]  # active axes
+    points: tuple[dict[str, Any], ...]  # every grid point this cell answers
+    shown: dict[str, Any]  # the swept axes, None where inactive
+    runs: tuple[Record, ...]
+    planned: int
+    diverged: int
+    failures: tuple[Record, ...]
+    metrics: dict[str, Spread]
+    seconds: Spread
+    params: int | None
+    macs: int | None
+
+    @property
+    def n(self) -> int:
+        return len(self.runs)
+
+    @property
+    def failed(self) -> int:
+        return len(self.failures)
+
+    @property
+    def missing(self) -> int:
+        """Runs that are planned and have left no record."""
+        return self.planned - self.n - self.failed
+
+
+def measured(record: Record, metric: str) -> float | None:
+    """A metric of a run. A diverged run counts: its errors as measured, its losses as infinite."""
+    if record["status"] == "diverged" and metric.endswith("_loss"):
+        return math.inf
+    return record["metrics"].get(metric)
+
+
+def result_rows(plan: Plan, records: Mapping[str, Record]) -> list[Row]:
+    """The rows of a study in the order of its grid."""
+    order = {axis: {_key(value): rank for rank, value in enumerate(grid_values(plan, axis))} for axis in plan["swept"]}
+
+    def rank(cell: Mapping[str, Any]) -> tuple[int, ...]:
+        points = cell["points"] or [cell["axes"]]
+        return min(tuple(order[axis].get(_key(point.get(axis)), 0) for axis in plan["swept"]) for point in points)
+
+    known_axes = {axis for cell in plan["cells"] for axis in cell["axes"]}
+    return [_row(cell, plan["swept"], known_axes, records) for cell in sorted(plan["cells"], key=rank)]
+
+
+def grid_values(plan: Plan, axis: str) -> list[Any]:
+    """The values of a swept axis in the order in which the study names them."""
+    grid = plan["study"].get("grid") or []
+    grids = [grid] if isinstance(grid, Mapping) else grid
+    named = [value for part in grids for value in _listed(part.get(axis, []))]
+    used = [point[axis] for cell in plan["cells"] for point in cell["points"] if axis in point]
+    taken = {_key(value) for value in used}
+    return list({_key(value): value for value in [*named, *used] if _key(value) in taken}.values())
+
+
+def best_row(rows: Iterable[Row], metric: str = "val_error") -> Row | None:
+    """The row with the lowest mean validation error, the earlier one in a tie; None where nothing is measured.
+
+    Raises:
+        ValueError: asked to choose by the test set.
+    """
+    if metric.startswith("test"):
+        raise ValueError(f"the best cell is chosen on validation, never by {metric}: use val_error or val_loss")
+    known = [row for row in rows if row.metrics[metric].mean is not None]
+    return min(known, key=lambda row: row.metrics[metric].mean, default=None)  # type: ignore[arg-type, return-value]
+
+
+def invalid_points(plan: Plan) -> list[str]:
+    """A sentence for each grid point that cannot be built."""
+    points = plan.get("invalid", [])
+    return [f"{', '.join(f'{k}={v}' for k, v in item['point'].items())}: {item['reason']}" for item in points]
+
+
+def _row(cell: Mapping[str, Any], swept: Sequence[str], known_axes: set[str], records: Mapping[str, Record]) -> Row:
+    found = [records[run["identity"]] for run in cell["runs"] if run["identity"] in records]
+    runs = tuple(record for record in found if record["status"] != "failed")
+    point = cell["points"][0] if cell["points"] else {}
+    return Row(
+        cell=cell["cell"],
+        axes=dict(cell["axes"]),
+        points=tuple(cell["points"]),
+        shown={axis: cell["axes"].get(axis, None if axis in known_axes else point.get(axis)) for axis in swept},
+        runs=runs,
+        planned=len(cell["runs"]),
+        diverged=sum(record["status"] == "diverged" for record in runs),
+        failures=tuple(record for record in found if record["status"] == "failed"),
+        metrics={metric: Spread.of([measured(record, metric) for record in runs]) for metric in METRICS},
+        seconds=Spread.of([record.get("seconds") for record in runs]),
+        params=next((record["params"] for record in found if record.get("params") is not None), None),
+        macs=next((record["macs"] for record in found if record.get("macs") is not None), None),
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _key(value: Any) -> str:
+    return str(value)

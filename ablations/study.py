@@ -1,0 +1,72 @@
+"""A study's question as points: which choices are compared, before anyone asks whether they can be built."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+Point = dict[str, Any]
+
+
+class StudyError(ValueError):
+    """What a person asked for cannot be a study; says in one sentence why and what is allowed."""
+
+
+def grid_points(grid: Any) -> list[Point]:
+    """The points of a grid: a union of products, in the order written.
+
+    Args:
+        grid: a mapping axis → value or list of values, or a list of such mappings.
+
+    Raises:
+        StudyError: the grid has another form, or an axis without a value.
+    """
+    points: list[Point] = []
+    for part in [grid] if isinstance(grid, dict) else grid or []:
+        if not isinstance(part, dict):
+            raise StudyError(f"a grid is a mapping like {{block: [plain, residual]}} or a list of them, not {part!r}")
+        values = {axis: value if isinstance(value, list) else [value] for axis, value in part.items()}
+        empty = [axis for axis, choices in values.items() if not choices]
+        if empty:
+            raise StudyError(f"the grid gives {empty[0]} no value; write one, or leave {empty[0]} out")
+        if "seed" in values:
+            raise StudyError("seeds belong into the study's `seeds` list, not into its grid")
+        points += [dict(zip(values, choice, strict=True)) for choice in product(*values.values())]
+    return list({repr(point): point for point in points}.values())
+
+
+def seeds_of(study: dict[str, Any]) -> list[int]:
+    """The study's seeds: a list of integers ≥ 0 without repeats.
+
+    Raises:
+        StudyError: it is anything else.
+    """
+    seeds = study.get("seeds", [0, 1, 2])
+    good = isinstance(seeds, list) and seeds and all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in seeds)
+    if not good or len(set(seeds)) < len(seeds):
+        raise StudyError(f"seeds={seeds} is not a list of different whole numbers ≥ 0, like [0, 1, 2]")
+    return seeds
+
+
+def merge(study: dict[str, Any], chosen: Point, swept: dict[str, list[Any]]) -> tuple[list[Point], list[int], list[str]]:
+    """The points and seeds of a study after what the command line says about its axes.
+
+    An axis chosen on the command line replaces that axis in every point. A swept axis (several values) replaces the
+    study's grid: the grid is then the product of the swept axes. `seed` replaces the seeds and leaves the grid alone.
+
+    Args:
+        study: `grid`, `seeds` and `fixed` are read.
+        chosen: axis → the one value given on the command line.
+        swept: axis → the values given on the command line.
+
+    Returns:
+        Points without the study's fixed choices, the seeds, and the axes that vary, in the order written.
+    """
+    swept, chosen = dict(swept), dict(chosen)
+    seeds = swept.pop("seed", None) or ([chosen.pop("seed")] if "seed" in chosen else seeds_of(study))
+    points = grid_points([swept]) if swept else grid_points(study.get("grid")) or [{}]
+    merged = [{**point, **chosen} for point in points]
+    merged = list({repr(sorted(point.items(), key=str)): point for point in merged}.values())
+    axes = list(dict.fromkeys(axis for point in merged for axis in point))
+    varying = [axis for axis in axes if len({repr(point.get(axis)) for point in merged}) > 1]
+    return merged, seeds_of({"seeds": list(seeds)}), varying

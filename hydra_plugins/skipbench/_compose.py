@@ -1,0 +1,89 @@
+"""From overrides to a run: composing with Hydra, asking which axes are active, computing the identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from ablations.identity import NODES, Run, active_axes
+
+
+NO_AXES = {"study", "trainer", "tracker", "runs", "data_dir", "plan", "on_invalid", "retrain", "seed", "hydra"}
+
+
+@lru_cache(maxsize=8)
+def default_axes(conf: Path) -> dict[str, Any]:
+    """The choices `conf/config.yaml` makes when nothing is asked for: group → file, and the scalars."""
+    primary = yaml.safe_load((conf / "config.yaml").read_text(encoding="utf-8"))
+    groups = {k: v for item in primary["defaults"] if isinstance(item, dict) for k, v in item.items()}
+    return groups | {k: v for k, v in primary.items() if not isinstance(v, dict | list)}
+
+
+def run_of(config: DictConfig, hydra: DictConfig) -> Run:
+    """The run a composed config describes.
+
+    Args:
+        config: the composed config; a `hydra` node in it is ignored.
+        hydra: the `hydra` node that was composed with it, for the choices and the overrides.
+    """
+    tree = OmegaConf.to_container(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
+    active = active_axes(tree)
+    choices = hydra.runtime.choices
+    groups = {key: choices[key] for key in choices if key in active}
+    scalars = {key: config[key] for key in active if key not in groups and not isinstance(tree[key], dict)}
+    overridden = [override.split("=")[0].lstrip("+~") for override in hydra.overrides.task]
+    options = {
+        key: OmegaConf.select(config, key)
+        for key in overridden
+        if "." in key and key.partition(".")[0] in active and not isinstance(OmegaConf.select(config, key), DictConfig)
+    }
+    defaults = default_axes(_conf_dir(hydra))
+    known = {**groups, **scalars}
+    axes = {key: known.pop(key) for key in defaults if key in known and key != "seed"} | known | options
+    unusual = tuple(axis for axis in overridden if axis in axes and axes[axis] != defaults.get(axis))
+    resolved = {node: OmegaConf.to_container(config[node], resolve=True) for node in NODES}
+    return Run(axes=axes, seed=config.seed, config=resolved, unusual=unusual)  # type: ignore[arg-type]
+
+
+def unused_axes(run: Run, hydra: DictConfig) -> list[str]:
+    """Axes the command line chose that this run's network, data and recipe do not use."""
+    asked = [override.split("=")[0].lstrip("+~") for override in hydra.overrides.task]
+    return [axis for axis in asked if axis in default_axes(_conf_dir(hydra)) and axis not in {*run.axes, *NO_AXES}]
+
+
+def _conf_dir(hydra: DictConfig) -> Path:
+    return next(Path(source.path) for source in hydra.runtime.config_sources if source.provider == "main")
+
+
+class Composer:
+    """Composes many points quickly: Hydra composes each distinct set of group choices once, values go onto copies."""
+
+    def __init__(self, loader: Any, master: DictConfig) -> None:
+        self.loader = loader
+        self.master = master
+        self.cache: dict[tuple[str, ...], DictConfig] = {}
+
+    def __call__(self, overrides: Sequence[str]) -> DictConfig:
+        """The config for overrides, `hydra` node included.
+
+        Raises:
+            HydraException: a choice or a setting does not exist.
+        """
+        from hydra._internal.config_loader_impl import ConfigLoaderImpl
+        from hydra.core.override_parser.overrides_parser import OverridesParser
+
+        choices = self.master.hydra.runtime.choices
+        groups = tuple(text for text in overrides if text.split("=")[0].lstrip("+~") in choices)
+        values = [text for text in overrides if text not in groups]
+        if groups not in self.cache:
+            self.cache[groups] = self.loader.load_sweep_config(self.master, list(groups))
+        config = deepcopy(self.cache[groups])
+        ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(values), config)
+        config.hydra.overrides.task = list(overrides)
+        return config

@@ -1,0 +1,97 @@
+"""Errors for the person who typed: what was wrong, what is allowed, the nearest valid choice, in one sentence."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+
+DEBUG = "SKIPBENCH_DEBUG"
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turn an error that a person can mend into one sentence on stderr and exit status 1.
+
+    Errors that are not of that kind, and all of them under SKIPBENCH_DEBUG=1, pass through with their traceback.
+    """
+    try:
+        yield
+    except Exception as error:
+        text = sentence(error)
+        if text is None or os.environ.get(DEBUG) == "1":
+            raise
+        print(f"error: {text}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def sentence(error: BaseException) -> str | None:
+    """What to tell the person who typed; None if the error is not theirs to mend."""
+    from hydra.errors import (
+        ConfigCompositionException,
+        HydraException,
+        InstantiationException,
+        MissingConfigException,
+        OverrideParseException,
+    )
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, MissingConfigException):
+        return _no_such_choice(error.missing_cfg_file or "", error.options or [], str(error))
+    if isinstance(error, OverrideParseException):
+        return f"{error.override!r} is not an override Hydra understands: {_first_line(error.message)}"
+    if isinstance(error, ConfigCompositionException) and (several := re.search(r"(?:argument|parameters) '(.*?)'", str(error))):
+        return f"{several[1]} names several values: add -m to sweep over them, or write key=[a,b] for a list"
+    if isinstance(error, ConfigCompositionException | InstantiationException):
+        return _inner(error)
+    if isinstance(error, OmegaConfBaseException):
+        return _setting(error) or _inner(error)
+    if isinstance(error, HydraException | ValueError | OSError):
+        return _first_line(str(error))
+    return None
+
+
+def _inner(error: BaseException) -> str | None:
+    """The sentence of what caused the error, or the error's own first line."""
+    cause = error.__cause__ or error.__context__
+    if cause is not None and (text := sentence(cause)):
+        return text
+    if isinstance(cause, TypeError | AttributeError | ImportError):
+        where = re.search(r"full_key: (\S+)", str(error))
+        return f"{where.group(1) if where else 'config'}: {_first_line(str(cause))}"
+    return _first_line(str(error)) or None
+
+
+def _no_such_choice(wanted: str, options: Iterable[str], message: str) -> str:
+    group, _, choice = wanted.rpartition("/")
+    options = sorted(options)
+    if not group or not options:
+        return _first_line(message)
+    return f"{group}={choice}: there is no {group} {choice!r}; choose from {', '.join(options)}{nearest(choice, options)}"
+
+
+def _setting(error: BaseException) -> str | None:
+    """For a key that the config does not have: the keys it has."""
+    parent, key = getattr(error, "parent_node", None), getattr(error, "key", None)
+    if parent is None or key is None or "not in struct" not in str(error):
+        return None
+    keys = [str(name) for name in parent if not str(name).startswith("_")]
+    place = getattr(error, "full_key", None) or key
+    if not keys:
+        return f"there is no setting {place!r}: what stands there is taken from another group; change it in that group"
+    return f"there is no setting {place!r}; there are {', '.join(keys)}{nearest(str(key), keys)}"
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """`; did you mean x?` or nothing."""
+    close = get_close_matches(word, list(options), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _first_line(text: str) -> str:
+    """The first line, and the next one too where the first only announces it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1])

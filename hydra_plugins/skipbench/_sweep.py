@@ -1,0 +1,119 @@
+"""A sweep from the command line to the report: plan, check, train what is missing, tell."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from ablations import plan as planning
+from ablations.claims import check_claims
+from ablations.identity import Run, digest
+from ablations.plan import Plan
+from ablations.provenance import command
+from ablations.records import plan_path, read_records, write_json
+from ablations.study import StudyError, merge
+from hydra_plugins.skipbench._arguments import Arguments, parse, words
+from hydra_plugins.skipbench._compose import Composer, run_of
+from hydra_plugins.skipbench._errors import nearest, sentence
+from hydra_plugins.skipbench._launch import launch
+
+
+def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, config: DictConfig) -> None:
+    """Train what a study misses and report.
+
+    Raises:
+        StudyError, ValueError, OSError: bad input, before anything is trained.
+        SystemExit: 2 when runs failed.
+    """
+    console = Console()
+    if config.on_invalid not in ("stop", "skip"):
+        raise StudyError(f"on_invalid={config.on_invalid} is neither stop nor skip")
+    runs = Path(config.runs)
+    typed = parse(arguments, context.config_loader)
+    composer = Composer(context.config_loader, config)
+    plan, seeds = make_plan(typed, composer, config)
+    records, problems = read_records(runs)
+    with console.status("checking what is to be trained …"):
+        check_cells(plan, composer, records)
+    write_json(plan_path(runs, plan.name), plan.as_json())
+    console.print(f"[bold]{plan.name}[/]: {planning.summary(plan, seeds, records)}", highlight=False)
+    for problem in problems:
+        console.print(f"[yellow]![/] {problem}", highlight=False)
+    if config.plan:
+        console.print("\n".join(planning.listing(plan, records)), highlight=False, markup=False)
+        return
+    if plan.invalid and config.on_invalid == "stop":
+        point, reason = plan.invalid[0]
+        raise StudyError(f"{planning.point_words(point)}: {reason}; nothing was trained (on_invalid=skip leaves such cells out)")
+    started = time.time()
+    missing = plan.missing(records)
+    if missing:
+        launch(missing, name=plan.name, rest=typed.rest, context=context, main=main, config=config, console=console)
+    tell(plan, config, console, started if missing else None)
+
+
+def make_plan(typed: Arguments, composer: Composer, config: DictConfig) -> tuple[Plan, int]:
+    """The plan of the chosen study with what the command line says about its axes, and how many seeds it has."""
+    study: Any = OmegaConf.to_container(config.study, resolve=True) if config.get("study") else {}
+    if not isinstance(study, dict) or not study.get("name"):
+        raise StudyError("no study is chosen; choose one with study=NAME (python -m ablations list shows them)")
+    check_claims(study)
+    fixed = study.get("fixed") or {}
+    adhoc = {axis: value for axis, value in {**typed.swept, **typed.chosen}.items() if axis != "seed"}
+    points, seeds, swept = merge(study, typed.chosen, typed.swept)
+    name = f"{study['name']}-{digest(adhoc)[:6]}" if adhoc else study["name"]
+    study |= {"name": name, "seeds": seeds}
+
+    def compose(point: dict[str, Any]) -> tuple[Run, list[str]]:
+        overrides = words({**fixed, **point}) + typed.rest
+        try:
+            made = composer(overrides)
+            return run_of(made, made.hydra), overrides
+        except Exception as error:
+            text = sentence(error)
+            if text is None:
+                raise
+            raise ValueError(text) from error
+
+    cells, invalid = planning.make_cells([{**fixed, **point} for point in points], seeds, compose)
+    return Plan(name, study, swept, command(), cells, invalid), len(seeds)
+
+
+def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None:
+    """Build what is not trained yet, on the meta device, and look for its data; move what cannot be to `invalid`."""
+    left = [cell for cell in plan.cells if cell.missing(records)]
+    if not left:
+        return
+    from run import check
+
+    for cell in left:
+        try:
+            cell.cost = check(composer(cell.overrides))
+        except ValueError as error:
+            plan.invalid += [(point, str(error)) for point in cell.points]
+            plan.cells.remove(cell)
+
+
+def tell(plan: Plan, config: DictConfig, console: Console, started: float | None) -> None:
+    """The report; and, where something was trained, the results to W&B."""
+    from ablations.report import print_report
+    from ablations.results import result_rows
+    from ablations.tracking import Tracker, sync_command
+
+    runs = Path(config.runs)
+    records, _ = read_records(runs)
+    written = plan.as_json()
+    sync = None
+    if started is not None:
+        options = {k: v for k, v in OmegaConf.to_container(config.tracker, resolve=True).items() if k != "_target_"}
+        Tracker(**options).publish_results(written, result_rows(written, records), records, runs)
+        sync = sync_command(runs, since=started)
+    print_report(written, records, console, runs=runs, sync=sync)
+    mine = {run.identity for cell in plan.cells for run in cell.runs.values()}
+    if any(records[key]["status"] == "failed" for key in mine & set(records)):
+        raise SystemExit(2)

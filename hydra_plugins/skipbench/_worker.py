@@ -1,0 +1,53 @@
+"""A worker: claims the next run, trains it, takes the next, until nothing is left that no one else is training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from ablations.lease import claim
+
+
+@dataclass
+class Worker:
+    """What a launcher launches; it is pickled into the process that does the work.
+
+    Attributes:
+        main: the task function of the application, called once a run inside a Hydra job of its own.
+        context: Hydra's context, for composing and for callbacks.
+        master: the config of the sweep.
+        runs: where records lie.
+        todo: folder and overrides of each run, the longest first.
+    """
+
+    main: Any
+    context: Any
+    master: DictConfig
+    runs: Path
+    todo: list[tuple[str, list[str]]]
+
+    def __call__(self, _: DictConfig) -> None:
+        for folder, overrides in self.todo:
+            place = self.runs / folder
+            if (place / "record.json").exists():
+                continue
+            with claim(place) as ours:
+                if ours and not (place / "record.json").exists():
+                    self.train(overrides)
+
+    def train(self, overrides: list[str]) -> None:
+        """Run the application for one run, as a Hydra job with a folder, a `.hydra/` and a log of its own."""
+        from hydra.core.utils import run_job
+
+        config = self.context.config_loader.load_sweep_config(self.master, overrides)
+        done = run_job(
+            task_function=self.main,
+            config=config,
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+            hydra_context=self.context,
+        )
+        _ = done.return_value  # raises what the run raised: training errors are records, not exceptions

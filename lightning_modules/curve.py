@@ -1,0 +1,70 @@
+"""Callbacks that watch the epochs: the curve, a diverging loss, and the checkpoint that an interrupted run goes on from."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, Checkpoint
+
+from lightning_modules.classifier import Classifier
+
+COLUMNS = ("epoch", "lr", "train_loss", "train_error", "val_loss", "val_error", "seconds")
+Row = dict[str, float]
+
+
+class Curve(Callback):
+    """Collects a row an epoch and hands it on; ends a training whose loss is no longer finite.
+
+    Attributes:
+        rows: one mapping of `COLUMNS` an epoch; `seconds` is the training time up to there, over interruptions.
+        diverged: whether the loss of the last epoch was not finite.
+    """
+
+    def __init__(self, on_row: Callable[[list[Row]], None]) -> None:
+        self.rows: list[Row] = []
+        self.diverged = False
+        self.on_row = on_row
+        self.started = 0.0
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.started = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        metrics = pl_module.metrics
+        before = self.rows[-1]["seconds"] if self.rows else 0.0
+        row = {
+            "epoch": trainer.current_epoch + 1,
+            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+            **{name: metrics[name] for name in COLUMNS if name in metrics},
+            "seconds": before + time.perf_counter() - self.started,
+        }
+        self.rows.append(row)
+        self.diverged = not math.isfinite(row["train_loss"])
+        trainer.should_stop = trainer.should_stop or self.diverged
+        if trainer.is_global_zero:
+            self.on_row(self.rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = list(state_dict["rows"])
+
+
+class LastEpoch(Checkpoint):
+    """Keeps the state after the last finished epoch in one file, replaced atomically."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        part = self.path.with_name(f".{self.path.name}.part")
+        trainer.save_checkpoint(part)
+        if trainer.is_global_zero:
+            os.replace(part, self.path)

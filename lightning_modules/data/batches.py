@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lightning_modules.data.augment import Augment
+from lightning_modules.data.images import Pixels
+
+ORDER, AUGMENT = 0, 1  # what a random stream is for: the streams of one (seed, epoch) are independent
+
+
+class Batches:
+    """One part of a data set as (images, labels): uint8 (N, C, H, W) in channels_last memory, and int64 (N,).
+
+    With a `seed` it is for training: order and augmentation are a pure function of (seed, epoch), and the last batch is
+    left out where it would be smaller. Without one it is for evaluation: in order and complete. `batch_size` counts the
+    images of all devices together; each of `world_size` devices iterates over its own share of every batch.
+    """
+
+    def __init__(
+        self,
+        images: Pixels,
+        labels: np.ndarray,
+        indices: np.ndarray,
+        *,
+        batch_size: int,
+        augment: Augment,
+        seed: int | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        if batch_size < 1 or (seed is not None and batch_size % world_size):
+            raise ValueError(
+                f"batch_size={batch_size} cannot be shared by {world_size} devices: choose a multiple of that"
+            )
+        if len(indices) < world_size:
+            raise ValueError(f"{len(indices)} images cannot be shared by {world_size} devices: use fewer devices")
+        self.images, self.labels, self.indices = images, labels, indices
+        self.augment, self.seed = augment, seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch = 0
+        self.ends = _ends(len(indices), batch_size, whole_only=seed is not None, at_least=world_size)
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    @property
+    def batch_sampler(self) -> SimpleNamespace:
+        """Before every epoch, a resumed one too, Lightning calls `loader.batch_sampler.sampler.set_epoch(epoch)`."""
+        return SimpleNamespace(sampler=self)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        # A generator: the epoch is read at the first batch, not when Lightning makes the iterator, which is earlier.
+        batches = self._batches()
+        yield from batches if isinstance(self.images, np.ndarray) else ahead(batches)
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        order, start = self._order(), 0
+        rng = None if self.seed is None else np.random.default_rng([self.seed, self.epoch, AUGMENT, self.rank])
+        for end in self.ends:
+            mine = np.array_split(order[start:end], self.world_size)[self.rank]
+            start = end
+            images = self.images[mine]
+            images = self.augment.at_evaluation(images) if rng is None else self.augment(images, rng)
+            pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+            yield pixels, torch.from_numpy(self.labels[mine])
+
+    def _order(self) -> np.ndarray:
+        if self.seed is None:
+            return self.indices
+        return np.random.default_rng([self.seed, self.epoch, ORDER]).permutation(self.indices)
+
+
+def ahead(batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+    """The same batches, the next one made in a thread while this one is used: decoding images is slow."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = pool.submit(next, batches, None)
+            yield batch
+
+
+def _ends(count: int, batch_size: int, *, whole_only: bool, at_least: int) -> list[int]:
+    """Where each batch ends. A rest too small to give every device an image joins the batch before it."""
+    rest = count % batch_size
+    ends = list(range(batch_size, count + 1, batch_size))
+    if not ends:
+        return [count]
+    if whole_only or rest == 0:
+        return ends
+    return [*ends[:-1], count] if rest < at_least else [*ends, count]

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lightning_modules.data.download import Archive, fetch_archive
+from lightning_modules.data.errors import DataError
+from lightning_modules.data.images import Images
+
+CIFAR10 = Archive("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "md5:c32a1d4ab5d03f1284b67883e8d87530")
+CIFAR100 = Archive("https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz", "md5:03b5dce01913d631647c71ecec9e9cb8")
+
+
+def cifar10(folder: Path, *, url: str = CIFAR10.url, note: str = "") -> Images:
+    """CIFAR-10: 50,000 + 10,000 images of 32 × 32 × 3, from `folder`/cifar-10-batches-bin or else from `url`.
+
+    Where the files are not the publisher's (re-compressed, say), `note` is what every output must say of them.
+    Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
+    """
+    train = {f"cifar-10-batches-bin/data_batch_{k}.bin": 10_000 for k in range(1, 6)}
+    test = {"cifar-10-batches-bin/test_batch.bin": 10_000}
+    fetch_archive(Archive(url, CIFAR10.checksum), Path(folder), [*train, *test], data="cifar10")
+    return _images(folder, train, test, data="cifar10", classes=10, note=note)
+
+
+def cifar100(folder: Path, *, url: str = CIFAR100.url, note: str = "") -> Images:
+    """CIFAR-100 with its fine labels: as CIFAR-10, from `folder`/cifar-100-binary or else from `url`."""
+    train, test = {"cifar-100-binary/train.bin": 50_000}, {"cifar-100-binary/test.bin": 10_000}
+    fetch_archive(Archive(url, CIFAR100.checksum), Path(folder), [*train, *test], data="cifar100")
+    return _images(folder, train, test, data="cifar100", classes=100, note=note, label_bytes=2)
+
+
+def cifar_binary(
+    folder: Path,
+    *,
+    train: Sequence[str],
+    test: Sequence[str],
+    classes: int,
+    size: int = 32,
+    channels: int = 3,
+    label_bytes: int = 1,
+    note: str = "",
+) -> Images:
+    """Your own files in CIFAR's binary layout: `label_bytes` (the last is the label), then the planes of pixels."""
+    shape = (channels, size, size)
+    parts = dict.fromkeys(train), dict.fromkeys(test)
+    return _images(
+        folder, *parts, data="cifar_binary", classes=classes, note=note, label_bytes=label_bytes, shape=shape
+    )
+
+
+def _images(
+    folder: Path,
+    train: dict[str, int | None],
+    test: dict[str, int | None],
+    *,
+    data: str,
+    classes: int,
+    note: str,
+    label_bytes: int = 1,
+    shape: tuple[int, int, int] = (3, 32, 32),
+) -> Images:
+    """The files named by `train` and `test`, each with the number of records it must hold (None: any)."""
+
+    def read(files: dict[str, int | None]) -> tuple[np.ndarray, np.ndarray]:
+        records = [_records(Path(folder) / name, n, data, label_bytes, shape, classes) for name, n in files.items()]
+        count, (channels, height, width) = sum(map(len, records)), shape
+        pixels, labels = np.empty((count, height, width, channels), np.uint8), np.empty(count, np.int64)
+        start = 0
+        for part in records:
+            here = slice(start, start := start + len(part))
+            pixels[here] = part[:, label_bytes:].reshape(-1, *shape).transpose(0, 2, 3, 1)
+            labels[here] = part[:, label_bytes - 1]
+        return pixels, labels
+
+    return Images(*read(train), *read(test), note=note)
+
+
+def _records(
+    file: Path, count: int | None, data: str, label_bytes: int, shape: tuple[int, int, int], classes: int
+) -> np.ndarray:
+    length = label_bytes + int(np.prod(shape))
+    try:
+        content = np.fromfile(file, np.uint8)
+    except OSError as error:
+        raise DataError(
+            f"data={data}: {file} could not be read ({error.strerror}): correct data_dir or the file"
+        ) from error
+    expected = f"{count} records of {length} bytes" if count else f"a whole number of {length}-byte records"
+    if not len(content) or len(content) % length or (count and len(content) != count * length):
+        raise DataError(f"data={data}: {file} has {len(content)} bytes, not {expected}: delete it and get it again")
+    records = content.reshape(-1, length)
+    if (highest := int(records[:, label_bytes - 1].max())) >= classes:
+        raise DataError(
+            f"data={data}: {file} holds the label {highest}, but {classes} classes allow 0 to {classes - 1}: "
+            "it is damaged or another data set's, get it again"
+        )
+    return records

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from lightning_modules.data.errors import DataError
+
+
+class Remote(NamedTuple):
+    """One file of a publisher's: its address, and its checksum as `algorithm:hex`."""
+
+    url: str
+    checksum: str
+
+    @property
+    def name(self) -> str:
+        return self.url.rsplit("/", 1)[-1]
+
+
+Archive = Remote  # a .tar.gz
+
+
+def fetch_files(files: dict[str, Remote], folder: Path, *, data: str) -> None:
+    """Downloads those of `files` (path below `folder` -> where from) that are absent; raises DataError."""
+    with _one_at_a_time(folder, _absent(folder, files), data) as absent:
+        for name in absent:
+            advice = f"put it and its like in {(folder / name).parent}"
+            _download(files[name], folder / name, wanted=name, folder=folder, data=data, advice=advice)
+
+
+def fetch_archive(archive: Archive, folder: Path, members: Iterable[str], *, data: str) -> None:
+    """Makes sure that all `members` (paths in the archive, and below `folder`) are there; raises DataError.
+
+    A copy of the archive that lies in `folder` is used as it is. Files appear whole and one by one, so that what an
+    interruption leaves is seen to be incomplete and completed by the next call.
+    """
+    with _one_at_a_time(folder, _absent(folder, members), data) as absent:
+        if not absent:
+            return
+        file, downloaded = folder / archive.name, False
+        if not file.is_file():
+            advice = f"put the files of {archive.name} there"
+            _download(archive, file, wanted=absent[0], folder=folder, data=data, advice=advice)
+            downloaded = True
+        _extract(file, folder, absent, data=data)
+        if downloaded:
+            file.unlink()
+
+
+def _absent(folder: Path, names: Iterable[str]) -> list[str]:
+    return [name for name in names if not (folder / name).is_file()]
+
+
+@contextmanager
+def _one_at_a_time(folder: Path, absent: list[str], data: str) -> Iterator[list[str]]:
+    """What is still absent once no other process downloads into `folder`; touches nothing where nothing is absent."""
+    if not absent:
+        yield []
+        return
+    from filelock import FileLock
+
+    lock = FileLock(folder / f".{data}.lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise DataError(
+            f"data={data}: {absent[0]} is not in {folder}, where nothing can be written ({error.strerror}): "
+            "set data_dir or SKIPBENCH_DATA to the folder that holds it or to one that can be written"
+        ) from error
+    try:
+        yield _absent(folder, absent)
+    finally:
+        lock.release()
+
+
+def _download(remote: Remote, target: Path, *, wanted: str, folder: Path, data: str, advice: str) -> None:
+    import logging
+
+    import pooch
+    import requests
+
+    from lightning_modules.data.resume import resume
+
+    pooch.get_logger().setLevel(logging.WARNING)  # the progress bar says it
+    ways = f"{advice}, or set data_dir or SKIPBENCH_DATA to the folder that holds them"
+    failed = f"data={data}: {wanted} is not in {folder} and could not be downloaded"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        pooch.retrieve(remote.url, remote.checksum, fname=target.name, path=target.parent, downloader=resume(target))
+    except requests.HTTPError as error:
+        status = error.response.status_code if error.response is not None else "an error"
+        raise DataError(f"{failed} ({remote.url} answered {status}): {ways}") from error
+    except requests.ConnectionError as error:  # also a timeout while connecting
+        raise DataError(f"{failed} (no network): {ways}") from error
+    except requests.RequestException as error:
+        raise DataError(f"{failed} ({remote.url} broke off): try again to continue, or {ways}") from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{failed} (writing {target}: {reason}): free some space or set data_dir elsewhere") from error
+    except ValueError as error:
+        raise DataError(f"{failed} ({remote.url} has a wrong checksum): try again later, or {ways}") from error
+
+
+def _extract(file: Path, folder: Path, members: list[str], *, data: str) -> None:
+    """Unpacks into a folder aside, then moves each file into place; only one process at a time gets here."""
+    damaged = f"data={data}: {file} is not a whole {file.name}: delete it and run again to download it"
+    aside = folder / f".unpacking-{file.name}"
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        with tarfile.open(file, "r|gz") as archive:
+            for member in archive:
+                if member.name in members:
+                    archive.extract(member, aside, filter="data")
+        if absent := _absent(aside, members):
+            raise DataError(f"data={data}: {file} lacks {absent[0]}: delete it and run again to download it")
+        for name in members:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(aside / name, folder / name)
+    except DataError:
+        raise
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(damaged) from error
+    except OSError as error:
+        failed = f"data={data}: {file} could not be unpacked in {folder} ({error.strerror})"
+        raise DataError(f"{failed}: free some space or set data_dir elsewhere") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

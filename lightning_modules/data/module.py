@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+
+from lightning_modules.data.augment import Augment
+from lightning_modules.data.batches import Batches
+from lightning_modules.data.images import Images, check, split, statistics
+
+Source = Callable[[Path], Images]
+
+
+class ImageData(LightningDataModule):
+    """A data set in memory: checked, split, shuffled and augmented on the CPU, normalised on the device.
+
+    `source(folder)` gives the images; `held_out` of the training images are for validation, the same ones whatever the
+    seed. `seed` decides order and augmentation. Batches reach the network as float (N, C, H, W) in channels_last memory
+    with mean 0 and standard deviation 1 over the training part. Raises DataError from `prepare_data` and `setup`.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        channels: int,
+        size: int,
+        classes: int,
+        held_out: int,
+        split_seed: int,
+        folder: Path,
+        batch_size: int,
+        augment: Augment,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        if seed < 0:
+            raise ValueError(f"seed={seed} is negative: choose 0 or more")
+        self.source, self.folder = source, Path(folder)
+        self.channels, self.size, self.classes = channels, size, classes
+        self.held_out, self.split_seed = held_out, split_seed
+        self.batch_size, self.augment, self.seed = batch_size, augment, seed
+        self._parts: _Parts | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image as the network sees it."""
+        size = self.augment.out_size(self.size)
+        return self.channels, size, size
+
+    @property
+    def images(self) -> Images:
+        return self._loaded.images
+
+    @property
+    def digest(self) -> str:
+        """Hex SHA-256 of the data set."""
+        return self.images.digest
+
+    @property
+    def note(self) -> str:
+        """What every output made from these images must say; mostly ''."""
+        return self.images.note
+
+    @property
+    def train_indices(self) -> np.ndarray:
+        return self._loaded.train
+
+    @property
+    def val_indices(self) -> np.ndarray:
+        return self._loaded.val
+
+    def prepare_data(self) -> None:
+        """Loads and checks everything, downloading what is absent: call it early to fail early. Once is enough."""
+        if self._parts is None:
+            wanted = {"channels": self.channels, "size": self.size, "classes": self.classes}
+            self._parts = _load(_Request(self.source, self.folder), self.held_out, self.split_seed, **wanted)
+            self._mean = torch.from_numpy(self._parts.mean).float().view(1, -1, 1, 1)
+            self._scale = torch.from_numpy(1 / self._parts.std).float().view(1, -1, 1, 1)
+
+    def setup(self, stage: str | None = None) -> None:
+        self.prepare_data()
+
+    def train_dataloader(self) -> Batches:
+        return self._batches("train", self.train_indices, seed=self.seed)
+
+    def val_dataloader(self) -> Batches:
+        return self._batches("train", self.val_indices)
+
+    def test_dataloader(self) -> Batches:
+        return self._batches("test", np.arange(len(self.images.test_labels)))
+
+    def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int = 0) -> tuple[Tensor, Tensor]:
+        """uint8 to normalised float32, on the device the batch is on."""
+        images, labels = batch
+        if self._mean.device != images.device:
+            self._mean, self._scale = self._mean.to(images.device), self._scale.to(images.device)
+        pixels = images.to(torch.float32, memory_format=torch.channels_last)
+        return pixels.sub_(self._mean).mul_(self._scale), labels
+
+    @property
+    def _loaded(self) -> _Parts:
+        self.prepare_data()
+        if self._parts is None:
+            raise RuntimeError("prepare_data() left nothing behind")
+        return self._parts
+
+    def _batches(self, part: str, indices: np.ndarray, *, seed: int | None = None) -> Batches:
+        rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return Batches(
+            getattr(self.images, f"{part}_images"),
+            getattr(self.images, f"{part}_labels"),
+            indices,
+            batch_size=self.batch_size,
+            augment=self.augment,
+            seed=seed,
+            rank=rank,
+            world_size=world_size,
+        )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    images: Images
+    train: np.ndarray
+    val: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A source and a folder, equal to another that would load the same."""
+
+    source: Source = field(compare=False)
+    folder: Path
+    function: Callable = field(init=False)
+    arguments: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        known = self.source if isinstance(self.source, partial) else partial(self.source)
+        object.__setattr__(self, "folder", self.folder.absolute())
+        object.__setattr__(self, "function", known.func)
+        object.__setattr__(self, "arguments", repr((known.args, sorted(known.keywords.items()))))
+
+    @property
+    def name(self) -> str:
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+
+@lru_cache(maxsize=2)
+def _images(request: _Request) -> Images:
+    return request.source(request.folder)
+
+
+@lru_cache(maxsize=4)
+def _load(request: _Request, held_out: int, split_seed: int, *, channels: int, size: int, classes: int) -> _Parts:
+    """Once a process: a worker trains many runs on the same images."""
+    images = _images(request)
+    check(images, channels=channels, size=size, classes=classes, name=request.name)
+    train, val = split(images.train_labels, held_out, split_seed)
+    return _Parts(images, train, val, *statistics(images.train_images, train))

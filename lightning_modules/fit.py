@@ -1,0 +1,88 @@
+"""One training from the first step to the one look at the test set."""
+
+from __future__ import annotations
+
+import signal
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+
+from lightning_modules.classifier import Classifier
+from lightning_modules.curve import Curve, LastEpoch
+from lightning_modules.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training came to.
+
+    Attributes:
+        metrics: `train_*` and `val_*` of the last epoch, `test_*` of the final weights; loss in nats, error in percent.
+        seconds: spent in epochs (training and validation), over interruptions; without set-up and the test.
+        diverged: whether the training loss stopped being finite.
+        device: what it was trained on, in words.
+    """
+
+    metrics: dict[str, float]
+    epochs: int
+    steps: int
+    seconds: float
+    diverged: bool
+    device: str
+
+
+def fit(
+    classifier: Classifier,
+    data: pl.LightningDataModule,
+    recipe: Recipe,
+    *,
+    trainer: Callable[..., pl.Trainer],
+    curve: Curve,
+    callbacks: Sequence[pl.Callback] = (),
+    checkpoint: Path | None = None,
+) -> Outcome:
+    """Train, going on from `checkpoint` where it exists, then evaluate once on the test set.
+
+    Args:
+        trainer: factory `trainer(recipe=…, callbacks=…)`.
+        curve: receives the epochs, those before an interruption included.
+        checkpoint: written after every epoch, so that an interrupted run loses at most one; null: none is kept.
+
+    Raises:
+        KeyboardInterrupt: on Ctrl-C, after Lightning has put its affairs in order.
+        torch.OutOfMemoryError: and whatever else the network or the data raise.
+    """
+    keep = [LastEpoch(checkpoint)] if checkpoint else []
+    runner = trainer(recipe=recipe, callbacks=[curve, *callbacks, *keep])
+    resume = checkpoint if checkpoint and checkpoint.exists() else None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning 2.6 beside torch 2.13; theirs to mend
+        try:
+            runner.fit(classifier, datamodule=data, ckpt_path=resume, weights_only=True if resume else None)
+        except SystemExit:
+            if not runner.interrupted:
+                raise
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning leaves it ignored
+            raise KeyboardInterrupt from None
+        steps = runner.global_step
+        runner.test(classifier, datamodule=data, verbose=False)
+    last = curve.rows[-1]
+    return Outcome(dict(classifier.metrics), int(last["epoch"]), steps, last["seconds"], curve.diverged, _device(runner))
+
+
+def _device(trainer: pl.Trainer) -> str:
+    device = trainer.strategy.root_device
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"{device.type}, {torch.get_num_threads()} thread{'' if torch.get_num_threads() == 1 else 's'}"
+    return name if trainer.world_size == 1 else f"{trainer.world_size} × {name}"
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device's memory ran out."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

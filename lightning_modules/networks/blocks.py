@@ -1,0 +1,104 @@
+"""What is compared: three blocks that differ in how the input x gets past the body f. Read the three `join`s."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.networks.layers import Activation, Sized, conv
+
+
+class Block(nn.Module, ABC):
+    """y = act(join(x, f(x))).
+
+    x is (B, c_in, H, W) and y is (B, c_out, H/stride, W/stride); or, with a body for vectors, (B, c_in) and (B, c_out).
+    The body f ends without an activation; the block's own follows the join, as in He et al. 2015, Fig. 2.
+    """
+
+    def __init__(self, c_in: int, c_out: int, stride: int, *, body: Sized, activation: Activation) -> None:
+        super().__init__()
+        self.body = body(c_in, c_out, stride)
+        self.activation = activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.join(x, self.body(x)))
+
+    @abstractmethod
+    def join(self, x: Tensor, fx: Tensor) -> Tensor:
+        """What becomes of the input x and the body's output fx; shaped like fx."""
+
+
+class Plain(Block):
+    """y = act(f(x)): nothing gets past the body.   He et al. 2015, the plain networks of Sec. 3.3."""
+
+    def join(self, x: Tensor, fx: Tensor) -> Tensor:
+        return fx
+
+
+class Residual(Block):
+    """y = act(f(x) + s(x)), s the shortcut.   He et al. 2015, eq. 1 (s the identity) and eq. 2 (s a projection)."""
+
+    def __init__(
+        self, c_in: int, c_out: int, stride: int, *, body: Sized, shortcut: Sized, activation: Activation
+    ) -> None:
+        super().__init__(c_in, c_out, stride, body=body, activation=activation)
+        self.shortcut = shortcut(c_in, c_out, stride)
+
+    def join(self, x: Tensor, fx: Tensor) -> Tensor:
+        return fx + self.shortcut(x)
+
+
+class Highway(Block):
+    """y = act(t · f(x) + c · s(x)), with gates t = T(x) and c = 1 − t (coupled) or c = C(x).
+
+    Srivastava et al. 2015, eq. 3 (coupled) and eq. 2 (a carry gate of its own), where s is the identity. They have the
+    activation inside f; here it follows the join, so that the three blocks differ in nothing but the join.
+
+    A negative `gate_bias` starts the block near its shortcut: t = sigmoid(gate_bias) where T's weights see zeros. A
+    carry gate of its own starts at −gate_bias, as open as a coupled one.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        stride: int,
+        *,
+        body: Sized,
+        shortcut: Sized,
+        activation: Activation,
+        gate_bias: float = -2.0,
+        gate_kernel: int = 1,
+        coupled: bool = True,
+    ) -> None:
+        super().__init__(c_in, c_out, stride, body=body, activation=activation)
+        if gate_kernel != 1 and getattr(self.body, "vectors", False):
+            raise ValueError(f"gate_kernel={gate_kernel} needs images, and this body takes vectors: use gate_kernel=1")
+        self.shortcut = shortcut(c_in, c_out, stride)
+        self.transform = Gate(c_in, c_out, stride, bias=gate_bias, kernel=gate_kernel)
+        self.carry = None if coupled else Gate(c_in, c_out, stride, bias=-gate_bias, kernel=gate_kernel)
+
+    def join(self, x: Tensor, fx: Tensor) -> Tensor:
+        t = self.transform(x)
+        c = 1 - t if self.carry is None else self.carry(x)
+        return t * fx + c * self.shortcut(x)
+
+
+class Gate(nn.Module):
+    """sigmoid(W x + b): how open the gate is, in (0, 1), one value for each of a body's outputs.
+
+    The bias is the gate's own parameter, not the convolution's: it is a setting, and no init function may touch it.
+    """
+
+    def __init__(self, c_in: int, c_out: int, stride: int, *, bias: float, kernel: int = 1) -> None:
+        super().__init__()
+        if kernel not in (1, 3):
+            raise ValueError(f"gate_kernel={kernel} is neither 1 nor 3")
+        self.conv = conv(c_in, c_out, kernel, stride, bias=False)
+        self.bias = nn.Parameter(torch.full((c_out,), float(bias)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.conv(x)
+        return (z + self.bias.view(-1, *[1] * (z.dim() - 2))).sigmoid()

@@ -1,0 +1,43 @@
+"""The fully connected family of Srivastava et al. 2015, Sec. 3 (their MNIST networks)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from lightning_modules.networks.layers import Activation, Init, Norm, Sized, linear_norm
+from lightning_modules.networks.stages import blocks_for, channels, layers, require_vectors, stage
+
+
+class DenseNet(nn.Module):
+    """A plain layer to `units` features, depth − 1 blocks of that width, linear; images are flattened.
+
+    (B, in_channels, size, size) → (B, classes). depth counts as the paper does: the first plain layer and the blocks,
+    not the output layer. The published networks of depth 10, 20, 50 and 100 have 50 units in a highway layer and 71 in
+    a plain one, about 5000 parameters in each. `width` multiplies the units. Raises ValueError for a body for images.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        width: float,
+        in_channels: int,
+        size: int,
+        classes: int,
+        *,
+        block: Sized,
+        norm: Norm,
+        activation: Activation,
+        init: Init,
+        units: int = 50,
+    ) -> None:
+        super().__init__()
+        require_vectors(block)
+        count = blocks_for(depth, layers(block), 1)
+        first, then = channels(units, width), channels(units, width, block)
+        self.stem = nn.Sequential(nn.Flatten(), linear_norm(in_channels * size * size, first, norm=norm), activation())
+        self.stages = nn.Sequential(stage(block, count, first, then, 1))
+        self.head = nn.Linear(then, classes)
+        init(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.stages(self.stem(x)))

@@ -1,0 +1,49 @@
+"""Normalisation, `norm(channels)`, of images (B, c, H, W) and of vectors (B, c). No norm is `torch.nn.Identity`."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class Batch(_BatchNorm):
+    """Each channel over the batch and its pixels.   Ioffe & Szegedy 2015."""
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() not in (2, 4):
+            raise ValueError(f"norm=batch takes images (B, c, H, W) or vectors (B, c), not {tuple(input.shape)}")
+
+
+class Group(nn.GroupNorm):
+    """Groups of channels, each image by itself.   Wu & He 2018.
+
+    `groups` is an upper bound: the largest number of equal groups that leaves at least two channels in each is taken
+    (one channel in a group would be instance norm, and always zero for a vector); if there is none, one group.
+    """
+
+    def __init__(self, channels: int, *, groups: int = 8) -> None:
+        if groups < 1:
+            raise ValueError(f"groups={groups} is less than 1")
+        fits = [g for g in range(1, groups + 1) if channels % g == 0 and channels // g >= 2]
+        super().__init__(max(fits, default=1), channels)
+
+
+class Layer(nn.GroupNorm):
+    """All channels and pixels together, each image by itself; a scale and a shift a channel.   Ba et al. 2016."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(1, channels)
+
+
+class Instance(nn.InstanceNorm2d):
+    """Each channel of each image by itself, with a scale and a shift; for images only.   Ulyanov et al. 2016."""
+
+    vectors = False
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, affine=True)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.shape[2:].numel() == 1:
+            raise ValueError("norm=instance needs more than one pixel a channel: use norm=group, or larger images")
+        return super().forward(input)

@@ -1,0 +1,69 @@
+"""How the input gets past the body: the shortcut s(x), options A, B and C of He et al. 2015, Sec. 3.3 and 4.1.
+
+All take images, (B, c_in, H, W) → (B, c_out, H/stride, W/stride), and, with stride 1, vectors (B, c_in) → (B, c_out).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lightning_modules.networks.layers import Norm, conv_norm
+
+
+class A(nn.Module):
+    """No parameters: the identity; where the size changes, subsampling and channels of zeros.
+
+    The paper does not say which pixels and where the zeros go. The defaults take every second pixel and put the zeros
+    behind, as fb.resnet.torch does; `subsample='average'` takes the mean of the pixels, and `pad='symmetric'` puts half
+    of the zeros in front, as widely read CIFAR code does.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        stride: int,
+        *,
+        subsample: Literal["stride", "average"] = "stride",
+        pad: Literal["end", "symmetric"] = "end",
+    ) -> None:
+        super().__init__()
+        if subsample not in ("stride", "average"):
+            raise ValueError(f"subsample={subsample} is neither stride nor average")
+        if pad not in ("end", "symmetric"):
+            raise ValueError(f"pad={pad} is neither end nor symmetric")
+        if c_out < c_in:
+            raise ValueError(f"shortcut=A can only add channels, not go from {c_in} to {c_out}: use shortcut=B")
+        front = (c_out - c_in) // 2 if pad == "symmetric" else 0
+        self.zeros = (front, c_out - c_in - front)
+        self.stride, self.subsample = stride, subsample
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.stride > 1 and self.subsample == "stride":
+            x = x[..., :: self.stride, :: self.stride]
+        elif self.stride > 1:
+            x = F.avg_pool2d(x, self.stride, ceil_mode=True)
+        if any(self.zeros):
+            x = F.pad(x, (0, 0) * (x.dim() - 2) + self.zeros)
+        return x
+
+    def extra_repr(self) -> str:
+        return f"stride={self.stride}, subsample={self.subsample}, zeros={self.zeros}"
+
+
+class B(nn.Sequential):
+    """A 1×1 projection and its norm where the size changes, the identity (an empty sequence) elsewhere."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, *, norm: Norm) -> None:
+        same = c_in == c_out and stride == 1
+        super().__init__(*[] if same else [conv_norm(c_in, c_out, 1, stride, norm=norm)])
+
+
+class C(nn.Sequential):
+    """A 1×1 projection and its norm, everywhere."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, *, norm: Norm) -> None:
+        super().__init__(conv_norm(c_in, c_out, 1, stride, norm=norm))

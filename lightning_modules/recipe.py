@@ -1,0 +1,79 @@
+"""How a network is trained: everything that moves its numbers, and nothing that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lightning_modules.schedules import with_total_steps
+
+PRECISIONS = ("32", "bf16-mixed", "16-mixed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A training recipe.
+
+    Attributes:
+        optimizer: factory `optimizer(parameters)`.
+        schedule: factory `schedule(optimizer)` or `schedule(optimizer, total_steps=…)`, stepped once a batch.
+        augment: what `ImageData` does to a batch of images.
+        lr: peak learning rate; `optimizer` takes it from here.
+        weight_decay: L2 penalty; `optimizer` takes it from here.
+        epochs, steps: how long; exactly one is given, the other null.
+        clip_norm: largest norm of the whole gradient, or null.
+        precision: "32", "bf16-mixed" or "16-mixed".
+        channels_last: memory format of images and weights.
+    """
+
+    optimizer: Callable[..., Any]
+    schedule: Callable[..., Any]
+    augment: Any
+    lr: float
+    weight_decay: float
+    batch_size: int
+    epochs: int | None = None
+    steps: int | None = None
+    clip_norm: float | None = None
+    label_smoothing: float = 0.0
+    precision: str | int = "32"
+    channels_last: bool = True
+
+    def __post_init__(self) -> None:
+        _number("lr", self.lr, above=0)
+        _number("weight_decay", self.weight_decay, least=0)
+        _number("label_smoothing", self.label_smoothing, least=0, below=1)
+        _whole("batch_size", self.batch_size)
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("a recipe has either recipe.epochs or recipe.steps; set one and the other to null")
+        name = "epochs" if self.steps is None else "steps"
+        _whole(name, getattr(self, name))
+        if self.clip_norm is not None:
+            _number("clip_norm", self.clip_norm, above=0)
+        if str(self.precision) not in PRECISIONS:
+            raise ValueError(f"recipe.precision={self.precision} is none of {', '.join(PRECISIONS)}")
+
+    def total_steps(self, batches: int) -> int:
+        """Optimiser steps of the whole training, with `batches` batches an epoch."""
+        return self.steps if self.steps is not None else (self.epochs or 0) * batches
+
+    def schedule_for(self, optimizer: Any, total_steps: int) -> Any:
+        """The schedule of `optimizer`, told the length of the training if it asks for it."""
+        return with_total_steps(self.schedule, total_steps)(optimizer)
+
+
+def _number(
+    name: str, value: Any, *, above: float | None = None, least: float | None = None, below: float | None = None
+) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"recipe.{name}={value} is not a number")
+    words = [f"> {above}" if above is not None else f"≥ {least}"] + ([f"< {below}"] if below is not None else [])
+    low = value > above if above is not None else value >= (least or 0)
+    if not low or (below is not None and value >= below):
+        raise ValueError(f"recipe.{name}={value} must be {' and '.join(words)}")
+
+
+def _whole(name: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"recipe.{name}={value} must be a whole number ≥ 1")

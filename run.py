@@ -1,0 +1,150 @@
+"""compose → build → fit → record → return the objective. The only caller of `instantiate`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from ablations.identity import Run
+from ablations.lease import claim
+from ablations.recorder import Recorder, known, objective, unbegun_removed
+from ablations.records import Record
+from ablations.single import print_run
+from hydra_plugins.skipbench._compose import run_of, unused_axes
+from hydra_plugins.skipbench._errors import one_sentence
+
+CONF = Path(__file__).resolve().parent / "conf"
+
+
+def build(config: DictConfig) -> tuple[Any, Any, Any]:
+    """The network, the data and the recipe that `config` describes; the seed decides the initial weights."""
+    import torch
+    from hydra.utils import instantiate
+
+    recipe = instantiate(config.recipe)
+    data = instantiate(config.data)(
+        folder=Path(config.data_dir), batch_size=recipe.batch_size, augment=recipe.augment, seed=config.seed
+    )
+    torch.manual_seed(config.seed)
+    return instantiate(config.network), data, recipe
+
+
+def check(config: DictConfig) -> int:
+    """Whether `config` can be built and its data is there; about what its training costs, in multiply-adds.
+
+    Raises:
+        ValueError: it cannot be built.
+        OSError: its data is neither here nor to be had.
+    """
+    import torch
+    from hydra.utils import instantiate
+
+    from lightning_modules.networks.counting import multiply_adds
+
+    recipe = instantiate(config.recipe)
+    with torch.device("meta"):
+        network = instantiate(config.network)
+    size = recipe.augment.out_size(config.data.size)
+    images = instantiate(config.data.source)(Path(config.data_dir))
+    steps = recipe.total_steps(len(images.train_labels) // recipe.batch_size)
+    return 3 * multiply_adds(network, (config.data.channels, size, size)) * steps * recipe.batch_size
+
+
+def train(config: DictConfig, run: Run, folder: Path, *, alone: bool) -> Record:
+    """Train one run and write its record. Whatever ends the training becomes the record's status and cause."""
+    from hydra.utils import instantiate
+
+    from lightning_modules.classifier import Classifier
+    from lightning_modules.curve import Curve
+    from lightning_modules.fit import fit, out_of_memory
+    from lightning_modules.networks.counting import multiply_adds, parameters
+    from lightning_modules.progress import ProgressBar
+
+    network, data, recipe = build(config)
+    data.prepare_data()
+    tracker = instantiate(config.tracker)
+    recorder = Recorder(run, folder)
+    sizes = {"params": parameters(network), "macs": multiply_adds(network, data.shape), "note": data.note}
+    tags = [str(value) for axis, value in run.axes.items() if axis in ("block", "data", "recipe")]
+    with tracker.run(
+        folder=folder.parent,
+        label=run.label,
+        group=None if alone else config.study.name,
+        config={**run.axes, "seed": run.seed},
+        tags=tags,
+    ) as log:
+
+        def on_row(rows: list[dict[str, float]]) -> None:
+            recorder.curve(rows)
+            log.epoch(rows[-1])
+
+        try:
+            done = fit(
+                Classifier(network, recipe, seed=run.seed),
+                data,
+                recipe,
+                trainer=instantiate(config.trainer),
+                curve=Curve(on_row),
+                callbacks=[ProgressBar(run.label)] if alone else [],
+                checkpoint=recorder.checkpoint,
+            )
+        except Exception as error:
+            cause = "oom" if out_of_memory(error) else f"error: {error}"
+            return recorder.fail(error, cause=cause, epochs=0, steps=0, seconds=0.0, images_per_second=0.0, device=None, **sizes)
+        record = recorder.finish(
+            status="diverged" if done.diverged else "finished",
+            cause="nan" if done.diverged else None,
+            metrics=done.metrics,
+            epochs=done.epochs,
+            steps=done.steps,
+            seconds=done.seconds,
+            images_per_second=done.steps * recipe.batch_size / done.seconds,
+            device=done.device,
+            data_digest=data.digest,
+            **sizes,
+        )
+        log.summary(record["metrics"] | {key: record[key] for key in ("status", "params", "macs", "seconds")})
+    return record
+
+
+def main(config: DictConfig) -> float | None:
+    """Train the one run that `config` describes, unless its record exists; return its validation error in percent."""
+    job = HydraConfig.get()
+    run, folder = run_of(config, job), Path(job.runtime.output_dir)
+    if job.mode == RunMode.MULTIRUN:  # a worker has planned, checked and claimed it
+        return objective(train(config, run, folder, alone=False))
+    with one_sentence(), unbegun_removed(folder):
+        record = None if config.retrain else known(folder, run)
+        if record is None or record["status"] == "failed":
+            check(config)
+            with claim(folder) as ours:
+                if not ours:
+                    raise ValueError(f"{run.label} is being trained by another process; its record will be in {folder}")
+                record = train(config, run, folder, alone=True)
+        print_run(record, folder, unused=unused_axes(run, job))
+    if record["status"] == "failed":
+        raise SystemExit(2)
+    return objective(record)
+
+
+def cli() -> None:
+    """The command line: `python run.py`, and `skipbench` where the package is installed."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the telling of errors to us
+    OmegaConf.register_new_resolver("folder", lambda *, _root_: run_of(_root_, _root_.hydra).folder, replace=True)
+    try:
+        with one_sentence():
+            hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(main)()
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    cli()

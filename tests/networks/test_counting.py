@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
+
+
+def test_counts_are_what_a_hand_counts():
+    network = nn.Sequential(nn.Conv2d(3, 5, 3, padding=1), nn.BatchNorm2d(5), nn.Flatten(), nn.Linear(5 * 4 * 4, 7))
+    assert parameters(network) == (3 * 9 + 1) * 5 + 2 * 5 + (80 + 1) * 7
+    assert multiply_adds(network, (3, 4, 4)) == 3 * 9 * 5 * 16 + 80 * 7
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_counting_leaves_the_network_and_the_dice_alone(build, training):
+    network = build("network=small", "depth=8", "data.channels=1").train(training)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    dice = torch.get_rng_state()
+    assert multiply_adds(network, (1, 8, 8)) > 0
+    assert torch.equal(torch.get_rng_state(), dice)
+    assert network.training is training
+    assert all(tensor.device.type == "cpu" for tensor in network.state_dict().values())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+
+
+def test_meta_and_memory_count_the_same(build):
+    overrides = "network=small", "block=highway", "data.channels=1"
+    real, meta = build(*overrides), on_meta(lambda: build(*overrides, device="meta"))
+    assert parameters(real) == parameters(meta)
+    assert multiply_adds(real, (1, 8, 8)) == multiply_adds(meta, (1, 8, 8)) == multiply_adds(real.double(), (1, 8, 8))

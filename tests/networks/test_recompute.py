@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import nn
+from torch.autograd.graph import saved_tensors_hooks
+
+
+def step(network: nn.Module) -> None:
+    """A forward and a backward pass, and an update."""
+    network(torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(1))).square().mean().backward()
+    torch.optim.SGD(network.parameters(), lr=0.1).step()
+
+
+@pytest.mark.parametrize("norm", ["batch", "group"])
+def test_recomputing_changes_not_a_bit(build, block, norm):
+    kept = build("network=small", "depth=32", "data.channels=1", f"block={block}", f"norm={norm}").train()
+    recomputed = deepcopy(kept)
+    recomputed.recomputes = True
+    for _ in range(3):
+        step(kept)
+        step(recomputed)
+    for name, tensor in kept.state_dict().items():
+        assert torch.equal(tensor, recomputed.state_dict()[name]), name
+    for (name, p), q in zip(kept.named_parameters(), recomputed.parameters(), strict=True):
+        assert torch.equal(p.grad, q.grad), name
+
+
+def test_recomputing_keeps_less(build):
+    def kept(checkpoint_from: int) -> int:
+        network = build("network=small", "depth=56", "data.channels=1", f"network.checkpoint_from={checkpoint_from}")
+        sizes: list[int] = []
+        with saved_tensors_hooks(lambda tensor: sizes.append(tensor.numel()) or tensor, lambda tensor: tensor):
+            network(torch.zeros(2, 1, 8, 8))
+        return sum(sizes)
+
+    assert kept(56) < kept(57) / 8
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_only_training_recomputes(build, monkeypatch, training):
+    runs: list[nn.Module] = []
+    monkeypatch.setattr("lightning_modules.networks.recompute.run", lambda stage, x: runs.append(stage) or stage(x))
+    network = build("network=small", "depth=8", "network.checkpoint_from=8", "data.channels=1").train(training)
+    x = torch.zeros(2, 1, 8, 8)
+    network(x)
+    assert len(runs) == (3 if training else 0)
+    with torch.no_grad():
+        network(x)
+    assert len(runs) == (3 if training else 0)
+
+
+STEP = """
+import resource, torch
+from functools import partial
+from torch import nn
+from lightning_modules.networks import blocks, bodies, cifar, inits, norms, shortcuts
+body = partial(bodies.Basic, norm=norms.Batch, activation=nn.ReLU)
+block = partial(blocks.Residual, body=body, shortcut=shortcuts.A, activation=nn.ReLU)
+network = cifar.CifarNet(1202, 1, 3, 10, block=block, norm=norms.Batch, activation=nn.ReLU, init=inits.he_fan_out)
+network(torch.randn(2, 3, 32, 32)).sum().backward()
+assert all(p.grad.isfinite().all() for p in network.parameters())
+print(sum(p.numel() for p in network.parameters()), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+
+
+@pytest.mark.slow
+def test_a_step_of_1202_layers_fits_into_8_gib(pytestconfig):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", STEP],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    parameters, gib = map(float, done.stdout.split())
+    assert parameters == 19_421_274  # He et al. 2015, Table 6: 19.4 M
+    assert gib < 8

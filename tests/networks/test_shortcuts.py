@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from lightning_modules.networks.norms import Batch
+from lightning_modules.networks.shortcuts import A, B, C
+
+X = torch.arange(2 * 4 * 5 * 6.0).reshape(2, 4, 5, 6)
+
+
+@pytest.mark.parametrize("make", [A, partial(A, subsample="average", pad="symmetric"), partial(B, norm=Batch)])
+def test_equal_sizes_pass_untouched_and_cost_nothing(make):
+    shortcut = make(4, 4, 1)
+    assert torch.equal(shortcut(X), X)
+    assert not list(shortcut.parameters())
+
+
+@pytest.mark.parametrize("subsample", ["stride", "average"])
+@pytest.mark.parametrize(("pad", "front"), [("end", 0), ("symmetric", 1)])
+def test_a_subsamples_and_pads_with_zeros(subsample, pad, front):
+    y = A(4, 7, 2, subsample=subsample, pad=pad)(X)
+    kept = y[:, front : front + 4]
+    assert y.shape == (2, 7, 3, 3)
+    assert y.sum() == kept.sum()
+    assert torch.equal(kept[:, :, 0, 0], X[:, :, 0, 0] if subsample == "stride" else X[:, :, :2, :2].mean((2, 3)))
+
+
+@pytest.mark.parametrize("make", [partial(B, norm=Batch), partial(C, norm=Batch)])
+def test_projections_change_the_size(make):
+    shortcut = make(4, 3, 2)
+    assert shortcut(X).shape == (2, 3, 3, 3)
+    assert sum(p.numel() for p in shortcut.parameters()) == 4 * 3 + 2 * 3
+
+
+def test_c_projects_even_where_nothing_changes():
+    assert sum(p.numel() for p in C(4, 4, 1, norm=nn.Identity).parameters()) == 4 * 4 + 4
+
+
+@pytest.mark.parametrize("make", [A, partial(A, pad="symmetric"), partial(B, norm=Batch), partial(C, norm=Batch)])
+@pytest.mark.parametrize("c_out", [4, 6])
+def test_vectors_pass_too(make, c_out):
+    assert make(4, c_out, 1)(torch.randn(3, 4)).shape == (3, c_out)
+
+
+def test_a_refuses_what_it_cannot_do():
+    with pytest.raises(ValueError, match="shortcut=A can only add channels, not go from 8 to 4: use shortcut=B"):
+        A(8, 4, 1)
+    with pytest.raises(ValueError, match="subsample=max is neither stride nor average"):
+        A(4, 8, 1, subsample="max")
+    with pytest.raises(ValueError, match="pad=front is neither end nor symmetric"):
+        A(4, 8, 1, pad="front")

@@ -1,0 +1,134 @@
+"""`python run.py`, really typed: one run from the command line to its record."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+QUICK = ["depth=8", "recipe.epochs=2", "tracker=none"]
+
+
+def run(*arguments: str, runs: Path, timeout: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, str(ROOT / "run.py"), f"runs={runs}", *arguments]
+    return subprocess.run(call, capture_output=True, text=True, timeout=timeout, cwd=runs, env=os.environ | env)
+
+
+def record_in(runs: Path) -> dict:
+    (path,) = runs.glob("*/record.json")
+    return json.loads(path.read_text())
+
+
+def test_a_run_leaves_a_whole_record(tmp_path: Path) -> None:
+    done = run(*QUICK, "seed=3", runs=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    record = record_in(tmp_path)
+    assert record["label"] == "residual-A-batch-d8-recipe.epochs=2-s3".replace("recipe.", "")
+    assert record["status"] == "finished"
+    assert record["cause"] is None
+    assert record["axes"]["block"] == "residual"
+    assert record["axes"]["recipe.epochs"] == 2
+    assert (record["seed"], record["epochs"], record["steps"]) == (3, 2, 20)
+    assert record["params"] == 19_074
+    assert set(record["metrics"]) == {f"{part}_{kind}" for part in ("train", "val", "test") for kind in ("loss", "error")}
+    assert record["data_digest"]
+    assert {"git", "versions", "device", "command", "started", "finished"} <= set(record["provenance"])
+    assert str(ROOT) not in json.dumps(record), "a record holds no machine's folders"
+    folder = tmp_path / record["folder"]
+    rows = (folder / "curve.csv").read_text().splitlines()
+    assert rows[0] == "epoch,lr,train_loss,train_error,val_loss,val_error,seconds"
+    assert len(rows) == 3
+    assert {path.name for path in folder.iterdir()} == {"record.json", "config.yaml", "curve.csv", ".hydra"}
+
+    before = (folder / "record.json").read_bytes()
+    again = run(*QUICK, "seed=3", runs=tmp_path)
+    assert again.returncode == 0
+    assert (folder / "record.json").read_bytes() == before, "what is recorded is not trained again"
+    assert record["label"] in again.stdout
+
+
+def test_what_does_not_matter_is_the_same_run(tmp_path: Path) -> None:
+    first = ["block=plain", "seed=0", *QUICK]
+    assert run(*first, runs=tmp_path).returncode == 0
+    before = record_in(tmp_path)
+    again = run(*first, "shortcut=C", "trainer.threads=1", "trainer=cpu", runs=tmp_path)
+    assert again.returncode == 0
+    assert record_in(tmp_path) == before
+    assert "shortcut has no effect" in " ".join(again.stdout.split())
+
+
+def test_a_diverging_run_is_a_result(tmp_path: Path) -> None:
+    done = run("norm=none", "recipe.lr=1e4", *QUICK, runs=tmp_path)
+    assert done.returncode == 0, done.stderr
+    record = record_in(tmp_path)
+    assert (record["status"], record["cause"]) == ("diverged", "nan")
+    assert record["metrics"]["train_loss"] is None
+    assert record["metrics"]["test_error"] > 50
+    assert (tmp_path / record["folder"] / "curve.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["block=nosuch"], "choose from highway, plain, residual"),
+        (["block=residul"], "did you mean residual?"),
+        (["depth=21"], "depth=21 is not 6n+2; the nearest are 20 and 26"),
+        (["dpth=8"], "did you mean depth?"),
+        (["recipe.lr=-1"], "recipe.lr=-1 must be > 0"),
+        (["recipe.lr=fast"], "recipe.lr=fast is not a number"),
+        (["recipe.epochs=0"], "recipe.epochs=0 must be a whole number ≥ 1"),
+        (["recipe.steps=5"], "either recipe.epochs or recipe.steps"),
+        (["recipe.precision=8"], "none of 32, bf16-mixed, 16-mixed"),
+        (["width=0"], "width"),
+        (["seed=-1"], "seed=-1"),
+        (["block=plain", "init=zero_residual"], "needs a shortcut"),
+        (["depth=8,20"], "add -m to sweep"),
+        (["block=["], "not an override"),
+        (["data=cifar10", "data_dir=nowhere"], "data_batch_1.bin"),
+        (["data=arrays"], "data"),
+        (["body=dense"], "body=basic"),
+        (["trainer.accelerator=abacus"], "abacus"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_gets_one_sentence_before_anything_trains(tmp_path: Path, arguments: list[str], says: str) -> None:
+    started = time.monotonic()
+    done = run(*arguments, runs=tmp_path)
+    assert done.returncode == 1
+    assert time.monotonic() - started < 20  # ten on an idle machine
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    assert says in line
+    assert not [path for path in tmp_path.iterdir() if path.name != "nowhere"], "a mistake leaves nothing behind"
+
+
+@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path: Path, stop: signal.Signals) -> None:
+    arguments = ["depth=8", "recipe.epochs=6", "tracker=none", "trainer.threads=1"]
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+    assert run(*arguments, runs=tmp_path / "whole").returncode == 0
+    call = [sys.executable, str(ROOT / "run.py"), f"runs={tmp_path / 'broken'}", *arguments]
+    process = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not list((tmp_path / "broken").glob("*/last.ckpt")):
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(stop)
+    stderr = process.communicate()[1]
+    if stop == signal.SIGINT:
+        assert process.returncode == 130
+        assert stderr.startswith("interrupted;")
+        assert len(stderr.splitlines()) == 1
+    assert not list((tmp_path / "broken").glob("*/record.json")), "it was stopped before its end"
+    assert run(*arguments, runs=tmp_path / "broken").returncode == 0
+    whole, resumed = record_in(tmp_path / "whole"), record_in(tmp_path / "broken")
+    assert resumed["metrics"] == whole["metrics"]
+    assert (resumed["epochs"], resumed["steps"]) == (6, 60)
+    curves = [next((tmp_path / name).glob("*/curve.csv")).read_text().splitlines() for name in ("whole", "broken")]
+    assert [line.rpartition(",")[0] for line in curves[0]] == [line.rpartition(",")[0] for line in curves[1]]
