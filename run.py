@@ -62,55 +62,27 @@ def train(config: DictConfig, run: Run, folder: Path, *, alone: bool) -> Record:
     from hydra.utils import instantiate
 
     from lightning_modules.classifier import Classifier
-    from lightning_modules.curve import Curve
-    from lightning_modules.fit import fit, out_of_memory
+    from lightning_modules.curve import Curve, LastEpoch
+    from lightning_modules.fit import fit
     from lightning_modules.networks.counting import multiply_adds, parameters
     from lightning_modules.progress import ProgressBar
 
     network, data, recipe = build(config)
     data.prepare_data()
-    tracker = instantiate(config.tracker)
     recorder = Recorder(run, folder)
-    sizes = {"params": parameters(network), "macs": multiply_adds(network, data.shape), "note": data.note}
-    tags = [str(value) for axis, value in run.axes.items() if axis in ("block", "data", "recipe")]
-    with tracker.run(
-        folder=folder.parent,
-        label=run.label,
-        group=None if alone else config.study.name,
-        config={**run.axes, "seed": run.seed},
-        tags=tags,
-    ) as log:
-
-        def on_row(rows: list[dict[str, float]]) -> None:
-            recorder.curve(rows)
-            log.epoch(rows[-1])
-
+    curve = Curve(lambda rows, new: (recorder.curve(rows), log.epochs(new)))
+    watchers = [curve, LastEpoch(recorder.checkpoint), *([ProgressBar(run.label)] if alone else [])]
+    trainer = instantiate(config.trainer)(recipe=recipe, callbacks=watchers)
+    tracker = instantiate(config.tracker)
+    recorder.begin(params=parameters(network), macs=multiply_adds(network, data.shape), note=data.note)
+    with tracker.track(run, folder, group=None if alone else config.study.name) as log:
         try:
-            done = fit(
-                Classifier(network, recipe, seed=run.seed),
-                data,
-                recipe,
-                trainer=instantiate(config.trainer),
-                curve=Curve(on_row),
-                callbacks=[ProgressBar(run.label)] if alone else [],
-                checkpoint=recorder.checkpoint,
-            )
+            done = fit(Classifier(network, recipe, seed=run.seed), data, trainer, curve, resume=recorder.checkpoint)
         except Exception as error:
-            cause = "oom" if out_of_memory(error) else f"error: {error}"
-            return recorder.fail(error, cause=cause, epochs=0, steps=0, seconds=0.0, images_per_second=0.0, device=None, **sizes)
-        record = recorder.finish(
-            status="diverged" if done.diverged else "finished",
-            cause="nan" if done.diverged else None,
-            metrics=done.metrics,
-            epochs=done.epochs,
-            steps=done.steps,
-            seconds=done.seconds,
-            images_per_second=done.steps * recipe.batch_size / done.seconds,
-            device=done.device,
-            data_digest=data.digest,
-            **sizes,
-        )
-        log.summary(record["metrics"] | {key: record[key] for key in ("status", "params", "macs", "seconds")})
+            record = recorder.fail(error)
+        else:
+            record = recorder.finish(done, batch_size=recipe.batch_size, data_digest=data.digest)
+        log.record(record)
     return record
 
 

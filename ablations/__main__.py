@@ -1,4 +1,4 @@
-"""`python -m ablations`: read-only work on what the runs left behind. Starts in well under a second, imports no torch."""
+"""`python -m ablations`: read-only work on what the runs left behind; starts in well under a second."""
 
 from __future__ import annotations
 
@@ -198,9 +198,12 @@ def _plan(options: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(
             f"{options.study} has not been run into {options.runs}/ yet; python run.py -m study={options.study}"
         )
-    near = difflib.get_close_matches(options.study, [*names, *written_studies()], 1)
+    known = list(
+        dict.fromkeys([*names, *(name for name, question in written_studies().items() if question is not None)])
+    )
+    near = difflib.get_close_matches(options.study, known, 1)
     hint = f"did you mean {near[0]}? " if near else ""
-    raise ValueError(f"no study {options.study!r} in {options.runs}/; {hint}there are: {', '.join(names) or 'none'}")
+    raise ValueError(f"no study {options.study!r}; {hint}there are: {', '.join(known) or 'none'}")
 
 
 def _words(point: dict[str, Any], swept: Sequence[str]) -> str:

@@ -116,6 +116,12 @@ def select(choice: Mapping[str, Any], rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if any(agrees({**point, **row.axes}) for point in row.points or ({},))]
 
 
+def answerable(claim: Mapping[str, Any], plan: Plan) -> bool:
+    """Whether each side of the claim is one cell of the plan."""
+    rows = result_rows(plan, {})
+    return all(len(select(choice, rows)) == 1 for choice in claim["contrast"].values())
+
+
 def _measure(claim: Mapping[str, Any], rows: Sequence[Row]) -> Verdict:
     """The effect and its p value, or why there is none."""
     metric = claim["metric"]

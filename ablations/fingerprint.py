@@ -82,7 +82,11 @@ def _closure(target: str) -> frozenset[tuple[str, str, str]]:
     todo = [target]
     while todo:
         at = _locate(todo.pop())
-        if at is None or at in seen or ("site-packages" in at[0].file.parts and at[0].name.partition(".")[0] not in tops):
+        if (
+            at is None
+            or at in seen
+            or ("site-packages" in at[0].file.parts and at[0].name.partition(".")[0] not in tops)
+        ):
             continue
         seen.add(at)
         module, name = _parse(at[0]), at[1]
@@ -126,7 +130,9 @@ def _uses(node: ast.AST, module: Module) -> set[str]:
                 used.add(f"{module.place.name}.{child.id}")
             elif child.id in module.imports:
                 used.add(module.imports[child.id])
-        elif isinstance(child, ast.Attribute) and isinstance(child.value, ast.Name) and child.value.id in module.imports:
+        elif (
+            isinstance(child, ast.Attribute) and isinstance(child.value, ast.Name) and child.value.id in module.imports
+        ):
             used.add(f"{module.imports[child.value.id]}.{child.attr}")
     return used
 

@@ -85,7 +85,9 @@ class Run:
         """For people and folders: `residual-A-batch-d20-s0`; any character a file name should not have becomes `_`."""
         words = [str(self.axes[axis]) for axis in NAMED if axis in self.axes]
         words += [f"d{self.axes['depth']}"] if "depth" in self.axes else []
-        words += [_word(axis, self.axes[axis]) for axis in self.unusual if axis in self.axes and axis not in (*NAMED, "depth")]
+        words += [
+            _word(axis, self.axes[axis]) for axis in self.unusual if axis in self.axes and axis not in (*NAMED, "depth")
+        ]
         return re.sub(r"[^A-Za-z0-9._=+-]+", "_", "-".join([*words, f"s{self.seed}"]))[:100].lstrip(".")
 
     @property

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import socket
 import subprocess
 import sys
 from functools import lru_cache
@@ -22,6 +24,8 @@ def provenance(*, device: str | None, started: str, finished: str) -> dict[str, 
         "device": device,
         "processor": processor(),
         "command": command(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
         "started": started,
         "finished": finished,
     }

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ablations.identity import Run
 from ablations.lease import NAME as LEASE
@@ -22,24 +22,34 @@ from ablations.records import SCHEMA, Record, read_record, write_json, write_tex
 RECORD, CURVE, CHECKPOINT, TRACEBACK = "record.json", "curve.csv", "last.ckpt", "traceback.txt"
 
 
-class Recorder:
-    """The recording side of one run.
+class Outcome(Protocol):
+    """What a training came to, as `lightning_modules.fit.Outcome` has it."""
 
-    Args:
-        run: what is trained.
-        folder: the run's folder; made if need be.
-    """
+    metrics: dict[str, float]
+    epochs: int
+    steps: int
+    seconds: float
+    diverged: bool
+    device: str
+
+
+class Recorder:
+    """The recording side of one run: `begin`, then `curve` after every epoch, then `finish` or `fail`."""
 
     def __init__(self, run: Run, folder: Path) -> None:
         self.run, self.folder = run, folder
+        self.sizes: dict[str, Any] = {}
         self.started = _now()
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "config.yaml", _yaml({**run.config, "seed": run.seed}))
 
     @property
     def checkpoint(self) -> Path:
         """Where the state after the last finished epoch is kept while the run is unfinished."""
         return self.folder / CHECKPOINT
+
+    def begin(self, *, params: int, macs: int, note: str) -> None:
+        """Make the folder, and note what is known before the training."""
+        self.sizes = {"params": params, "macs": macs, "note": note}
+        write_text(self.folder / "config.yaml", _yaml({**self.run.config, "seed": self.run.seed}))
 
     def curve(self, rows: Sequence[dict[str, float]]) -> None:
         """Write the epochs so far."""
@@ -49,15 +59,30 @@ class Recorder:
         writer.writerows(rows)
         write_text(self.folder / CURVE, text.getvalue())
 
-    def finish(
-        self, *, status: str, cause: str | None, metrics: dict[str, float], device: str | None, **fields: Any
-    ) -> Record:
-        """Write the record; the checkpoint has done its duty.
+    def finish(self, done: Outcome, *, batch_size: int, data_digest: str) -> Record:
+        """Write the record of a training that came to its end, or to a loss that is not finite."""
+        return self._write(
+            status="diverged" if done.diverged else "finished",
+            cause="nan" if done.diverged else None,
+            metrics={name: finite(value) for name, value in done.metrics.items()},
+            epochs=done.epochs,
+            steps=done.steps,
+            seconds=done.seconds,
+            images_per_second=done.steps * batch_size / done.seconds,
+            device=done.device,
+            data_digest=data_digest,
+        )
 
-        Args:
-            device: what it was trained on, in words.
-            fields: the record's further fields, as design and schema have them: `params`, `macs`, `seconds`, …
-        """
+    def fail(self, error: BaseException) -> Record:
+        """Write the record of a training that ended in an exception, and the traceback beside it."""
+        write_text(self.folder / TRACEBACK, "".join(traceback.format_exception(error)))
+        cause = "oom" if out_of_memory(error) else f"error: {error}"
+        nothing = {"epochs": 0, "steps": 0, "seconds": 0.0, "images_per_second": 0.0, "device": None}
+        return self._write(status="failed", cause=cause, metrics={}, **nothing)
+
+    def _write(
+        self, *, status: str, cause: str | None, metrics: dict[str, Any], device: str | None, **rest: Any
+    ) -> Record:
         run = self.run
         record = {
             "schema": SCHEMA,
@@ -68,8 +93,9 @@ class Recorder:
             "status": status,
             "axes": run.axes,
             "seed": run.seed,
-            "metrics": {name: finite(value) for name, value in metrics.items()},
-            **fields,
+            "metrics": metrics,
+            **self.sizes,
+            **rest,
             "cause": cause,
             "config": run.config,
             "code": run.code,
@@ -79,10 +105,10 @@ class Recorder:
         self.checkpoint.unlink(missing_ok=True)
         return record
 
-    def fail(self, error: BaseException, *, cause: str, **fields: Any) -> Record:
-        """Write the record of a run that ended in an exception, and the traceback beside it."""
-        write_text(self.folder / TRACEBACK, "".join(traceback.format_exception(error)))
-        return self.finish(status="failed", cause=cause, metrics={}, **fields)
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device's memory ran out, in the words of torch on a GPU or on a CPU."""
+    return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
 
 
 def known(folder: Path, run: Run) -> Record | None:

@@ -9,7 +9,20 @@ from typing import Any
 
 SCHEMA = 1
 STATUSES = ("finished", "diverged", "failed")
-REQUIRED = ("identity", "cell", "label", "folder", "status", "axes", "seed", "metrics", "params", "macs", "epochs", "cause")
+REQUIRED = (
+    "identity",
+    "cell",
+    "label",
+    "folder",
+    "status",
+    "axes",
+    "seed",
+    "metrics",
+    "params",
+    "macs",
+    "epochs",
+    "cause",
+)
 STUDIES = ".studies"
 
 Record = dict[str, Any]

@@ -1,4 +1,4 @@
-"""The closing page of a study: question, table, verdicts, what is missing and why, where things lie, what to type next."""
+"""The closing page of a study: question, table, verdicts, gaps and causes, where things lie, what to type next."""
 
 from __future__ import annotations
 
@@ -59,7 +59,6 @@ def print_report(
 
 def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
     """A sign and the claim, and below it what the sign rests on; one line where both fit."""
-    from rich.padding import Padding
     from rich.text import Text
 
     if not verdicts:
@@ -76,7 +75,7 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
         body = Text.assemble(claim, "  " if fits else "\n", basis)
         for i, line in enumerate(body.wrap(console, console.width - 2)):
             line.rstrip()
-            console.print(Padding(Text.assemble((sign + " " if i == 0 else "  ", colour), line), 0), soft_wrap=True)
+            console.print(Text.assemble((f"{sign} " if i == 0 else "  ", colour), line))
 
 
 def basis_words(verdict: Verdict) -> str:
@@ -89,11 +88,11 @@ def basis_words(verdict: Verdict) -> str:
         words.append(f"{verdict.metric.replace('_', ' ')} {verdict.effect.mean:+.2f}{unit}{interval}")
         words.append(f"expected {verdict.expect}")
         words.append(f"n {verdict.n}")
-        words.append(f"p {verdict.adjusted:.2g}")
+        words.append(f"p {verdict.adjusted:.2g} (Holm)")
     if verdict.outcome == INCONCLUSIVE:
-        more = verdict.more_seeds
+        more, plural = verdict.more_seeds, "" if verdict.more_seeds == 1 else "s"
         words.append(
-            f"inconclusive: more than {MOST_SEEDS} seeds" if more is None else f"inconclusive: about {more} more seeds"
+            "inconclusive: " + (f"about {more} more seed{plural}" if more else f"not even {MOST_SEEDS} seeds would do")
         )
     elif verdict.effect is None:
         words.append(f"no verdict: {verdict.reason}")
@@ -103,7 +102,7 @@ def basis_words(verdict: Verdict) -> str:
 
 
 def print_gaps(plan: Plan, rows: Sequence[Row], console: Console, *, problems: Sequence[str] = ()) -> None:
-    """What this answer lacks: runs that failed, diverged or are not trained, cells that cannot exist, damaged records."""
+    """What this answer lacks: runs that failed, diverged or are missing, cells that cannot exist, damaged records."""
     from rich.text import Text
 
     lines: list[tuple[str, str]] = []
@@ -132,10 +131,12 @@ def print_next(plan: Plan, rows: Sequence[Row], console: Console, *, runs: Path,
 
     name, where = plan["name"], "" if Path(runs) == Path("runs") else f" --runs {shlex.quote(str(runs))}"
     have = sum(row.n for row in rows)
-    again = plan.get("command") or f"python run.py -m study={name}"
+    again = _typed(plan.get("command") or f"python run.py -m study={name}")
     lines = []
     if any(row.missing for row in rows):
         lines.append(("train what is missing", again))
+    if failed := next((record for row in rows for record in row.failures), None):
+        lines.append(("try a failed run again", _single(plan, failed)))
     if any(row.n >= row.planned for row in rows):
         lines.append(("more seeds", _more_seeds(again, max(row.planned for row in rows))))
     lines.append(("this page again", f"python -m ablations report {name}{where}"))
@@ -149,10 +150,23 @@ def print_next(plan: Plan, rows: Sequence[Row], console: Console, *, runs: Path,
         console.print(Text.assemble((f"{what:<{width}}  ", "dim"), command), soft_wrap=True)
 
 
+def _typed(command: str) -> str:
+    """The command as a shell takes it, to train: quoted, and without `plan=true`."""
+    words = command.split() if re.search("[()]", command) and not re.search("['\"]", command) else [command]
+    quoted = shlex.join(words) if len(words) > 1 else command
+    return re.sub(r"\splan=true\b", "", quoted)
+
+
 def _more_seeds(command: str, seeds: int) -> str:
     """The command with more seeds than now: 5 after up to 3, then twice as many."""
-    plain = re.sub(r"\s'?seed=(\S*\([^)]*\)'?|\S+)", "", command)
-    return f'{plain} "seed=range({5 if seeds <= 3 else 2 * seeds})"'
+    plain = re.sub(r"\s(?:'seed=[^']*'|\"seed=[^\"]*\"|seed=\S+)", "", command)
+    return f"{plain} 'seed=range({5 if seeds <= 3 else 2 * seeds})'"
+
+
+def _single(plan: Plan, record: Record) -> str:
+    cell = next(cell for cell in plan["cells"] if cell["cell"] == record["cell"])
+    chosen = cell.get("overrides") or [f"{axis}={value}" for axis, value in (cell["points"] or [{}])[0].items()]
+    return shlex.join(["python", "run.py", *chosen, f"seed={record['seed']}"])
 
 
 def _some(names: Sequence[str]) -> str:

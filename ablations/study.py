@@ -42,13 +42,19 @@ def seeds_of(study: dict[str, Any]) -> list[int]:
         StudyError: it is anything else.
     """
     seeds = study.get("seeds", [0, 1, 2])
-    good = isinstance(seeds, list) and seeds and all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in seeds)
+    good = (
+        isinstance(seeds, list)
+        and seeds
+        and all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in seeds)
+    )
     if not good or len(set(seeds)) < len(seeds):
         raise StudyError(f"seeds={seeds} is not a list of different whole numbers ≥ 0, like [0, 1, 2]")
     return seeds
 
 
-def merge(study: dict[str, Any], chosen: Point, swept: dict[str, list[Any]]) -> tuple[list[Point], list[int], list[str]]:
+def merge(
+    study: dict[str, Any], chosen: Point, swept: dict[str, list[Any]]
+) -> tuple[list[Point], list[int], list[str]]:
     """The points and seeds of a study after what the command line says about its axes.
 
     An axis chosen on the command line replaces that axis in every point. A swept axis (several values) replaces the

@@ -101,10 +101,9 @@ def result_table(rows: Sequence[Row], *, console: Console) -> Table:
 
 
 def caption(rows: Sequence[Row]) -> list[str]:
-    """What a reader must know to trust the numbers: n, the best cell's rule, hardware, versions, and the data's note."""
-    lines = [
-        "Mean ± sample standard deviation over n seeds." + (" ★ lowest validation error." if best_row(rows) else "")
-    ]
+    """What a reader must know to trust the numbers: n, the best cell's rule, hardware, versions, the data's note."""
+    rule = " ★ lowest validation error." if best_row(rows) else ""
+    lines = ["Mean ± sample standard deviation over n seeds." + rule]
     runs: list[Record] = [record for row in rows for record in row.runs]
     provenance = [record.get("provenance") or {} for record in runs]
     devices = dict.fromkeys(str(p["device"]) for p in provenance if p.get("device"))

@@ -14,11 +14,12 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ablations.identity import Run
 from ablations.published import results_media, results_summary
 from ablations.results import Plan, Record, Row
 
@@ -32,14 +33,26 @@ class Log:
 
     def __init__(self, run: Any = None) -> None:
         self._run = run
+        self._failed = False
 
     def epoch(self, values: Mapping[str, float | None]) -> None:
         """Log one epoch; `epoch` in `values` is the x-axis of all curves."""
         self._attempt(lambda run: run.log({key: value for key, value in values.items() if value is not None}))
 
+    def epochs(self, rows: Iterable[Mapping[str, float | None]]) -> None:
+        """Log epochs in order: after an interruption, those before it too."""
+        for row in rows:
+            self.epoch(row)
+
     def summary(self, values: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
         """Set what the run is summed up by."""
         self._attempt(lambda run: run.summary.update(dict(values() if callable(values) else values)))
+
+    def record(self, record: Record) -> None:
+        """Sum the run up by its record; a failed one is marked so."""
+        self._failed = record["status"] == "failed"
+        kept = ("status", "cause", "epochs", "steps", "seconds", "params", "macs")
+        self.summary({**record["metrics"], **{key: record[key] for key in kept}})
 
     def media(self, make: Callable[[Any], Mapping[str, Any]]) -> None:
         """Log tables and plots; `make(wandb)` is called only if there is a run to show them in."""
@@ -53,7 +66,7 @@ class Log:
 
     def finish(self, *, failed: bool = False) -> None:
         """Close the run and wait, not for ever, until its data is written or sent."""
-        self._attempt(lambda run: run.finish(exit_code=1 if failed else 0))
+        self._attempt(lambda run: run.finish(exit_code=1 if failed or self._failed else 0))
         self._run = None
 
     def _attempt(self, act: Callable[[Any], Any]) -> None:
@@ -105,6 +118,12 @@ class Tracker:
             failed = False
         finally:
             log.finish(failed=failed)
+
+    def track(self, run: Run, folder: Path, *, group: str | None) -> AbstractContextManager[Log]:
+        """Track a run: its axes as config, grouped by study."""
+        tags = [str(value) for axis, value in run.axes.items() if axis in ("block", "data", "recipe")]
+        config = {**run.axes, "seed": run.seed}
+        return self.run(folder=folder.parent, label=run.label, group=group, config=config, tags=tags)
 
     def publish_results(self, plan: Plan, rows: Sequence[Row], records: Mapping[str, Record], runs: Path) -> None:
         """Show a study's answer as one more W&B run of job type `results`: tables, plots, verdicts."""

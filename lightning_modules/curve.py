@@ -21,15 +21,19 @@ Row = dict[str, float]
 class Curve(Callback):
     """Collects a row an epoch and hands it on; ends a training whose loss is no longer finite.
 
+    Args:
+        on_rows: called after every epoch with all rows and the new ones; after a resumed epoch all are new.
+
     Attributes:
         rows: one mapping of `COLUMNS` an epoch; `seconds` is the training time up to there, over interruptions.
         diverged: whether the loss of the last epoch was not finite.
     """
 
-    def __init__(self, on_row: Callable[[list[Row]], None]) -> None:
+    def __init__(self, on_rows: Callable[[list[Row], list[Row]], None]) -> None:
         self.rows: list[Row] = []
         self.diverged = False
-        self.on_row = on_row
+        self.on_rows = on_rows
+        self.told = 0
         self.started = 0.0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -48,7 +52,8 @@ class Curve(Callback):
         self.diverged = not math.isfinite(row["train_loss"])
         trainer.should_stop = trainer.should_stop or self.diverged
         if trainer.is_global_zero:
-            self.on_row(self.rows)
+            self.on_rows(self.rows, self.rows[self.told :])
+            self.told = len(self.rows)
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import warnings
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +11,7 @@ import pytorch_lightning as pl
 import torch
 
 from lightning_modules.classifier import Classifier
-from lightning_modules.curve import Curve, LastEpoch
-from lightning_modules.recipe import Recipe
+from lightning_modules.curve import Curve
 
 
 @dataclass(frozen=True)
@@ -38,40 +36,36 @@ class Outcome:
 def fit(
     classifier: Classifier,
     data: pl.LightningDataModule,
-    recipe: Recipe,
-    *,
-    trainer: Callable[..., pl.Trainer],
+    trainer: pl.Trainer,
     curve: Curve,
-    callbacks: Sequence[pl.Callback] = (),
-    checkpoint: Path | None = None,
+    *,
+    resume: Path | None = None,
 ) -> Outcome:
-    """Train, going on from `checkpoint` where it exists, then evaluate once on the test set.
+    """Train, going on from `resume` where that file exists, then evaluate once on the test set.
 
     Args:
-        trainer: factory `trainer(recipe=…, callbacks=…)`.
-        curve: receives the epochs, those before an interruption included.
-        checkpoint: written after every epoch, so that an interrupted run loses at most one; null: none is kept.
+        curve: one of the trainer's callbacks; holds the epochs, those before an interruption included.
 
     Raises:
         KeyboardInterrupt: on Ctrl-C, after Lightning has put its affairs in order.
         torch.OutOfMemoryError: and whatever else the network or the data raise.
     """
-    keep = [LastEpoch(checkpoint)] if checkpoint else []
-    runner = trainer(recipe=recipe, callbacks=[curve, *callbacks, *keep])
-    resume = checkpoint if checkpoint and checkpoint.exists() else None
+    found = resume if resume and resume.exists() else None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning 2.6 beside torch 2.13; theirs to mend
         try:
-            runner.fit(classifier, datamodule=data, ckpt_path=resume, weights_only=True if resume else None)
+            trainer.fit(classifier, datamodule=data, ckpt_path=found, weights_only=True if found else None)
         except SystemExit:
-            if not runner.interrupted:
+            if not trainer.interrupted:
                 raise
             signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning leaves it ignored
             raise KeyboardInterrupt from None
-        steps = runner.global_step
-        runner.test(classifier, datamodule=data, verbose=False)
+        steps = trainer.global_step
+        trainer.test(classifier, datamodule=data, verbose=False)
     last = curve.rows[-1]
-    return Outcome(dict(classifier.metrics), int(last["epoch"]), steps, last["seconds"], curve.diverged, _device(runner))
+    return Outcome(
+        dict(classifier.metrics), int(last["epoch"]), steps, last["seconds"], curve.diverged, _device(trainer)
+    )
 
 
 def _device(trainer: pl.Trainer) -> str:
@@ -81,8 +75,3 @@ def _device(trainer: pl.Trainer) -> str:
     else:
         name = f"{device.type}, {torch.get_num_threads()} thread{'' if torch.get_num_threads() == 1 else 's'}"
     return name if trainer.world_size == 1 else f"{trainer.world_size} × {name}"
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a device's memory ran out."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

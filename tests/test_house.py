@@ -39,7 +39,10 @@ def imported(path: Path) -> set[str]:
     [
         ("lightning_modules", {"hydra", "omegaconf", "ablations", "hydra_plugins", "run", "wandb", "optuna"}),
         ("lightning_modules/networks", {"pytorch_lightning", "numpy", "wandb"}),
-        ("ablations", {"torch", "pytorch_lightning", "hydra", "omegaconf", "lightning_modules", "hydra_plugins", "run"}),
+        (
+            "ablations",
+            {"torch", "pytorch_lightning", "hydra", "omegaconf", "lightning_modules", "hydra_plugins", "run"},
+        ),
     ],
 )
 def test_who_may_import_whom(folder: str, forbidden: set[str]) -> None:
@@ -90,6 +93,8 @@ def test_the_words(path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["ablations", "ablations.__main__", "hydra_plugins.skipbench.sweeper"])
 def test_reading_does_not_wait_for_torch(module: str) -> None:
-    code = f"import sys, {module}; print({{'torch', 'pytorch_lightning', 'optuna', 'wandb', 'scipy'}} & set(sys.modules))"
+    code = (
+        f"import sys, {module}; print({{'torch', 'pytorch_lightning', 'optuna', 'wandb', 'scipy'}} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "set()"

@@ -36,7 +36,9 @@ def test_a_run_leaves_a_whole_record(tmp_path: Path) -> None:
     assert record["axes"]["recipe.epochs"] == 2
     assert (record["seed"], record["epochs"], record["steps"]) == (3, 2, 20)
     assert record["params"] == 19_074
-    assert set(record["metrics"]) == {f"{part}_{kind}" for part in ("train", "val", "test") for kind in ("loss", "error")}
+    assert set(record["metrics"]) == {
+        f"{part}_{kind}" for part in ("train", "val", "test") for kind in ("loss", "error")
+    }
     assert record["data_digest"]
     assert {"git", "versions", "device", "command", "started", "finished"} <= set(record["provenance"])
     assert str(ROOT) not in json.dumps(record), "a record holds no machine's folders"
@@ -87,7 +89,7 @@ def test_a_diverging_run_is_a_result(tmp_path: Path) -> None:
         (["recipe.precision=8"], "none of 32, bf16-mixed, 16-mixed"),
         (["width=0"], "width"),
         (["seed=-1"], "seed=-1"),
-        (["block=plain", "init=zero_residual"], "needs a shortcut"),
+        (["block=plain", "init=zero_residual"], "blocks with a shortcut"),
         (["depth=8,20"], "add -m to sweep"),
         (["block=["], "not an override"),
         (["data=cifar10", "data_dir=nowhere"], "data_batch_1.bin"),

@@ -13,7 +13,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablations.identity import NODES, Run, active_axes
 
-
 NO_AXES = {"study", "trainer", "tracker", "runs", "data_dir", "plan", "on_invalid", "retrain", "seed", "hydra"}
 
 

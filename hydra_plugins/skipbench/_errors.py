@@ -43,7 +43,9 @@ def sentence(error: BaseException) -> str | None:
         return _no_such_choice(error.missing_cfg_file or "", error.options or [], str(error))
     if isinstance(error, OverrideParseException):
         return f"{error.override!r} is not an override Hydra understands: {_first_line(error.message)}"
-    if isinstance(error, ConfigCompositionException) and (several := re.search(r"(?:argument|parameters) '(.*?)'", str(error))):
+    if isinstance(error, ConfigCompositionException) and (
+        several := re.search(r"(?:argument|parameters) '(.*?)'", str(error))
+    ):
         return f"{several[1]} names several values: add -m to sweep over them, or write key=[a,b] for a list"
     if isinstance(error, ConfigCompositionException | InstantiationException):
         return _inner(error)
@@ -70,7 +72,9 @@ def _no_such_choice(wanted: str, options: Iterable[str], message: str) -> str:
     options = sorted(options)
     if not group or not options:
         return _first_line(message)
-    return f"{group}={choice}: there is no {group} {choice!r}; choose from {', '.join(options)}{nearest(choice, options)}"
+    return (
+        f"{group}={choice}: there is no {group} {choice!r}; choose from {', '.join(options)}{nearest(choice, options)}"
+    )
 
 
 def _setting(error: BaseException) -> str | None:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from ablations import plan as planning
-from ablations.claims import check_claims
+from ablations.claims import answerable, check_claims
 from ablations.identity import Run, digest
 from ablations.plan import Plan
 from ablations.provenance import command
@@ -19,7 +19,7 @@ from ablations.records import plan_path, read_records, write_json
 from ablations.study import StudyError, merge
 from hydra_plugins.skipbench._arguments import Arguments, parse, words
 from hydra_plugins.skipbench._compose import Composer, run_of
-from hydra_plugins.skipbench._errors import nearest, sentence
+from hydra_plugins.skipbench._errors import sentence
 from hydra_plugins.skipbench._launch import launch
 
 
@@ -49,7 +49,9 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         return
     if plan.invalid and config.on_invalid == "stop":
         point, reason = plan.invalid[0]
-        raise StudyError(f"{planning.point_words(point)}: {reason}; nothing was trained (on_invalid=skip leaves such cells out)")
+        raise StudyError(
+            f"{planning.point_words(point)}: {reason}; nothing was trained (on_invalid=skip leaves such cells out)"
+        )
     started = time.time()
     missing = plan.missing(records)
     if missing:
@@ -81,7 +83,10 @@ def make_plan(typed: Arguments, composer: Composer, config: DictConfig) -> tuple
             raise ValueError(text) from error
 
     cells, invalid = planning.make_cells([{**fixed, **point} for point in points], seeds, compose)
-    return Plan(name, study, swept, command(), cells, invalid), len(seeds)
+    plan = Plan(name, study, swept, command(), cells, invalid)
+    if set(typed.swept) - {"seed"}:  # another grid: the study's claims are kept where it can still answer them
+        study["claims"] = [claim for claim in study.get("claims") or [] if answerable(claim, plan.as_json())]
+    return plan, len(seeds)
 
 
 def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None:

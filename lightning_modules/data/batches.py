@@ -34,10 +34,8 @@ class Batches:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        if batch_size < 1 or (seed is not None and batch_size % world_size):
-            raise ValueError(
-                f"batch_size={batch_size} cannot be shared by {world_size} devices: choose a multiple of that"
-            )
+        if batch_size < 1 or batch_size % world_size:
+            raise ValueError(f"batch_size={batch_size} is not a multiple of {world_size}, the number of devices")
         if len(indices) < world_size:
             raise ValueError(f"{len(indices)} images cannot be shared by {world_size} devices: use fewer devices")
         self.images, self.labels, self.indices = images, labels, indices

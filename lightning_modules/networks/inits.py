@@ -1,7 +1,7 @@
 """Where training starts: `init(network)` fills the weights in place.
 
-All but `torch_default` set every norm to scale 1 and shift 0 and every other bias to 0. A gate's bias belongs to the
-gate (see `blocks.Gate`) and is never touched.
+All but `torch_default` set every norm to scale 1 and shift 0 and every other bias to 0. Gates have a start of their
+own (see `blocks.Gate`) and are never touched.
 """
 
 from __future__ import annotations

@@ -42,7 +42,12 @@ def require_vectors(block: Sized) -> None:
 
 
 def channels(base: int, width: float, block: Sized | None = None) -> int:
-    """`base` channels times the width (rounded, at least one) times the block's expansion."""
+    """`base` channels times the width (rounded, at least one) times the block's expansion.
+
+    Raises ValueError unless the width is positive.
+    """
+    if not width > 0:
+        raise ValueError(f"width={width} must be > 0; 1 is the family's own")
     return max(1, round(base * width)) * trait(block, "expansion", 1)
 
 

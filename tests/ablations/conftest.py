@@ -33,7 +33,12 @@ def make_plan(
         key = _hex(sorted(axes.items(), key=str))
         label = "-".join(str(value) for axis, value in axes.items() if axis not in ("data", "norm"))
         runs = [
-            {"seed": s, "identity": _hex(key, s), "label": f"{label}-s{s}", "folder": f"{label}-s{s}-{_hex(key, s)[:8]}"}
+            {
+                "seed": s,
+                "identity": _hex(key, s),
+                "label": f"{label}-s{s}",
+                "folder": f"{label}-s{s}-{_hex(key, s)[:8]}",
+            }
             for s in seeds
         ]
         cells.setdefault(key, {"cell": key, "axes": axes, "points": [], "runs": runs})["points"].append(point)

@@ -28,7 +28,9 @@ def test_a_block_that_names_the_shortcut_makes_it_active() -> None:
 
 def run(seed: int = 0, lr: float = 0.1, **axes: object) -> Run:
     config = {"network": {"depth": 20}, "data": {}, "recipe": {"lr": lr}}
-    return Run(axes={"block": "residual", "shortcut": "A", "norm": "batch", "depth": 20} | axes, seed=seed, config=config)
+    return Run(
+        axes={"block": "residual", "shortcut": "A", "norm": "batch", "depth": 20} | axes, seed=seed, config=config
+    )
 
 
 def test_names_do_not_enter_the_identity_but_config_and_seed_do() -> None:

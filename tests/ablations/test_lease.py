@@ -51,7 +51,9 @@ def test_a_lease_without_heartbeat_is_taken_over_and_a_fresh_one_is_not(tmp_path
 
 
 def test_the_lease_of_a_killed_process_is_void_at_once(tmp_path: Path) -> None:
-    holder = subprocess.Popen([sys.executable, "-c", RACE, str(tmp_path), "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", RACE, str(tmp_path), "0"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "1\n"
     assert held(tmp_path)

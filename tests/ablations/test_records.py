@@ -77,7 +77,9 @@ def test_a_writer_killed_at_any_moment_leaves_the_old_record_or_the_new(tmp_path
         "while True:\n    n += 1; write_json(p, r | {'seconds': n, 'fill': 'x' * 200_000}); print(n, flush=True)"
     )
     for wait in (0.0, 0.003, 0.01, 0.02):
-        process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
+        )
         assert process.stdout is not None
         process.stdout.readline()
         time.sleep(wait)

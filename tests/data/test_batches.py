@@ -128,14 +128,15 @@ def test_devices_share_every_batch_out_exactly_once(world_size, seed, count):
         assert together == whole
 
 
-def test_devices_augment_differently():
-    twice = np.zeros(100, np.int64)
-    first, second = (batches(twice, seed=0, augment=CropFlip(), rank=rank, world_size=2) for rank in (0, 1))
+def test_devices_and_epochs_augment_differently():
+    one = np.zeros(100, np.int64)  # a single image, so that the order does not matter
+    first, second = (batches(one, seed=0, augment=CropFlip(), rank=rank, world_size=2) for rank in (0, 1))
     assert not torch.equal(pixels(first), pixels(second))
+    assert not torch.equal(pixels(first, 0), pixels(first, 1))
 
 
 def test_what_cannot_be_shared_says_so():
-    with pytest.raises(ValueError, match="batch_size=10 cannot be shared by 3 devices: choose a multiple"):
+    with pytest.raises(ValueError, match="batch_size=10 is not a multiple of 3, the number of devices"):
         batches(seed=0, world_size=3)
     with pytest.raises(ValueError, match="2 images cannot be shared by 5 devices: use fewer"):
         batches(LABELS[:2], world_size=5)

@@ -55,6 +55,11 @@ def test_the_last_label_byte_counts(tmp_path):
     records = write(tmp_path / "a.bin", 7, label_bytes=2, classes=100)
     images = cifar_binary(tmp_path, train=["a.bin"], test=["a.bin"], classes=100, label_bytes=2)
     assert images.train_labels.tolist() == records[:, 1].tolist()
+    with pytest.raises(DataError, match=f"holds the label {records[:, 1].max()}, but 10 classes"):
+        cifar_binary(tmp_path, train=["a.bin"], test=["a.bin"], classes=10, label_bytes=2)
+    records[:, 1] %= 10
+    (tmp_path / "a.bin").write_bytes(records.tobytes())
+    cifar_binary(tmp_path, train=["a.bin"], test=["a.bin"], classes=10, label_bytes=2)
 
 
 def test_cifar100_has_fine_labels(tmp_path):

@@ -107,7 +107,10 @@ def test_parts_do_not_overlap_and_do_not_depend_on_the_seed(image_data):
     assert len(data.val_indices) == 157
     assert (data.val_indices == other.val_indices).all()
     assert (image_data(split_seed=1).val_indices != data.val_indices).any()
-    assert sum(len(labels) for _, labels in data.test_dataloader()) == 360
+    for loader, indices in ((data.train_dataloader(), data.train_indices), (data.val_dataloader(), data.val_indices)):
+        labels = torch.cat([labels for _, labels in loader]).numpy()
+        assert (np.bincount(labels) == np.bincount(data.images.train_labels[indices])).all()
+    assert (torch.cat([labels for _, labels in data.test_dataloader()]).numpy() == data.images.test_labels).all()
 
 
 def test_shape_is_what_the_network_sees(image_data):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
@@ -18,12 +19,19 @@ CONF = Path(__file__).parents[2] / "conf"
 GROUPS = ("block", "body", "shortcut", "norm", "activation", "init")
 
 
+def files(group: str) -> list[Path]:
+    return list((CONF / group).glob("*.yaml"))
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`choice` runs over all files of all groups, `block`, `norm`, … over the files of one."""
+    if "choice" in metafunc.fixturenames:
+        metafunc.parametrize("choice", sorted(f"{path.parent.name}={path.stem}" for g in GROUPS for path in files(g)))
     marks = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     given = {name for names in marks for name in ([names] if isinstance(names, str) else names)}
     for group in GROUPS:
         if group in metafunc.fixturenames and group not in given:
-            metafunc.parametrize(group, sorted(path.stem for path in (CONF / group).glob("*.yaml")))
+            metafunc.parametrize(group, sorted(path.stem for path in files(group)))
 
 
 @pytest.fixture(autouse=True)
@@ -32,23 +40,35 @@ def _seed() -> None:
 
 
 @cache
-def _chosen(groups: frozenset[str]) -> DictConfig:
+def _composed(files: frozenset[str]) -> DictConfig:
     with initialize_config_dir(str(CONF), version_base=None):
-        return compose("config", overrides=sorted(groups))
+        return compose("config", overrides=sorted(files))
 
 
 @pytest.fixture
 def config() -> Callable[..., DictConfig]:
     """config('block=plain', 'depth=8', …): the composed configuration.
 
-    Composing costs 0.1 s, so each set of files is composed once, and values are set on copies.
+    Composing costs 0.1 s, too much for some hundred combinations. So a file of one of the GROUPS is read into its place
+    here, which is all that composing does with it (a law in test_choices.py), and values are set on copies.
     """
 
     def composed(*overrides: str) -> DictConfig:
-        files = frozenset(o for o in overrides if (CONF / o.split("=")[0]).is_dir())
-        return OmegaConf.merge(_chosen(files), OmegaConf.from_dotlist([o for o in overrides if o not in files]))
+        files = {o for o in overrides if (CONF / o.split("=")[0]).is_dir()}
+        parts = {o for o in files if o.split("=")[0] in GROUPS}
+        chosen = deepcopy(_composed(frozenset(files - parts)))
+        for group, name in (part.split("=") for part in parts):
+            chosen[group] = OmegaConf.load(CONF / group / f"{name}.yaml")
+        chosen.merge_with_dotlist([o for o in overrides if o not in files])
+        return chosen
 
     return composed
+
+
+@pytest.fixture
+def composed() -> Callable[..., DictConfig]:
+    """composed('block=plain', …): the same by Hydra alone."""
+    return lambda *files: _composed(frozenset(files))
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ sizes = pytest.mark.parametrize("size", [(8, 8, 1), (8, 16, 2), (8, 12, 1)], ids
 
 
 def highway(size: tuple[int, int, int], **options: object) -> Highway:
-    return Highway(*size, body=basic, shortcut=A, activation=nn.ReLU, **options).eval()
+    block = Highway(*size, body=basic, shortcut=A, activation=nn.ReLU, **options).eval()
+    nn.init.normal_(block.transform.weight)
+    return block
 
 
 def images() -> torch.Tensor:
@@ -62,7 +64,7 @@ def test_two_open_gates_give_the_residual_block(size):
 def test_coupled_gates_are_a_carry_gate_of_opposite_sign(size, kernel):
     coupled, own = (highway(size, gate_kernel=kernel, coupled=c) for c in (True, False))
     own.load_state_dict(coupled.state_dict(), strict=False)
-    own.carry.conv.weight.data = -own.transform.conv.weight.data  # 1 − sigmoid(z) = sigmoid(−z)
+    own.carry.weight.data = -own.transform.weight.data  # 1 − sigmoid(z) = sigmoid(−z)
     x = images()
     torch.testing.assert_close(coupled(x), own(x))
 
@@ -72,8 +74,13 @@ def test_a_gate_tells_how_open_it_is():
     openness = gate(images())
     assert openness.shape == (2, 16, 3, 3)
     assert ((openness > 0) & (openness < 1)).all()
-    torch.testing.assert_close(gate(torch.zeros(1, 8, 6, 6)), torch.full((1, 16, 3, 3), -2.0).sigmoid())
-    assert Gate(8, 16, 1, bias=0)(torch.zeros(3, 8)).shape == (3, 16)
+    torch.testing.assert_close(openness, torch.full((2, 16, 3, 3), -2.0).sigmoid())
+
+
+def test_a_vector_meets_the_gate_of_an_image_of_one_pixel():
+    gate, x = Gate(8, 16, 1, bias=0), torch.randn(3, 8)
+    nn.init.normal_(gate.weight)
+    torch.testing.assert_close(gate(x), gate(x[:, :, None, None])[:, :, 0, 0])
 
 
 @pytest.mark.parametrize("shortcut", [A, partial(B, norm=Batch)])

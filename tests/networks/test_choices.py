@@ -61,11 +61,22 @@ def test_every_parameter_learns_from_every_init(tiny, block, init, norm):
     check_gradients(network, frozenset(silent))
 
 
-def test_gate_biases_survive_every_init(tiny, init):
+def test_gates_survive_every_init(tiny, init):
     network = tiny("basic", "block=highway", f"init={init}", "gate_bias=-3", "block.coupled=false")
     for block in blocks(network):
         assert (block.transform.bias == -3).all()
         assert (block.carry.bias == 3).all()
+        assert not block.transform.weight.any()
+
+
+def test_equal_seeds_start_equal_bodies_in_every_block(tiny, block, body):
+    def started(block: str) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        network = tiny(body, f"block={block}", "shortcut=A")
+        return [*network.stem.parameters(), *(p for b in blocks(network) for p in b.body.parameters())]
+
+    for p, q in zip(started(block), started("plain"), strict=True):
+        assert torch.equal(p, q)
 
 
 def test_evaluation_repeats_itself_and_takes_a_single_image(tiny, block, norm, body):
@@ -103,14 +114,8 @@ def test_stacked_networks_train_as_one_by_one(tiny, block, norm, body):
             torch.testing.assert_close(buffers[name][i], buffer)
 
 
-@pytest.mark.parametrize("group", ["block", "body", "shortcut", "norm", "activation", "init", "network"])
-def test_every_choice_says_what_it_is(group):
-    from conftest import CONF
-
-    for path in (CONF / group).glob("*.yaml"):
-        lines = [line for line in path.read_text().splitlines() if line != "# @package _global_"]
-        assert lines[0].startswith("# "), path
-        assert lines[0].endswith("."), path
+def test_a_choice_is_a_file_in_its_place(config, composed, choice):
+    assert config(choice) == composed(choice)
 
 
 def test_a_plain_network_has_no_shortcut(config):

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from lightning_modules.networks import recompute
+
 
 def step(network: nn.Module) -> None:
     """A forward and a backward pass, and an update."""
@@ -41,10 +43,18 @@ def test_recomputing_keeps_less(build):
     assert kept(56) < kept(57) / 8
 
 
+@pytest.mark.parametrize(("blocks", "segments"), [(1, 1), (9, 3), (100, 10), (200, 14)])
+def test_segments_are_about_the_root_of_the_blocks(monkeypatch, blocks, segments):
+    lengths: list[int] = []
+    monkeypatch.setattr(recompute, "checkpoint", lambda segment, x, **options: lengths.append(len(segment)) or x)
+    recompute.run(nn.Sequential(*(nn.Identity() for _ in range(blocks))), torch.zeros(1))
+    assert (sum(lengths), len(lengths)) == (blocks, segments)
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_only_training_recomputes(build, monkeypatch, training):
     runs: list[nn.Module] = []
-    monkeypatch.setattr("lightning_modules.networks.recompute.run", lambda stage, x: runs.append(stage) or stage(x))
+    monkeypatch.setattr(recompute, "run", lambda stage, x: runs.append(stage) or stage(x))
     network = build("network=small", "depth=8", "network.checkpoint_from=8", "data.channels=1").train(training)
     x = torch.zeros(2, 1, 8, 8)
     network(x)

@@ -1,0 +1,166 @@
+"""Verdicts: what the interval allows, in words that say what is missing; malformed claims are refused beforehand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from scipy import stats
+
+from ablations.claims import ClaimError, check_claims, expected_region, judge, select
+from ablations.results import result_rows
+from tests.ablations.conftest import make_plan, make_records
+
+DEEP, SHALLOW = {"block": "plain", "depth": 56}, {"block": "plain", "depth": 20}
+
+
+def claim(expect="> 0", plus=DEEP, minus=SHALLOW, metric="train_error", **more):
+    return {
+        "says": "Deeper is worse.",
+        "metric": metric,
+        "contrast": {"plus": plus, "minus": minus},
+        "expect": expect,
+    } | more
+
+
+def verdict_of(deep, shallow, **about):
+    """The verdict on one claim, given the errors of plain-56 and plain-20 by seed (None: not trained)."""
+    plan = make_plan(claims=[claim(**about)], seeds=range(len(deep)))
+    by_depth = {56: deep, 20: shallow, 8: [1.0] * len(deep)}
+    return judge(plan, make_records(plan, lambda axes, seed: by_depth[axes["depth"]][seed]))[0]
+
+
+HIGH, LOW = [60.0, 62.0, 61.0], [2.0, 3.0, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("expect", "deep", "shallow", "outcome"),
+    [
+        ("> 0", HIGH, LOW, "supported"),
+        ("> 0", LOW, HIGH, "contradicted"),
+        ("< 0", LOW, HIGH, "supported"),
+        ("< 0", HIGH, LOW, "contradicted"),
+        ("> 50", HIGH, LOW, "supported"),
+        ("> 70", HIGH, LOW, "contradicted"),
+        ("> 0", [2.0, 9.0, 5.0], [3.0, 4.0, 5.5], "inconclusive"),
+        ("within 0.5", [2.01, 3.0, 2.5], [2.0, 3.02, 2.5], "supported"),
+        ("within 0.5", HIGH, LOW, "contradicted"),
+        ("within 0.5", [2.0, 3.0, 4.0], [2.5, 3.0, 3.0], "inconclusive"),
+    ],
+)
+def test_outcome_follows_the_interval(expect, deep, shallow, outcome):
+    found = verdict_of(deep, shallow, expect=expect)
+    assert found.outcome == outcome
+    low, high = expected_region(expect)
+    left, right = found.effect.interval
+    inside, outside = low < left and right < high, right < low or left > high
+    assert outcome == ("supported" if inside else "contradicted" if outside else "inconclusive")
+
+
+def test_effect_and_p_are_those_of_the_paired_t_test():
+    found = verdict_of([5.0, 7.0, 9.5], [4.0, 4.5, 8.0])
+    theirs = stats.ttest_rel([5.0, 7.0, 9.5], [4.0, 4.5, 8.0])
+    assert found.effect.mean == pytest.approx(5 / 3)
+    assert found.p == pytest.approx(theirs.pvalue) == pytest.approx(found.adjusted)  # one claim: nothing to correct
+
+
+def test_pairs_are_by_seed_and_not_by_order():
+    found = verdict_of([5.0, None, 9.0, 7.0], [4.0, 100.0, 8.5, None])
+    assert (found.n, found.effect.mean) == (2, pytest.approx(0.75))
+    assert "2 of 4 seeds" in found.reason
+
+
+def test_a_single_pair_gets_no_verdict():
+    found = verdict_of([5.0, None], [4.0, 3.0])
+    assert (found.outcome, found.reason) == ("no verdict", "needs at least 2 seeds, has 1 of 2")
+
+
+def test_holm_makes_more_claims_harder():
+    alone = make_plan(claims=[claim()])
+    many = make_plan(claims=[claim() for _ in range(5)])
+    errors = {56: [6.0, 9.0, 8.0], 20: [2.0, 4.0, 2.0], 8: [1.0] * 3}
+    found = [judge(plan, make_records(plan, lambda axes, seed: errors[axes["depth"]][seed])) for plan in (alone, many)]
+    assert found[0][0].outcome == "supported"
+    assert {verdict.outcome for verdict in found[1]} == {"inconclusive"}
+    assert found[1][0].adjusted == pytest.approx(5 * found[0][0].p)
+
+
+def test_a_claim_without_data_still_counts_in_the_correction():
+    plan = make_plan(claims=[claim(), claim(plus={"block": "highway"})])
+    errors = {56: HIGH, 20: LOW, 8: [1.0] * 3}
+    first, second = judge(plan, make_records(plan, lambda axes, seed: errors[axes["depth"]][seed]))
+    assert first.adjusted == pytest.approx(2 * first.p)
+    assert (second.outcome, second.reason) == ("no verdict", "no such cell in this study: block=highway")
+
+
+def test_an_ambiguous_side_says_what_else_to_name(plan):
+    plan["study"]["claims"] = [claim(minus={"block": "residual"})]
+    assert judge(plan, make_records(plan))[0].reason == "block=residual matches 3 cells; name also depth"
+
+
+def test_a_cell_is_found_by_any_point_it_answers_and_never_against_itself():
+    plan = make_plan({"block": ["plain", "residual"], "shortcut": ["A", "B"]})
+    rows = result_rows(plan, {})
+    assert select({"block": "plain", "shortcut": "B"}, rows) == select({"block": "plain"}, rows) == rows[:1]
+    assert select({"shortcut": "B", "norm": "batch"}, rows) == [rows[0], rows[2]]
+    assert select({"depth": 20}, rows) == []
+    sides = {"plus": {"block": "plain", "shortcut": "B"}, "minus": {"block": "plain", "shortcut": "A"}}
+    plan["study"]["claims"] = [claim(**sides)]
+    assert "same cell" in judge(plan, make_records(plan))[0].reason
+
+
+def test_a_diverged_run_counts_with_its_error_and_never_with_its_loss():
+    deep = [60.0, {"status": "diverged", "error": 90.0}, 61.0]
+    found = verdict_of(deep, LOW)
+    assert found.effect.mean == pytest.approx((58 + 87 + 58.5) / 3)
+    assert found.reason == "1 diverged"
+    assert "diverged" in verdict_of(deep, LOW, metric="train_loss").reason
+
+
+def test_no_spread_needs_enough_seeds_to_be_believed():
+    few, many = verdict_of([2.0] * 3, [1.0] * 3), verdict_of([2.0] * 6, [1.0] * 6)
+    assert (few.outcome, few.p, few.more_seeds) == ("inconclusive", 0.25, 3)
+    assert many.outcome == "supported"
+    assert "sign test" in many.reason
+    nothing = verdict_of([2.0] * 3, [2.0] * 3)
+    assert (nothing.outcome, nothing.more_seeds) == ("inconclusive", None)
+
+
+def test_about_how_many_more_seeds_would_be_enough_and_one_less_would_not():
+    found = verdict_of([2.0, 9.0, 5.0], [1.5, 4.0, 5.5])
+    enough = found.n + found.more_seeds
+    assert found.outcome == "inconclusive"
+    assert found.effect.with_pairs(enough).p_two_sided() < 0.05 <= found.effect.with_pairs(enough - 1).p_two_sided()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"metric": "train_eror"}, "did you mean train_error"),
+        ({"metric": "speed"}, "allowed are train_loss"),
+        ({"expect": "larger"}, 'expect is "> 0"'),
+        ({"expect": "within -1"}, "any number"),
+        ({"expect": ">= 0"}, "not '>= 0'"),
+        ({"contrast": {"plus": DEEP}}, "plus and minus"),
+        ({"contrast": {"plus": DEEP, "minus": "plain"}}, "minus takes axes and values"),
+        ({"says": None}, "has no says"),
+        ({"sayz": "x"}, "unknown field 'sayz'"),
+    ],
+)
+def test_a_malformed_claim_is_refused_in_one_sentence(change, words):
+    with pytest.raises(ClaimError, match=words) as caught:
+        check_claims({"claims": [claim() | change]})
+    assert isinstance(caught.value, ValueError)
+    assert "\n" not in str(caught.value)
+
+
+def test_good_claims_and_none_pass():
+    check_claims({"claims": [claim(source="He et al. 2015"), claim(expect="within .5")]})
+    check_claims({})
+    check_claims({"claims": None})
+
+
+def test_regions():
+    assert expected_region("> 0") == (0, math.inf)
+    assert expected_region("<-1.5") == (-math.inf, -1.5)
+    assert expected_region(" within 0.5 ") == (-0.5, 0.5)

@@ -1,0 +1,75 @@
+"""The picture shows the rows' numbers, every line told apart, and nothing where there is no numeric axis."""
+
+from __future__ import annotations
+
+import pytest
+
+from ablations.figures import error_chart, numeric_axis, series_of
+from ablations.results import result_rows
+from tests.ablations.conftest import make_plan, make_records
+
+
+def by_depth(axes, seed):
+    return {8: 1.0, 20: 2.0, 56: 60.0}[axes["depth"]] + seed
+
+
+@pytest.fixture
+def rows(plan):
+    return result_rows(plan, make_records(plan, by_depth))
+
+
+def values_of(chart, key):
+    found = []
+
+    def walk(node):
+        if isinstance(node, dict):
+            found.extend(item for item in node.get("values", []) if isinstance(item, dict) and key in item)
+            node = list(node.values())
+        for child in node if isinstance(node, list) else []:
+            walk(child)
+
+    walk(chart.to_dict())
+    return found
+
+
+def test_lines_hold_the_means_in_order_of_x(rows):
+    assert series_of(rows, "train_error") == {
+        "plain": [(8, 2.0), (20, 3.0), (56, 61.0)],
+        "residual": [(8, 2.0), (20, 3.0), (56, 61.0)],
+    }
+
+
+def test_a_grid_without_numbers_or_without_runs_has_no_picture(plan):
+    words = make_plan({"block": ["plain", "residual"], "shortcut": ["A", "B"]})
+    rows = result_rows(words, make_records(words))
+    assert numeric_axis(rows) is None
+    assert error_chart(words, rows) is None
+    assert error_chart(plan, result_rows(plan, {})) is None
+
+
+def test_the_chart_holds_every_run_and_the_deviation(plan, rows):
+    chart = error_chart(plan, rows)
+    points = values_of(chart, "error")
+    assert len({(p["metric"], p["series"], p["x"], p["error"]) for p in points}) == 2 * 18
+    bars = {(m["low"], m["mean"], m["high"]) for m in values_of(chart, "mean") if m["x"] == 56}
+    assert bars == {(60.0, 61.0, 62.0)}
+    assert chart.to_dict()["title"]["text"] == plan["study"]["question"]
+
+
+def test_further_axes_name_the_line():
+    plan = make_plan({"depth": [8, 20], "block": ["plain", "residual"], "shortcut": ["A", "B"]})
+    rows = result_rows(plan, make_records(plan))
+    assert list(series_of(rows, "test_error")) == ["plain", "residual, A", "residual, B"]
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_it_can_be_saved(plan, rows, tmp_path, kind):
+    path = tmp_path / f"headline.{kind}"
+    error_chart(plan, rows).save(str(path))
+    start = path.read_bytes()[:8]
+    assert start.startswith(b"<svg" if kind == "svg" else b"\x89PNG")
+
+
+def test_a_data_note_is_in_the_picture(plan):
+    rows = result_rows(plan, make_records(plan, lambda axes, seed: {"note": "synthetic: no result"}))
+    assert "synthetic: no result" in error_chart(plan, rows).to_dict()["title"]["subtitle"]

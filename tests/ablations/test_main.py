@@ -1,0 +1,114 @@
+"""`python -m ablations`: fast, read-only, one sentence for every mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ablations.__main__ import main, written_studies
+from ablations.records import plan_path, write_json
+from tests.ablations.conftest import make_plan, make_records
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def runs(tmp_path):
+    plan = make_plan(name="headline")
+    write_json(plan_path(tmp_path, "headline"), plan)
+    for record in make_records(plan, lambda axes, seed: None if (axes["depth"], seed) == (56, 2) else 5.0).values():
+        write_json(tmp_path / record["folder"] / "record.json", record)
+    return tmp_path
+
+
+def call(capsys, *words):
+    status = main(list(map(str, words)))
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def test_list_shows_how_far_each_study_is_and_those_not_yet_run(runs, capsys):
+    status, out, _ = call(capsys, "list", "--runs", runs)
+    assert status == 0
+    assert any(line.split()[:3] == ["headline", "6", "16/18"] for line in out.splitlines())
+    waiting = [name for name, question in written_studies().items() if question is not None and name != "headline"]
+    assert all(any(line.split()[:3] == [name, "–", "–"] for line in out.splitlines()) for name in waiting)
+
+
+def test_report_verdict_and_plan(runs, capsys):
+    _, out, _ = call(capsys, "report", "headline", "--runs", runs)
+    assert "2/3" in out
+    assert f"--runs {runs}" in out
+    assert "makes no claims" in call(capsys, "verdict", "headline", "--runs", runs)[1]
+    assert "  2/3  block=plain depth=56" in call(capsys, "plan", "headline", "--runs", runs)[1]
+
+
+def test_plan_shows_equivalents_and_what_is_invalid(tmp_path, capsys):
+    plan = make_plan({"block": ["plain", "residual"], "shortcut": ["A", "B"]}, name="s")
+    plan["invalid"] = [{"point": {"block": "residual", "shortcut": "X"}, "reason": "no shortcut X; there are A, B"}]
+    write_json(plan_path(tmp_path, "s"), plan)
+    _, out, _ = call(capsys, "plan", "s", "--runs", tmp_path)
+    assert "= block=plain shortcut=B (the same cell)" in out
+    assert "no shortcut X; there are A, B" in out
+
+
+@pytest.mark.parametrize("kind", ["md", "csv", "svg", "png"])
+def test_export_writes_the_file(runs, capsys, kind, tmp_path):
+    out = tmp_path / "new" / f"headline.{kind}"
+    assert call(capsys, "export", "headline", "--runs", runs, "--format", kind, "--out", out) == (0, "", "")
+    assert out.stat().st_size > 200
+
+
+def test_export_to_standard_output_and_a_picture_needs_a_file(runs, capsys):
+    assert call(capsys, "export", "headline", "--runs", runs)[1].startswith("| block | depth | n |")
+    status, _, err = call(capsys, "export", "headline", "--runs", runs, "--format", "png")
+    assert status == 1
+    assert "add --out headline.png" in err
+
+
+@pytest.mark.parametrize("command", ["report", "verdict", "plan", "export"])
+def test_an_unknown_study_is_one_sentence_with_the_nearest(runs, capsys, command):
+    status, out, err = call(capsys, command, "headlin", "--runs", runs)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert "did you mean headline?" in err
+
+
+def test_a_study_that_has_not_been_run_says_how(tmp_path, capsys):
+    status, _, err = call(capsys, "report", "headline", "--runs", tmp_path)
+    assert status == 1
+    assert "python run.py -m study=headline" in err
+
+
+def test_doctor_names_the_damaged(runs, capsys):
+    assert call(capsys, "doctor", "--runs", runs)[0] == 0
+    bad = next(runs.glob("*/record.json"))
+    bad.write_text(json.dumps({"schema": 1})[:-2])
+    status, out, _ = call(capsys, "doctor", "--runs", runs)
+    assert status == 1
+    assert bad.parent.name in out.replace("\n", "")
+    assert "1 damaged" in out
+
+
+def test_it_starts_fast_and_imports_nothing_heavy(runs):
+    heavy = ("torch", "pytorch_lightning", "hydra", "wandb", "scipy.stats", "altair", "pandas", "optuna")
+    script = (
+        f"import sys; from ablations.__main__ import main; main(['report', 'headline', '--runs', {str(runs)!r}])\n"
+        f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
+    )
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr.strip() == "[]"
+    assert time.monotonic() - start < 5  # well under 1 s on an idle machine
+
+
+def test_a_closed_pipe_is_no_error(runs):
+    line = f"{sys.executable} -m ablations report headline --runs {runs} | head -1"
+    done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stderr == ""

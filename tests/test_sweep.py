@@ -1,0 +1,205 @@
+"""`python run.py -m`, really typed: it plans, trains what is missing, reuses the rest and reports."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+QUICK = ["recipe.epochs=1", "tracker=none"]
+
+
+def sweep(*arguments: str, runs: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={runs}", *arguments]
+    env = os.environ | {"COLUMNS": "200"}
+    return subprocess.run(call, capture_output=True, text=True, timeout=timeout, cwd=runs, env=env)
+
+
+def records(runs: Path) -> dict[str, dict]:
+    found = [json.loads(path.read_text()) for path in runs.glob("*/record.json")]
+    assert len({record["identity"] for record in found}) == len(found)
+    assert len({record["label"] for record in found}) == len(found), "labels tell the runs of a study apart"
+    return {record["label"]: record for record in found}
+
+
+def stamps(runs: Path) -> dict[str, int]:
+    return {path.parent.name: path.stat().st_mtime_ns for path in runs.glob("*/record.json")}
+
+
+def plan(runs: Path) -> dict:
+    (path,) = runs.glob(".studies/*/plan.json")
+    return json.loads(path.read_text())
+
+
+def test_a_sweep_trains_what_is_missing_and_only_that(tmp_path: Path) -> None:
+    first = sweep("block=plain,residual", "depth=8", "seed=0,1", *QUICK, runs=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert first.stderr == ""
+    assert "2 cells × 2 seeds: 4 to train, 0 reused" in first.stdout
+    before = stamps(tmp_path)
+    assert len(before) == 4
+    assert {label.rpartition("-")[2] for label in records(tmp_path)} == {"s0", "s1"}
+    for folder in before:  # each is a Hydra run of its own
+        assert (tmp_path / folder / ".hydra" / "overrides.yaml").exists()
+    table = [line for line in first.stdout.splitlines() if " 8 " in line and ("plain" in line or "residual" in line)]
+    assert len(table) == 2
+
+    again = sweep("block=plain,residual", "depth=8", "seed=0,1", *QUICK, runs=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "0 to train, 4 reused" in again.stdout
+    assert stamps(tmp_path) == before
+    assert [line for line in again.stdout.splitlines() if line in table] == table, "the same table from the records"
+
+    more = sweep("block=plain,residual", "depth=8,14", "seed=0,1", *QUICK, runs=tmp_path)
+    assert "4 to train, 4 reused" in more.stdout
+    after = stamps(tmp_path)
+    assert len(after) == 8
+    assert before.items() <= after.items(), "what was there is untouched"
+
+
+def test_seeds_are_paired_and_a_launcher_changes_nothing(tmp_path: Path) -> None:
+    grids = [["hydra/launcher=basic"], ["hydra/launcher=joblib"]]
+    found = []
+    for k, launcher in enumerate(grids):
+        runs = tmp_path / str(k)
+        runs.mkdir()
+        done = sweep("block=residual,plain", "depth=8", "seed=0", "trainer.threads=1", *launcher, *QUICK, runs=runs)
+        assert done.returncode == 0, done.stderr
+        found.append({label: record["metrics"] for label, record in records(runs).items()})
+    assert found[0] == found[1]
+    assert len(found[0]) == 2
+
+
+def test_plan_names_what_is_equivalent_and_trains_nothing(tmp_path: Path) -> None:
+    asked = ["study=headline", "block=plain", "shortcut=A,B,C", "depth=8", "seed=0", "plan=true"]
+    done = sweep(*asked, runs=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "3 cells × 1 seed: 1 to train, 0 reused, 2 equivalent to others" in done.stdout
+    assert done.stdout.count("equivalent:") == 2
+    assert not stamps(tmp_path)
+    (cell,) = plan(tmp_path)["cells"]
+    assert [point["shortcut"] for point in cell["points"]] == ["A", "B", "C"]
+    assert "shortcut" not in cell["axes"]
+
+
+def test_an_invalid_cell_stops_the_sweep_before_anything_trains_or_is_left_out(tmp_path: Path) -> None:
+    asked = ["block=plain", "depth=8,21", "seed=0", *QUICK]
+    stopped = sweep(*asked, runs=tmp_path)
+    assert stopped.returncode == 1
+    assert "1 invalid: depth=21 is not 6n+2; the nearest are 20 and 26" in stopped.stdout
+    (line,) = stopped.stderr.strip().splitlines()
+    assert "depth=21 is not 6n+2" in line
+    assert "on_invalid=skip" in line
+    assert not stamps(tmp_path)
+    skipped = sweep(*asked, "on_invalid=skip", runs=tmp_path)
+    assert skipped.returncode == 0, skipped.stderr
+    assert list(records(tmp_path)) == ["plain-batch-d8-epochs=1-s0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["study=nosuch"], "choose from"),
+        (["study=headline,shortcuts"], "study cannot be swept"),
+        (["seed=0,0"], "different whole numbers"),
+        (["seed=-1,1"], "whole numbers"),
+        (["block=plain,nosuch"], "nosuch"),
+        (["depth=interval(8,56)"], "space"),
+        (["on_invalid=shrug"], "neither stop nor skip"),
+        (["recipe.lr=-1"], "recipe.lr=-1"),
+        (["data=cifar10", "data_dir=nowhere"], "data_batch_1.bin"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_gets_one_sentence_before_anything_trains(tmp_path: Path, arguments: list[str], says: str) -> None:
+    done = sweep(*arguments, runs=tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    assert says in line
+    assert not stamps(tmp_path)
+
+
+def test_a_diverged_run_is_in_the_table_and_not_trained_again(tmp_path: Path) -> None:
+    asked = ["recipe.lr=0.1,1e4", "norm=none", "depth=8", "seed=0,1", *QUICK]
+    done = sweep(*asked, runs=tmp_path)
+    assert done.returncode == 0, done.stderr
+    statuses = [record["status"] for record in records(tmp_path).values() if record["axes"]["recipe.lr"] == 1e4]
+    assert statuses == ["diverged", "diverged"]
+    assert "diverged" in done.stdout.replace("\n", "").replace("-", "") or "di-" in done.stdout
+    assert "0 to train, 4 reused" in sweep(*asked, runs=tmp_path).stdout
+
+
+def test_a_failing_run_is_recorded_with_its_cause_and_the_others_go_on(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from lightning_modules.networks.blocks import Residual\n\n\n"
+        "class Mine(Residual):\n    def join(self, x, fx):\n"
+        "        if self.training and x.device.type == 'cpu':\n            raise RuntimeError('my own mistake')\n"
+        "        return super().join(x, fx)\n"
+    )
+    env_path = {"PYTHONPATH": str(tmp_path)}
+    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={tmp_path}", "depth=8", "seed=0,1", *QUICK]
+    call += ["block._target_=mine.Mine,lightning_modules.networks.blocks.Residual"]
+    done = subprocess.run(call, capture_output=True, text=True, env=os.environ | env_path, cwd=tmp_path, timeout=300)
+    assert done.returncode == 2, done.stderr
+    found = list(records(tmp_path).values())
+    assert sorted(record["status"] for record in found) == ["failed", "failed", "finished", "finished"]
+    failed = [record for record in found if record["status"] == "failed"]
+    assert {record["cause"] for record in failed} == {"error: my own mistake"}
+    assert "my own mistake" in done.stdout
+    assert "RuntimeError" in (tmp_path / failed[0]["folder"] / "traceback.txt").read_text()
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_ends_as_an_unkilled_one(tmp_path: Path) -> None:
+    asked = [
+        "block=plain,residual,highway",
+        "depth=8",
+        "seed=0,1",
+        "recipe.epochs=3",
+        "tracker=none",
+        "trainer.threads=1",
+    ]
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    broken.mkdir()
+    assert sweep(*asked, runs=whole).returncode == 0
+    for wait in (0.0, 0.4, 0.9):
+        call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={broken}", *asked]
+        process = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        had = len(stamps(broken))
+        while process.poll() is None and len(stamps(broken)) == had:
+            time.sleep(0.01)
+        time.sleep(wait)
+        kept = stamps(broken)
+        if process.poll() is None:
+            os.killpg(process.pid, 9)
+        process.wait()
+        assert kept.items() <= stamps(broken).items(), "no finished run is lost or trained again"
+    assert sweep(*asked, runs=broken).returncode == 0
+    results = [{label: record["metrics"] for label, record in records(runs).items()} for runs in (whole, broken)]
+    assert results[0] == results[1]
+    assert len(results[0]) == 6
+
+
+def test_a_second_process_joins_and_no_run_is_trained_twice(tmp_path: Path) -> None:
+    asked = [
+        "block=plain,residual",
+        "depth=8",
+        "seed=range(3)",
+        "recipe.epochs=4",
+        "tracker=none",
+        "hydra/launcher=basic",
+    ]
+    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={tmp_path}", *asked]
+    both = [subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert len(stamps(tmp_path)) == 6
+    assert not list(tmp_path.glob("*/lease.json"))
+    commands = [json.loads(p.read_text())["provenance"]["pid"] for p in tmp_path.glob("*/record.json")]
+    assert len(set(commands)) == 2, "both trained some"
