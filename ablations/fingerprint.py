@@ -82,11 +82,7 @@ def _closure(target: str) -> frozenset[tuple[str, str, str]]:
     todo = [target]
     while todo:
         at = _locate(todo.pop())
-        if (
-            at is None
-            or at in seen
-            or ("site-packages" in at[0].file.parts and at[0].name.partition(".")[0] not in tops)
-        ):
+        if at is None or at in seen or (_installed(at[0]) and at[0].name.partition(".")[0] not in tops):
             continue
         seen.add(at)
         module, name = _parse(at[0]), at[1]
@@ -99,6 +95,10 @@ def _closure(target: str) -> frozenset[tuple[str, str, str]]:
         elif name in module.imports:  # a name the module only passes on
             todo.append(module.imports[name])
     return frozenset(found)
+
+
+def _installed(place: Place) -> bool:
+    return "site-packages" in place.file.parts
 
 
 def canonical(node: Any) -> str:
@@ -143,7 +143,7 @@ def _locate(dotted: str) -> tuple[Place, str] | None:
     if parts[0] in LIBRARIES:
         return None
     place, path, rest = None, None, parts
-    for n, part in enumerate(parts):
+    for n in range(len(parts)):
         name = ".".join(parts[: n + 1])
         spec = PathFinder.find_spec(name, path) if n else find_spec(name)  # a top level may be an editable install
         if spec is None:

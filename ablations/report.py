@@ -47,6 +47,8 @@ def print_report(
     console.print(Rule(Text.assemble((plan["name"], "bold")), align="left", style="dim"))
     if question:
         console.print(Text(question, style="italic"))
+    if shared := same_everywhere(plan):
+        console.print(Text(f"with {' '.join(f'{axis}={value}' for axis, value in shared.items())}", style="dim"))
     console.print()
     if any(row.n for row in rows):
         console.print(result_table(rows, console=console))
@@ -55,6 +57,13 @@ def print_report(
     print_verdicts(judge(plan, records), console)
     print_gaps(plan, rows, console, problems=problems)
     print_next(plan, rows, console, runs=runs, sync=sync)
+
+
+def same_everywhere(plan: Plan) -> dict[str, Any]:
+    """The choices that all points of the plan share: what the table has no column for."""
+    points = [point for cell in plan["cells"] for point in cell["points"]]
+    first = points[0] if points else {}
+    return {axis: value for axis, value in first.items() if all(point.get(axis) == value for point in points)}
 
 
 def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:

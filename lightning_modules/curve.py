@@ -1,4 +1,4 @@
-"""Callbacks that watch the epochs: the curve, a diverging loss, and the checkpoint that an interrupted run goes on from."""
+"""Callbacks that watch the epochs: the curve, a diverging loss, the checkpoint an interrupted run goes on from."""
 
 from __future__ import annotations
 
@@ -22,19 +22,26 @@ class Curve(Callback):
     """Collects a row an epoch and hands it on; ends a training whose loss is no longer finite.
 
     Args:
-        on_rows: called after every epoch with all rows and the new ones; after a resumed epoch all are new.
+        on_rows: called after every epoch with all rows and the new ones; on going on, with those before the interruption.
 
     Attributes:
         rows: one mapping of `COLUMNS` an epoch; `seconds` is the training time up to there, over interruptions.
-        diverged: whether the loss of the last epoch was not finite.
     """
 
     def __init__(self, on_rows: Callable[[list[Row], list[Row]], None]) -> None:
         self.rows: list[Row] = []
-        self.diverged = False
         self.on_rows = on_rows
         self.told = 0
         self.started = 0.0
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss of the last epoch was not finite."""
+        return bool(self.rows) and not math.isfinite(self.rows[-1]["train_loss"])
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.rows:
+            self._tell(trainer)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.started = time.perf_counter()
@@ -49,8 +56,10 @@ class Curve(Callback):
             "seconds": before + time.perf_counter() - self.started,
         }
         self.rows.append(row)
-        self.diverged = not math.isfinite(row["train_loss"])
         trainer.should_stop = trainer.should_stop or self.diverged
+        self._tell(trainer)
+
+    def _tell(self, trainer: pl.Trainer) -> None:
         if trainer.is_global_zero:
             self.on_rows(self.rows, self.rows[self.told :])
             self.told = len(self.rows)
@@ -63,12 +72,14 @@ class Curve(Callback):
 
 
 class LastEpoch(Checkpoint):
-    """Keeps the state after the last finished epoch in one file, replaced atomically."""
+    """Keeps the state after the last finished epoch in one file, replaced atomically; but none that diverged."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.should_stop:
+            return
         part = self.path.with_name(f".{self.path.name}.part")
         trainer.save_checkpoint(part)
         if trainer.is_global_zero:

@@ -63,9 +63,9 @@ def fit(
         steps = trainer.global_step
         trainer.test(classifier, datamodule=data, verbose=False)
     last = curve.rows[-1]
-    return Outcome(
-        dict(classifier.metrics), int(last["epoch"]), steps, last["seconds"], curve.diverged, _device(trainer)
-    )
+    metrics = {name: last[name] for name in last if name.startswith(("train_", "val_"))}
+    metrics |= {name: classifier.metrics[name] for name in ("test_loss", "test_error")}
+    return Outcome(metrics, int(last["epoch"]), steps, last["seconds"], curve.diverged, _device(trainer))
 
 
 def _device(trainer: pl.Trainer) -> str:

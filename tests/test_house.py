@@ -10,11 +10,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-SOURCES = sorted(
-    path
-    for folder in ("ablations", "lightning_modules", "hydra_plugins", "tests", "benchmarks", "examples")
-    for path in (ROOT / folder).rglob("*.py")
-) + [ROOT / "run.py"]
+FOLDERS = ("ablations", "lightning_modules", "hydra_plugins", "tests", "benchmarks", "examples")
+SOURCES = [*sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")), ROOT / "run.py"]
 CONFIGS = sorted((ROOT / "conf").rglob("*.yaml"))
 BANNED = re.compile(r"\b(experiment|job|task|manager|handler|helper|utils)s?\b", re.IGNORECASE)
 

@@ -28,6 +28,18 @@ def one_sentence() -> Iterator[None]:
         raise SystemExit(1) from None
 
 
+@contextmanager
+def as_value_error() -> Iterator[None]:
+    """Turn an error about one cell into a ValueError with its sentence; a missing data set is about all cells."""
+    try:
+        yield
+    except Exception as error:
+        text = sentence(error)
+        if text is None or isinstance(error, OSError):
+            raise
+        raise ValueError(text) from error
+
+
 def sentence(error: BaseException) -> str | None:
     """What to tell the person who typed; None if the error is not theirs to mend."""
     from hydra.errors import (

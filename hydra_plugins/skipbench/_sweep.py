@@ -19,7 +19,7 @@ from ablations.records import plan_path, read_records, write_json
 from ablations.study import StudyError, merge
 from hydra_plugins.skipbench._arguments import Arguments, parse, words
 from hydra_plugins.skipbench._compose import Composer, run_of
-from hydra_plugins.skipbench._errors import sentence
+from hydra_plugins.skipbench._errors import as_value_error
 from hydra_plugins.skipbench._launch import launch
 
 
@@ -73,18 +73,14 @@ def make_plan(typed: Arguments, composer: Composer, config: DictConfig) -> tuple
 
     def compose(point: dict[str, Any]) -> tuple[Run, list[str]]:
         overrides = words({**fixed, **point}) + typed.rest
-        try:
+        with as_value_error():
             made = composer(overrides)
             return run_of(made, made.hydra), overrides
-        except Exception as error:
-            text = sentence(error)
-            if text is None:
-                raise
-            raise ValueError(text) from error
 
     cells, invalid = planning.make_cells([{**fixed, **point} for point in points], seeds, compose)
     plan = Plan(name, study, swept, command(), cells, invalid)
     if set(typed.swept) - {"seed"}:  # another grid: the study's claims are kept where it can still answer them
+        study["question"] = f"A grid of your own: {command()}"
         study["claims"] = [claim for claim in study.get("claims") or [] if answerable(claim, plan.as_json())]
     return plan, len(seeds)
 
@@ -98,7 +94,8 @@ def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None
 
     for cell in left:
         try:
-            cell.cost = check(composer(cell.overrides))
+            with as_value_error():
+                cell.cost = check(composer(cell.overrides))
         except ValueError as error:
             plan.invalid += [(point, str(error)) for point in cell.points]
             plan.cells.remove(cell)

@@ -12,9 +12,10 @@ import pytest
 from ablations.records import RecordError, plan_path, plans, read_plan, read_record, read_records, write_json
 
 WHOLE = {
-    "schema": 1, "identity": "a" * 64, "cell": "b" * 64, "label": "plain-batch-d8-s0", "folder": "x", "status": "finished",
-    "axes": {"block": "plain"}, "seed": 0, "metrics": {"val_error": 1.0}, "params": 1, "macs": 1, "epochs": 1, "cause": None,
-}  # fmt: skip
+    **{"schema": 1, "identity": "a" * 64, "cell": "b" * 64, "label": "plain-batch-d8-s0", "folder": "x"},
+    **{"status": "finished", "axes": {"block": "plain"}, "seed": 0, "metrics": {"val_error": 1.0}},
+    **{"params": 1, "macs": 1, "epochs": 1, "cause": None},
+}
 
 
 def put(runs: Path, folder: str, **changes: object) -> Path:
@@ -72,8 +73,8 @@ def test_the_same_run_from_two_machines_counts_once_and_the_finished_one_wins(tm
 def test_a_writer_killed_at_any_moment_leaves_the_old_record_or_the_new(tmp_path: Path) -> None:
     path = put(tmp_path, "plain", seconds=0)
     code = (
-        "import sys; from pathlib import Path; from ablations.records import *; p = Path(sys.argv[1]); r = read_json(p)\n"
-        "n = 0\n"
+        "import sys; from pathlib import Path; from ablations.records import *\n"
+        "p = Path(sys.argv[1]); r = read_json(p); n = 0\n"
         "while True:\n    n += 1; write_json(p, r | {'seconds': n, 'fill': 'x' * 200_000}); print(n, flush=True)"
     )
     for wait in (0.0, 0.003, 0.01, 0.02):
