@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -14,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablations.identity import Run
 from ablations.lease import claim
-from ablations.recorder import Recorder, known, objective, unbegun_removed
+from ablations.recorder import CHECKPOINT, Recorder, known, objective, unbegun_removed
 from ablations.records import Record
 from ablations.single import print_run
 from hydra_plugins.skipbench._compose import run_of, unused_axes
@@ -53,7 +54,8 @@ def check(config: DictConfig) -> int:
         network = instantiate(config.network)
     size = recipe.augment.out_size(config.data.size)
     images = instantiate(config.data.source)(Path(config.data_dir))
-    steps = recipe.total_steps(len(images.train_labels) // recipe.batch_size)
+    steps = recipe.total_steps(max(1, len(images.train_labels) // recipe.batch_size))
+    recipe.optimization([torch.nn.Parameter(torch.zeros(1))], steps)
     return 3 * multiply_adds(network, (config.data.channels, size, size)) * steps * recipe.batch_size
 
 
@@ -86,10 +88,27 @@ def train(config: DictConfig, run: Run, folder: Path, *, alone: bool) -> Record:
     return record
 
 
+def assist(config: DictConfig, folder: Path) -> None:
+    """Train along on a further device: Lightning starts this command again for each. The first process records."""
+    from hydra.utils import instantiate
+
+    from lightning_modules.classifier import Classifier
+    from lightning_modules.curve import Curve, LastEpoch
+    from lightning_modules.fit import fit
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which ends the others
+    network, data, recipe = build(config)
+    curve, checkpoint = Curve(lambda rows, new: None), folder / CHECKPOINT
+    trainer = instantiate(config.trainer)(recipe=recipe, callbacks=[curve, LastEpoch(checkpoint)])
+    fit(Classifier(network, recipe, seed=config.seed), data, trainer, curve, resume=checkpoint)
+
+
 def main(config: DictConfig) -> float | None:
     """Train the one run that `config` describes, unless its record exists; return its validation error in percent."""
-    job = HydraConfig.get()
+    job = cast(DictConfig, HydraConfig.get())  # which Hydra types as its schema
     run, folder = run_of(config, job), Path(job.runtime.output_dir)
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return assist(config, folder)
     if job.mode == RunMode.MULTIRUN:  # a worker has planned, checked and claimed it
         return objective(train(config, run, folder, alone=False))
     with one_sentence(), unbegun_removed(folder):
@@ -110,6 +129,7 @@ def cli() -> None:
     """The command line: `python run.py`, and `skipbench` where the package is installed."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the telling of errors to us
     OmegaConf.register_new_resolver("folder", lambda *, _root_: run_of(_root_, _root_.hydra).folder, replace=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be preempted is to be interrupted
     try:
         with one_sentence():
             hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(main)()

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ablations.records import plans, read_plan, read_records
 
@@ -24,8 +24,19 @@ examples:
 Nothing in here trains or changes a record; `python run.py -m study=NAME` trains."""
 
 
+class Parser(argparse.ArgumentParser):
+    """Bad usage is one sentence and exit status 1, as every other mistake is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(1, f"error: {' '.join(message.split())}; {self.prog} --help says what is allowed\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status: 0, or 1 for bad input."""
+    """The command line; returns the exit status: 0, or 1 for bad input.
+
+    Raises:
+        SystemExit: 1 for bad usage, 0 after --help.
+    """
     options = parser().parse_args(arguments)
     try:
         return options.act(options) or 0
@@ -37,14 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """What can be typed."""
-    everywhere = argparse.ArgumentParser(add_help=False)
+    everywhere = Parser(add_help=False)
     everywhere.add_argument(
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="where the records lie (runs)"
     )
     shape = argparse.RawDescriptionHelpFormatter
-    top = argparse.ArgumentParser("python -m ablations", description=__doc__, epilog=EXAMPLES, formatter_class=shape)
+    top = Parser("python -m ablations", description=__doc__, epilog=EXAMPLES, formatter_class=shape)
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def command(act: Any, words: str, *, study: bool = True) -> argparse.ArgumentParser:
@@ -56,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
 
     command(list_, "studies: name, question, cells, runs done of planned", study=False)
     command(plan, "what a study consists of: cells, equivalent grid points, what cannot be built and why")
+    command(status, "how far a study is, and who trains what now")
     command(report, "the whole answer: table, verdicts, gaps, what to type next")
     command(verdict, "the claims of a study and what the records say about them")
     export_parser = command(export, "a study's results for other programs")
@@ -70,8 +82,8 @@ def list_(options: argparse.Namespace) -> None:
 
     records, _ = read_records(options.runs)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for head, justify in (("study", "left"), ("cells", "right"), ("runs", "right"), ("question", "left")):
-        table.add_column(head, justify=justify, no_wrap=head != "question")  # type: ignore[arg-type]
+    for head in ("study", "cells", "runs", "question"):
+        table.add_column(head, justify="right" if head in ("cells", "runs") else "left", no_wrap=head != "question")
     named = plans(options.runs)
     for name in named:
         found = read_plan(options.runs, name)
@@ -113,6 +125,12 @@ def plan(options: argparse.Namespace) -> None:
             console.print(f"         = {_words(point, found['swept'])} (the same cell)", style="dim", markup=False)
     for item in found["invalid"]:
         console.print(f"  [red]  no [/]  {_words(item['point'], found['swept'])}: {escape(item['reason'])}")
+
+
+def status(options: argparse.Namespace) -> None:
+    from ablations.status import Watch, picture
+
+    _console().print(picture(Watch(_plan(options), options.runs).look()))
 
 
 def report(options: argparse.Namespace) -> None:

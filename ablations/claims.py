@@ -140,12 +140,13 @@ def _measure(claim: Mapping[str, Any], rows: Sequence[Row]) -> Verdict:
     planned = max(plus.planned, minus.planned)
     if len(seeds) < 2:
         return replace(blank, reason=f"needs at least 2 seeds, has {len(seeds)} of {planned}")
-    pairs = [(values[0][seed], values[1][seed]) for seed in seeds]
-    if any(x is None for pair in pairs for x in pair):
+    both = [(values[0][seed], values[1][seed]) for seed in seeds]
+    pairs = [(a, b) for a, b in both if a is not None and b is not None]
+    if len(pairs) < len(seeds):
         return replace(blank, reason=f"{metric} was not measured in every run")
-    if any(math.isinf(x) for pair in pairs for x in pair):  # type: ignore[arg-type]
+    if any(math.isinf(x) for pair in pairs for x in pair):
         return replace(blank, reason="a run diverged, its loss is infinite: claim an error instead")
-    effect = paired_difference([a for a, _ in pairs], [b for _, b in pairs])  # type: ignore[misc]
+    effect = paired_difference([a for a, _ in pairs], [b for _, b in pairs])
     notes = [f"{len(seeds)} of {planned} seeds" if len(seeds) < planned else ""]
     notes += [f"{plus.diverged + minus.diverged} diverged" if plus.diverged + minus.diverged else ""]
     notes += ["every seed differs by the same amount: sign test" if effect.sd == 0 else ""]

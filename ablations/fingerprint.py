@@ -77,7 +77,7 @@ def _fingerprint(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 def _closure(target: str) -> frozenset[tuple[str, str, str]]:
     """(file, definition, digest) of all that `target` is built on, itself included."""
     tops = {target.partition(".")[0], OURS}
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[Place, str]] = set()
     found: set[tuple[str, str, str]] = set()
     todo = [target]
     while todo:

@@ -45,6 +45,13 @@ def held(folder: Path) -> bool:
     return path.exists() and not _expired(path)
 
 
+def release_orphan(folder: Path) -> None:
+    """Remove the lease of a process of this machine that has ended."""
+    path = folder / NAME
+    if path.exists() and _orphaned(path):
+        path.unlink(missing_ok=True)
+
+
 def _create(path: Path) -> bool:
     try:
         file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)

@@ -70,6 +70,8 @@ class Plan:
                     "axes": cell.run.axes,
                     "points": cell.points,
                     "overrides": cell.overrides,
+                    "cost": cell.cost,
+                    "epochs": cell.run.config["recipe"].get("epochs"),
                     "runs": [
                         {"seed": seed, "identity": run.identity, "label": run.label, "folder": run.folder}
                         for seed, run in cell.runs.items()

@@ -25,12 +25,18 @@ RECORD, CURVE, CHECKPOINT, TRACEBACK = "record.json", "curve.csv", "last.ckpt", 
 class Outcome(Protocol):
     """What a training came to, as `lightning_modules.fit.Outcome` has it."""
 
-    metrics: dict[str, float]
-    epochs: int
-    steps: int
-    seconds: float
-    diverged: bool
-    device: str
+    @property
+    def metrics(self) -> dict[str, float]: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def diverged(self) -> bool: ...
+    @property
+    def device(self) -> str: ...
 
 
 class Recorder:

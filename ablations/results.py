@@ -105,8 +105,8 @@ def best_row(rows: Iterable[Row], metric: str = "val_error") -> Row | None:
     """
     if metric.startswith("test"):
         raise ValueError(f"the best cell is chosen on validation, never by {metric}: use val_error or val_loss")
-    known = [row for row in rows if row.metrics[metric].mean is not None]
-    return min(known, key=lambda row: row.metrics[metric].mean, default=None)  # type: ignore[arg-type, return-value]
+    known = [(mean, row) for row in rows if (mean := row.metrics[metric].mean) is not None]
+    return min(known, key=lambda pair: pair[0])[1] if known else None
 
 
 def invalid_points(plan: Plan) -> list[str]:

@@ -156,18 +156,15 @@ class Tracker:
             return None
 
 
-def sync_command(runs: Path, *, since: float | None = None, labels: Iterable[str] | None = None) -> str | None:
+def sync_command(runs: Path, *, since: float | None = None) -> str | None:
     """The line to type that uploads the offline runs not sent yet; None where there are none.
 
     Args:
         since: only what was written since then, in seconds since the epoch.
-        labels: only runs of these labels.
     """
     place = Path(runs) / "wandb"
     waiting = [path for path in sorted(place.glob("offline-run-*")) if not list(path.glob("*.wandb.synced"))]
-    names = None if labels is None else set(labels)
     ours = [path for path in waiting if since is None or path.stat().st_mtime >= int(since)]
-    ours = [path for path in ours if names is None or path.name.split("-", 3)[-1] in names]
     if not ours:
         return None
     few = len(ours) <= 3 and len(ours) < len(waiting)

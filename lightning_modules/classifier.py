@@ -21,34 +21,47 @@ class Classifier(pl.LightningModule):
 
     A step adds (loss · n, wrong answers, n) to a running sum on the device; nothing is copied to the host, and nothing
     logged, before the epoch is over. `train_*` are therefore means over the last epoch's batches as they were trained
-    on: augmented, in training mode, while the weights moved. Loss is in nats, error in percent.
+    on: augmented, in training mode, while the weights moved, the loss with label smoothing as it was minimised. `val_*`
+    are of the weights the epoch ended with. Loss is in nats, error in percent.
 
     Args:
         network: maps (B, C, H, W) to (B, classes).
         recipe: optimiser, schedule, label smoothing, memory format.
         seed: reseeds every epoch, so that an epoch is a function of (seed, epoch) and a resumed run equals an
-            uninterrupted one.
+            uninterrupted one; each device draws its own dropout.
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe, *, seed: int) -> None:
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last) if recipe.channels_last else network
+        if recipe.channels_last:
+            network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] torch's stub forgot it
+        self.network = network
         self.recipe = recipe
         self.seed = seed
         self.metrics: dict[str, float] = {}
         self.sums: Tensor | None = None
 
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of the whole training."""
+        return self.recipe.steps or int(self.trainer.estimated_stepping_batches)
+
     def forward(self, images: Tensor) -> Tensor:
+        if not self.recipe.channels_last:  # cloned: one channel counts as contiguous in either format
+            images = images.clone(memory_format=torch.contiguous_format)
         return self.network(images)
 
     def configure_optimizers(self) -> Any:
-        optimizer = self.recipe.optimizer(self.network.parameters())
-        schedule = self.recipe.schedule_for(optimizer, int(self.trainer.estimated_stepping_batches))
+        optimizer, schedule = self.recipe.optimization(self.network.parameters(), self.total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_epoch_start(self) -> None:
+        self.metrics = {}
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         if batch_idx == 0:
-            seed = (self.seed * 1_000_003 + self.current_epoch) % 2**32
+            words = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank])
+            seed = int(words.generate_state(1)[0])
             torch.manual_seed(seed)
             np.random.seed(seed)
             random.seed(seed)
@@ -59,6 +72,11 @@ class Classifier(pl.LightningModule):
         loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
         self._add(loss.detach(), logits.detach(), labels)
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        # Not by Lightning's max_steps: it validates no part of an epoch, and a resumed run would end an epoch twice.
+        if self.trainer.global_step == self.recipe.steps:
+            self.trainer.should_stop = True
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, labels = batch

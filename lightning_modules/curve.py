@@ -14,49 +14,56 @@ from pytorch_lightning.callbacks import Callback, Checkpoint
 
 from lightning_modules.classifier import Classifier
 
-COLUMNS = ("epoch", "lr", "train_loss", "train_error", "val_loss", "val_error", "seconds")
+METRICS = ("train_loss", "train_error", "val_loss", "val_error")
+SHARE = 0.03  # of the time that saving may take
 Row = dict[str, float]
 
 
 class Curve(Callback):
-    """Collects a row an epoch and hands it on; ends a training whose loss is no longer finite.
+    """Collects a row an epoch and hands it on; ends a training whose training loss is no longer finite.
+
+    A row has `epoch` from 1, `lr` of the epoch's last step, `METRICS`, and `seconds`: the training time up to there,
+    over interruptions. The last epoch of a recipe in steps may be a part of one.
 
     Args:
-        on_rows: called after every epoch with all rows and the new ones; on going on, with those before the interruption.
+        on_rows: called after every epoch with all rows and the new ones; after an interruption also before the first.
 
     Attributes:
-        rows: one mapping of `COLUMNS` an epoch; `seconds` is the training time up to there, over interruptions.
+        rows: one an epoch.
     """
 
-    def __init__(self, on_rows: Callable[[list[Row], list[Row]], None]) -> None:
+    def __init__(self, on_rows: Callable[[list[Row], list[Row]], object]) -> None:
         self.rows: list[Row] = []
         self.on_rows = on_rows
         self.told = 0
         self.started = 0.0
+        self.lr = 0.0
 
     @property
     def diverged(self) -> bool:
-        """Whether the loss of the last epoch was not finite."""
-        return bool(self.rows) and not math.isfinite(self.rows[-1]["train_loss"])
+        """Whether the last epoch's loss was not finite, in training or in validation."""
+        return bool(self.rows) and not all(math.isfinite(self.rows[-1][loss]) for loss in ("train_loss", "val_loss"))
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.rows:
             self._tell(trainer)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.started = time.perf_counter()
 
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        self.lr = trainer.optimizers[0].param_groups[0]["lr"]
+
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        metrics = pl_module.metrics
         before = self.rows[-1]["seconds"] if self.rows else 0.0
         row = {
             "epoch": trainer.current_epoch + 1,
-            "lr": trainer.optimizers[0].param_groups[0]["lr"],
-            **{name: metrics[name] for name in COLUMNS if name in metrics},
+            "lr": self.lr,
+            **{name: pl_module.metrics[name] for name in METRICS},
             "seconds": before + time.perf_counter() - self.started,
         }
         self.rows.append(row)
-        trainer.should_stop = trainer.should_stop or self.diverged
+        trainer.should_stop = trainer.should_stop or not math.isfinite(row["train_loss"])
         self._tell(trainer)
 
     def _tell(self, trainer: pl.Trainer) -> None:
@@ -72,15 +79,23 @@ class Curve(Callback):
 
 
 class LastEpoch(Checkpoint):
-    """Keeps the state after the last finished epoch in one file, replaced atomically; but none that diverged."""
+    """Keeps the state after the last finished epoch in one file, replaced atomically; but none that diverged.
+
+    Where epochs are so short that saving each would take more than `SHARE` of the time, some are left out: an
+    interrupted run then goes on from the last one saved, and ends the same.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.due = 0.0
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.should_stop:
+        begun = time.monotonic()
+        if trainer.should_stop or not trainer.strategy.broadcast(begun >= self.due):
             return
         part = self.path.with_name(f".{self.path.name}.part")
         trainer.save_checkpoint(part)
         if trainer.is_global_zero:
             os.replace(part, self.path)
+        ended = time.monotonic()
+        self.due = ended + (ended - begun) / SHARE

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 
 from lightning_modules.classifier import Classifier
-from lightning_modules.curve import Curve
+from lightning_modules.curve import METRICS, Curve
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Outcome:
     Attributes:
         metrics: `train_*` and `val_*` of the last epoch, `test_*` of the final weights; loss in nats, error in percent.
         seconds: spent in epochs (training and validation), over interruptions; without set-up and the test.
-        diverged: whether the training loss stopped being finite.
+        epochs: begun; of a recipe in steps the last one may be a part.
+        diverged: whether the loss stopped being finite.
         device: what it was trained on, in words.
     """
 
@@ -53,17 +54,18 @@ def fit(
     found = resume if resume and resume.exists() else None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning 2.6 beside torch 2.13; theirs to mend
+        warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler")  # 16-mixed left the first step out
         try:
             trainer.fit(classifier, datamodule=data, ckpt_path=found, weights_only=True if found else None)
+            steps = trainer.global_step
+            trainer.test(classifier, datamodule=data, verbose=False)
         except SystemExit:
             if not trainer.interrupted:
                 raise
             signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning leaves it ignored
             raise KeyboardInterrupt from None
-        steps = trainer.global_step
-        trainer.test(classifier, datamodule=data, verbose=False)
     last = curve.rows[-1]
-    metrics = {name: last[name] for name in last if name.startswith(("train_", "val_"))}
+    metrics = {name: last[name] for name in METRICS}
     metrics |= {name: classifier.metrics[name] for name in ("test_loss", "test_error")}
     return Outcome(metrics, int(last["epoch"]), steps, last["seconds"], curve.diverged, _device(trainer))
 

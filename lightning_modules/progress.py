@@ -7,6 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from lightning_modules.classifier import Classifier
@@ -21,11 +22,12 @@ class ProgressBar(Callback):
         self.label = label
         self.looked = 0.0
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-        self.progress = Progress(*columns, transient=True)
+        console = Console()
+        self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        total = int(trainer.estimated_stepping_batches)
-        self.task = self.progress.add_task(self.label, total=total, completed=trainer.global_step)
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        total, done = pl_module.total_steps, trainer.global_step
+        self.task = self.progress.add_task(self.label, total=total, completed=done)
         self.progress.start()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lightning_modules.schedules import with_total_steps
 
@@ -58,9 +60,20 @@ class Recipe:
         """Optimiser steps of the whole training, with `batches` batches an epoch."""
         return self.steps if self.steps is not None else (self.epochs or 0) * batches
 
-    def schedule_for(self, optimizer: Any, total_steps: int) -> Any:
-        """The schedule of `optimizer`, told the length of the training if it asks for it."""
-        return with_total_steps(self.schedule, total_steps)(optimizer)
+    def optimization(self, parameters: Iterable[Any], total_steps: int) -> tuple[Any, Any]:
+        """The optimiser of `parameters`, and its schedule, which is told the length of the training if it asks for it.
+
+        Raises:
+            ValueError: one of them cannot be made, or the schedule waits for a metric, and a step has none.
+        """
+        try:
+            optimizer = self.optimizer(parameters)
+            schedule = with_total_steps(self.schedule, total_steps)(optimizer)
+        except TypeError as error:
+            raise ValueError(f"recipe: {error}") from error
+        if isinstance(schedule, ReduceLROnPlateau):
+            raise ValueError("schedule=ReduceLROnPlateau waits for a metric: choose one that only counts steps")
+        return optimizer, schedule
 
 
 def _number(

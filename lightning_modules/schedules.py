@@ -13,9 +13,10 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def with_total_steps(schedule: Callable[..., Any], total_steps: int) -> Callable[..., Any]:
-    """The factory, told the number of steps if it has a parameter for it (as torch's OneCycleLR has)."""
-    asks = "total_steps" in inspect.signature(schedule).parameters
-    return partial(schedule, total_steps=total_steps) if asks else schedule
+    """The factory, told the number of steps if it has a parameter for it, not set yet (as torch's OneCycleLR has)."""
+    asks = "total_steps" in inspect.signature(getattr(schedule, "func", schedule)).parameters
+    told = "total_steps" in getattr(schedule, "keywords", {})
+    return partial(schedule, total_steps=total_steps) if asks and not told else schedule
 
 
 def constant(optimizer: Optimizer) -> LambdaLR:
@@ -25,10 +26,10 @@ def constant(optimizer: Optimizer) -> LambdaLR:
 
 def cosine(optimizer: Optimizer, *, total_steps: int, warmup: float = 0.0) -> LambdaLR:
     """Linear from 0 over the first `warmup` share of the steps, then half a cosine down to 0. Loshchilov & Hutter."""
-    rise = max(1, round(warmup * total_steps))
+    rise = round(_share("warmup", warmup) * total_steps)
 
     def factor(step: int) -> float:
-        if warmup and step < rise:
+        if step < rise:
             return (step + 1) / rise
         return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total_steps - rise)))
 
@@ -51,7 +52,7 @@ def step_decay(
     Networks of `warmup_from_depth` layers and more start with `warmup_steps` steps at `warmup_factor` of the rate:
     the paper warms ResNet-110 up at 0.01, about 400 steps, before 0.1.
     """
-    bounds = [milestone * total_steps for milestone in milestones]
+    bounds = [_share("milestones", milestone) * total_steps for milestone in milestones]
     warm = warmup_steps if depth >= warmup_from_depth else 0
 
     def at(step: int) -> float:
@@ -63,3 +64,9 @@ def step_decay(
 def exponential(optimizer: Optimizer, *, total_steps: int, final: float = 0.01) -> LambdaLR:
     """Decays exponentially to `final` times the rate at the last step. Srivastava et al. 2015, Sec. 3.1."""
     return LambdaLR(optimizer, lambda step: final ** (step / max(1, total_steps)))
+
+
+def _share(name: str, value: float) -> float:
+    if not 0 <= value <= 1:
+        raise ValueError(f"schedule.{name}: {value} is no share of the steps, from 0 to 1")
+    return value

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Checkpoint
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from lightning_modules.recipe import Recipe
 
@@ -33,28 +35,37 @@ def lean_trainer(
         deterministic: refuse operations that could differ between two runs on the same device.
 
     Raises:
-        ValueError: this machine has no such devices, or Lightning knows no such strategy.
+        ValueError: this machine has no such devices, they cannot do the recipe's precision, or Lightning knows no such
+            strategy.
     """
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for library in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     if threads:
         torch.set_num_threads(threads)
-    try:
-        return pl.Trainer(
-            accelerator=accelerator,
-            devices=devices,
-            strategy=strategy,
-            deterministic=deterministic,
-            max_epochs=recipe.epochs if recipe.epochs is not None else -1,
-            max_steps=recipe.steps if recipe.steps is not None else -1,
-            precision="32-true" if str(recipe.precision) == "32" else str(recipe.precision),
-            gradient_clip_val=recipe.clip_norm,
-            callbacks=list(callbacks),
-            logger=False,
-            enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,  # the batches share themselves out
-        )
-    except (MisconfigurationException, ValueError) as error:
-        raise ValueError(f"trainer: {error}") from error
+    precision: Any = "32-true" if str(recipe.precision) == "32" else str(recipe.precision)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="GPU available but not used")  # as was asked for
+        warnings.filterwarnings("ignore", message=".*AMP with fp16 is not supported")  # an error, below
+        try:
+            trainer = pl.Trainer(
+                accelerator=accelerator,
+                devices=devices,
+                strategy=strategy,
+                deterministic=deterministic,
+                max_epochs=recipe.epochs if recipe.epochs is not None else -1,  # the classifier counts recipe.steps
+                precision=precision,
+                gradient_clip_val=recipe.clip_norm,
+                callbacks=list(callbacks),
+                logger=False,
+                enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                num_sanity_val_steps=0,
+                use_distributed_sampler=False,  # the batches share themselves out
+                sync_batchnorm=accelerator != "cpu" and torch.cuda.is_available(),  # torch has it for GPUs alone
+            )
+        except (MisconfigurationException, ValueError) as error:
+            raise ValueError(f"trainer: {error}") from error
+    if trainer.precision != precision:
+        raise ValueError(f"recipe.precision={precision} needs a GPU: on a CPU choose bf16-mixed or 32")
+    return trainer

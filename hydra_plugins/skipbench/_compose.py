@@ -31,7 +31,7 @@ def run_of(config: DictConfig, hydra: DictConfig) -> Run:
         config: the composed config; a `hydra` node in it is ignored.
         hydra: the `hydra` node that was composed with it, for the choices and the overrides.
     """
-    tree = OmegaConf.to_container(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]))
+    tree: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
     active = active_axes(tree)
     choices = hydra.runtime.choices
     groups = {key: choices[key] for key in choices if key in active}
@@ -47,7 +47,7 @@ def run_of(config: DictConfig, hydra: DictConfig) -> Run:
     axes = {key: known.pop(key) for key in defaults if key in known and key != "seed"} | known | options
     unusual = tuple(axis for axis in overridden if axis in axes and axes[axis] != defaults.get(axis))
     resolved = {node: OmegaConf.to_container(config[node], resolve=True) for node in NODES}
-    return Run(axes=axes, seed=config.seed, config=resolved, unusual=unusual)  # type: ignore[arg-type]
+    return Run(axes=axes, seed=config.seed, config=resolved, unusual=unusual)
 
 
 def unused_axes(run: Run, hydra: DictConfig) -> list[str]:

@@ -33,6 +33,8 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     console = Console()
     if config.on_invalid not in ("stop", "skip"):
         raise StudyError(f"on_invalid={config.on_invalid} is neither stop nor skip")
+    if config.trainer.get("devices", 1) != 1:  # Lightning would start the whole sweep again for each of them
+        raise StudyError(f"trainer.devices={config.trainer.devices}: a run of a sweep has one device; leave out -m")
     runs = Path(config.runs)
     typed = parse(arguments, context.config_loader)
     composer = Composer(context.config_loader, config)
@@ -55,7 +57,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     started = time.time()
     missing = plan.missing(records)
     if missing:
-        launch(missing, name=plan.name, rest=typed.rest, context=context, main=main, config=config, console=console)
+        launch(plan, missing, rest=typed.rest, context=context, main=main, config=config, console=console)
     tell(plan, config, console, started if missing else None)
 
 
@@ -79,6 +81,8 @@ def make_plan(typed: Arguments, composer: Composer, config: DictConfig) -> tuple
 
     cells, invalid = planning.make_cells([{**fixed, **point} for point in points], seeds, compose)
     plan = Plan(name, study, swept, command(), cells, invalid)
+    if adhoc:
+        study["grid"] = points
     if set(typed.swept) - {"seed"}:  # another grid: the study's claims are kept where it can still answer them
         study["question"] = f"A grid of your own: {command()}"
         study["claims"] = [claim for claim in study.get("claims") or [] if answerable(claim, plan.as_json())]
@@ -112,8 +116,9 @@ def tell(plan: Plan, config: DictConfig, console: Console, started: float | None
     written = plan.as_json()
     sync = None
     if started is not None:
-        options = {k: v for k, v in OmegaConf.to_container(config.tracker, resolve=True).items() if k != "_target_"}
-        Tracker(**options).publish_results(written, result_rows(written, records), records, runs)
+        chosen: Any = OmegaConf.to_container(config.tracker, resolve=True)
+        tracker = Tracker(**{key: value for key, value in chosen.items() if key != "_target_"})
+        tracker.publish_results(written, result_rows(written, records), records, runs)
         sync = sync_command(runs, since=started)
     print_report(written, records, console, runs=runs, sync=sync)
     mine = {run.identity for cell in plan.cells for run in cell.runs.values()}

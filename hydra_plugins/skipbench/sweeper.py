@@ -13,7 +13,7 @@ class StudySweeper(Sweeper):
     """Hydra's side of a study: hands the pieces to `Study` (below Hydra's start, so that `--help` stays quick)."""
 
     def __init__(self) -> None:
-        self.config: DictConfig | None = None
+        """Nothing to configure."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.context, self.main, self.config = hydra_context, task_function, config
@@ -22,6 +22,5 @@ class StudySweeper(Sweeper):
         from hydra_plugins.skipbench._errors import one_sentence
         from hydra_plugins.skipbench._sweep import sweep
 
-        assert self.config is not None
         with one_sentence():
             return sweep(arguments, context=self.context, main=self.main, config=self.config)

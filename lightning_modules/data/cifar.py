@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +53,8 @@ def cifar_binary(
 
 def _images(
     folder: Path,
-    train: dict[str, int | None],
-    test: dict[str, int | None],
+    train: Mapping[str, int | None],
+    test: Mapping[str, int | None],
     *,
     data: str,
     classes: int,
@@ -64,7 +64,7 @@ def _images(
 ) -> Images:
     """The files named by `train` and `test`, each with the number of records it must hold (None: any)."""
 
-    def read(files: dict[str, int | None]) -> tuple[np.ndarray, np.ndarray]:
+    def read(files: Mapping[str, int | None]) -> tuple[np.ndarray, np.ndarray]:
         records = [_records(Path(folder) / name, n, data, label_bytes, shape, classes) for name, n in files.items()]
         count, (channels, height, width) = sum(map(len, records)), shape
         pixels, labels = np.empty((count, height, width, channels), np.uint8), np.empty(count, np.int64)

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lightning_modules.data.errors import DataError
 
@@ -94,7 +94,8 @@ def _download(remote: Remote, target: Path, *, wanted: str, folder: Path, data: 
     failed = f"data={data}: {wanted} is not in {folder} and could not be downloaded"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        pooch.retrieve(remote.url, remote.checksum, fname=target.name, path=target.parent, downloader=resume(target))
+        downloader: Any = resume(target)  # pooch's type for it names other arguments than pooch passes
+        pooch.retrieve(remote.url, remote.checksum, fname=target.name, path=target.parent, downloader=downloader)
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else "an error"
         raise DataError(f"{failed} ({remote.url} answered {status}): {ways}") from error

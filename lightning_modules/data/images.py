@@ -20,13 +20,21 @@ class Pixels(Protocol):
     def __getitem__(self, indices: np.ndarray, /) -> np.ndarray: ...
 
 
+class OnDisk(Pixels, Protocol):
+    """Images that are decoded when asked for."""
+
+    def listing(self) -> bytes:
+        """What stands for them in a digest: names and sizes in bytes."""
+        ...
+
+
 @dataclass(frozen=True)
 class Images:
     """A data set: uint8 NHWC images, int64 labels, and what every output made from them must say ('' for nothing)."""
 
-    train_images: Pixels
+    train_images: np.ndarray | OnDisk
     train_labels: np.ndarray
-    test_images: Pixels
+    test_images: np.ndarray | OnDisk
     test_labels: np.ndarray
     note: str = ""
 
@@ -36,7 +44,7 @@ class Images:
         total = hashlib.sha256()
         for part in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             total.update(repr(tuple(part.shape)).encode())
-            total.update(np.ascontiguousarray(part) if isinstance(part, np.ndarray) else part.listing())  # type: ignore[attr-defined]
+            total.update(np.ascontiguousarray(part).data if isinstance(part, np.ndarray) else part.listing())
         return total.hexdigest()
 
 

@@ -26,7 +26,7 @@ def resume(target: Path) -> Callable[[str, str, Any], None]:
 
         with progress(target.name) as report:
             fruitless = 0
-            for _ in range(MOST_TRIES):
+            for attempt in range(1, MOST_TRIES + 1):
                 had = _size(part)
                 try:
                     continued(url, part, report)
@@ -38,11 +38,9 @@ def resume(target: Path) -> Callable[[str, str, Any], None]:
                     if error.response is None or error.response.status_code < 500:
                         raise
                     fruitless, failure = fruitless + 1, error
-                if fruitless == TRIES:
+                if fruitless == TRIES or attempt == MOST_TRIES:
                     raise failure
                 time.sleep(0.3)
-            else:
-                raise failure
         os.replace(part, output_file)
 
     return download

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +51,7 @@ class CifarNet(nn.Module):
         x = self.stem(x)
         if self.recomputes and self.training and torch.is_grad_enabled():
             for blocks in self.stages:
-                x = recompute.run(blocks, x)
+                x = recompute.run(cast(nn.Sequential, blocks), x)
         else:
             x = self.stages(x)
         return self.head(x)

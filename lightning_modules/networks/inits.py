@@ -1,7 +1,7 @@
 """Where training starts: `init(network)` fills the weights in place.
 
-All but `torch_default` set every norm to scale 1 and shift 0 and every other bias to 0. Gates have a start of their
-own (see `blocks.Gate`) and are never touched.
+All but `torch_default` set every norm to scale 1 and shift 0 and every other bias to 0. Gates and the classifier have a
+start of their own (see `blocks.Gate` and `layers.Readout`) and are never touched.
 """
 
 from __future__ import annotations
@@ -13,35 +13,30 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
+from lightning_modules.networks.layers import Readout
+
 WEIGHTED = (_ConvNd, nn.Linear)
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
 def he_fan_out(network: nn.Module) -> None:
-    """Normal with variance 2 / fan_out: gradients keep their size.   He et al. 2015 (PReLU), eq. 14.
-
-    Linear layers get 2 / fan_in: a classifier's fan_out is its number of classes, which would make the logits large.
-    """
-    fill(
-        network,
-        conv=lambda w: nn.init.kaiming_normal_(w, mode="fan_out", nonlinearity="relu"),
-        linear=lambda w: nn.init.kaiming_normal_(w, mode="fan_in", nonlinearity="relu"),
-    )
+    """Normal with variance 2 / fan_out: gradients keep their size.   He et al. 2015 (PReLU), eq. 14."""
+    fill(network, lambda weight: nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu"))
 
 
 def he_fan_in(network: nn.Module) -> None:
     """Normal with variance 2 / fan_in: activations keep their size.   He et al. 2015 (PReLU), eq. 10."""
-    fill(network, conv=lambda w: nn.init.kaiming_normal_(w, mode="fan_in", nonlinearity="relu"))
+    fill(network, lambda weight: nn.init.kaiming_normal_(weight, mode="fan_in", nonlinearity="relu"))
 
 
 def xavier(network: nn.Module) -> None:
     """Uniform with variance 2 / (fan_in + fan_out).   Glorot & Bengio 2010, eq. 16."""
-    fill(network, conv=nn.init.xavier_uniform_)
+    fill(network, nn.init.xavier_uniform_)
 
 
 def orthogonal(network: nn.Module) -> None:
     """Orthogonal matrices times √2, for the half that a ReLU takes away.   Saxe et al. 2014."""
-    fill(network, conv=lambda w: nn.init.orthogonal_(w, gain=sqrt(2)))
+    fill(network, lambda weight: nn.init.orthogonal_(weight, gain=sqrt(2)))
 
 
 def zero_residual(network: nn.Module) -> None:
@@ -50,7 +45,7 @@ def zero_residual(network: nn.Module) -> None:
     The last layer is the last norm (its scale), or where there is none the last convolution or linear layer. Raises
     ValueError if a block has no shortcut, since zeros would pass nothing on.   Goyal et al. 2017, Sec. 5.1.
     """
-    blocks = [block for stage in network.stages for block in stage]
+    blocks = [block for stage in network.get_submodule("stages").children() for block in stage.children()]
     if not all(hasattr(block, "shortcut") for block in blocks):
         raise ValueError("init=zero_residual needs blocks with a shortcut: use init=he_fan_out, or block=residual")
     he_fan_out(network)
@@ -65,13 +60,13 @@ def torch_default(network: nn.Module) -> None:
     """What torch's layers do by themselves: uniform with variance 1 / (3 fan_in), biases too."""
 
 
-def fill(
-    network: nn.Module, *, conv: Callable[[Tensor], object], linear: Callable[[Tensor], object] | None = None
-) -> None:
-    """Fill convolutions with `conv`, linear layers with `linear` (default: `conv` too), and reset norms and biases."""
+def fill(network: nn.Module, draw: Callable[[Tensor], object]) -> None:
+    """Fill the weights of all convolutions and linear layers but the classifier's; reset norms and biases."""
     for module in network.modules():
+        if isinstance(module, Readout):
+            continue
         if isinstance(module, WEIGHTED):
-            (linear if linear and isinstance(module, nn.Linear) else conv)(module.weight)
+            draw(module.weight)
         elif isinstance(module, NORMS) and module.weight is not None:
             nn.init.ones_(module.weight)
         else:
@@ -80,7 +75,7 @@ def fill(
             nn.init.zeros_(module.bias)
 
 
-def last_layer(block: nn.Module) -> nn.Module:
+def last_layer(block: nn.Module) -> _ConvNd | nn.Linear | _NormBase | nn.GroupNorm | nn.LayerNorm:
     """The last norm, convolution or linear layer with a weight in `block.body`, in the order they were made.
 
     Raises ValueError if there is none.

@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from lightning_modules.networks.layers import Activation, Init, Norm, conv_norm, pooled
+from lightning_modules.networks.layers import Activation, Init, Norm, Readout, conv_norm, pooled
 from lightning_modules.networks.stages import channels, require_depth
 
 STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -54,7 +54,7 @@ class VggNet(nn.Module):
                 *(nn.AdaptiveAvgPool2d(7), nn.Flatten()),
                 *(nn.Linear(sizes[-1] * 7 * 7, hidden), activation(), nn.Dropout(dropout)),
                 *(nn.Linear(hidden, hidden), activation(), nn.Dropout(dropout)),
-                nn.Linear(hidden, classes),
+                Readout(hidden, classes),
             )
         )
         init(self)

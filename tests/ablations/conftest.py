@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+
+from ablations import tracking
 
 
 def _hex(*parts: Any) -> str:
@@ -106,3 +110,22 @@ def plan() -> dict[str, Any]:
 @pytest.fixture
 def records(plan: dict[str, Any]) -> dict[str, Any]:
     return make_records(plan)
+
+
+@pytest.fixture
+def nobody(monkeypatch, tmp_path_factory):
+    """No credentials, wherever the tests are run."""
+    home = tmp_path_factory.mktemp("home")
+    for name in [name for name in os.environ if name.startswith("WANDB_") and name != "WANDB_SERVICE"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("NETRC", str(home / "none"))
+    tracking._obstacle.cache_clear()
+    tracking._warn.cache_clear()
+
+
+@pytest.fixture
+def warned(caplog):
+    """warned(): the lines that tracking warned with so far."""
+    caplog.set_level(logging.WARNING, logger="ablations.tracking")
+    return lambda: [record.getMessage() for record in caplog.records if record.name == "ablations.tracking"]

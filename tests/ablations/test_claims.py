@@ -114,7 +114,9 @@ def test_a_diverged_run_counts_with_its_error_and_never_with_its_loss():
     found = verdict_of(deep, LOW)
     assert found.effect.mean == pytest.approx((58 + 87 + 58.5) / 3)
     assert found.reason == "1 diverged"
-    assert "diverged" in verdict_of(deep, LOW, metric="train_loss").reason
+    loss = verdict_of(deep, LOW, metric="train_loss")
+    assert (loss.outcome, loss.effect) == ("no verdict", None)
+    assert "its loss is infinite" in loss.reason
 
 
 def test_no_spread_needs_enough_seeds_to_be_believed():

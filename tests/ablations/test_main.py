@@ -37,6 +37,7 @@ def test_list_shows_how_far_each_study_is_and_those_not_yet_run(runs, capsys):
     assert status == 0
     assert any(line.split()[:3] == ["headline", "6", "16/18"] for line in out.splitlines())
     waiting = [name for name, question in written_studies().items() if question is not None and name != "headline"]
+    assert waiting
     assert all(any(line.split()[:3] == [name, "–", "–"] for line in out.splitlines()) for name in waiting)
 
 
@@ -78,6 +79,27 @@ def test_an_unknown_study_is_one_sentence_with_the_nearest(runs, capsys, command
     assert "did you mean headline?" in err
 
 
+@pytest.mark.parametrize(
+    ("words", "says", "where"),
+    [
+        ([], "required: COMMAND", ""),
+        (["reprot"], "invalid choice: 'reprot'", ""),
+        (["report"], "required: STUDY", " report"),
+        (["export", "headline", "--format", "pdf"], "invalid choice: 'pdf'", " export"),
+        (["list", "--all", "of\nit"], "unrecognized arguments: --all of it", ""),
+    ],
+    ids=lambda value: " ".join(value).replace("\n", "_") if isinstance(value, list) else "",
+)
+def test_bad_usage_is_one_sentence_with_a_pointer_to_help(capsys, words, says, where):
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    out, err = capsys.readouterr()
+    assert (stopped.value.code, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("error: ")
+    assert says in err
+    assert f"; python -m ablations{where} --help says" in err
+
+
 def test_a_study_that_has_not_been_run_says_how(tmp_path, capsys):
     status, _, err = call(capsys, "report", "headline", "--runs", tmp_path)
     assert status == 1
@@ -91,7 +113,7 @@ def test_doctor_names_the_damaged(runs, capsys):
     status, out, _ = call(capsys, "doctor", "--runs", runs)
     assert status == 1
     assert bad.parent.name in out.replace("\n", "")
-    assert "1 damaged" in out
+    assert "1 damaged" in " ".join(out.split())
 
 
 def test_it_starts_fast_and_imports_nothing_heavy(runs):

@@ -1,8 +1,9 @@
-"""Read a .wandb transaction log back (LevelDB framing around wandb.proto), to compare it with what was logged."""
+"""Log a small run; read .wandb files back (LevelDB framing around wandb.proto) to compare them with what was logged."""
 
 from __future__ import annotations
 
 import json
+import math
 import struct
 import time
 from collections.abc import Iterator
@@ -11,6 +12,16 @@ from typing import Any
 
 BLOCK = 32768
 WHOLE, FIRST, LAST = 1, 2, 4
+
+
+def log_one(tracker: Any, runs: Path, label: str = "residual-A-d20-s0") -> None:
+    """Two epochs, of which the second has no train_loss to speak of, and a summary."""
+    config = {"block": "residual", "depth": 20, "seed": 0}
+    tags = ["residual", "digits"]
+    with tracker.run(folder=runs, label=label, group="headline", config=config, tags=tags) as log:
+        log.epoch({"epoch": 1, "train_loss": 1.5, "val_error": 50.0})
+        log.epoch({"epoch": 2, "train_loss": math.nan, "val_error": 25.125})
+        log.summary({"test_error": 24.5, "status": "finished"})
 
 
 def transactions(path: Path) -> Iterator[Any]:

@@ -71,6 +71,7 @@ def test_coupled_gates_are_a_carry_gate_of_opposite_sign(size, kernel):
 
 def test_a_gate_tells_how_open_it_is():
     gate = Gate(8, 16, 2, bias=-2, kernel=3)
+    nn.init.zeros_(gate.weight)
     openness = gate(images())
     assert openness.shape == (2, 16, 3, 3)
     assert ((openness > 0) & (openness < 1)).all()

@@ -63,6 +63,8 @@ def test_depth_counts_the_weight_layers(build, body):
 @pytest.mark.parametrize("width", [0.1, 0.3, 1.5])
 def test_a_width_may_be_a_fraction(build, body, norm, width):
     if body == "dense":
+        with pytest.raises(ValueError, match="body=dense takes vectors"):
+            build(*CIFAR, f"body={body}", f"norm={norm}", f"width={width}")
         return
     network = build(*CIFAR, f"body={body}", f"norm={norm}", f"width={width}", f"depth={8 if body == 'basic' else 11}")
     assert network(torch.zeros(2, 3, 8, 8)).shape == (2, 10)

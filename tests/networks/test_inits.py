@@ -10,6 +10,7 @@ from torch import nn
 from lightning_modules.networks import inits
 from lightning_modules.networks.blocks import Residual
 from lightning_modules.networks.bodies import Basic
+from lightning_modules.networks.layers import Readout
 from lightning_modules.networks.norms import Batch
 from lightning_modules.networks.shortcuts import A
 
@@ -21,7 +22,7 @@ def layers() -> nn.Sequential:
 @pytest.mark.parametrize(
     ("init", "conv", "linear"),
     [
-        (inits.he_fan_out, sqrt(2 / (128 * 9)), sqrt(2 / 500)),
+        (inits.he_fan_out, sqrt(2 / (128 * 9)), sqrt(2 / 300)),
         (inits.he_fan_in, sqrt(2 / (64 * 9)), sqrt(2 / 500)),
         (inits.xavier, sqrt(2 / (192 * 9)), sqrt(2 / 800)),
         (inits.orthogonal, sqrt(2 / (64 * 9)), sqrt(2 / 500)),  # rows of length √2
@@ -43,6 +44,15 @@ def test_norms_and_biases_are_reset(init):
     init(network)
     assert (network[1].weight == 1).all()
     assert not any(network[i].bias.any() for i in range(3))
+
+
+@pytest.mark.parametrize("init", [inits.he_fan_out, inits.he_fan_in, inits.xavier, inits.orthogonal])
+def test_the_classifier_keeps_its_own_start(init):
+    network = nn.Sequential(nn.Linear(8, 8), Readout(8, 10))
+    before = [layer.weight.clone() for layer in network]
+    init(network)
+    assert not torch.equal(network[0].weight, before[0])
+    assert torch.equal(network[1].weight, before[1])
 
 
 @pytest.mark.parametrize("norm", [Batch, nn.Identity])

@@ -1,0 +1,46 @@
+"""What a person sees while workers work: one picture of the whole sweep on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from ablations.status import Pace, Watch, headline, picture
+
+OFTEN, SELDOM = 0.5, 15.0  # seconds between two looks, with a terminal and without
+
+
+@contextmanager
+def watched(plan: Mapping[str, Any], runs: Path, console: Console) -> Iterator[None]:
+    """Show how far the sweep is while the body runs, reading nothing but the files of the runs."""
+    stop = threading.Event()
+    show = _picture if console.is_terminal else _lines
+    thread = threading.Thread(target=show, args=(Watch(plan, runs), console, stop), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _picture(watch: Watch, console: Console, stop: threading.Event) -> None:
+    pace = Pace()
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+        while not stop.wait(OFTEN):
+            status = watch.look()
+            live.update(picture(status, pace.left(status.share)), refresh=True)
+
+
+def _lines(watch: Watch, console: Console, stop: threading.Event) -> None:
+    pace = Pace()
+    pace.left(watch.look().share)
+    while not stop.wait(SELDOM):
+        status = watch.look()
+        console.print(headline(status, pace.left(status.share)), highlight=False)
