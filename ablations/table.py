@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -106,11 +106,17 @@ def caption(rows: Sequence[Row]) -> list[str]:
     lines = ["Mean ± sample standard deviation over n seeds." + rule]
     runs: list[Record] = [record for row in rows for record in row.runs]
     provenance = [record.get("provenance") or {} for record in runs]
-    devices = dict.fromkeys(str(p["device"]) for p in provenance if p.get("device"))
+    devices = dict.fromkeys(_hardware(p) for p in provenance if p.get("device"))
     versions = dict.fromkeys(f"{name} {v}" for p in provenance for name, v in (p.get("versions") or {}).items())
     if devices or versions:
         lines.append(" · ".join([" / ".join(devices), ", ".join(versions)]).strip(" ·"))
     return lines + [f"Data: {note}" for note in dict.fromkeys(record["note"] for record in runs if record.get("note"))]
+
+
+def _hardware(provenance: Mapping[str, Any]) -> str:
+    """`cpu, 1 thread, AMD EPYC`, or a GPU's name."""
+    device, processor = str(provenance["device"]), provenance.get("processor")
+    return f"{device}, {processor}" if processor and device.startswith("cpu") else device
 
 
 def markdown(rows: Sequence[Row]) -> str:

@@ -64,6 +64,9 @@ def fit(
                 raise
             signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning leaves it ignored
             raise KeyboardInterrupt from None
+        finally:
+            if torch.distributed.is_available() and torch.distributed.is_initialized():
+                torch.distributed.destroy_process_group()  # its threads would break off a process that ends
     last = curve.rows[-1]
     metrics = {name: last[name] for name in METRICS}
     metrics |= {name: classifier.metrics[name] for name in ("test_loss", "test_error")}

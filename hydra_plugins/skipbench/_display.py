@@ -1,4 +1,4 @@
-"""What a person sees while workers work: one picture of the whole sweep on a terminal, a line now and then elsewhere."""
+"""What a person sees while workers work: one picture of the whole sweep, or a line now and then without a terminal."""
 
 from __future__ import annotations
 

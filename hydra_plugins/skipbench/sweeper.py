@@ -1,4 +1,4 @@
-"""The sweeper of studies: plan, train what is missing, report. `python run.py -m` converges."""
+"""The sweeper of studies, as Hydra meets it: plan, train what is missing, report. `python run.py -m` converges."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from omegaconf import DictConfig
 
 
 class StudySweeper(Sweeper):
-    """Hydra's side of a study: hands the pieces to `Study` (below Hydra's start, so that `--help` stays quick)."""
+    """Hands what Hydra gives to `_sweep.sweep`, which is imported only then: `--help` need not wait for it."""
 
     def __init__(self) -> None:
-        """Nothing to configure."""
+        self.given: dict[str, Any] = {}
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        self.context, self.main, self.config = hydra_context, task_function, config
+        self.given = {"context": hydra_context, "main": task_function, "config": config}
 
-    def sweep(self, arguments: list[str]) -> Any:
+    def sweep(self, arguments: list[str]) -> None:
         from hydra_plugins.skipbench._errors import one_sentence
         from hydra_plugins.skipbench._sweep import sweep
 
         with one_sentence():
-            return sweep(arguments, context=self.context, main=self.main, config=self.config)
+            sweep(arguments, **self.given)
