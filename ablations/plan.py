@@ -14,17 +14,28 @@ from ablations.study import Point
 
 @dataclass
 class Cell:
-    """One cell: every point of the grid that it answers, and its runs by seed."""
+    """One cell: every point of the grid that it answers, and its runs by seed.
+
+    Attributes:
+        cost: about what one run costs, in multiply-adds; 0 where nothing is left to train.
+        accepted: records of other code that answer runs all the same, by the runs' identities.
+    """
 
     run: Run
     points: list[Point]
     overrides: list[str]
     runs: dict[int, Run] = field(default_factory=dict)
     cost: int = 0
+    accepted: dict[str, Record] = field(default_factory=dict)
 
     def missing(self, records: dict[str, Record]) -> list[Run]:
         """The runs without a record. A failed run has one: it is not trained again unasked."""
-        return [run for run in self.runs.values() if run.identity not in records]
+        return [run for run in self.runs.values() if run.identity not in {*records, *self.accepted}]
+
+    def entry(self, run: Run) -> dict[str, Any]:
+        """Where a run's record is, or will be."""
+        there = self.accepted.get(run.identity) or {"identity": run.identity, "label": run.label, "folder": run.folder}
+        return {"seed": run.seed} | {key: there[key] for key in ("identity", "label", "folder")}
 
 
 @dataclass
@@ -72,10 +83,7 @@ class Plan:
                     "overrides": cell.overrides,
                     "cost": cell.cost,
                     "epochs": cell.run.config["recipe"].get("epochs"),
-                    "runs": [
-                        {"seed": seed, "identity": run.identity, "label": run.label, "folder": run.folder}
-                        for seed, run in cell.runs.items()
-                    ],
+                    "runs": [cell.entry(run) for run in cell.runs.values()],
                 }
                 for cell in self.cells
             ],

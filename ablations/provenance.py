@@ -33,7 +33,8 @@ def provenance(*, device: str | None, started: str, finished: str) -> dict[str, 
 
 def command() -> str:
     """What was typed, without the folders of this machine."""
-    return " ".join(["python run.py", *sys.argv[1:]])
+    program = "skipbench" if Path(sys.argv[0]).name == "skipbench" else "python run.py"
+    return " ".join([program, *sys.argv[1:]])
 
 
 @lru_cache(maxsize=1)

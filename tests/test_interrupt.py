@@ -1,5 +1,6 @@
 """A sweep that is told to stop stops at once, gives up what it held, keeps what is finished and says how to go on."""
 
+import json
 import os
 import signal
 import subprocess
@@ -35,3 +36,54 @@ def test_a_sweep_that_is_told_to_stop(tmp_path: Path, stop: signal.Signals, laun
     curves = {path: path.read_text() for path in tmp_path.glob("*/curve.csv")}
     time.sleep(1)
     assert {path: path.read_text() for path in curves} == curves, "no worker goes on alone"
+
+
+FAILS = (
+    "from lightning_modules.networks.blocks import Residual\n\n\n"
+    "class Mine(Residual):\n    def join(self, x, fx):\n        if not x.is_meta:\n"
+    "            raise RuntimeError('my own mistake')\n        return super().join(x, fx)\n"
+)
+
+
+def test_failures_in_a_row_stop_a_sweep_and_mended_code_trains_again(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(FAILS)
+    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={tmp_path}", "depth=8", "seed=range(4)", "tracker=none"]
+    call += [
+        "recipe.epochs=1",
+        "block=residual",
+        "block._target_=mine.Mine",
+        "hydra/launcher=basic",
+        "max_consecutive_failures=2",
+    ]
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+
+    def again(*more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*call, *more], capture_output=True, text=True, env=env, timeout=300)
+
+    stopped = again()
+    assert stopped.returncode == 2, stopped.stderr
+    assert len(list(tmp_path.glob("*/record.json"))) == 2
+    assert "2 runs were left" in stopped.stdout
+    retried = again("retry=failed")
+    assert retried.returncode == 2
+    assert len(list(tmp_path.glob("*/record.failed-1.json"))) == 2, "what was recorded is kept"
+    (tmp_path / "mine.py").write_text(FAILS.replace("if not x.is_meta", "if False"))
+    mended = again()
+    assert mended.returncode == 0, mended.stderr
+    assert "2 records are stale: mine.py changed" in " ".join(mended.stdout.split())
+    assert len(list(tmp_path.glob("*/record.json"))) == 6, "the failed ones are kept, under the code that failed"
+
+
+def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
+    asked = ["block=plain", "depth=8,14", "seed=0,1", "recipe.epochs=30", "tracker=none"]
+    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={tmp_path}", *asked]
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (leases := list(tmp_path.glob("*/lease.json"))) or not list(tmp_path.glob("*/curve.csv")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.kill(json.loads(leases[0].read_text())["pid"], signal.SIGKILL)
+    stdout, stderr = process.communicate(timeout=300)
+    assert process.returncode == 0, stderr
+    assert "a worker was killed; new ones go on" in stdout
+    assert len(list(tmp_path.glob("*/record.json"))) == 4
+    assert not list(tmp_path.glob("*/lease.json"))

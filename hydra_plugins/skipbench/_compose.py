@@ -13,7 +13,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablations.identity import NODES, Run, active_axes
 
-NO_AXES = {"study", "trainer", "tracker", "runs", "data_dir", "plan", "on_invalid", "retrain", "seed", "hydra"}
+NO_AXES = {
+    *("study", "trainer", "tracker", "runs", "data_dir", "seed", "hydra"),
+    *("plan", "on_invalid", "stale", "retry", "retrain", "max_consecutive_failures"),
+}
 
 
 @lru_cache(maxsize=8)

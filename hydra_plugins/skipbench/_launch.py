@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 from hydra.types import HydraContext, TaskFunction
@@ -15,6 +16,9 @@ from ablations.plan import Cell, Plan
 from hydra_plugins.skipbench._arguments import words
 from hydra_plugins.skipbench._display import watched
 from hydra_plugins.skipbench._worker import Worker
+
+RELAUNCHES = 2
+AGAIN = "the same command goes on, with fewer workers by hydra.launcher.n_jobs=1"
 
 
 def launch(
@@ -43,15 +47,24 @@ def launch(
         (run.folder, [*cell.overrides, *words(extra | {"seed": run.seed, "hydra.sweep.subdir": run.folder})])
         for cell, run in missing
     ]
-    worker = Worker(main, context, config, Path(config.runs), todo)
+    worker = Worker(main, context, config, Path(config.runs), todo, config.max_consecutive_failures)
     launcher = Plugins.instance().instantiate_launcher(config=config, hydra_context=context, task_function=worker)
     jobs = [[*rest, f"hydra.sweep.subdir='.workers/{k}'", "hydra.output_subdir=null"] for k in range(workers)]
-    try:
-        with watched(plan.as_json(), Path(config.runs), console):
-            returns = launcher.launch(jobs, initial_job_idx=0)
-    finally:
-        for folder, _ in todo:
-            release_orphan(Path(config.runs) / folder)
+    returns = []
+    with watched(plan.as_json(), Path(config.runs), console):
+        for attempt in range(1 + RELAUNCHES):
+            try:
+                returns = launcher.launch(jobs, initial_job_idx=0)
+                break
+            except BrokenExecutor:  # a worker was killed, and joblib ended the others with it
+                if attempt == RELAUNCHES:
+                    raise OSError(
+                        f"workers were killed {attempt + 1} times, perhaps for want of memory; {AGAIN}"
+                    ) from None
+                console.print("[yellow]![/] a worker was killed; new ones go on", highlight=False)
+            finally:
+                for folder, _ in todo:
+                    release_orphan(Path(config.runs) / folder)
     for done in returns:
         _ = done.return_value  # raises what stopped a worker
 

@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from ablations import plan as planning
+from ablations import reuse
 from ablations.claims import answerable, check_claims
 from ablations.identity import Run, digest
 from ablations.plan import Plan
@@ -33,6 +34,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     console = Console()
     if config.on_invalid not in ("stop", "skip"):
         raise StudyError(f"on_invalid={config.on_invalid} is neither stop nor skip")
+    reuse.check_choices(config.stale, config.retry)
     if config.trainer.get("devices", 1) != 1:  # Lightning would start the whole sweep again for each of them
         raise StudyError(f"trainer.devices={config.trainer.devices}: a run of a sweep has one device; leave out -m")
     runs = Path(config.runs)
@@ -40,10 +42,17 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     composer = Composer(context.config_loader, config)
     plan, seeds = make_plan(typed, composer, config)
     records, problems = read_records(runs)
+    if config.retry and not config.plan:
+        reuse.set_aside(plan, records, config.retry, runs)
+    stale = reuse.stale_records(plan, records)
+    if config.stale == "accept":
+        reuse.accept(plan, stale)
     with console.status("checking what is to be trained …"):
         check_cells(plan, composer, records)
     write_json(plan_path(runs, plan.name), plan.as_json())
     console.print(f"[bold]{plan.name}[/]: {planning.summary(plan, seeds, records)}", highlight=False)
+    if stale:
+        problems = [*problems, reuse.stale_words(plan, stale, accepted=config.stale == "accept")]
     for problem in problems:
         console.print(f"[yellow]![/] {problem}", highlight=False)
     if config.plan:
@@ -121,6 +130,10 @@ def tell(plan: Plan, config: DictConfig, console: Console, started: float | None
         tracker.publish_results(written, result_rows(written, records), records, runs)
         sync = sync_command(runs, since=started)
     print_report(written, records, console, runs=runs, sync=sync)
+    left = len(plan.missing(records))
+    if left:
+        failures = config.max_consecutive_failures
+        console.print(f"[yellow]![/] {left} runs were left: a worker stops after {failures} failures in a row")
     mine = {run.identity for cell in plan.cells for run in cell.runs.values()}
-    if any(records[key]["status"] == "failed" for key in mine & set(records)):
+    if left or any(records[key]["status"] == "failed" for key in mine & set(records)):
         raise SystemExit(2)

@@ -12,6 +12,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ablations.lease import claim
+from ablations.records import read_record
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Worker:
         master: the config of the sweep.
         runs: where records lie.
         todo: folder and overrides of each run, the longest first.
+        patience: after so many failed runs in a row it stops; they will have a cause in common.
     """
 
     main: Any
@@ -31,16 +33,19 @@ class Worker:
     master: DictConfig
     runs: Path
     todo: list[tuple[str, list[str]]]
+    patience: int
 
     def __call__(self, _: DictConfig) -> None:
+        failures = 0
         for folder, overrides in self.todo:
-            place = self.runs / folder
-            if (place / "record.json").exists():
+            path = self.runs / folder / "record.json"
+            if path.exists() or failures == self.patience:
                 continue
-            with claim(place) as ours:
-                if ours and not (place / "record.json").exists():
+            with claim(path.parent) as ours:
+                if ours and not path.exists():
                     with left_clean():
                         self.train(overrides)
+                    failures = failures + 1 if read_record(path)["status"] == "failed" else 0
 
     def train(self, overrides: list[str]) -> None:
         """Run the application for one run, as a Hydra job with a folder, a `.hydra/` and a log of its own."""

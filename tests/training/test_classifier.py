@@ -8,10 +8,10 @@ import torch
 from pytorch_lightning import Callback
 from torch import nn
 from torch.nn import functional as F
-from training.trained import composed, perceptron, tiny_data, train
 
 from lightning_modules.classifier import Classifier
 from run import build
+from training.trained import composed, perceptron, tiny_data, train
 
 
 def by_hand(network: nn.Module, data, recipe, *, epochs: int) -> list[dict[str, float]]:
@@ -102,7 +102,9 @@ def test_the_test_set_is_looked_at_once_and_by_the_final_weights(monkeypatch) ->
     looked = []
     passes = Passes()
     original = tiny_data().__class__.test_dataloader
-    monkeypatch.setattr("lightning_modules.data.module.ImageData.test_dataloader", lambda data: looked.append(1) or original(data))
+    monkeypatch.setattr(
+        "lightning_modules.data.module.ImageData.test_dataloader", lambda data: looked.append(1) or original(data)
+    )
     trained = train("recipe.epochs=3", callbacks=[passes])
     assert passes.seen == {"train": 30, "val": 6, "test": 3}
     assert len(looked) == 1
@@ -135,7 +137,9 @@ class Drawing(nn.Module):
 
 def test_an_epoch_is_a_function_of_seed_and_epoch_alone() -> None:
     """Dropout included, and whatever draws numbers between two epochs."""
-    plain, disturbed = (train("recipe.epochs=3", network=Drawing, data=tiny_data(), callbacks=c) for c in ([], [Noise()]))
+    plain, disturbed = (
+        train("recipe.epochs=3", network=Drawing, data=tiny_data(), callbacks=c) for c in ([], [Noise()])
+    )
     assert plain.classifier.network.masks == disturbed.classifier.network.masks
     assert all(map(torch.equal, plain.weights.values(), disturbed.weights.values()))
     other = train("recipe.epochs=3", "seed=1", network=Drawing, data=tiny_data(seed=1))
@@ -154,7 +158,9 @@ def test_each_device_draws_its_own_dropout(monkeypatch: pytest.MonkeyPatch) -> N
 def test_label_smoothing_changes_the_training_loss_only() -> None:
     """With weights that stand still, all other numbers are the same."""
     still = ["recipe.lr=1e-30", "recipe.weight_decay=0", "recipe.epochs=1"]
-    plain, smooth = (train(*still, f"recipe.label_smoothing={s}", data=tiny_data(), network=perceptron) for s in (0, 0.3))
+    plain, smooth = (
+        train(*still, f"recipe.label_smoothing={s}", data=tiny_data(), network=perceptron) for s in (0, 0.3)
+    )
     a, b = plain.done.metrics, smooth.done.metrics
     assert a["train_loss"] != pytest.approx(b["train_loss"], rel=1e-3)
     assert {k: v for k, v in a.items() if k != "train_loss"} == {k: v for k, v in b.items() if k != "train_loss"}
@@ -172,7 +178,9 @@ class Formats(Callback):
         last = torch.channels_last
         (images,) = inputs
         weight = convolution.weight
-        self.seen.add((images.is_contiguous(memory_format=last), weight.is_contiguous(memory_format=last), output.dtype))
+        self.seen.add(
+            (images.is_contiguous(memory_format=last), weight.is_contiguous(memory_format=last), output.dtype)
+        )
 
     def on_train_end(self, *_) -> None:
         self.hook.remove()

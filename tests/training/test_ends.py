@@ -10,12 +10,12 @@ import pytest
 import torch
 from pytorch_lightning import Callback
 from torch import Tensor
-from training.trained import composed, tiny_data, train
 
 import run
 from ablations.records import Record
 from hydra_plugins.skipbench._compose import run_of
 from lightning_modules.networks.blocks import Residual
+from training.trained import composed, tiny_data, train
 
 
 class Breaking(Residual):
@@ -86,9 +86,7 @@ def test_weights_lost_in_the_very_last_step_are_a_divergence_too(tmp_path: Path)
     assert (record["status"], record["cause"], record["steps"]) == ("diverged", "nan", 15)
 
 
-@pytest.mark.parametrize(
-    ("block", "cause"), [(Huge, "oom"), (HugeOnAGpu, "oom"), (Mistaken, "error: my own mistake")]
-)
+@pytest.mark.parametrize(("block", "cause"), [(Huge, "oom"), (HugeOnAGpu, "oom"), (Mistaken, "error: my own mistake")])
 def test_what_ends_a_training_is_its_cause(tmp_path: Path, block: type, cause: str) -> None:
     record = recorded(tmp_path, block)
     assert (record["status"], record["cause"]) == ("failed", cause)

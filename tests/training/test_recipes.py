@@ -6,10 +6,10 @@ import pytest
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
-from training.trained import composed, perceptron, train
 
 from lightning_modules.recipe import Recipe
 from run import CONF, build, check
+from training.trained import composed, perceptron, train
 
 RECIPES, OPTIMIZERS, SCHEDULES = (
     sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in ("recipe", "optimizer", "schedule")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from pytorch_lightning import Callback
+
 from training.trained import Trained, perceptron, tiny_data, train
 
 LENGTHS = {"epochs": ["recipe.epochs=4"], "steps": ["recipe.epochs=null", "recipe.steps=18"]}  # five steps an epoch
@@ -41,7 +42,9 @@ def same(one: Trained, other: Trained) -> bool:
     states = [trained.trainer.optimizers[0].state_dict()["state"] for trained in (one, other)]
     buffers = [tensor for state in states for part in state.values() for tensor in part.values() if tensor is not None]
     half = len(buffers) // 2
-    rows = [[{k: v for k, v in row.items() if k != "seconds"} for row in trained.curve.rows] for trained in (one, other)]
+    rows = [
+        [{k: v for k, v in row.items() if k != "seconds"} for row in trained.curve.rows] for trained in (one, other)
+    ]
     assert half
     return (
         all(map(torch.equal, one.weights.values(), other.weights.values()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from training.test_classifier import Passes, evaluated, means
 from training.trained import perceptron, tiny_data, train
 

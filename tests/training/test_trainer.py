@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 from hydra.utils import instantiate
-from training.trained import composed, perceptron, tiny_data, train
 
 from hydra_plugins.skipbench._worker import left_clean
+from training.trained import composed, perceptron, tiny_data, train
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_nothing_is_said(words: list[str], tmp_path: Path, capfd, caplog) -> Non
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_precision_the_device_has_not_is_refused_and_not_replaced() -> None:
     config = composed("recipe.precision=16-mixed", "trainer=auto")
-    with pytest.raises(ValueError, match="recipe.precision=16-mixed needs a GPU: on a CPU choose bf16-mixed or 32"):
+    with pytest.raises(ValueError, match=r"recipe\.precision=16-mixed needs a GPU: on a CPU choose bf16-mixed or 32"):
         instantiate(config.trainer)(recipe=instantiate(config.recipe), callbacks=())
 
 
