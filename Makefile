@@ -10,7 +10,7 @@ run: .venv/.run
 	$(BIN)/python run.py -m
 
 test: .venv/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/.test
 	$(BIN)/ruff check .

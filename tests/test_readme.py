@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
 SHARED = ROOT.parent / "shared" / "data"
-FILES = re.findall(r"`([\w/]+\.(?:py|yaml))`[^`]*:\n\n```(?:python|yaml)\n(.*?)```", TEXT, re.DOTALL)
+FILES = re.findall(r"`([\w/]+\.(?:py|yaml))`[^\n]*:\n\n```(?:python|yaml)\n(.*?)```", TEXT, re.DOTALL)
 COMMANDS = [
     re.sub(r"\s+#.*", "", line)
     for block in re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
