@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,10 +54,18 @@ def check(config: DictConfig) -> int:
     with torch.device("meta"):
         network = instantiate(config.network)
     size = recipe.augment.out_size(config.data.size)
-    images = instantiate(config.data.source)(Path(config.data_dir))
-    steps = recipe.total_steps(max(1, len(images.train_labels) // recipe.batch_size))
+    images = training_images(OmegaConf.to_yaml(config.data.source), Path(config.data_dir))
+    steps = recipe.total_steps(max(1, images // recipe.batch_size))
     recipe.optimization([torch.nn.Parameter(torch.zeros(1))], steps)
     return 3 * multiply_adds(network, (config.data.channels, size, size)) * steps * recipe.batch_size
+
+
+@lru_cache(maxsize=8)
+def training_images(source: str, folder: Path) -> int:
+    """How many images a data source (as YAML) has to train on, loaded once for all the cells of a sweep."""
+    from hydra.utils import instantiate
+
+    return len(instantiate(OmegaConf.create(source))(folder).train_labels)
 
 
 def train(config: DictConfig, run: Run, folder: Path, *, alone: bool) -> Record:
