@@ -148,4 +148,6 @@ def cli() -> None:
 
 
 if __name__ == "__main__":
-    cli()
+    from run import cli as command_line  # so that workers import `main` by its name
+
+    command_line()

@@ -75,7 +75,7 @@ class Classifier(pl.LightningModule):
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         # Not by Lightning's max_steps: it validates no part of an epoch, and a resumed run would end an epoch twice.
-        if self.trainer.global_step == self.recipe.steps:
+        if self.recipe.steps is not None and self.trainer.global_step >= self.recipe.steps:
             self.trainer.should_stop = True
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:

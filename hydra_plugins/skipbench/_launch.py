@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from ablations.identity import Run
-from ablations.lease import release_orphan
+from ablations.lease import held, release_orphan
 from ablations.plan import Cell, Plan
 from hydra_plugins.skipbench._arguments import words
 from hydra_plugins.skipbench._display import watched
@@ -50,23 +51,36 @@ def launch(
     worker = Worker(main, context, config, Path(config.runs), todo, config.max_consecutive_failures)
     launcher = Plugins.instance().instantiate_launcher(config=config, hydra_context=context, task_function=worker)
     jobs = [[*rest, f"hydra.sweep.subdir='.workers/{k}'", "hydra.output_subdir=null"] for k in range(workers)]
-    returns = []
+    folders = [Path(config.runs) / folder for folder, _ in todo]
+    killed = 0
     with watched(plan.as_json(), Path(config.runs), console):
-        for attempt in range(1 + RELAUNCHES):
+        while True:
             try:
-                returns = launcher.launch(jobs, initial_job_idx=0)
-                break
+                for done in launcher.launch(jobs, initial_job_idx=0):
+                    _ = done.return_value  # raises what stopped a worker
             except BrokenExecutor:  # a worker was killed, and joblib ended the others with it
-                if attempt == RELAUNCHES:
-                    raise OSError(
-                        f"workers were killed {attempt + 1} times, perhaps for want of memory; {AGAIN}"
-                    ) from None
+                killed += 1
+                if killed > RELAUNCHES:
+                    raise OSError(f"workers were killed {killed} times, perhaps for want of memory; {AGAIN}") from None
                 console.print("[yellow]![/] a worker was killed; new ones go on", highlight=False)
+                continue
             finally:
-                for folder, _ in todo:
-                    release_orphan(Path(config.runs) / folder)
-    for done in returns:
-        _ = done.return_value  # raises what stopped a worker
+                for folder in folders:
+                    release_orphan(folder)
+            if not given_up_by_others(folders):
+                return
+
+
+def given_up_by_others(folders: list[Path]) -> bool:
+    """Wait while other processes train runs of ours; whether one of them ended without its record."""
+
+    def theirs(folder: Path) -> bool:
+        return not (folder / "record.json").exists() and held(folder)
+
+    waited = [folder for folder in folders if theirs(folder)]
+    while any(theirs(folder) for folder in waited):
+        time.sleep(0.5)
+    return any(not (folder / "record.json").exists() for folder in waited)
 
 
 def worker_count(config: DictConfig) -> int:

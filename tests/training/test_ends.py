@@ -94,17 +94,40 @@ def test_what_ends_a_training_is_its_cause(tmp_path: Path, block: type, cause: s
     assert "in broken" in (tmp_path / "run" / "traceback.txt").read_text()
 
 
-@pytest.mark.parametrize("hook", ["on_train_batch_start", "on_validation_batch_start", "on_test_batch_start"])
+@pytest.mark.usefixtures("every_epoch_saved")
+def test_no_state_is_kept_that_diverged(tmp_path: Path) -> None:
+    words = ["block._target_=training.test_ends.NotANumber", "recipe.epochs=5"]
+    assert train(*words, checkpoint=tmp_path / "last.ckpt").done.diverged
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 10
+
+
+def test_an_epoch_never_repeats_the_numbers_of_another() -> None:
+    """Should it ever go without a validation, it ends in an error."""
+
+    class NoMore(Callback):
+        def on_train_epoch_start(self, trainer, pl_module) -> None:
+            trainer.limit_val_batches = 1 if trainer.current_epoch == 0 else 0
+
+    with pytest.raises(KeyError):
+        train(data=tiny_data(), callbacks=[NoMore()])
+
+
+@pytest.mark.parametrize(
+    "hook", ["on_fit_start", "on_train_batch_start", "on_validation_batch_start", "on_test_batch_start"]
+)
 def test_an_interruption_is_one_and_leaves_ctrl_c_alive(hook: str) -> None:
     def interrupt(*_) -> None:
         signal.raise_signal(signal.SIGINT)
 
     callback = Callback()
     setattr(callback, hook, interrupt)
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        train(data=tiny_data(), callbacks=[callback])
-    assert signal.getsignal(signal.SIGINT) is before is signal.default_int_handler
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(data=tiny_data(), callbacks=[callback])
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_clipping_shortens_a_step_to_its_bound_and_keeps_its_direction() -> None:

@@ -34,7 +34,9 @@ def rates(steps: int, *overrides: str) -> list[float]:
 def test_every_optimizer_learns_with_every_schedule(optimizer: str, schedule: str) -> None:
     rate = "0.1" if "sgd" in optimizer or optimizer == "nesterov" else "0.01"
     words = [f"optimizer={optimizer}", f"schedule={schedule}", f"recipe.lr={rate}", "recipe.epochs=3"]
-    rows = train(*words, "recipe.batch_size=64", network=perceptron).curve.rows
+    trained = train(*words, "recipe.batch_size=64", network=perceptron)
+    defaults, rows = trained.trainer.optimizers[0].defaults, trained.curve.rows
+    assert (defaults["lr"], defaults["weight_decay"]) == (float(rate), 1e-4)
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
     assert max(row["lr"] for row in rows) <= float(rate)
 
