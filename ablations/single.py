@@ -13,12 +13,13 @@ PARTS = (("train", "training"), ("val", "validation"), ("test", "test"))
 def print_run(record: Record, folder: Path, *, unused: Sequence[str] = ()) -> None:
     """Status, errors, size and whereabouts of one run; and which choices had no effect on it."""
     from rich.console import Console
+    from rich.markup import escape
 
     from ablations.table import short_count, short_seconds
 
     console = Console(highlight=False)
     colour = {"finished": "green", "diverged": "yellow", "failed": "red"}[record["status"]]
-    cause = f" ({record['cause']})" if record["cause"] else ""
+    cause = escape(f" ({record['cause']})") if record["cause"] else ""
     console.print(f"[bold]{record['label']}[/]  [{colour}]{record['status']}[/]{cause}")
     errors = [(word, record["metrics"].get(f"{part}_error")) for part, word in PARTS]
     words = ", ".join(f"{word} {error:.2f}" for word, error in errors if error is not None)

@@ -9,6 +9,7 @@ from typing import Any
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+from rich.markup import escape
 
 from ablations import plan as planning
 from ablations import reuse
@@ -54,7 +55,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     if stale:
         problems = [*problems, reuse.stale_words(plan, stale, accepted=config.stale == "accept")]
     for problem in problems:
-        console.print(f"[yellow]![/] {problem}", highlight=False)
+        console.print(f"[yellow]![/] {escape(problem)}", highlight=False)
     if config.plan:
         console.print("\n".join(planning.listing(plan, records)), highlight=False, markup=False)
         return
