@@ -29,11 +29,13 @@ def check_choices(stale: str, retry: str | None) -> None:
 
 def stale_records(plan: Plan, records: Mapping[str, Record]) -> dict[str, Record]:
     """For runs without a record, by identity: the newest record of the same config and seed under other code."""
+    missing = {run.identity: _question(run.config, run.seed) for _, run in plan.missing(dict(records))}
+    if not missing:
+        return {}
     asked: dict[str, Record] = {}
     for record in sorted(records.values(), key=lambda record: record.get("provenance", {}).get("finished") or ""):
         if "config" in record:
             asked[_question(record["config"], record["seed"])] = record
-    missing = {run.identity: _question(run.config, run.seed) for _, run in plan.missing(dict(records))}
     return {identity: asked[question] for identity, question in missing.items() if question in asked}
 
 

@@ -95,7 +95,8 @@ def make_plan(typed: Arguments, composer: Composer, config: DictConfig) -> tuple
         study["grid"] = points
     if set(typed.swept) - {"seed"}:  # another grid: the study's claims are kept where it can still answer them
         study["question"] = f"A grid of your own: {command()}"
-        study["claims"] = [claim for claim in study.get("claims") or [] if answerable(claim, plan.as_json())]
+        written = plan.as_json()
+        study["claims"] = [claim for claim in study.get("claims") or [] if answerable(claim, written)]
     return plan, len(seeds)
 
 
