@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
@@ -38,37 +39,64 @@ def launch(
         missing: of `plan`, the longest first.
         rest: what else was typed, for every run.
     """
-    from hydra.core.plugins import Plugins
-
     workers = min(worker_count(config), len(missing))
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    own = any(text.startswith("trainer.threads=") for text in rest)
-    extra = {"study.name": plan.name} | ({} if own else {"trainer.threads": threads})
+    runs = Path(config.runs)
+    extra = {"study.name": plan.name} | threads_each(workers, rest)
     todo = [
         (run.folder, [*cell.overrides, *words(extra | {"seed": run.seed, "hydra.sweep.subdir": run.folder})])
         for cell, run in missing
     ]
-    worker = Worker(main, context, config, Path(config.runs), todo, config.max_consecutive_failures)
-    launcher = Plugins.instance().instantiate_launcher(config=config, hydra_context=context, task_function=worker)
-    jobs = [[*rest, f"hydra.sweep.subdir='.workers/{k}'", "hydra.output_subdir=null"] for k in range(workers)]
-    folders = [Path(config.runs) / folder for folder, _ in todo]
-    killed = 0
-    with watched(plan.as_json(), Path(config.runs), console):
+    worker = Worker(main, context, config, runs, todo, config.max_consecutive_failures)
+    folders = [runs / folder for folder, _ in todo]
+    with watched(plan.as_json(), runs, console):
         while True:
-            try:
-                for done in launcher.launch(jobs, initial_job_idx=0):
-                    _ = done.return_value  # raises what stopped a worker
-            except BrokenExecutor:  # a worker was killed, and joblib ended the others with it
-                killed += 1
-                if killed > RELAUNCHES:
-                    raise OSError(f"workers were killed {killed} times, perhaps for want of memory; {AGAIN}") from None
-                console.print("[yellow]![/] a worker was killed; new ones go on", highlight=False)
-                continue
-            finally:
-                for folder in folders:
-                    release_orphan(folder)
+            launch_workers(worker, workers, lambda: folders, rest=rest, context=context, config=config, console=console)
             if not given_up_by_others(folders):
                 return
+
+
+def launch_workers(
+    worker: Callable[[DictConfig], None],
+    workers: int,
+    folders: Callable[[], Iterable[Path]],
+    *,
+    rest: list[str],
+    context: HydraContext,
+    config: DictConfig,
+    console: Console,
+) -> None:
+    """Let so many copies of `worker` work until each has nothing left to do; those that are killed are replaced.
+
+    Args:
+        worker: pickled into the processes that do the work; takes the work it does from the files.
+        folders: what workers hold leases in, asked when they have ended.
+
+    Raises:
+        OSError: workers were killed again and again.
+    """
+    from hydra.core.plugins import Plugins
+
+    launcher = Plugins.instance().instantiate_launcher(config=config, hydra_context=context, task_function=worker)
+    jobs = [[*rest, f"hydra.sweep.subdir='.workers/{k}'", "hydra.output_subdir=null"] for k in range(workers)]
+    for killed in range(1, RELAUNCHES + 2):
+        try:
+            for done in launcher.launch(jobs, initial_job_idx=0):
+                _ = done.return_value  # raises what stopped a worker
+            return
+        except BrokenExecutor:  # a worker was killed, and joblib ended the others with it
+            if killed > RELAUNCHES:
+                raise OSError(f"workers were killed {killed} times, perhaps for want of memory; {AGAIN}") from None
+            console.print("[yellow]![/] a worker was killed; new ones go on", highlight=False)
+        finally:
+            for folder in folders():
+                release_orphan(folder)
+
+
+def threads_each(workers: int, rest: list[str]) -> dict[str, int]:
+    """The threads of each worker as an override, unless they were typed."""
+    if any(text.startswith("trainer.threads=") for text in rest):
+        return {}
+    return {"trainer.threads": max(1, (os.cpu_count() or 1) // workers)}
 
 
 def given_up_by_others(folders: list[Path]) -> bool:

@@ -44,22 +44,22 @@ class Worker:
             with claim(path.parent) as ours:
                 if ours and not path.exists():
                     with left_clean():
-                        self.train(overrides)
+                        train_run(self.main, self.context, self.master, overrides)
                     failures = failures + 1 if read_record(path)["status"] == "failed" else 0
 
-    def train(self, overrides: list[str]) -> None:
-        """Run the application for one run, as a Hydra job with a folder, a `.hydra/` and a log of its own."""
-        from hydra.core.utils import run_job
 
-        config = self.context.config_loader.load_sweep_config(self.master, overrides)
-        done = run_job(
-            task_function=self.main,
-            config=config,
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-            hydra_context=self.context,
-        )
-        _ = done.return_value  # raises what the run raised: training errors are records, not exceptions
+def train_run(main: Any, context: Any, master: DictConfig, overrides: list[str]) -> None:
+    """Run the application for one run, as a Hydra job with a folder, a `.hydra/` and a log of its own."""
+    from hydra.core.utils import run_job
+
+    done = run_job(
+        task_function=main,
+        config=context.config_loader.load_sweep_config(master, overrides),
+        job_dir_key="hydra.sweep.dir",
+        job_subdir_key="hydra.sweep.subdir",
+        hydra_context=context,
+    )
+    _ = done.return_value  # raises what the run raised: training errors are records, not exceptions
 
 
 @contextmanager
