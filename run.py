@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -16,13 +17,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablations.identity import Run
 from ablations.lease import claim
-from ablations.recorder import CHECKPOINT, Recorder, known, objective, unbegun_removed
+from ablations.recorder import CHECKPOINT, Recorder, Stopped, known, objective, unbegun_removed
 from ablations.records import Record
 from ablations.single import print_run
 from hydra_plugins.skipbench._compose import run_of, unused_axes
 from hydra_plugins.skipbench._errors import one_sentence
 
 CONF = Path(__file__).resolve().parent / "conf"
+Watch = Callable[[list[dict[str, float]]], object]
 
 
 def build(config: DictConfig) -> tuple[Any, Any, Any]:
@@ -38,8 +40,16 @@ def build(config: DictConfig) -> tuple[Any, Any, Any]:
     return instantiate(config.network), data, recipe
 
 
-def check(config: DictConfig) -> int:
-    """Whether `config` can be built and its data is there; about what its training costs, in multiply-adds.
+class Size(NamedTuple):
+    """What is known of a run before it is trained."""
+
+    params: int
+    macs: int  # multiply-adds, forward, one image
+    cost: int  # of the whole training, in multiply-adds, about
+
+
+def check(config: DictConfig) -> Size:
+    """Whether `config` can be built and its data is there; how large the network is.
 
     Raises:
         ValueError: it cannot be built.
@@ -48,7 +58,7 @@ def check(config: DictConfig) -> int:
     import torch
     from hydra.utils import instantiate
 
-    from lightning_modules.networks.counting import multiply_adds
+    from lightning_modules.networks.counting import multiply_adds, parameters
 
     recipe = instantiate(config.recipe)
     with torch.device("meta"):
@@ -57,7 +67,8 @@ def check(config: DictConfig) -> int:
     images = training_images(OmegaConf.to_yaml(config.data.source), Path(config.data_dir))
     steps = recipe.total_steps(max(1, images // recipe.batch_size))
     recipe.optimization([torch.nn.Parameter(torch.zeros(1))], steps)
-    return 3 * multiply_adds(network, (config.data.channels, size, size)) * steps * recipe.batch_size
+    macs = multiply_adds(network, (config.data.channels, size, size))
+    return Size(parameters(network), macs, cost=3 * macs * steps * recipe.batch_size)
 
 
 @lru_cache(maxsize=8)
@@ -68,8 +79,22 @@ def training_images(source: str, folder: Path) -> int:
     return len(instantiate(OmegaConf.create(source))(folder).train_labels)
 
 
-def train(config: DictConfig, run: Run, folder: Path, *, alone: bool) -> Record:
-    """Train one run and write its record. Whatever ends the training becomes the record's status and cause."""
+def suggestions(config: DictConfig) -> tuple[Any, Any]:
+    """The sampler, to be called with a seed, and the pruner of a search."""
+    from hydra.utils import instantiate
+
+    try:
+        return instantiate(config.sampler), instantiate(config.pruner)
+    except ImportError as error:
+        raise ValueError(f"sampler: {error}") from error
+
+
+def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Watch | None = None) -> Record:
+    """Train one run and write its record. Whatever ends the training becomes the record's status and cause.
+
+    Args:
+        watch: told the new epochs; may end the training by raising `Stopped`, and then there is no record.
+    """
     from hydra.utils import instantiate
 
     from lightning_modules.classifier import Classifier
@@ -81,7 +106,14 @@ def train(config: DictConfig, run: Run, folder: Path, *, alone: bool) -> Record:
     network, data, recipe = build(config)
     data.prepare_data()
     recorder = Recorder(run, folder)
-    curve = Curve(lambda rows, new: (recorder.curve(rows), log.epochs(new)))
+
+    def on_rows(rows: list[dict[str, float]], new: list[dict[str, float]]) -> None:
+        recorder.curve(rows)
+        log.epochs(new)
+        if watch is not None:
+            watch(new)
+
+    curve = Curve(on_rows)
     watchers = [curve, LastEpoch(recorder.checkpoint), *([ProgressBar(run.label)] if alone else [])]
     trainer = instantiate(config.trainer)(recipe=recipe, callbacks=watchers)
     tracker = instantiate(config.tracker)
@@ -89,6 +121,8 @@ def train(config: DictConfig, run: Run, folder: Path, *, alone: bool) -> Record:
     with tracker.track(run, folder, group=None if alone else config.study.name) as log:
         try:
             done = fit(Classifier(network, recipe, seed=run.seed), data, trainer, curve, resume=recorder.checkpoint)
+        except Stopped:
+            raise
         except Exception as error:
             record = recorder.fail(error)
         else:
@@ -112,14 +146,14 @@ def assist(config: DictConfig, folder: Path) -> None:
     fit(Classifier(network, recipe, seed=config.seed), data, trainer, curve, resume=checkpoint)
 
 
-def main(config: DictConfig) -> float | None:
+def main(config: DictConfig, watch: Watch | None = None) -> float | None:
     """Train the one run that `config` describes, unless its record exists; return its validation error in percent."""
     job = cast(DictConfig, HydraConfig.get())  # which Hydra types as its schema
     run, folder = run_of(config, job), Path(job.runtime.output_dir)
     if os.environ.get("LOCAL_RANK", "0") != "0":
         return assist(config, folder)
     if job.mode == RunMode.MULTIRUN:  # a worker has planned, checked and claimed it
-        return objective(train(config, run, folder, alone=False))
+        return objective(train(config, run, folder, alone=False, watch=watch))
     with one_sentence(), unbegun_removed(folder):
         record = None if config.retrain else known(folder, run)
         if record is None or record["status"] == "failed":

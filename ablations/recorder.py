@@ -22,6 +22,10 @@ from ablations.records import SCHEMA, Record, read_record, write_json, write_tex
 RECORD, CURVE, CHECKPOINT, TRACEBACK = "record.json", "curve.csv", "last.ckpt", "traceback.txt"
 
 
+class Stopped(Exception):
+    """Whoever watches a run's curve wants no more of it: the training ends without a record."""
+
+
 class Outcome(Protocol):
     """What a training came to, as `lightning_modules.fit.Outcome` has it."""
 

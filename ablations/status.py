@@ -7,10 +7,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ablations.lease import held
 from ablations.records import RecordError, read_record
+from ablations.space import read_search
+from ablations.trials import different, read_trials
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -48,6 +50,13 @@ class Status:
     training: tuple[Training, ...]
     share: float
     best: tuple[str, float] | None
+    unit: str = "runs"
+
+
+class Looking(Protocol):
+    """Something that can be looked at again and again."""
+
+    def look(self) -> Status: ...
 
 
 class Watch:
@@ -95,6 +104,39 @@ class Watch:
             self.best = (record["label"], error)
 
 
+class TrialWatch:
+    """Looks at a search."""
+
+    def __init__(self, plan: Mapping[str, Any], runs: Path) -> None:
+        self.runs, self.name = runs, plan["name"]
+        self.tunings = [tuning["name"] for tuning in plan["study"]["tunings"]]
+        search = read_search(plan["study"])
+        self.planned = search.trials * len(self.tunings)
+        self.objectives = search.objectives
+
+    def look(self) -> Status:
+        trials, _ = read_trials(self.runs, self.name, self.tunings)
+        done = [trial for trial in trials if trial["state"] != "running"]
+        open_runs = [run for trial in trials if trial["state"] == "running" for run in trial["runs"]]
+        training = [
+            _training(self.runs / run["folder"], run["label"], None)
+            for run in open_runs
+            if held(self.runs / run["folder"])
+        ]
+        first = self.objectives[0]
+        best = min(different(trials), key=lambda trial: trial["values"][first], default=None)
+        return Status(
+            planned=self.planned,
+            done=len(done),
+            diverged=0,
+            failed=sum(trial["state"] == "failed" for trial in done),
+            training=tuple(training),
+            share=len(done) / self.planned,
+            best=(best["label"], best["values"][first]) if best and first == "val_error" else None,
+            unit="trials",
+        )
+
+
 class Pace:
     """Seconds left, from the share of the work done since the first look."""
 
@@ -111,7 +153,7 @@ class Pace:
 
 def headline(status: Status, left: float | None = None) -> str:
     """`12 of 27 runs, 1 failed, about 40 s left`."""
-    words = [f"{status.done} of {status.planned} runs"]
+    words = [f"{status.done} of {status.planned} {status.unit}"]
     words += [f"{status.diverged} diverged"] if status.diverged else []
     words += [f"{status.failed} failed"] if status.failed else []
     words += [f"about {span(left)} left"] if left is not None and status.done < status.planned else []

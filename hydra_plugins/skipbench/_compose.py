@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from ablations.identity import NODES, Run, active_axes
 
 NO_AXES = {
-    *("study", "trainer", "tracker", "runs", "data_dir", "seed", "hydra"),
+    *("study", "sampler", "pruner", "storage", "trainer", "tracker", "runs", "data_dir", "seed", "hydra"),
     *("plan", "on_invalid", "stale", "retry", "retrain", "max_consecutive_failures"),
 }
 
@@ -34,7 +34,7 @@ def run_of(config: DictConfig, hydra: DictConfig) -> Run:
         config: the composed config; a `hydra` node in it is ignored.
         hydra: the `hydra` node that was composed with it, for the choices and the overrides.
     """
-    tree: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
+    tree = plain_tree(config)
     active = active_axes(tree)
     choices = hydra.runtime.choices
     groups = {key: choices[key] for key in choices if key in active}
@@ -51,6 +51,20 @@ def run_of(config: DictConfig, hydra: DictConfig) -> Run:
     unusual = tuple(axis for axis in overridden if axis in axes and axes[axis] != defaults.get(axis))
     resolved = {node: OmegaConf.to_container(config[node], resolve=True) for node in NODES}
     return Run(axes=axes, seed=config.seed, config=resolved, unusual=unusual)
+
+
+def is_active(axis: str, config: DictConfig) -> bool:
+    """Whether an axis, or an option of one (`block.gate_kernel`), matters to a config's network, data or recipe."""
+    if axis.partition(".")[0] not in active_axes(plain_tree(config)):
+        return False
+    parent, _, key = axis.rpartition(".")
+    return not parent or key in OmegaConf.select(config, parent)
+
+
+def plain_tree(config: DictConfig) -> dict[str, Any]:
+    """A composed config as plain data without its `hydra` node, interpolations not resolved."""
+    tree: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
+    return tree
 
 
 def unused_axes(run: Run, hydra: DictConfig) -> list[str]:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 
-from ablations.status import Pace, Watch, headline, picture
+from ablations.status import Looking, Pace, headline, picture
 
 OFTEN, SELDOM = 0.5, 15.0  # seconds between two looks, with a terminal and without
 
 
 @contextmanager
-def watched(plan: Mapping[str, Any], runs: Path, console: Console) -> Iterator[None]:
-    """Show how far the sweep is while the body runs, reading nothing but the files of the runs."""
+def watched(watch: Looking, console: Console) -> Iterator[None]:
+    """Show how far a sweep or a search is while the body runs, reading nothing but the files of the runs."""
     stop = threading.Event()
     show = _picture if console.is_terminal else _lines
-    thread = threading.Thread(target=show, args=(Watch(plan, runs), console, stop), daemon=True)
+    thread = threading.Thread(target=show, args=(watch, console, stop), daemon=True)
     thread.start()
     try:
         yield
@@ -30,7 +28,7 @@ def watched(plan: Mapping[str, Any], runs: Path, console: Console) -> Iterator[N
         thread.join()
 
 
-def _picture(watch: Watch, console: Console, stop: threading.Event) -> None:
+def _picture(watch: Looking, console: Console, stop: threading.Event) -> None:
     pace = Pace()
     with Live(console=console, transient=True, auto_refresh=False) as live:
         while not stop.wait(OFTEN):
@@ -38,7 +36,7 @@ def _picture(watch: Watch, console: Console, stop: threading.Event) -> None:
             live.update(picture(status, pace.left(status.share)), refresh=True)
 
 
-def _lines(watch: Watch, console: Console, stop: threading.Event) -> None:
+def _lines(watch: Looking, console: Console, stop: threading.Event) -> None:
     pace = Pace()
     pace.left(watch.look().share)
     while not stop.wait(SELDOM):

@@ -15,6 +15,7 @@ from rich.console import Console
 from ablations.identity import Run
 from ablations.lease import held, release_orphan
 from ablations.plan import Cell, Plan
+from ablations.status import Watch
 from hydra_plugins.skipbench._arguments import words
 from hydra_plugins.skipbench._display import watched
 from hydra_plugins.skipbench._worker import Worker
@@ -48,7 +49,7 @@ def launch(
     ]
     worker = Worker(main, context, config, runs, todo, config.max_consecutive_failures)
     folders = [runs / folder for folder, _ in todo]
-    with watched(plan.as_json(), runs, console):
+    with watched(Watch(plan.as_json(), runs), console):
         while True:
             launch_workers(worker, workers, lambda: folders, rest=rest, context=context, config=config, console=console)
             if not given_up_by_others(folders):

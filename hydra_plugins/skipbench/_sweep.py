@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ablations.identity import Run, digest
 from ablations.plan import Plan
 from ablations.provenance import command
 from ablations.records import plan_path, read_records, write_json
-from ablations.study import StudyError, merge
+from ablations.study import Point, StudyError, merge
 from hydra_plugins.skipbench._arguments import Arguments, parse, words
 from hydra_plugins.skipbench._compose import Composer, run_of
 from hydra_plugins.skipbench._errors import as_value_error
@@ -41,7 +42,15 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     runs = Path(config.runs)
     typed = parse(arguments, context.config_loader)
     composer = Composer(context.config_loader, config)
-    plan, seeds = make_plan(typed, composer, config)
+    question = ask(typed, config)
+    started = time.time()
+    if question.study.get("space"):
+        engine = {"context": context, "main": main, "console": console, "config": config}
+        winners = search_first(question, typed, composer, **engine)
+        if winners is None:
+            return
+        question = winners
+    plan = make_plan(question, typed, composer)
     records, problems = read_records(runs)
     if config.retry and not config.plan:
         reuse.set_aside(plan, records, config.retry, runs)
@@ -51,7 +60,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     with console.status("checking what is to be trained …"):
         check_cells(plan, composer, records)
     write_json(plan_path(runs, plan.name), plan.as_json())
-    console.print(f"[bold]{plan.name}[/]: {planning.summary(plan, seeds, records)}", highlight=False)
+    console.print(f"[bold]{plan.name}[/]: {planning.summary(plan, len(question.seeds), records)}", highlight=False)
     if stale:
         problems = [*problems, reuse.stale_words(plan, stale, accepted=config.stale == "accept")]
     for problem in problems:
@@ -64,40 +73,91 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         raise StudyError(
             f"{planning.point_words(point)}: {reason}; nothing was trained (on_invalid=skip leaves such cells out)"
         )
-    started = time.time()
     missing = plan.missing(records)
     if missing:
         launch(plan, missing, rest=typed.rest, context=context, main=main, config=config, console=console)
     tell(plan, config, console, started if missing else None)
 
 
-def make_plan(typed: Arguments, composer: Composer, config: DictConfig) -> tuple[Plan, int]:
-    """The plan of the chosen study with what the command line says about its axes, and how many seeds it has."""
+@dataclass
+class Question:
+    """What is asked: the chosen study with what the command line says about its axes.
+
+    Attributes:
+        points: without what the study has fixed.
+        swept: the axes that vary.
+    """
+
+    study: dict[str, Any]
+    points: list[Point]
+    seeds: list[int]
+    swept: list[str]
+
+    @property
+    def whole_points(self) -> list[Point]:
+        """The points with what is fixed."""
+        return [{**(self.study.get("fixed") or {}), **point} for point in self.points]
+
+
+def ask(typed: Arguments, config: DictConfig) -> Question:
+    """The question of the chosen study and the command line.
+
+    Raises:
+        StudyError: no study is chosen, or it is malformed.
+    """
     study: Any = OmegaConf.to_container(config.study, resolve=True) if config.get("study") else {}
     if not isinstance(study, dict) or not study.get("name"):
         raise StudyError("no study is chosen; choose one with study=NAME (python -m ablations list shows them)")
     check_claims(study)
-    fixed = study.get("fixed") or {}
     adhoc = {axis: value for axis, value in {**typed.swept, **typed.chosen}.items() if axis != "seed"}
     points, seeds, swept = merge(study, typed.chosen, typed.swept)
     name = f"{study['name']}-{digest(adhoc)[:6]}" if adhoc else study["name"]
-    study |= {"name": name, "seeds": seeds}
+    if adhoc:
+        study["grid"] = points
+    if set(typed.swept) - {"seed"}:
+        study["question"] = f"A grid of your own: {command()}"
+    return Question(study | {"name": name, "seeds": seeds}, points, seeds, swept)
 
-    def compose(point: dict[str, Any]) -> tuple[Run, list[str]]:
-        overrides = words({**fixed, **point}) + typed.rest
+
+def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
+    """The plan of a question."""
+
+    def compose(point: Point) -> tuple[Run, list[str]]:
+        overrides = words(point) + typed.rest
         with as_value_error():
             made = composer(overrides)
             return run_of(made, made.hydra), overrides
 
-    cells, invalid = planning.make_cells([{**fixed, **point} for point in points], seeds, compose)
-    plan = Plan(name, study, swept, command(), cells, invalid)
-    if adhoc:
-        study["grid"] = points
+    study = question.study
+    cells, invalid = planning.make_cells(question.whole_points, question.seeds, compose)
+    plan = Plan(study["name"], study, question.swept, command(), cells, invalid)
     if set(typed.swept) - {"seed"}:  # another grid: the study's claims are kept where it can still answer them
-        study["question"] = f"A grid of your own: {command()}"
         written = plan.as_json()
         study["claims"] = [claim for claim in study.get("claims") or [] if answerable(claim, written)]
-    return plan, len(seeds)
+    return plan
+
+
+def search_first(question: Question, typed: Arguments, composer: Composer, **engine: Any) -> Question | None:
+    """Search the study's space; the question that is left then: the winners, with fresh seeds. None under `plan`."""
+    from hydra_plugins.skipbench._search import Searching, listing, open_space
+
+    config, console = engine.pop("config"), engine["console"]
+    if "seed" in {**typed.chosen, **typed.swept}:  # of the winners: what is asked for is more evidence on them
+        asked = dict(question.study.get("search") or {})
+        asked["replicate"] = {**(asked.get("replicate") or {}), "seeds": question.seeds}
+        question.study["search"] = asked
+    search = open_space(question.study, typed)
+    points = question.whole_points
+    searching = Searching(question.study, search, points, composer, config, typed.rest)
+    console.print(f"[bold]{question.study['name']}[/]: {escape(searching.summary())}", highlight=False)
+    if config.plan:
+        console.print("\n".join(listing(searching)), highlight=False, markup=False)
+        return None
+    check_cells(make_plan(question, typed, composer), composer, {})  # whether the data is there
+    searching.carry_out(typed.rest, **engine)
+    swept = list(dict.fromkeys([*question.swept, *search.space]))
+    question.study["seeds"] = search.fresh
+    return Question({**question.study, "fixed": {}}, searching.winners(), search.fresh, swept)
 
 
 def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None:
@@ -110,7 +170,7 @@ def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None
     for cell in left:
         try:
             with as_value_error():
-                cell.cost = check(composer(cell.overrides))
+                cell.cost = check(composer(cell.overrides)).cost
         except ValueError as error:
             plan.invalid += [(point, str(error)) for point in cell.points]
             plan.cells.remove(cell)

@@ -48,8 +48,8 @@ class Worker:
                     failures = failures + 1 if read_record(path)["status"] == "failed" else 0
 
 
-def train_run(main: Any, context: Any, master: DictConfig, overrides: list[str]) -> None:
-    """Run the application for one run, as a Hydra job with a folder, a `.hydra/` and a log of its own."""
+def train_run(main: Any, context: Any, master: DictConfig, overrides: list[str]) -> Any:
+    """Run the application for one run: a Hydra job with a folder, a `.hydra/` and a log of its own. What it returns."""
     from hydra.core.utils import run_job
 
     done = run_job(
@@ -59,7 +59,7 @@ def train_run(main: Any, context: Any, master: DictConfig, overrides: list[str])
         job_subdir_key="hydra.sweep.subdir",
         hydra_context=context,
     )
-    _ = done.return_value  # raises what the run raised: training errors are records, not exceptions
+    return done.return_value  # or raises what the run raised: training errors are records, not exceptions
 
 
 @contextmanager

@@ -1,0 +1,62 @@
+"""Where Optuna keeps the trials of a search: a journal file, or a database for many machines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import optuna
+
+from ablations.records import STUDIES
+from ablations.study import StudyError
+
+
+def open_storage(where: str, runs: Path, study: str) -> optuna.storages.BaseStorage:
+    """The storage of a study's tunings.
+
+    Args:
+        where: `journal`, a file beside the study's plan; or the URL of a PostgreSQL (or MySQL) database.
+
+    Raises:
+        StudyError: it cannot be opened, or cannot be trusted with several workers.
+    """
+    if where == "journal":
+        return _journal(Path(runs) / STUDIES / study / "journal.log")
+    if where.startswith("sqlite"):
+        raise StudyError("storage: SQLite hands one trial to two workers; choose journal, or postgresql+psycopg://…")
+    try:
+        return optuna.storages.RDBStorage(where)
+    except Exception as error:  # SQLAlchemy's and each driver's own, with no parent in common
+        raise StudyError(f"storage={where} cannot be opened: {str(error).strip().splitlines()[0]}") from error
+
+
+def _journal(path: Path) -> optuna.storages.BaseStorage:
+    """A journal file. A last line that a killed writer left torn is cut off: every later write would fail."""
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # or it tells of every study it opens
+    lock = JournalFileOpenLock(str(path), grace_period=10)
+    backend = JournalFileBackend(str(path), lock_obj=lock)
+    lock.acquire()
+    try:
+        with open(path, "rb+") as file:
+            lines = file.read().splitlines(keepends=True)
+            while lines and not _whole_line(lines[-1]):
+                lines.pop()
+            file.truncate(sum(map(len, lines)))
+    finally:
+        lock.release()
+    try:
+        return JournalStorage(backend)
+    except ValueError as error:
+        raise StudyError(f"{path} is damaged ({error}); python -m ablations doctor --repair sets it aside") from error
+
+
+def _whole_line(line: bytes) -> bool:
+    if not line.endswith(b"\n"):
+        return False
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False

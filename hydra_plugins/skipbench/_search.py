@@ -1,0 +1,188 @@
+"""A study that searches: tunings are opened and filled, workers carry out the trials, the best are trained again."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from ablations.identity import REFERENCE, digest
+from ablations.lease import held
+from ablations.plan import Plan, point_words
+from ablations.provenance import command
+from ablations.records import plan_path, write_json
+from ablations.space import Choice, Search, read_search
+from ablations.status import TrialWatch
+from ablations.study import Point, StudyError
+from ablations.trials import best, read_trials, trial_folder
+from hydra_plugins.skipbench._arguments import Arguments, words
+from hydra_plugins.skipbench._compose import Composer, plain_tree, run_of
+from hydra_plugins.skipbench._display import watched
+from hydra_plugins.skipbench._errors import as_value_error
+from hydra_plugins.skipbench._launch import launch_workers, threads_each, worker_count
+from hydra_plugins.skipbench._trials import TrialWorker, open_tunings
+
+
+def open_space(study: dict[str, Any], typed: Arguments) -> Search:
+    """The search of a study; an axis that the command line, the grid or `fixed` decides is no longer open.
+
+    Raises:
+        StudyError: it is malformed, or nothing is left to search.
+    """
+    decided = {*typed.chosen, *typed.swept}
+    study["space"] = {axis: value for axis, value in study["space"].items() if axis not in decided}
+    search = read_search(study)
+    if not search.space:
+        raise StudyError("every axis of the space is decided on the command line; leave one of them open")
+    return search
+
+
+class Searching:
+    """The search of one study.
+
+    Args:
+        points: what the tunings differ in, one each: the study's grid, with what is fixed.
+    """
+
+    def __init__(
+        self, study: dict[str, Any], search: Search, points: list[Point], composer: Composer, config: DictConfig,
+        rest: list[str],
+    ) -> None:  # fmt: skip
+        from ablations.search import try_sampler
+        from run import suggestions
+
+        self.study, self.search, self.composer, self.config = study, search, composer, config
+        self.runs = Path(config.runs)
+        self.rest = rest
+        if len(search.objectives) > 1 and not config.pruner._target_.endswith("NopPruner"):
+            raise StudyError("several objectives cannot be pruned; leave pruner=none, or keep one of search.objectives")
+        try_sampler(search, suggestions(config)[0])
+        self.order, code = self.asking_order(points[0])
+        question = {key: study.get(key) for key in ("space", "search")}
+        question["search"] = {k: v for k, v in (question["search"] or {}).items() if k not in ("trials", "replicate")}
+        made = {"question": question, "code": code, "by": OmegaConf.to_container(config.sampler), "rest": rest}
+        made["pruner"] = OmegaConf.to_container(config.pruner)
+        grid_axes = [axis for axis in points[0] if len({repr(point.get(axis)) for point in points}) > 1]
+        self.points = {_name(point, grid_axes) + digest({**made, "point": point})[:8]: point for point in points}
+        study["tunings"] = [{"name": name, "point": point} for name, point in self.points.items()]
+
+    def asking_order(self, point: Point) -> tuple[list[str], dict[str, str]]:
+        """The axes, each after those whose choices decide whether it matters; and digests of all code in the space.
+
+        Raises:
+            ValueError: a choice or an axis of the space does not exist.
+        """
+        needs: dict[str, set[str]] = {axis: set() for axis in self.search.space}
+        code: dict[str, str] = {}
+        for axis, options in self.search.space.items():
+            for value in options.values if isinstance(options, Choice) else (options.low,):
+                with as_value_error():
+                    config = self.composer(words({**point, axis: value}) + self.rest)
+                    code |= run_of(config, config.hydra).code
+                named = set(REFERENCE.findall(json.dumps(plain_tree(config).get(axis), default=str)))
+                for other in self.search.space:
+                    if other != axis and (other in named or other.partition(".")[0] in {*named, axis}):
+                        needs[other].add(axis)
+        return list(TopologicalSorter(needs).static_order()), code
+
+    def plan(self, cells: Plan | None = None) -> dict[str, Any]:
+        """What is published before there are winners."""
+        return (cells or Plan(self.study["name"], self.study, [], command())).as_json()
+
+    def summary(self) -> str:
+        """`3 tunings × 20 trials: 41 done, 19 to go; 2 objectives, tpe`."""
+        trials, _ = read_trials(self.runs, self.study["name"], self.points)
+        wanted = len(self.points) * self.search.trials
+        done = sum(trial["state"] != "running" for trial in trials)
+        size = f"up to {self.search.size:,.0f} points" if self.search.size < float("inf") else "a continuous space"
+        tunings = f"{len(self.points)} tunings × " if len(self.points) > 1 else ""
+        limits = "".join(f", {limit}" for limit in self.search.constraints)
+        return (
+            f"{tunings}{self.search.trials} trials in {size}: {max(0, wanted - done)} to go, {done} done; "
+            f"minimises {' and '.join(self.search.objectives)}{limits}"
+        )
+
+    def carry_out(self, rest: list[str], *, context: HydraContext, main: TaskFunction, console: Console) -> None:
+        """Carry out the trials that are left, with as many workers as the launcher has places."""
+        name = self.study["name"]
+        write_json(plan_path(self.runs, name), self.plan())
+        tunings = open_tunings(self.config, name, self.search, self.points)
+        with console.status("queueing trials …"):
+            for tuning in tunings:
+                tuning.fill()
+        left = [(tuning.name, trial.number) for tuning in tunings for trial in tuning.open_trials()]
+        if not left:
+            return
+        workers = min(worker_count(self.config), len(left))
+        extra = words(threads_each(workers, rest))
+        patience = self.config.max_consecutive_failures
+        worker = TrialWorker(
+            main, context, self.config, name, self.search, self.points, self.order, [*self.rest, *extra], patience
+        )
+        with watched(TrialWatch(self.plan(), self.runs), console):
+            while True:
+                launch_workers(
+                    worker, workers, self.leases, rest=rest, context=context, config=self.config, console=console
+                )
+                if not self.given_up_by_others(tunings):
+                    return
+
+    def leases(self) -> list[Path]:
+        """Folders in which a worker of this search may have left a lease."""
+        trials, _ = read_trials(self.runs, self.study["name"], self.points)
+        open_trials = [trial for trial in trials if trial["state"] == "running"]
+        folders = [
+            trial_folder(self.runs, self.study["name"], trial["tuning"], trial["number"]) for trial in open_trials
+        ]
+        return [*folders, *(self.runs / run["folder"] for trial in open_trials for run in trial["runs"])]
+
+    def given_up_by_others(self, tunings: list[Any]) -> bool:
+        """Wait while other processes carry out trials; whether one of them ended without telling."""
+
+        def theirs() -> list[tuple[Path, Any, int]]:
+            return [
+                (folder, tuning, trial.number)
+                for tuning in tunings
+                for trial in tuning.open_trials()
+                if held(folder := trial_folder(self.runs, self.study["name"], tuning.name, trial.number))
+            ]
+
+        waited = theirs()
+        while theirs():
+            time.sleep(0.5)
+        return any(trial.number == number for _, tuning, number in waited for trial in tuning.open_trials())
+
+    def winners(self) -> list[Point]:
+        """The points to be trained again with fresh seeds: of every tuning the best."""
+        found = []
+        for name in self.points:
+            trials, _ = read_trials(self.runs, self.study["name"], [name])
+            found += [trial["point"] for trial in best(trials, self.search.objectives, self.search.top)]
+        return found
+
+
+def _name(point: Point, axes: list[str]) -> str:
+    """`plain-20-`: what tells a tuning from the others, for people and folders."""
+    text = "-".join(str(point[axis]) for axis in axes if axis in point)
+    return re.sub(r"[^A-Za-z0-9._=+-]+", "_", text)[:60].lstrip(".") + "-" * bool(text)
+
+
+def listing(searching: Searching) -> list[str]:
+    """The space in full: a line an axis, a line a tuning."""
+    space = searching.search.space
+    lines = [f"space    {axis}: {_options(space[axis])}" for axis in searching.order]
+    return lines + [f"tuning   {point_words(point)}" for point in searching.points.values()]
+
+
+def _options(options: Any) -> str:
+    if isinstance(options, Choice):
+        return ", ".join(map(str, options.values))
+    step = f" in steps of {options.step:g}" if options.step else ""
+    return f"{options.low:g} to {options.high:g}{step}{', on a logarithmic scale' if options.log else ''}"
