@@ -97,6 +97,7 @@ def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Wat
     """
     from hydra.utils import instantiate
 
+    from lightning_modules.checkpoint import damage
     from lightning_modules.classifier import Classifier
     from lightning_modules.curve import Curve, LastEpoch
     from lightning_modules.fit import fit
@@ -120,7 +121,7 @@ def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Wat
     recorder.begin(params=parameters(network), macs=multiply_adds(network, data.shape), note=data.note)
     with tracker.track(run, folder, group=None if alone else config.study.name) as log:
         try:
-            done = fit(Classifier(network, recipe, seed=run.seed), data, trainer, curve, resume=recorder.checkpoint)
+            done = fit(Classifier(network, recipe, seed=run.seed), data, trainer, curve, resume=recorder.resume(damage))
         except Stopped:
             raise
         except Exception as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 BEAT = 5.0
 EXPIRES = 60.0  # seconds without a heartbeat after which a lease is void
 NAME = "lease.json"
+FILE = re.compile(r"lease(?:-(\d+))?\.json")
 
 
 @contextmanager
@@ -21,11 +24,12 @@ def claim(folder: Path) -> Iterator[bool]:
 
     The claim is the creation of a file that must not exist, which one process alone can do, on a local disk and on a
     shared file system. A thread touches the file while the body runs; a file left untouched, or by a process of this
-    machine that is no more, is taken over.
+    machine that is no more, is void. To take over is to create the file with the next number: of several who find the
+    same lease void, one succeeds. The lower numbers stay until the end, so that nobody sees the folder free meanwhile.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / NAME
-    if not (_create(path) or (_expired(path) and _bury(path) and _create(path))):
+    path = _take(folder)
+    if path is None:
         yield False
         return
     stop = threading.Event()
@@ -36,47 +40,42 @@ def claim(folder: Path) -> Iterator[bool]:
     finally:
         stop.set()
         thread.join()
-        path.unlink(missing_ok=True)
+        _remove(folder, path)
 
 
 def held(folder: Path) -> bool:
     """Whether some process is training this run now."""
-    path = folder / NAME
-    return path.exists() and not _expired(path)
+    found = leases(folder)
+    return bool(found) and not expired(found[-1])
 
 
 def release_orphan(folder: Path) -> None:
     """Remove the lease of a process of this machine that has ended."""
-    path = folder / NAME
-    if path.exists() and _orphaned(path):
-        path.unlink(missing_ok=True)
+    found = leases(folder)
+    if found and orphaned(found[-1]):
+        _remove(folder, found[-1])
 
 
-def _create(path: Path) -> bool:
+def leases(folder: Path) -> list[Path]:
+    """The lease files in a folder; the last one counts."""
     try:
-        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-    except FileExistsError:
-        return False
-    with os.fdopen(file, "w") as out:
-        json.dump({"host": socket.gethostname(), "pid": os.getpid()}, out)
-    return True
+        names = [entry.name for entry in os.scandir(folder) if FILE.fullmatch(entry.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [folder / name for name in sorted(names, key=_number)]
 
 
-def _expired(path: Path) -> bool:
+def expired(path: Path) -> bool:
     """Compared with a file made now in the same folder: the file server's clock, not this machine's, is asked."""
-    if _orphaned(path):
+    if orphaned(path):
         return True
-    probe = path.with_name(f".clock.{os.getpid()}")
     try:
-        probe.touch()
-        return probe.stat().st_mtime - path.stat().st_mtime > EXPIRES
+        return _now(path.parent) - path.stat().st_mtime > EXPIRES
     except FileNotFoundError:
         return True
-    finally:
-        probe.unlink(missing_ok=True)
 
 
-def _orphaned(path: Path) -> bool:
+def orphaned(path: Path) -> bool:
     """Whether the process that holds the lease was one of this machine and has ended."""
     try:
         holder = json.loads(path.read_text())
@@ -85,20 +84,67 @@ def _orphaned(path: Path) -> bool:
         os.kill(holder["pid"], 0)
     except ProcessLookupError:
         return True
-    except (OSError, ValueError, KeyError, TypeError):  # being written, or not ours to ask: the heartbeat decides
-        return False
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):  # being written, or not ours to ask
+        return False  # the heartbeat decides
     return False
 
 
-def _bury(path: Path) -> bool:
-    """Take an expired lease away; of several who try, one succeeds."""
-    grave = path.with_name(f".expired.{os.getpid()}")
+def _take(folder: Path) -> Path | None:
+    found = leases(folder)
+    if not found:
+        return _create(folder / NAME)
+    last = found[-1]
+    if not expired(last):
+        _from_the_future(last)
+        return None
+    return _create(folder / f"lease-{_number(last.name) + 1}.json")
+
+
+def _create(path: Path) -> Path | None:
     try:
-        os.rename(path, grave)
+        file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+    except FileExistsError:
+        return None
+    try:
+        with os.fdopen(file, "w") as out:
+            json.dump({"host": socket.gethostname(), "pid": os.getpid()}, out)
+    except OSError:  # the disk is full
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _remove(folder: Path, last: Path) -> None:
+    """Remove a lease and those it took over, itself last."""
+    for path in leases(folder):
+        if _number(path.name) < _number(last.name):
+            path.unlink(missing_ok=True)
+    last.unlink(missing_ok=True)
+
+
+def _from_the_future(path: Path) -> None:
+    """A time ahead of the clock says nothing (the clock was set back): from now on the heartbeat decides."""
+    try:
+        if path.stat().st_mtime - _now(path.parent) > EXPIRES:
+            os.utime(path)
     except FileNotFoundError:
-        return True
-    grave.unlink(missing_ok=True)
-    return True
+        return
+
+
+def _now(folder: Path) -> float:
+    probe = folder / f".clock.{os.getpid()}"
+    try:
+        probe.touch()
+        return probe.stat().st_mtime
+    except OSError:  # a folder that can only be read, or that is gone
+        return time.time()
+    finally:
+        if os.access(folder, os.W_OK):
+            probe.unlink(missing_ok=True)
+
+
+def _number(name: str) -> int:
+    return int(found[1] or 0) if (found := FILE.fullmatch(name)) else -1
 
 
 def _beat(path: Path, stop: threading.Event) -> None:

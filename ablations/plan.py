@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ablations.files import SCHEMA
 from ablations.identity import Run
-from ablations.records import SCHEMA, Record
+from ablations.records import Record
 from ablations.study import Point
 
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import logging
 import math
 import shutil
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from ablations.files import SCHEMA, OtherSchema, RecordError, aside, write_json, write_text
 from ablations.identity import Run
 from ablations.lease import NAME as LEASE
 from ablations.provenance import provenance
-from ablations.records import SCHEMA, Record, read_record, write_json, write_text
+from ablations.records import Record, read_record
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 RECORD, CURVE, CHECKPOINT, TRACEBACK = "record.json", "curve.csv", "last.ckpt", "traceback.txt"
 
 
@@ -57,9 +61,19 @@ class Recorder:
         return self.folder / CHECKPOINT
 
     def begin(self, *, params: int, macs: int, note: str) -> None:
-        """Make the folder, and note what is known before the training."""
+        """Make the folder, note what is known before the training, set aside a record that does not answer this run."""
         self.sizes = {"params": params, "macs": macs, "note": note}
+        path = self.folder / RECORD
+        if path.exists() and known(self.folder, self.run) is None:
+            _warn(f"{path} is damaged or another run's: kept as {aside(path, 'damaged').name}, and the run trained")
         write_text(self.folder / "config.yaml", _yaml({**self.run.config, "seed": self.run.seed}))
+
+    def resume(self, damage: Callable[[Path], str | None]) -> Path:
+        """Where to go on from: the checkpoint, set aside first if `damage` finds something wrong with it."""
+        path = self.checkpoint
+        if path.exists() and (reason := damage(path)):
+            _warn(f"{path} {reason}; it is kept as {aside(path, 'damaged').name}, and the run begins anew")
+        return path
 
     def curve(self, rows: Sequence[dict[str, float]]) -> None:
         """Write the epochs so far."""
@@ -84,7 +98,13 @@ class Recorder:
         )
 
     def fail(self, error: BaseException) -> Record:
-        """Write the record of a training that ended in an exception, and the traceback beside it."""
+        """Write the record of a training that ended in an exception, and the traceback beside it.
+
+        Raises:
+            OSError: `error` itself where a disk is full, which says nothing about the run.
+        """
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise error
         write_text(self.folder / TRACEBACK, "".join(traceback.format_exception(error)))
         cause = "oom" if out_of_memory(error) else f"error: {error}"
         nothing = {"epochs": 0, "steps": 0, "seconds": 0.0, "images_per_second": 0.0, "device": None}
@@ -122,9 +142,18 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def known(folder: Path, run: Run) -> Record | None:
-    """The record this run already has in its folder, if any."""
+    """The record this run already has in its folder; None where there is none, or a damaged one.
+
+    Raises:
+        OtherSchema: there is one of another version of this package.
+    """
     path = folder / RECORD
-    record = read_record(path) if path.exists() else None
+    try:
+        record = read_record(path) if path.exists() else None
+    except OtherSchema:
+        raise
+    except RecordError:
+        return None
     return record if record and record["identity"] == run.identity else None
 
 
@@ -147,6 +176,10 @@ def unbegun_removed(folder: Path) -> Iterator[None]:
 def finite(value: float) -> float | None:
     """A number JSON can hold; null for what is not finite."""
     return value if math.isfinite(value) else None
+
+
+def _warn(sentence: str) -> None:
+    logging.getLogger(__name__).warning(sentence)
 
 
 def _now() -> str:

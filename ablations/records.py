@@ -1,98 +1,67 @@
-"""What a run leaves behind, and where: plain JSON files, written atomically, read with suspicion."""
+"""What a run leaves behind, and where: records and plans, checked when they are read."""
 
 from __future__ import annotations
 
-import json
 import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SCHEMA = 1
+from ablations.files import OtherSchema, RecordError, printable, read_json, write_json
+
+__all__ = [
+    "Record",
+    "RecordError",
+    "plan_path",
+    "plans",
+    "read_json",
+    "read_plan",
+    "read_record",
+    "read_records",
+    "usable",
+    "write_json",
+]
+
 STATUSES = ("finished", "diverged", "failed")
-REQUIRED = (
-    "identity",
-    "cell",
-    "label",
-    "folder",
-    "status",
-    "axes",
-    "seed",
-    "metrics",
-    "params",
-    "macs",
-    "epochs",
-    "cause",
-)
 STUDIES = ".studies"
+NAME = re.compile(r"[A-Za-z0-9_=+-][A-Za-z0-9._=+-]*")  # of a label or a folder: cannot leave its folder
+SOME, NUMBER = (str, type(None)), (int, float, type(None))
+REQUIRED: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("identity", "cell", "label", "folder", "status"), (str,)),
+    **{"axes": (dict,), "seed": (int,), "metrics": (dict,), "cause": SOME},
+    **dict.fromkeys(("params", "macs", "epochs"), NUMBER),
+}
+OPTIONAL: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("config", "code", "provenance"), (dict,)),
+    **dict.fromkeys(("steps", "seconds", "images_per_second"), NUMBER),
+    "note": SOME,
+}
+PLAN: dict[str, tuple[type, ...]] = {"name": (str,), "study": (dict,), "swept": (list,), "cells": (list,)}
+INVALID: dict[str, tuple[type, ...]] = {"command": SOME, "invalid": (list,)}
+CELL: dict[str, tuple[type, ...]] = {"cell": (str,), "axes": (dict,), "points": (list,), "runs": (list,)}
+PLANNED: dict[str, tuple[type, ...]] = {"identity": (str,), "label": (str,), "folder": (str,), "seed": (int,)}
 
 Record = dict[str, Any]
-
-
-class RecordError(ValueError):
-    """A file that should hold a record or a plan and does not; says in one sentence which and why."""
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part: write, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(part, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write strict JSON atomically.
-
-    Raises:
-        ValueError: `data` holds NaN or an infinity, which JSON has no word for.
-    """
-    write_text(path, json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read one strict JSON object of this schema.
-
-    Raises:
-        RecordError: the file is unreadable, cut off, not an object, holds NaN, or is of another schema version.
-    """
-
-    def refuse(word: str) -> None:
-        raise RecordError(f"{path}: holds {word}, which is not JSON")
-
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    except json.JSONDecodeError as error:
-        raise RecordError(f"{path}: damaged, not whole JSON ({error.msg} at character {error.pos})") from error
-    if not isinstance(data, dict):
-        raise RecordError(f"{path}: holds a {type(data).__name__}, not an object")
-    if data.get("schema") != SCHEMA:
-        found = data.get("schema", "no version")
-        raise RecordError(f"{path}: written as schema {found}, this version reads schema {SCHEMA}; it is left as it is")
-    return data
 
 
 def read_record(path: Path) -> Record:
     """Read and check one `record.json`.
 
     Raises:
-        RecordError: as `read_json`, or a required field is missing or of the wrong kind.
+        RecordError: as `read_json`; or a field is missing, of the wrong kind, or not what its own config makes.
     """
     record = read_json(path)
     missing = [key for key in REQUIRED if key not in record]
     if missing:
         raise RecordError(f"{path}: has no {', '.join(missing)}")
+    _check(path, record, {**REQUIRED, **{key: kind for key, kind in OPTIONAL.items() if key in record}})
     if record["status"] not in STATUSES:
         raise RecordError(f"{path}: status {record['status']!r} is none of {', '.join(STATUSES)}")
-    if not isinstance(record["metrics"], dict) or not isinstance(record["axes"], dict):
-        raise RecordError(f"{path}: metrics and axes must be objects")
+    _check(path, record["metrics"], dict.fromkeys(record["metrics"], NUMBER))
+    _check(path, record.get("provenance") or {}, {"versions": (dict, type(None))})
+    _check_names(path, record)
+    _check_identity(path, record)
     return record
 
 
@@ -103,17 +72,40 @@ def read_records(runs: Path) -> tuple[dict[str, Record], list[str]]:
     """
     records: dict[str, Record] = {}
     problems: list[str] = []
-    for path in sorted(Path(runs).glob("*/record.json")):
+    for path in record_paths(runs):
         try:
+            os.stat(path)
             record = read_record(path)
-        except RecordError as error:
-            problems.append(str(error))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, RecordError) as error:
+            said = error if isinstance(error, RecordError) else f"{path.parent}: cannot be read ({error.strerror})"
+            problems.append(printable(str(said)))
             continue
         record["folder"] = path.parent.name
         known = records.get(record["identity"])
         if known is None or (known["status"] == "failed" and record["status"] != "failed"):
             records[record["identity"]] = record
     return records, problems
+
+
+def record_paths(runs: Path) -> list[Path]:
+    """Where records may lie: in every folder under `runs` whose name does not begin with a dot."""
+    if not runs.is_dir():
+        return []
+    names = sorted(entry.name for entry in os.scandir(runs) if not entry.name.startswith("."))
+    return [runs / name / "record.json" for name in names]
+
+
+def usable(path: Path) -> bool:
+    """Whether a run is settled by what stands in its `record.json`: one of another schema does, a damaged one not."""
+    try:
+        read_record(path)
+    except OtherSchema:
+        return True
+    except RecordError:
+        return False
+    return True
 
 
 def plan_path(runs: Path, name: str) -> Path:
@@ -130,9 +122,52 @@ def read_plan(runs: Path, name: str) -> dict[str, Any]:
     """The plan of the study `name`.
 
     Raises:
-        RecordError: there is none, or it is damaged.
+        RecordError: there is none, it is damaged, or it names folders outside `runs`.
     """
     path = plan_path(runs, name)
     if not path.exists():
         raise RecordError(f"{runs} has no plan of a study {name!r}; there are: {', '.join(plans(runs)) or 'none'}")
-    return read_json(path)
+    plan = read_json(path)
+    _check(path, plan, PLAN)
+    _check(path, plan["study"], {"question": SOME, "claims": (list, type(None)), "grid": (list, dict, type(None))})
+    _check(path, {"command": plan.get("command"), "invalid": plan.setdefault("invalid", [])}, INVALID)
+    for cell in plan["cells"]:
+        _check(path, cell, {**CELL, "cost": NUMBER, "epochs": NUMBER})
+        for run in cell["runs"]:
+            _check(path, run, PLANNED)
+            _check_names(path, run)
+    points = [point for cell in plan["cells"] for point in cell["points"]]
+    points += [item.get("point") if isinstance(item, dict) else None for item in plan["invalid"]]
+    grid = plan["study"].get("grid")
+    if not all(isinstance(part, dict) for part in [*points, *(grid if isinstance(grid, list) else [])]):
+        raise RecordError(f"{path}: a point of its grid is no object")
+    if plan["name"] != name:
+        raise RecordError(f"{path}: is the plan of {plan['name']!r}, not of {name!r}")
+    return plan
+
+
+def _check(path: Path, data: Any, kinds: Mapping[str, tuple[type, ...]]) -> None:
+    """Refuse data that is no object or whose fields are of other kinds; a field that may be null may also lack."""
+    if not isinstance(data, dict):
+        raise RecordError(f"{path}: holds a {type(data).__name__} where an object should be")
+    for key, kind in kinds.items():
+        value = data.get(key)
+        if not isinstance(value, kind) or (kind is NUMBER and isinstance(value, int) and abs(value) > 1e300):
+            raise RecordError(f"{path}: {key} is {repr(value)[:40]}, not {' or '.join(one.__name__ for one in kind)}")
+
+
+def _check_names(path: Path, data: Mapping[str, Any]) -> None:
+    for key in ("label", "folder"):
+        if not NAME.fullmatch(data[key]):
+            raise RecordError(f"{path}: {key} {data[key]!r} is none that a run has, and could leave its folder")
+
+
+def _check_identity(path: Path, record: Record) -> None:
+    """A record answers for the config in it and for no other."""
+    from ablations.identity import digest
+
+    if "config" not in record or "code" not in record:
+        return
+    cell = digest({"config": record["config"], "code": record["code"]})
+    if record["cell"] != cell or record["identity"] != digest({"cell": cell, "seed": record["seed"]}):
+        raise RecordError(f"{path}: its identity is not that of the config, code and seed in it")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ablations.files import aside
 from ablations.identity import Run, digest
 from ablations.plan import Plan
 from ablations.records import Record
@@ -67,9 +68,7 @@ def set_aside(plan: Plan, records: dict[str, Record], retry: str, runs: Path) ->
             record = records.get(run.identity)
             if record is None or record["status"] != retry:
                 continue
-            path = runs / record["folder"] / "record.json"
-            n = len(list(path.parent.glob(f"record.{retry}-*.json"))) + 1
-            path.rename(path.with_name(f"record.{retry}-{n}.json"))
+            aside(runs / record["folder"] / "record.json", retry)
             del records[run.identity]
             retried.append(record["label"])
     return retried

@@ -74,9 +74,9 @@ class Watch:
     def look(self) -> Status:
         training, under_way = [], 0.0
         for folder, (label, cell) in list(self.left.items()):
-            if (self.runs / folder / "record.json").exists():
-                self._take(folder)
-            elif held(self.runs / folder):
+            if (self.runs / folder / "record.json").exists() and self._take(folder):
+                continue
+            if held(self.runs / folder):
                 now = _training(self.runs / folder, label, cell.get("epochs"))
                 training.append(now)
                 under_way += now.share * self.costs[folder]
@@ -90,18 +90,19 @@ class Watch:
             best=self.best,
         )
 
-    def _take(self, folder: str) -> None:
-        del self.left[folder]
-        self.done_cost += self.costs[folder]
+    def _take(self, folder: str) -> bool:
+        """Count a record; a damaged one does not count: `doctor` and the report name it, and its run is left."""
         try:
             record = read_record(self.runs / folder / "record.json")
-        except RecordError:  # `doctor` and the report name it
-            self.counts["failed"] += 1
-            return
+        except RecordError:
+            return False
+        del self.left[folder]
+        self.done_cost += self.costs[folder]
         self.counts[record["status"]] += 1
         error = record["metrics"].get("val_error")
         if record["status"] == "finished" and error is not None and (self.best is None or error < self.best[1]):
             self.best = (record["label"], error)
+        return True
 
 
 class TrialWatch:
@@ -190,8 +191,21 @@ def _epochs(now: Training) -> str:
 
 def _training(folder: Path, label: str, epochs: int | None) -> Training:
     try:
-        rows = list(csv.DictReader((folder / "curve.csv").read_text().splitlines()))
-    except OSError:
+        rows = read_curve(folder / "curve.csv")
+    except (OSError, ValueError):  # none yet, or one that `doctor` names
         rows = []
-    error = rows[-1].get("train_error") if rows else None
-    return Training(label, len(rows), epochs, float(error) if error else None)
+    return Training(label, len(rows), epochs, rows[-1].get("train_error") if rows else None)
+
+
+def read_curve(path: Path) -> list[dict[str, float]]:
+    """The epochs of a run.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it is no table of numbers.
+    """
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), strict=True))
+        return [{name: float(text) for name, text in row.items()} for row in rows]
+    except (csv.Error, TypeError, AttributeError) as error:  # cut off, or longer than its head
+        raise ValueError(f"{path}: not a table of numbers ({error})") from error

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ablations.records import SCHEMA, STUDIES, RecordError, read_json, write_json
+from ablations.files import SCHEMA, RecordError, read_json, write_json
+from ablations.records import STUDIES
 
 STATES = ("running", "complete", "pruned", "infeasible", "failed")
 FIELDS = ("tuning", "number", "state", "point", "suggested", "cell", "label", "runs", "values", "constraints")

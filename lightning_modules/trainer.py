@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -57,6 +58,7 @@ def lean_trainer(
                 gradient_clip_val=recipe.clip_norm,
                 callbacks=list(callbacks),
                 logger=False,
+                default_root_dir=os.devnull,  # under Slurm, Lightning would go on from any hpc_ckpt_*.ckpt lying there
                 enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
                 enable_progress_bar=False,
                 enable_model_summary=False,

@@ -15,6 +15,7 @@ from rich.console import Console
 from ablations.identity import Run
 from ablations.lease import held, release_orphan
 from ablations.plan import Cell, Plan
+from ablations.records import usable
 from ablations.status import Watch
 from hydra_plugins.skipbench._arguments import words
 from hydra_plugins.skipbench._display import watched
@@ -104,12 +105,12 @@ def given_up_by_others(folders: list[Path]) -> bool:
     """Wait while other processes train runs of ours; whether one of them ended without its record."""
 
     def theirs(folder: Path) -> bool:
-        return not (folder / "record.json").exists() and held(folder)
+        return not usable(folder / "record.json") and held(folder)
 
     waited = [folder for folder in folders if theirs(folder)]
     while any(theirs(folder) for folder in waited):
         time.sleep(0.5)
-    return any(not (folder / "record.json").exists() for folder in waited)
+    return any(not usable(folder / "record.json") for folder in waited)
 
 
 def worker_count(config: DictConfig) -> int:

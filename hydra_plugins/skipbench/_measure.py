@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +12,9 @@ from omegaconf import DictConfig
 
 from ablations.lease import claim
 from ablations.recorder import CURVE, RECORD, Stopped
-from ablations.records import Record, read_record
+from ablations.records import Record, read_record, usable
 from ablations.space import CURVES, Search
+from ablations.status import read_curve
 from ablations.trials import Trial
 from hydra_plugins.skipbench._arguments import words
 from hydra_plugins.skipbench._worker import left_clean, train_run
@@ -67,13 +67,12 @@ class Measuring:
     def record(self, folder: Path, overrides: list[str], watch: Any) -> Record:
         """The record of a run: what there is, or what training it now leaves, or what another process is making."""
         while True:
-            if (folder / RECORD).exists():
+            if usable(folder / RECORD):
                 if watch is not None and (folder / CURVE).exists():
-                    with open(folder / CURVE, newline="") as file:
-                        watch([{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)], prune=False)
+                    watch(read_curve(folder / CURVE), prune=False)
                 return read_record(folder / RECORD)
             with claim(folder) as ours:
-                if ours and not (folder / RECORD).exists():
+                if ours and not usable(folder / RECORD):
                     with left_clean():
                         stopped = partial(ended_early, self.main, watch)
                         if train_run(stopped, self.context, self.master, overrides) == "stopped":

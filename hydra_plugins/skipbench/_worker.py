@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ablations.lease import claim
-from ablations.records import read_record
+from ablations.records import read_record, usable
 
 
 @dataclass
@@ -39,10 +39,10 @@ class Worker:
         failures = 0
         for folder, overrides in self.todo:
             path = self.runs / folder / "record.json"
-            if path.exists() or failures == self.patience:
+            if usable(path) or failures == self.patience:
                 continue
             with claim(path.parent) as ours:
-                if ours and not path.exists():
+                if ours and not usable(path):
                     with left_clean():
                         train_run(self.main, self.context, self.master, overrides)
                     failures = failures + 1 if read_record(path)["status"] == "failed" else 0

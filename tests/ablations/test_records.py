@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ablations.records import RecordError, plan_path, plans, read_plan, read_record, read_records, write_json
+from tests.ablations.conftest import make_plan
 
 WHOLE = {
     **{"schema": 1, "identity": "a" * 64, "cell": "b" * 64, "label": "plain-batch-d8-s0", "folder": "x"},
@@ -92,7 +93,7 @@ def test_a_writer_killed_at_any_moment_leaves_the_old_record_or_the_new(tmp_path
 
 
 def test_plans_are_found_by_name_and_a_missing_one_names_the_others(tmp_path: Path) -> None:
-    write_json(plan_path(tmp_path, "headline"), {"schema": 1, "name": "headline"})
+    write_json(plan_path(tmp_path, "headline"), make_plan())
     assert plans(tmp_path) == ["headline"]
     assert read_plan(tmp_path, "headline")["name"] == "headline"
     with pytest.raises(RecordError, match="headline"):

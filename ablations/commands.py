@@ -1,0 +1,136 @@
+"""What each word after `python -m ablations` does. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from ablations.catalog import STUDIES, chosen_plan, written_studies
+from ablations.records import plans, read_plan, read_records
+
+
+def list_(options: argparse.Namespace) -> None:
+    from rich.table import Table
+
+    records, _ = read_records(options.runs)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for head in ("study", "cells", "runs", "question"):
+        table.add_column(head, justify="right" if head in ("cells", "runs") else "left", no_wrap=head != "question")
+    named = plans(options.runs)
+    for name in named:
+        found = read_plan(options.runs, name)
+        wanted = [run["identity"] for cell in found["cells"] for run in cell["runs"]]
+        done = sum(key in records and records[key]["status"] != "failed" for key in wanted)
+        table.add_row(name, str(len(found["cells"])), f"{done}/{len(wanted)}", found["study"].get("question") or "")
+    unread = []
+    for name, question in sorted(written_studies().items()):
+        if name in named:
+            continue
+        if question is None:
+            unread.append(name)
+        else:
+            table.add_row(name, "–", "–", question, style="dim")
+    console = _console()
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print(f"No studies in {STUDIES} and none in {options.runs}.")
+    for name in unread:
+        console.print(f"[red]![/] {STUDIES / name}.yaml is no study: it has no `study:` with a name")
+
+
+def plan(options: argparse.Namespace) -> None:
+    from rich.markup import escape
+
+    found = chosen_plan(options.runs, options.study)
+    records, _ = read_records(options.runs)
+    console = _console()
+    cells, runs = found["cells"], [run for cell in found["cells"] for run in cell["runs"]]
+    done = sum(run["identity"] in records for run in runs)
+    console.print(f"[bold]{escape(found['name'])}[/]  {len(cells)} cells, {len(runs)} runs, {done} with a record")
+    for cell in cells:
+        have = sum(run["identity"] in records for run in cell["runs"])
+        first, *same = cell["points"] or [cell["axes"]]
+        count = f"{have}/{len(cell['runs'])}"
+        console.print(f"  {count:>5}  {_words(first, found['swept'])}", style="" if have else "dim", markup=False)
+        for point in same:
+            console.print(f"         = {_words(point, found['swept'])} (the same cell)", style="dim", markup=False)
+    for item in found["invalid"]:
+        console.print(f"  [red]  no [/]  {_words(item['point'], found['swept'])}: {escape(item['reason'])}")
+
+
+def status(options: argparse.Namespace) -> None:
+    from ablations.status import Watch, picture
+
+    _console().print(picture(Watch(chosen_plan(options.runs, options.study), options.runs).look()))
+
+
+def report(options: argparse.Namespace) -> None:
+    from ablations.report import print_report
+
+    records, problems = read_records(options.runs)
+    print_report(chosen_plan(options.runs, options.study), records, _console(), runs=options.runs, problems=problems)
+
+
+def verdict(options: argparse.Namespace) -> None:
+    from ablations.claims import judge
+    from ablations.report import print_verdicts
+
+    found = chosen_plan(options.runs, options.study)
+    verdicts = judge(found, read_records(options.runs)[0])
+    if not verdicts:
+        print(f"The study {found['name']} makes no claims; add some under `claims:` in its YAML.")
+    print_verdicts(verdicts, _console())
+
+
+def export(options: argparse.Namespace) -> None:
+    from ablations.flat import comma_separated
+    from ablations.results import result_rows
+    from ablations.table import markdown
+
+    found = chosen_plan(options.runs, options.study)
+    rows = result_rows(found, read_records(options.runs)[0])
+    if options.format in ("svg", "png"):
+        from ablations.figures import error_chart
+
+        if options.out is None:
+            raise ValueError(f"a picture needs a file: add --out {found['name']}.{options.format}")
+        chart = error_chart(found, rows)
+        if chart is None:
+            raise ValueError(f"{found['name']} has nothing to draw: no swept axis with numbers, or no run finished")
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        chart.save(str(options.out), format=options.format, **({"ppi": 200} if options.format == "png" else {}))
+        return
+    text = markdown(rows) if options.format == "md" else comma_separated(rows)
+    if options.out is None:
+        print(text, end="")
+    else:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(text, encoding="utf-8")
+
+
+def doctor(options: argparse.Namespace) -> int:
+    from ablations.records import RecordError
+
+    records, problems = read_records(options.runs)
+    for name in plans(options.runs):
+        try:
+            read_plan(options.runs, name)
+        except RecordError as error:
+            problems.append(str(error))
+    console = _console()
+    for sentence in problems:
+        console.print(f"! {sentence}", markup=False)
+    console.print(f"{len(records)} good records in {options.runs}/, {len(problems) or 'no'} damaged.")
+    return 1 if problems else 0
+
+
+def _words(point: dict[str, Any], swept: Sequence[str]) -> str:
+    return " ".join(f"{axis}={value}" for axis, value in point.items() if not swept or axis in swept)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False)
