@@ -9,10 +9,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 BEAT = 5.0
 EXPIRES = 60.0  # seconds without a heartbeat after which a lease is void
 NAME = "lease.json"
+SWEEP = "SKIPBENCH_SWEEP"
 
 
 @contextmanager
@@ -21,7 +23,7 @@ def claim(folder: Path) -> Iterator[bool]:
 
     The claim is the creation of a file that must not exist, which one process alone can do, on a local disk and on a
     shared file system. A thread touches the file while the body runs; a file left untouched, or by a process of this
-    machine that is no more, is taken over.
+    machine that is no more, is taken over. `SWEEP` in the environment goes into the file: whose worker this is.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / NAME
@@ -45,11 +47,19 @@ def held(folder: Path) -> bool:
     return path.exists() and not _expired(path)
 
 
-def release_orphan(folder: Path) -> None:
-    """Remove the lease of a process of this machine that has ended."""
+def holder(folder: Path) -> dict[str, Any]:
+    """Who holds the lease, as `host`, `pid` and `sweep`; empty where nobody does, or it cannot be read."""
+    try:
+        data = json.loads((folder / NAME).read_text())
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def release_orphan(folder: Path) -> bool:
+    """Remove the lease of a process of this machine that has ended; whether there was one."""
     path = folder / NAME
-    if path.exists() and _orphaned(path):
-        path.unlink(missing_ok=True)
+    return path.exists() and _orphaned(path) and _bury(path)
 
 
 def _create(path: Path) -> bool:
@@ -58,7 +68,7 @@ def _create(path: Path) -> bool:
     except FileExistsError:
         return False
     with os.fdopen(file, "w") as out:
-        json.dump({"host": socket.gethostname(), "pid": os.getpid()}, out)
+        json.dump({"host": socket.gethostname(), "pid": os.getpid(), "sweep": os.environ.get(SWEEP)}, out)
     return True
 
 

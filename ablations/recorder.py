@@ -14,12 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from ablations.attempts import forget
 from ablations.identity import Run
 from ablations.lease import NAME as LEASE
 from ablations.provenance import provenance
 from ablations.records import SCHEMA, Record, read_record, write_json, write_text
 
 RECORD, CURVE, CHECKPOINT, TRACEBACK = "record.json", "curve.csv", "last.ckpt", "traceback.txt"
+NOTHING: dict[str, Any] = {"epochs": 0, "steps": 0, "seconds": 0.0, "images_per_second": 0.0, "device": None}
 
 
 class Outcome(Protocol):
@@ -83,8 +85,12 @@ class Recorder:
         """Write the record of a training that ended in an exception, and the traceback beside it."""
         write_text(self.folder / TRACEBACK, "".join(traceback.format_exception(error)))
         cause = "oom" if out_of_memory(error) else f"error: {error}"
-        nothing = {"epochs": 0, "steps": 0, "seconds": 0.0, "images_per_second": 0.0, "device": None}
-        return self._write(status="failed", cause=cause, metrics={}, **nothing)
+        return self._write(status="failed", cause=cause, metrics={}, **NOTHING)
+
+    def give_up(self, cause: str) -> Record:
+        """Write the record of a run that could not be trained to an end, without having been there."""
+        self.sizes = {"params": None, "macs": None, "note": ""}
+        return self._write(status="failed", cause=cause, metrics={}, **NOTHING)
 
     def _write(
         self, *, status: str, cause: str | None, metrics: dict[str, Any], device: str | None, **rest: Any
@@ -109,6 +115,7 @@ class Recorder:
         }
         write_json(self.folder / RECORD, record)
         self.checkpoint.unlink(missing_ok=True)
+        forget(self.folder)
         return record
 
 
