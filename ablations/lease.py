@@ -11,11 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 BEAT = 5.0
 EXPIRES = 60.0  # seconds without a heartbeat after which a lease is void
 NAME = "lease.json"
 FILE = re.compile(r"lease(?:-(\d+))?\.json")
+SWEEP = "SKIPBENCH_SWEEP"
 
 
 @contextmanager
@@ -26,6 +28,7 @@ def claim(folder: Path) -> Iterator[bool]:
     shared file system. A thread touches the file while the body runs; a file left untouched, or by a process of this
     machine that is no more, is void. To take over is to create the file with the next number: of several who find the
     same lease void, one succeeds. The lower numbers stay until the end, so that nobody sees the folder free meanwhile.
+    `SWEEP` in the environment goes into the file: whose worker this is.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = _take(folder)
@@ -49,11 +52,23 @@ def held(folder: Path) -> bool:
     return bool(found) and not expired(found[-1])
 
 
-def release_orphan(folder: Path) -> None:
-    """Remove the lease of a process of this machine that has ended."""
+def holder(folder: Path) -> dict[str, Any]:
+    """Who holds the lease, as `host`, `pid` and `sweep`; empty where nobody does, or it cannot be read."""
     found = leases(folder)
-    if found and orphaned(found[-1]):
-        _remove(folder, found[-1])
+    try:
+        data = json.loads(found[-1].read_text()) if found else {}
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def release_orphan(folder: Path) -> bool:
+    """Remove the lease of a process of this machine that has ended; whether there was one."""
+    found = leases(folder)
+    if not found or not orphaned(found[-1]):
+        return False
+    _remove(folder, found[-1])
+    return True
 
 
 def leases(folder: Path) -> list[Path]:
@@ -107,7 +122,7 @@ def _create(path: Path) -> Path | None:
         return None
     try:
         with os.fdopen(file, "w") as out:
-            json.dump({"host": socket.gethostname(), "pid": os.getpid()}, out)
+            json.dump({"host": socket.gethostname(), "pid": os.getpid(), "sweep": os.environ.get(SWEEP)}, out)
     except OSError:  # the disk is full
         path.unlink(missing_ok=True)
         raise

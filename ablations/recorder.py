@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from ablations.attempts import forget
 from ablations.files import SCHEMA, OtherSchema, RecordError, aside, write_json, write_text
 from ablations.identity import Run
 from ablations.lease import NAME as LEASE
@@ -24,6 +25,7 @@ from ablations.records import Record, read_record
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 RECORD, CURVE, CHECKPOINT, TRACEBACK = "record.json", "curve.csv", "last.ckpt", "traceback.txt"
+NOTHING: dict[str, Any] = {"epochs": 0, "steps": 0, "seconds": 0.0, "images_per_second": 0.0, "device": None}
 
 
 class Stopped(Exception):
@@ -107,8 +109,12 @@ class Recorder:
             raise error
         write_text(self.folder / TRACEBACK, "".join(traceback.format_exception(error)))
         cause = "oom" if out_of_memory(error) else f"error: {error}"
-        nothing = {"epochs": 0, "steps": 0, "seconds": 0.0, "images_per_second": 0.0, "device": None}
-        return self._write(status="failed", cause=cause, metrics={}, **nothing)
+        return self._write(status="failed", cause=cause, metrics={}, **NOTHING)
+
+    def give_up(self, cause: str) -> Record:
+        """Write the record of a run that could not be trained to an end, without having been there."""
+        self.sizes = {"params": None, "macs": None, "note": ""}
+        return self._write(status="failed", cause=cause, metrics={}, **NOTHING)
 
     def _write(
         self, *, status: str, cause: str | None, metrics: dict[str, Any], device: str | None, **rest: Any
@@ -133,6 +139,7 @@ class Recorder:
         }
         write_json(self.folder / RECORD, record)
         self.checkpoint.unlink(missing_ok=True)
+        forget(self.folder)
         return record
 
 

@@ -59,8 +59,8 @@ def fit(
             trainer.fit(classifier, datamodule=data, ckpt_path=found, weights_only=True if found else None)
             steps = trainer.global_step
             trainer.test(classifier, datamodule=data, verbose=False)
-        except SystemExit:
-            if not trainer.interrupted:
+        except SystemExit as end:
+            if not trainer.interrupted or end.code != 1:  # 1 is Lightning's word for Ctrl-C; others end a process too
                 raise
             signal.signal(signal.SIGINT, signal.default_int_handler)  # Lightning leaves it ignored
             raise KeyboardInterrupt from None

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterable
-from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, open_dict
 from rich.console import Console
 
+from ablations.attempts import MOST, count_killed, killed, orphans
+from ablations.files import write_text
 from ablations.identity import Run
-from ablations.lease import held, release_orphan
+from ablations.lease import held, holder, release_orphan
 from ablations.plan import Cell, Plan
+from ablations.provenance import ROOT
+from ablations.recorder import Recorder
 from ablations.records import usable
 from ablations.status import Watch
 from hydra_plugins.skipbench._arguments import words
 from hydra_plugins.skipbench._display import watched
+from hydra_plugins.skipbench._hired import Hired
+from hydra_plugins.skipbench._places import OWN_PROCESSES, Places
 from hydra_plugins.skipbench._worker import Worker
 
-RELAUNCHES = 2
-AGAIN = "the same command goes on, with fewer workers by hydra.launcher.n_jobs=1"
+PATIENCE = 30.0  # seconds that workers have to give up what they hold
+WEEKS = 20160  # minutes: a laptop has no limit, and submitit must be given one
+AGAIN = "the same command goes on, with fewer workers by workers=1"
 
 
 def launch(
@@ -37,24 +44,35 @@ def launch(
 ) -> None:
     """Train the missing runs with as many workers as the launcher has places, and show how far they are.
 
+    A run under which a worker was killed is left to the end, where one worker trains such runs alone, so that the next
+    death tells whose fault it is. After the third the run's record says so.
+
     Args:
         missing: of `plan`, the longest first.
         rest: what else was typed, for every run.
     """
-    workers = min(worker_count(config), len(missing))
     runs = Path(config.runs)
-    extra = {"study.name": plan.name} | threads_each(workers, rest)
+    places = Places.of(config, most=len(missing))
+    extra = {"study.name": plan.name} | threads_each(places.threads, rest)
     todo = [
         (run.folder, [*cell.overrides, *words(extra | {"seed": run.seed, "hydra.sweep.subdir": run.folder})])
         for cell, run in missing
     ]
-    worker = Worker(main, context, config, runs, todo, config.max_consecutive_failures)
     folders = [runs / folder for folder, _ in todo]
+    known = {runs / run.folder: run for _, run in missing}
+    about = {"rest": rest, "context": context, "config": config, "console": console}
+
+    def died(folder: Path) -> None:
+        if count_killed(folder) >= MOST and folder in known:
+            Recorder(known[folder], folder).give_up(f"killed {MOST} times")
+
     with watched(Watch(plan.as_json(), runs), console):
-        while True:
-            launch_workers(worker, workers, lambda: folders, rest=rest, context=context, config=config, console=console)
-            if not given_up_by_others(folders):
-                return
+        for suspects in (False, True):
+            worker = Worker(main, context, config, runs, todo, config.max_consecutive_failures, suspects)
+            while any(bool(killed(folder)) == suspects and not recorded(folder) for folder in folders):
+                launch_workers(worker, 1 if suspects else places.workers, lambda: folders, **about, died=died)
+                if not given_up_by_others(folders):
+                    break
 
 
 def launch_workers(
@@ -66,56 +84,102 @@ def launch_workers(
     context: HydraContext,
     config: DictConfig,
     console: Console,
+    died: Callable[[Path], object] = count_killed,
 ) -> None:
     """Let so many copies of `worker` work until each has nothing left to do; those that are killed are replaced.
 
     Args:
         worker: pickled into the processes that do the work; takes the work it does from the files.
         folders: what workers hold leases in, asked when they have ended.
+        died: told each folder whose worker was killed.
 
     Raises:
-        OSError: workers were killed again and again.
+        OSError: workers were killed again and again, and not one run ended meanwhile.
     """
     from hydra.core.plugins import Plugins
 
-    launcher = Plugins.instance().instantiate_launcher(config=config, hydra_context=context, task_function=worker)
+    runs, sweep = Path(config.runs), uuid.uuid4().hex[:12]
+    places = Places.of(config, most=workers)
+    stop = runs / ".workers" / f"stop-{sweep}" if places.launcher not in ("basic", "joblib") else None
+    hired = Hired(worker, sweep, places.gpus, stop)
+    prepare(config, places.launcher, workers)
+    launcher = Plugins.instance().instantiate_launcher(config=config, hydra_context=context, task_function=hired)
     jobs = [[*rest, f"hydra.sweep.subdir='.workers/{k}'", "hydra.output_subdir=null"] for k in range(workers)]
-    for killed in range(1, RELAUNCHES + 2):
+    deaths, done = 0, sum(map(recorded, folders()))
+    while True:
         try:
-            for done in launcher.launch(jobs, initial_job_idx=0):
-                _ = done.return_value  # raises what stopped a worker
+            for ended in launcher.launch(jobs, initial_job_idx=0):
+                _ = ended.return_value  # raises what stopped a worker
             return
-        except BrokenExecutor:  # a worker was killed, and joblib ended the others with it
-            if killed > RELAUNCHES:
-                raise OSError(f"workers were killed {killed} times, perhaps for want of memory; {AGAIN}") from None
+        except KeyboardInterrupt:
+            if stop is not None:
+                write_text(stop, "")
+                wait_for(sweep, folders())
+            raise
+        except Exception as error:
+            if not lost(error):
+                raise
+            for folder in orphans(list(folders()), sweep):
+                died(folder)
+            before, done = done, sum(map(recorded, folders()))
+            deaths = deaths + 1 if done == before else 1
+            if deaths >= config.max_consecutive_failures:
+                raise OSError(f"workers were killed {deaths} times, perhaps for want of memory; {AGAIN}") from None
             console.print("[yellow]![/] a worker was killed; new ones go on", highlight=False)
         finally:
             for folder in folders():
                 release_orphan(folder)
 
 
-def threads_each(workers: int, rest: list[str]) -> dict[str, int]:
-    """The threads of each worker as an override, unless they were typed."""
-    if any(text.startswith("trainer.threads=") for text in rest):
-        return {}
-    return {"trainer.threads": max(1, (os.cpu_count() or 1) // workers)}
+def lost(error: Exception) -> bool:
+    """Whether a launcher says that a worker's process ended without a word: joblib's way, submitit's, Ray's."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & {"BrokenExecutor", "UncompletedJobError", "RayError"}) and "FailedJobError" not in names
+
+
+def prepare(config: DictConfig, launcher: str, workers: int) -> None:
+    """Tell the launcher how many workers there are, and that they may be ended and started again at any time."""
+    settings = config.hydra.launcher
+    with open_dict(config):
+        if launcher == "joblib":
+            settings.n_jobs = workers
+        elif launcher == "submitit_local":
+            settings.timeout_min = max(settings.timeout_min, WEEKS)
+        elif launcher == "submitit_slurm":
+            settings.array_parallelism = workers
+            settings.max_num_timeout = settings.max_num_timeout or 1000
+            settings.additional_parameters = {"requeue": True} | dict(settings.additional_parameters)
+    if launcher in OWN_PROCESSES:  # which must find this program
+        paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+        os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+
+
+def wait_for(sweep: str, folders: Iterable[Path]) -> None:
+    """Wait, not for ever, until the workers of a sweep have given up what they held."""
+    left, until = list(folders), time.monotonic() + PATIENCE
+    while left and time.monotonic() < until:
+        left = [folder for folder in left if holder(folder).get("sweep") == sweep]
+        time.sleep(0.2)
+
+
+def recorded(folder: Path) -> bool:
+    """Whether the run of this folder has a record that can be read."""
+    return usable(folder / "record.json")
+
+
+def threads_each(threads: int | None, rest: list[str]) -> dict[str, int]:
+    """The threads of each worker as an override, unless they were typed or the scheduler decides."""
+    typed = any(text.startswith("trainer.threads=") for text in rest)
+    return {} if typed or threads is None else {"trainer.threads": threads}
 
 
 def given_up_by_others(folders: list[Path]) -> bool:
     """Wait while other processes train runs of ours; whether one of them ended without its record."""
 
     def theirs(folder: Path) -> bool:
-        return not usable(folder / "record.json") and held(folder)
+        return not recorded(folder) and held(folder)
 
     waited = [folder for folder in folders if theirs(folder)]
     while any(theirs(folder) for folder in waited):
         time.sleep(0.5)
-    return any(not usable(folder / "record.json") for folder in waited)
-
-
-def worker_count(config: DictConfig) -> int:
-    """How many workers the configured launcher runs at once."""
-    jobs = OmegaConf.select(config, "hydra.launcher.n_jobs")
-    if jobs is None:
-        return 1
-    return jobs if jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + jobs)
+    return any(not recorded(folder) for folder in waited)

@@ -26,7 +26,8 @@ from hydra_plugins.skipbench._arguments import Arguments, words
 from hydra_plugins.skipbench._compose import Composer, plain_tree, run_of
 from hydra_plugins.skipbench._display import watched
 from hydra_plugins.skipbench._errors import as_value_error
-from hydra_plugins.skipbench._launch import launch_workers, threads_each, worker_count
+from hydra_plugins.skipbench._launch import launch_workers, threads_each
+from hydra_plugins.skipbench._places import Places
 from hydra_plugins.skipbench._trials import TrialWorker, open_tunings
 
 
@@ -120,8 +121,8 @@ class Searching:
         left = [(tuning.name, trial.number) for tuning in tunings for trial in tuning.open_trials()]
         if not left:
             return
-        workers = min(worker_count(self.config), len(left))
-        extra = words(threads_each(workers, rest))
+        places = Places.of(self.config, most=len(left))
+        extra = words(threads_each(places.threads, rest))
         patience = self.config.max_consecutive_failures
         worker = TrialWorker(
             main, context, self.config, name, self.search, self.points, self.order, [*self.rest, *extra], patience
@@ -129,7 +130,7 @@ class Searching:
         with watched(TrialWatch(self.plan(), self.runs), console):
             while True:
                 launch_workers(
-                    worker, workers, self.leases, rest=rest, context=context, config=self.config, console=console
+                    worker, places.workers, self.leases, rest=rest, context=context, config=self.config, console=console
                 )
                 if not self.given_up_by_others(tunings):
                     return

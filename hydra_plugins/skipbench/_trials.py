@@ -11,6 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from ablations.attempts import MOST, killed
 from ablations.identity import Run
 from ablations.recorder import Stopped
 from ablations.space import Search
@@ -80,6 +81,8 @@ class TrialWorker:
         }
         try:
             with self.told(outcome, trial):
+                if killed(folder) >= MOST:
+                    raise Failed(f"killed {MOST} times")
                 overrides = self.choose(tuning, trial, outcome)
                 write_trial(folder, outcome)
                 values = self.measuring.objectives(trial, outcome, overrides)

@@ -11,6 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from ablations.attempts import killed
 from ablations.lease import claim
 from ablations.records import read_record, usable
 
@@ -26,6 +27,7 @@ class Worker:
         runs: where records lie.
         todo: folder and overrides of each run, the longest first.
         patience: after so many failed runs in a row it stops; they will have a cause in common.
+        suspects: whether it takes the runs under which a worker was killed before, or all others.
     """
 
     main: Any
@@ -34,12 +36,13 @@ class Worker:
     runs: Path
     todo: list[tuple[str, list[str]]]
     patience: int
+    suspects: bool = False
 
     def __call__(self, _: DictConfig) -> None:
         failures = 0
         for folder, overrides in self.todo:
             path = self.runs / folder / "record.json"
-            if usable(path) or failures == self.patience:
+            if usable(path) or failures == self.patience or bool(killed(path.parent)) != self.suspects:
                 continue
             with claim(path.parent) as ours:
                 if ours and not usable(path):
