@@ -61,9 +61,13 @@ def plan(options: argparse.Namespace) -> None:
 
 
 def status(options: argparse.Namespace) -> None:
-    from ablations.status import Watch, picture
+    from ablations.status import TrialWatch, Watch, picture
 
-    _console().print(picture(Watch(chosen_plan(options.runs, options.study), options.runs).look()))
+    found = chosen_plan(options.runs, options.study)
+    if found["study"].get("tunings"):
+        _console().print(picture(TrialWatch(found, options.runs).look()))
+    if found["cells"]:
+        _console().print(picture(Watch(found, options.runs).look()))
 
 
 def report(options: argparse.Namespace) -> None:
@@ -92,11 +96,9 @@ def export(options: argparse.Namespace) -> None:
     found = chosen_plan(options.runs, options.study)
     rows = result_rows(found, read_records(options.runs)[0])
     if options.format in ("svg", "png"):
-        from ablations.figures import error_chart
-
         if options.out is None:
             raise ValueError(f"a picture needs a file: add --out {found['name']}.{options.format}")
-        chart = error_chart(found, rows)
+        chart = _chart(found, rows, options)
         if chart is None:
             raise ValueError(f"{found['name']} has nothing to draw: no swept axis with numbers, or no run finished")
         options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -108,6 +110,20 @@ def export(options: argparse.Namespace) -> None:
     else:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(text, encoding="utf-8")
+
+
+def _chart(found: dict[str, Any], rows: Sequence[Any], options: argparse.Namespace) -> Any:
+    """The picture of a study: of a search its trials, else error against a numeric axis."""
+    if found["study"].get("tunings"):
+        from ablations.search_figures import search_chart
+        from ablations.trials import read_trials
+
+        names = [tuning["name"] for tuning in found["study"]["tunings"]]
+        trials = {name: read_trials(options.runs, found["name"], [name])[0] for name in names}
+        return search_chart(found, trials, rows)
+    from ablations.figures import error_chart
+
+    return error_chart(found, rows)
 
 
 def doctor(options: argparse.Namespace) -> int:

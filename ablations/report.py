@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablations.claims import CONTRADICTED, INCONCLUSIVE, MOST_SEEDS, SUPPORTED, Verdict, judge
 from ablations.results import Plan, Record, Row, invalid_points, result_rows
+from ablations.search_report import print_search
 from ablations.table import result_table
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def print_report(
         console.print(Text(question, style="italic"))
     if shared := same_everywhere(plan):
         console.print(Text(f"with {' '.join(f'{axis}={value}' for axis, value in shared.items())}", style="dim"))
+    if plan["study"].get("tunings"):
+        print_search(plan, records, console, runs=runs)
     console.print()
     if any(row.n for row in rows):
         console.print(result_table(rows, console=console))
