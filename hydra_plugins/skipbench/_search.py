@@ -13,11 +13,13 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from ablations.files import aside
 from ablations.identity import REFERENCE, digest
 from ablations.lease import held
 from ablations.plan import Plan, point_words
 from ablations.provenance import command
-from ablations.records import plan_path, write_json
+from ablations.recorder import RECORD
+from ablations.records import plan_path, read_record, usable, write_json
 from ablations.space import Choice, Search, read_search
 from ablations.status import TrialWatch
 from ablations.study import Point, StudyError
@@ -117,6 +119,8 @@ class Searching:
         tunings = open_tunings(self.config, name, self.search, self.points)
         with console.status("queueing trials …"):
             for tuning in tunings:
+                if self.config.retry == "failed":
+                    self.set_aside(tuning.retry())
                 tuning.fill()
         left = [(tuning.name, trial.number) for tuning in tunings for trial in tuning.open_trials()]
         if not left:
@@ -134,6 +138,13 @@ class Searching:
                 )
                 if not self.given_up_by_others(tunings):
                     return
+
+    def set_aside(self, trials: list[Any]) -> None:
+        """Make room for another try of failed trials: their failed records are renamed, not deleted."""
+        for run in (run for trial in trials for run in trial["runs"]):
+            path = self.runs / run["folder"] / RECORD
+            if usable(path) and read_record(path)["status"] == "failed":
+                aside(path, "failed")
 
     def leases(self) -> list[Path]:
         """Folders in which a worker of this search may have left a lease."""
