@@ -7,7 +7,6 @@ worker takes one by the lease of its folder. A trial whose worker died is taken 
 from __future__ import annotations
 
 import hashlib
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ablations.lease import claim
 from ablations.space import Choice, Range, Search
+from ablations.storage import our_turn
 from ablations.study import StudyError
 from ablations.trials import Trial, read_trials, trial_folder
 
@@ -88,7 +88,7 @@ class Tuning:
 
     def fill(self) -> None:
         """Queue what is missing of the tuning's trials; those that only the files know are put back first."""
-        with _locked(trial_folder(self.runs, self.study_name, self.name, 0).parent):
+        with our_turn(trial_folder(self.runs, self.study_name, self.name, 0).parent):
             have = len(self.study.get_trials(deepcopy=False)) - len(self._retried)
             if not have:
                 for trial in read_trials(self.runs, self.study_name, [self.name])[0]:
@@ -190,14 +190,3 @@ def _attributes(outcome: Trial) -> dict[str, Any]:
     """What the dashboard shows of a trial beside its parameters."""
     kept = ("label", "cell", "params", "macs", "seed_values", "same_as", "cause", "state")
     return {key: outcome[key] for key in kept if outcome.get(key) is not None}
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Wait for our turn: one process at a time fills the queue."""
-    while True:
-        with claim(folder) as ours:
-            if ours:
-                yield
-                return
-        time.sleep(0.1)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
 
+from ablations.lease import claim
 from ablations.records import STUDIES
 from ablations.study import StudyError
 
@@ -24,8 +28,10 @@ def open_storage(where: str, runs: Path, study: str) -> optuna.storages.BaseStor
         return _journal(Path(runs) / STUDIES / study / "journal.log")
     if where.startswith("sqlite"):
         raise StudyError("storage: SQLite hands one trial to two workers; choose journal, or postgresql+psycopg://…")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        return optuna.storages.RDBStorage(where)
+        with our_turn(Path(runs) / STUDIES / study):  # of two that find no tables, both would make them
+            return optuna.storages.RDBStorage(where)
     except Exception as error:  # SQLAlchemy's and each driver's own, with no parent in common
         raise StudyError(f"storage={where} cannot be opened: {str(error).strip().splitlines()[0]}") from error
 
@@ -60,3 +66,14 @@ def _whole_line(line: bytes) -> bool:
         return isinstance(json.loads(line), dict)
     except ValueError:
         return False
+
+
+@contextmanager
+def our_turn(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in here with the same folder."""
+    while True:
+        with claim(folder) as ours:
+            if ours:
+                yield
+                return
+        time.sleep(0.1)

@@ -210,7 +210,12 @@ def work_together(runs: Path, where: str, *, processes: int, trials: int) -> lis
     for worker in workers:
         worker.join(120)
         assert worker.exitcode == 0
-    return tuning(runs, a_search(trials), storage=open_storage(where, runs, "s")).study.get_trials()
+    storage = open_storage(where, runs, "s")
+    trials_told = tuning(runs, a_search(trials), storage=storage).study.get_trials()
+    if isinstance(storage, optuna.storages.RDBStorage):
+        storage.remove_session()
+        storage.engine.dispose()
+    return trials_told
 
 
 def test_four_processes_carry_out_every_trial_of_a_journal_once(tmp_path: Path) -> None:

@@ -1,0 +1,233 @@
+"""Studies that search, really typed: trials trained, pruned, infeasible, equal; winners with fresh seeds."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STUDY = """# @package _global_
+# A search for a test.
+study:
+  name: {name}
+  question: Which is best?
+  grid: {grid}
+  space: {space}
+  search: {search}
+  fixed: {{data: digits, recipe: digits_quick, recipe.epochs: 2, depth: 8}}
+"""
+
+
+def typed(runs: Path, *arguments: str, launcher: str = "basic") -> list[str]:
+    call = [sys.executable, str(ROOT / "run.py"), "--config-dir", str(runs / "mine"), "-m", "study=mine"]
+    return [*call, f"runs={runs / 'runs'}", "tracker=none", f"hydra/launcher={launcher}", *arguments]
+
+
+def search(runs: Path, *arguments: str, launcher: str = "basic") -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"COLUMNS": "200"}
+    call = typed(runs, *arguments, launcher=launcher)
+    return subprocess.run(call, capture_output=True, text=True, timeout=300, env=env, cwd=runs)
+
+
+def write_study(runs: Path, *, space: str, grid: str = "[]", search: str = "{trials: 6}") -> None:
+    folder = runs / "mine" / "study"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "mine.yaml").write_text(STUDY.format(name="mine", space=space, grid=grid, search=search))
+
+
+def trials_of(runs: Path) -> list[dict[str, Any]]:
+    paths = sorted((runs / "runs" / ".studies" / "mine" / "trials").glob("*/*/trial.json"))
+    return [json.loads(path.read_text()) for path in paths]
+
+
+def plan_of(runs: Path) -> dict[str, Any]:
+    return json.loads((runs / "runs" / ".studies" / "mine" / "plan.json").read_text())
+
+
+def stamps(runs: Path) -> dict[str, int]:
+    return {path.parent.name: path.stat().st_mtime_ns for path in (runs / "runs").glob("*/record.json")}
+
+
+def test_only_active_axes_are_asked_for_and_equal_trials_cost_nothing(tmp_path: Path) -> None:
+    space = "{gate_bias: [-1, -3], shortcut: [A, B], block: [plain, highway], block.coupled: [true, false]}"
+    write_study(tmp_path, space=space, search="{trials: 10, replicate: {top: 2, seeds: [1, 2]}}")
+    done = search(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    trials = trials_of(tmp_path)
+    assert [trial["number"] for trial in trials] == list(range(10))
+    asked = {trial["point"]["block"]: set(trial["suggested"]) for trial in trials}
+    assert asked == {"plain": {"block"}, "highway": {"block", "block.coupled", "shortcut", "gate_bias"}}
+    cells = Counter(trial["cell"] for trial in trials)
+    assert sum(trial.get("same_as") is not None for trial in trials) == 10 - len(cells) > 0
+    searched = {run["folder"] for trial in trials for run in trial["runs"]}
+    assert len(searched) == len(cells), "a cell is trained once"
+    plan = plan_of(tmp_path)
+    replicated = {run["folder"] for cell in plan["cells"] for run in cell["runs"]}
+    assert len(replicated) == 4
+    assert replicated | searched == set(stamps(tmp_path))
+    assert {run["seed"] for cell in plan["cells"] for run in cell["runs"]} == {1, 2}
+    best = sorted({trial["cell"]: trial["values"]["val_error"] for trial in trials}.values())[:2]
+    scores = {trial["cell"]: trial["values"]["val_error"] for trial in trials}
+    assert sorted(scores[cell["cell"]] for cell in plan["cells"]) == best, "the best two, on seeds no trial saw"
+    assert "fresh seeds" in done.stdout
+    before = stamps(tmp_path)
+    again = search(tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "0 to go, 10 done" in again.stdout
+    assert stamps(tmp_path) == before
+
+
+def test_what_breaks_a_constraint_is_not_trained_and_never_wins(tmp_path: Path) -> None:
+    limits = "{trials: 8, constraints: [params <= 20_000], replicate: {top: 3, seeds: [1]}}"
+    write_study(tmp_path, space="{width: [0.5, 1, 3], depth: [8, 11, 14], block: [residual]}", search=limits)
+    done = search(tmp_path)
+    assert done.returncode == 0, done.stderr
+    trials = trials_of(tmp_path)
+    states = {trial["state"] for trial in trials}
+    assert states == {"complete", "infeasible"}
+    for trial in trials:
+        point = trial["point"]
+        allowed = point["depth"] != 11 and point["width"] < 3 and not (point["width"] == 1 and point["depth"] == 14)
+        assert (trial["state"] == "complete") == allowed, trial
+        assert (trial["runs"] == []) == (not allowed)
+    causes = {trial["cause"] for trial in trials if trial["state"] == "infeasible"}
+    assert any("6n+2" in cause for cause in causes)
+    assert "not params <= 20000" in causes
+    assert all(trial["params"] <= 20_000 for trial in trials if trial["state"] == "complete")
+
+
+def test_the_front_of_two_objectives_is_replicated(tmp_path: Path) -> None:
+    both = "{trials: 6, objectives: [val_error, macs], replicate: {top: 9, seeds: [1]}}"
+    write_study(tmp_path, space="{width: [0.5, 1, 2], block: [plain, residual]}", search=both)
+    done = search(tmp_path)
+    assert done.returncode == 0, done.stderr
+    values = {t["cell"]: (t["values"]["val_error"], t["values"]["macs"]) for t in trials_of(tmp_path)}
+    front = {c for c, v in values.items() if not any(o != v and o[0] <= v[0] and o[1] <= v[1] for o in values.values())}
+    assert {cell["cell"] for cell in plan_of(tmp_path)["cells"]} == front
+    refused = search(tmp_path, "pruner=median")
+    assert refused.returncode == 1
+    assert "several objectives cannot be pruned" in refused.stderr
+
+
+def test_a_pruned_trial_stops_early_and_leaves_no_record(tmp_path: Path) -> None:
+    write_study(tmp_path, space="{recipe.lr: {low: 1.0e-5, high: 1.0, log: true}}", search="{trials: 10}")
+    eager = ["pruner=median", "pruner.n_startup_trials=2", "pruner.n_warmup_steps=0"]
+    done = search(tmp_path, "recipe.epochs=6", *eager)
+    assert done.returncode == 0, done.stderr
+    (name,) = {path.name for path in (tmp_path / "runs" / ".studies").iterdir() if path.is_dir()}
+    paths = (tmp_path / "runs" / ".studies" / name / "trials").glob("*/*/trial.json")
+    trials = [json.loads(path.read_text()) for path in paths]
+    pruned = [trial for trial in trials if trial["state"] == "pruned"]
+    assert pruned
+    for trial in pruned:
+        (run,) = trial["runs"]
+        folder = tmp_path / "runs" / run["folder"]
+        assert not (folder / "record.json").exists()
+        assert 1 <= len((folder / "curve.csv").read_text().splitlines()) - 1 < 6
+    assert Counter(trial["state"] for trial in trials)["complete"] >= 2
+
+
+def test_seeds_as_the_pruners_steps_stop_bad_cells_before_their_last_seed(tmp_path: Path) -> None:
+    wilcoxon = "{trials: 6, seeds: [0, 1, 2, 3, 4, 5], prune_by: seeds, replicate: {top: 1, seeds: [9]}}"
+    write_study(tmp_path, space="{recipe.lr: [0.1, 0.00001, 0.00002, 0.00003]}", search=wilcoxon)
+    done = search(tmp_path, "pruner=wilcoxon", "recipe.epochs=1")
+    assert done.returncode == 0, done.stderr
+    name = plan_name(tmp_path)
+    paths = (tmp_path / "runs" / ".studies" / name / "trials").glob("*/*/trial.json")
+    trials = [json.loads(path.read_text()) for path in paths]
+    pruned = [trial for trial in trials if trial["state"] == "pruned"]
+    assert any(len(trial.get("seed_values", {})) < 6 for trial in pruned)
+    assert all(len(trial["seed_values"]) == 6 for trial in trials if trial["state"] == "complete")
+
+
+def plan_name(runs: Path) -> str:
+    (name,) = {path.name for path in (runs / "runs" / ".studies").iterdir() if path.is_dir()}
+    return name
+
+
+def test_equal_tuning_gives_every_cell_the_same_trials_and_compares_the_winners(tmp_path: Path) -> None:
+    tuned = "{trials: 4, seeds: [7], replicate: {top: 1, seeds: [0, 1]}}"
+    write_study(
+        tmp_path,
+        grid="[{block: [plain, residual]}]",
+        space="{recipe.lr: {low: 0.01, high: 1.0, log: true}}",
+        search=tuned,
+    )
+    done = search(tmp_path)
+    assert done.returncode == 0, done.stderr
+    rates: dict[str, list[float]] = {}
+    for trial in trials_of(tmp_path):
+        rates.setdefault(trial["point"]["block"], []).append(trial["point"]["recipe.lr"])
+    assert rates["plain"] == rates["residual"]
+    assert len(set(rates["plain"])) == 4
+    cells = plan_of(tmp_path)["cells"]
+    assert [cell["axes"]["block"] for cell in cells] == ["plain", "residual"]
+    for cell in cells:
+        ours = [trial for trial in trials_of(tmp_path) if trial["point"]["block"] == cell["axes"]["block"]]
+        best = min(ours, key=lambda trial: trial["values"]["val_error"])
+        assert cell["axes"]["recipe.lr"] == best["point"]["recipe.lr"]
+
+
+@pytest.mark.parametrize(
+    ("space", "arguments", "says"),
+    [
+        ("{block: [plain, nosuch]}", [], "there is no block 'nosuch'; choose from"),
+        ("{nosuch: [1, 2]}", [], "nosuch"),
+        ("{depth: [8, 14]}", ["depth=8"], "every axis of the space is decided"),
+        ("{depth: [8, 14]}", ["sampler=nosuch"], "choose from"),
+        ("{depth: [8, 14]}", ["storage=sqlite:///x.db"], "SQLite hands one trial to two workers"),
+        ("{depth: {low: 14, high: 8}}", [], "low=14 is not below high=8"),
+        ("{depth: [8, 14]}", ["study.search.trials=0"], "search.trials=0 must be"),
+        ("{depth: [8, 14]}", ["data=cifar10", "data_dir=nowhere"], "data_batch_1.bin"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_a_mistake_gets_one_sentence_before_anything_trains(
+    tmp_path: Path, space: str, arguments: list[str], says: str
+) -> None:
+    write_study(tmp_path, space=space)
+    done = search(tmp_path, *arguments)
+    assert done.returncode == 1, done.stdout
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    assert says in line
+    assert not stamps(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_a_search_that_is_killed_and_typed_again_has_exactly_its_trials(tmp_path: Path, launcher: str) -> None:
+    space = "{recipe.lr: {low: 0.01, high: 1.0, log: true}, block: [plain, residual]}"
+    trained = {}
+    for name in ("whole", "broken"):
+        folder = tmp_path / name
+        write_study(folder, space=space, search="{trials: 8, replicate: {top: 2, seeds: [1, 2]}}")
+        if name == "broken":
+            for enough in (2, 5):  # trials told when it is killed
+                call = typed(folder, "recipe.epochs=4", launcher=launcher)
+                process = subprocess.Popen(
+                    call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+                )
+                while process.poll() is None and len(stamps(folder)) < enough:
+                    time.sleep(0.01)
+                assert process.poll() is None, "it was killed before its end"
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        done = search(folder, "recipe.epochs=4", launcher=launcher)
+        assert done.returncode == 0, done.stderr
+        paths = sorted((folder / "runs" / ".studies" / plan_name(folder) / "trials").glob("*/*/trial.json"))
+        trials = [json.loads(path.read_text()) for path in paths]
+        assert [trial["number"] for trial in trials] == list(range(8))
+        assert {trial["state"] for trial in trials} == {"complete"}
+        assert not list((folder / "runs").rglob("lease*.json"))
+        trained[name] = [(trial["point"], trial["values"]) for trial in trials]
+    if launcher == "basic":  # with several workers, what is known when a trial begins depends on who is faster
+        assert trained["broken"] == trained["whole"]
