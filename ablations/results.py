@@ -130,8 +130,8 @@ def _row(cell: Mapping[str, Any], swept: Sequence[str], known_axes: set[str], re
         failures=tuple(record for record in found if record["status"] == "failed"),
         metrics={metric: Spread.of([measured(record, metric) for record in runs]) for metric in METRICS},
         seconds=Spread.of([record.get("seconds") for record in runs]),
-        params=next((record["params"] for record in found if record.get("params") is not None), None),
-        macs=next((record["macs"] for record in found if record.get("macs") is not None), None),
+        params=next((item["params"] for item in [*found, cell] if item.get("params") is not None), None),
+        macs=next((item["macs"] for item in [*found, cell] if item.get("macs") is not None), None),
     )
 
 
