@@ -6,28 +6,28 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from ablations.catalog import chosen_plan
 from ablations.records import read_records
 
 
-def add_analyses(command: Callable[..., argparse.ArgumentParser], plan_of: Callable[[Any], dict[str, Any]]) -> None:
-    """Add the two commands; `plan_of` finds the plan of the study that was typed."""
+def effects(options: argparse.Namespace) -> None:
+    from ablations.effects import axis_effects, print_effects
 
-    def effects(options: argparse.Namespace) -> None:
-        from ablations.effects import axis_effects, print_effects
+    plan, (records, _) = chosen_plan(options.runs, options.study), read_records(options.runs)
+    where = choice(" ".join(options.where))
+    print_effects(axis_effects(plan, records, metric=options.metric, where=where, runs=options.runs), _console())
 
-        records, _ = read_records(options.runs)
-        where = choice(" ".join(options.where))
-        found = axis_effects(plan_of(options), records, metric=options.metric, where=where, runs=options.runs)
-        print_effects(found, _console())
 
-    def path(options: argparse.Namespace) -> None:
-        from ablations.path import ablation_path, print_path
+def path(options: argparse.Namespace) -> None:
+    from ablations.path import ablation_path, print_path
 
-        records, _ = read_records(options.runs)
-        ends = choice(options.start), choice(options.end)
-        found = ablation_path(plan_of(options), records, *ends, metric=options.metric, runs=options.runs)
-        print_path(found, _console())
+    plan, (records, _) = chosen_plan(options.runs, options.study), read_records(options.runs)
+    ends = choice(options.start), choice(options.end)
+    print_path(ablation_path(plan, records, *ends, metric=options.metric, runs=options.runs), _console())
 
+
+def add_analyses(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the two to the command line."""
     one = command(effects, "what each axis does, and each two together: analysis of variance over the seeds")
     one.add_argument("where", nargs="*", metavar="AXIS=VALUE", help="only the cells that agree, as in norm=batch")
     two = command(path, "from one cell to another, one axis at a time in the order of gain")

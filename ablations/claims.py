@@ -17,8 +17,8 @@ from typing import Any
 
 from ablations.cells import not_one, select
 from ablations.claim_form import Claim, ClaimError, check_claims, read_claim
-from ablations.next_command import more_seeds
 from ablations.evidence import MOST_SEEDS, Evidence
+from ablations.next_command import more_seeds
 from ablations.results import Plan, Record, Row, result_rows
 from ablations.signs import Exact, Ranked, Share, Shares
 from ablations.statistics import LEVEL, Difference, Effect, difference_of, holm

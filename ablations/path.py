@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.cells import not_one, select
-from ablations.next_command import again
 from ablations.metrics import Metric, read_metric
+from ablations.next_command import again
 from ablations.results import Plan, Record, Row, result_rows
 from ablations.statistics import Difference, difference_of
 
