@@ -14,6 +14,12 @@ def effects(options: argparse.Namespace) -> None:
     from ablations.effects import axis_effects, print_effects
 
     plan, (records, _) = chosen_plan(options.runs, options.study), read_records(options.runs)
+    if plan["study"].get("tunings"):
+        from ablations.importance import print_importance, search_importance
+        from ablations.space import read_search
+
+        print_importance(search_importance(plan, options.runs), read_search(plan["study"]).objectives, _console())
+        return
     where = choice(" ".join(options.where))
     print_effects(axis_effects(plan, records, metric=options.metric, where=where, runs=options.runs), _console())
 
@@ -28,7 +34,9 @@ def path(options: argparse.Namespace) -> None:
 
 def add_analyses(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the two to the command line."""
-    one = command(effects, "what each axis does, and each two together: analysis of variance over the seeds")
+    one = command(
+        effects, "what each axis does, and two together (analysis of variance); of a search, what mattered (PED-ANOVA)"
+    )
     one.add_argument("where", nargs="*", metavar="AXIS=VALUE", help="only the cells that agree, as in norm=batch")
     two = command(path, "from one cell to another, one axis at a time in the order of gain")
     two.add_argument("start", metavar="FROM", help='a cell, as in "block=plain depth=56"')

@@ -83,7 +83,8 @@ def axis_effects(
             raise ValueError(f"{metric} {what} {label}: choose another --metric, such as train_error")
     values = [[float(value) for value, _ in cell if value is not None] for cell in measured]
     known = [(row, cell) for row, cell in zip(rows, values, strict=True) if cell]
-    axes = [axis for axis in plan["swept"] if axis != BUDGET and len({_level(row, axis) for row, _ in known}) > 1]
+    aside = {BUDGET, "width"} if BUDGET in plan["swept"] else set()  # a matched width follows from the other axes
+    axes = [axis for axis in plan["swept"] if axis not in aside and len({_level(row, axis) for row, _ in known}) > 1]
     if len(known) < 2 or not axes or all(len(cell) < 2 for _, cell in known):
         raise ValueError(f"effects need two cells, and two seeds in one of them; there are {len(known)} measured cells")
     return _analyse(metric, axes, known, _notes(rows, known, axes))
