@@ -72,8 +72,8 @@ def print_importance(found: Sequence[Importance], objectives: Sequence[str], con
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for head, justify in (("tuning", "left"), ("trials", "right"), ("axis", "left"), ("importance", "right")):
-        table.add_column(head, justify=justify, no_wrap=True)
+    for head in ("tuning", "trials", "axis", "importance"):
+        table.add_column(head, justify="right" if head in ("trials", "importance") else "left", no_wrap=True)
     for one in found:
         first = [one.tuning, str(one.trials)]
         for axis, share in one.shares.items() or [(f"(needs {FEWEST} complete trials)", None)]:

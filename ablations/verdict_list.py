@@ -35,6 +35,7 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
             console.print(Text.assemble((f"{sign} " if i == 0 else "  ", colour), line))
         if verdict.command:
             console.print(Text(f"  {verdict.command}"), soft_wrap=True)
+    _print_least(verdicts, console)
 
 
 def print_list(verdicts: Sequence[Verdict], console: Console) -> None:
@@ -66,9 +67,7 @@ def print_list(verdicts: Sequence[Verdict], console: Console) -> None:
         console.print(Text.assemble((f"{sign} ", colour), f"{says} ", (note, "dim")), soft_wrap=True)
         if verdict.command:
             console.print(Text(f"  {verdict.command}"), soft_wrap=True)
-    for n in sorted({verdict.n for verdict in verdicts if verdict.p is not None}):
-        words = f"n {n}: p is one-sided, Holm over the claims; signs alone could not go below {0.5**n:.3g}."
-        console.print(Text(words, style="dim"))
+    _print_least(verdicts, console)
 
 
 def cells(verdict: Verdict) -> list[str]:
@@ -124,6 +123,16 @@ def number(verdict: Verdict, value: float) -> str:
     if verdict.adjusted is None:
         return f"{value:{sign},.0f}"
     return f"{value:{sign}.2f}" if verdict.unit or verdict.metric == "diverged" else f"{value:{sign}.3g}"
+
+
+def _print_least(verdicts: Sequence[Verdict], console: Console) -> None:
+    """How little so few seeds could show without an assumption of how they are distributed."""
+    from rich.text import Text
+
+    least = {verdict.n: verdict.least_p for verdict in verdicts if verdict.p is not None}
+    if least:
+        words = ", ".join(f"{p:.3g} with {n} seeds" for n, p in sorted(least.items()))
+        console.print(Text(f"p: one-sided, Holm over the claims; by signs alone at least {words}.", style="dim"))
 
 
 def _counts(verdicts: Sequence[Verdict]) -> str:

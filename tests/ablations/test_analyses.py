@@ -76,7 +76,7 @@ def test_verdicts_have_a_line_each(runs, capsys, monkeypatch):
     assert third.split() == ["?", "Not", "there.", "–", "–", "–", "–", "–"]
     assert any("not even 100 seeds" in note or "more seed" in note for note in notes)
     assert "no such cell in this study: block=highway" in text
-    assert "signs alone could not go below 0.125" in text
+    assert "by signs alone at least 0.125 with 3 seeds." in text
     assert all(len(line) <= 100 for line in lines[:3])
 
 
