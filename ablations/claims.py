@@ -27,6 +27,12 @@ __all__ = ["MOST_SEEDS", "ClaimError", "Verdict", "answerable", "check_claims", 
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NO_VERDICT = "supported", "contradicted", "inconclusive", "no verdict"
 
+Signs = Mapping[str, int]  # cell → +1, −1, or a multiple where a contrast names it twice
+
+
+class NothingToJudge(Exception):
+    """Why a claim gets no verdict yet."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -89,51 +95,66 @@ def answerable(claim: Mapping[str, Any], plan: Plan) -> bool:
 
 def _measure(claim: Claim, rows: Sequence[Row], runs: Path) -> tuple[Verdict, Evidence | None]:
     """The effects, or a verdict that says why there are none."""
-    metric = claim.metric
-    blank = Verdict(claim.says, claim.source, metric.text, claim.expect, NO_VERDICT)
     signed = any(len(part.terms) > 1 for part in claim.parts)
-    unit = metric.unit if signed or metric.unit != " points" else "%"
-    blank = replace(blank, published=claim.published, unit=unit, signed=signed)
+    unit = claim.metric.unit if signed or claim.metric.unit != " points" else "%"
+    blank = Verdict(claim.says, claim.source, claim.metric.text, claim.expect, NO_VERDICT, published=claim.published)
+    blank = replace(blank, unit=unit, signed=signed)
+    try:
+        cells, sums = _sums(claim, rows)
+        if claim.metric.counted:
+            return blank, Evidence(claim.parts, _counts(claim, cells, sums))
+        effects, notes, diverged = _effects(claim, cells, sums, runs)
+    except NothingToJudge as why:
+        return replace(blank, reason=str(why)), None
+    return replace(blank, diverged=diverged, reason=", ".join(filter(None, notes))), Evidence(claim.parts, effects)
+
+
+def _sums(claim: Claim, rows: Sequence[Row]) -> tuple[dict[str, Row], list[Signs]]:
+    """The cells a claim names, and for each of its parts the sign (or multiple) of each cell."""
     cells: dict[str, Row] = {}
-    sums: list[Counter[str]] = []
+    sums: list[Signs] = []
     for part in claim.parts:
         signs: Counter[str] = Counter()
         for sign, choice in part.terms:
             found = select(choice, rows)
             if len(found) != 1:
-                return replace(blank, reason=not_one(choice, found)), None
+                raise NothingToJudge(not_one(choice, found))
             cells[found[0].cell] = found[0]
             signs[found[0].cell] += sign
-        signs = Counter({cell: sign for cell, sign in signs.items() if sign})
-        if not signs:
-            same = "plus and minus are the same cell: the axis that differs is not active in it"
-            return replace(blank, reason=same), None
-        sums.append(signs)
-    if metric.counted:
-        counts = {cell: getattr(row, metric.name) for cell, row in cells.items()}
-        if None in counts.values():
-            return replace(blank, reason=f"{metric.text} has not been counted in every cell"), None
-        totals = [sum(sign * counts[cell] for cell, sign in signs.items()) for signs in sums]
-        return blank, Evidence(claim.parts, tuple(Exact((float(total),)) for total in totals))
-    values = {cell: {run["seed"]: metric.of(run, runs) for run in row.runs} for cell, row in cells.items()}
+        sums.append({cell: sign for cell, sign in signs.items() if sign})
+        if not sums[-1]:
+            raise NothingToJudge("plus and minus are the same cell: the axis that differs is not active in it")
+    return cells, sums
+
+
+def _counts(claim: Claim, cells: Mapping[str, Row], sums: Sequence[Signs]) -> tuple[Effect, ...]:
+    counts = {cell: getattr(row, claim.metric.name) for cell, row in cells.items()}
+    if None in counts.values():
+        raise NothingToJudge(f"{claim.metric.text} has not been counted in every cell")
+    return tuple(Exact((float(sum(sign * counts[cell] for cell, sign in signs.items())),)) for signs in sums)
+
+
+def _effects(
+    claim: Claim, cells: Mapping[str, Row], sums: Sequence[Signs], runs: Path
+) -> tuple[tuple[Effect, ...], list[str], int]:
+    """The effects over the seeds that all cells have, what they rest on, and how many of the runs diverged."""
+    values = {cell: {run["seed"]: claim.metric.of(run, runs) for run in row.runs} for cell, row in cells.items()}
     seeds = sorted(set.intersection(*(set(of) for of in values.values())))
     planned = max(row.planned for row in cells.values())
     if len(seeds) < 2:
-        return replace(blank, reason=f"needs at least 2 seeds, has {len(seeds)} of {planned}"), None
-    known = {cell: {s: of[s] for s in seeds} for cell, of in values.items()}
-    if any(value is None for of in known.values() for value in of.values()):
-        return replace(blank, reason=f"{metric.text} was not measured in every run"), None
-    effects = tuple(_effect(claim, signs, known, seeds) for signs in sums)
+        raise NothingToJudge(f"needs at least 2 seeds, has {len(seeds)} of {planned}")
+    if any(of[seed] is None for of in values.values() for seed in seeds):
+        raise NothingToJudge(f"{claim.metric.text} was not measured in every run")
+    effects = tuple(_effect(claim, signs, values, seeds) for signs in sums)
     diverged = sum(run["status"] == "diverged" and run["seed"] in seeds for row in cells.values() for run in row.runs)
     notes = [f"{len(seeds)} of {planned} seeds" if len(seeds) < planned else ""]
-    notes += [f"{diverged} diverged" if diverged and not metric.fraction else ""]
+    notes += [f"{diverged} diverged" if diverged and not claim.metric.fraction else ""]
     notes += ["some are infinite: signed ranks, median" if any(isinstance(e, Ranked) for e in effects) else ""]
     flat = any(isinstance(effect, Difference) and effect.sd == 0 for effect in effects)
-    notes += ["every seed differs by the same amount: sign test" if flat else ""]
-    return replace(blank, diverged=diverged, reason=", ".join(filter(None, notes))), Evidence(claim.parts, effects)
+    return effects, [*notes, "every seed differs by the same amount: sign test" if flat else ""], diverged
 
 
-def _effect(claim: Claim, signs: Counter[str], known: Mapping[str, Mapping[int, Any]], seeds: Sequence[int]) -> Effect:
+def _effect(claim: Claim, signs: Signs, known: Mapping[str, Mapping[int, Any]], seeds: Sequence[int]) -> Effect:
     """One number a seed, and the test that suits it. Infinity minus infinity is nan, which the ranks take for a tie."""
     values = tuple(float(sum(sign * known[cell][seed] for cell, sign in signs.items())) for seed in seeds)
     alone = len(signs) == 1
