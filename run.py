@@ -71,6 +71,25 @@ def check(config: DictConfig) -> Size:
     return Size(parameters(network), macs, cost=3 * macs * steps * recipe.batch_size)
 
 
+def count(config: DictConfig, what: str) -> int:
+    """The params, or the macs, of a network that is not built for more than counting.
+
+    Raises:
+        ValueError: it cannot be built.
+    """
+    import torch
+    from hydra.utils import instantiate
+
+    from lightning_modules.networks.counting import multiply_adds, parameters
+
+    with torch.device("meta"):
+        network = instantiate(config.network)
+    if what == "params":
+        return parameters(network)
+    size = instantiate(config.recipe).augment.out_size(config.data.size)
+    return multiply_adds(network, (config.data.channels, size, size))
+
+
 @lru_cache(maxsize=8)
 def training_images(source: str, folder: Path) -> int:
     """How many images a data source (as YAML) has to train on, loaded once for all the cells of a sweep."""

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ablations import commands
+from ablations.analyses import add_analyses
 
 EXAMPLES = """\
 examples:
   python -m ablations list                        which studies there are, and how far each is
   python -m ablations report headline             table, verdicts, what is missing, what to type next
   python -m ablations verdict shortcuts           only the claims and what the records say about them
+  python -m ablations effects headline            what each axis does, and two together
+  python -m ablations path headline "block=plain depth=56" "block=residual depth=20"
   python -m ablations export headline --format md for a README; csv for other programs; svg or png for the picture
   python -m ablations doctor                      records that are damaged, and why
 
@@ -68,6 +71,7 @@ def parser() -> Parser:
     command(commands.status, "how far a study is, and who trains what now")
     command(commands.report, "the whole answer: table, verdicts, gaps, what to type next")
     command(commands.verdict, "the claims of a study and what the records say about them")
+    add_analyses(command)
     export_parser = command(commands.export, "a study's results for other programs")
     export_parser.add_argument("--format", choices=("md", "csv", "svg", "png"), default="md", help="(md)")
     export_parser.add_argument("--out", type=Path, metavar="FILE", help="where to (standard output)")

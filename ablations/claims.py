@@ -1,190 +1,195 @@
-"""Judge the claims of a study: pick two cells, pair their runs by seed, and say what the difference allows to say.
+"""Judge the claims of a study: find the cells, pair their runs by seed, and say what the contrast allows to say.
 
-A claim expects the difference plus − minus to lie in a region: `> 0`, `< 0`, or `within X`, which is [−X, X]. It is
-supported when the confidence interval lies inside the region, contradicted when it lies outside, and inconclusive
-otherwise; the level of the interval is Holm-corrected over the claims of the study.
+A claim expects a contrast of cells to lie in a region (claim_form.py). It is supported when the contrast is shown to
+lie inside, by a one-sided test against each finite end of the region (two of them for an equivalence; one for each step
+of an order, all of which must hold); contradicted when it is shown to lie outside; and inconclusive otherwise. Either
+error is kept under 5% for all claims of the study together, by Holm's correction.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from ablations.results import METRICS, Plan, Record, Row, measured, result_rows
-from ablations.statistics import LEVEL, Difference, holm, paired_difference
+from ablations.cells import not_one, select
+from ablations.claim_form import Claim, ClaimError, check_claims, read_claim
+from ablations.evidence import MOST_SEEDS, Evidence
+from ablations.next_command import more_seeds
+from ablations.results import Plan, Record, Row, result_rows
+from ablations.signs import Exact, Ranked, Share, Shares
+from ablations.statistics import LEVEL, Difference, Effect, difference_of, holm
+
+__all__ = ["MOST_SEEDS", "ClaimError", "Verdict", "answerable", "check_claims", "judge"]
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NO_VERDICT = "supported", "contradicted", "inconclusive", "no verdict"
-MOST_SEEDS = 100  # beyond this many, "about how many more seeds" is of no use to anybody
-REQUIRED = ("says", "metric", "contrast", "expect")
-OPTIONAL = ("source",)
+
+Signs = Mapping[str, int]  # cell → +1, −1, or a multiple where a contrast names it twice
 
 
-class ClaimError(ValueError):
-    """A claim nobody could judge; says in one sentence what is wrong and what is allowed."""
+class NothingToJudge(Exception):
+    """Why a claim gets no verdict yet."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the records say about one claim. `p` is the smallest level at which the claim would be decided."""
+    """What the records say about one claim; p values are one-sided and those of the outcome, or of the likelier one."""
 
     says: str
     source: str
     metric: str
     expect: str
     outcome: str  # supported | contradicted | inconclusive | no verdict
-    effect: Difference | None = None
-    p: float | None = None
+    effect: Effect | None = None  # of an order, its weakest step
+    p: float | None = None  # None of counts, which leave nothing to chance
     adjusted: float | None = None  # Holm over the claims of the study
     reason: str = ""  # why there is no verdict, or what it rests on
     more_seeds: int | None = None  # of an inconclusive one: about how many would decide it; None beyond MOST_SEEDS
+    command: str = ""  # trains them
+    published: float | None = None
+    diverged: int = 0  # how many of its runs; counted, not dropped
+    unit: str = ""
+    signed: bool = True  # a difference, not one cell's own number
 
     @property
     def n(self) -> int:
         return self.effect.n if self.effect else 0
 
-
-def check_claims(study: Mapping[str, Any]) -> None:
-    """Refuse claims that could never be judged, before anything is trained for them.
-
-    Raises:
-        ClaimError: a field is missing or unknown, the metric is unknown, or `expect` or `contrast` is malformed.
-    """
-    for claim in study.get("claims") or []:
-        if not isinstance(claim, Mapping):
-            raise ClaimError(f"a claim is a mapping with {', '.join(REQUIRED)}, not {claim!r}")
-        name = f"claim {str(claim.get('says', '?'))[:40]!r}"
-        if absent := [key for key in REQUIRED if not claim.get(key)]:
-            raise ClaimError(f"{name} has no {absent[0]}; a claim has {', '.join(REQUIRED)} and may have a source")
-        if odd := [key for key in claim if key not in REQUIRED + OPTIONAL]:
-            raise ClaimError(f"{name}: unknown field {odd[0]!r}; allowed are {', '.join(REQUIRED + OPTIONAL)}")
-        if claim["metric"] not in METRICS:
-            near = difflib.get_close_matches(str(claim["metric"]), METRICS, 1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise ClaimError(f"{name}: no metric {claim['metric']!r}; {hint}allowed are {', '.join(METRICS)}")
-        try:
-            expected_region(claim["expect"])
-        except ClaimError as error:
-            raise ClaimError(f"{name}: {error}") from None
-        sides = claim["contrast"]
-        if not isinstance(sides, Mapping) or set(sides) != {"plus", "minus"}:
-            raise ClaimError(
-                f"{name}: contrast takes plus and minus, as in {{plus: {{depth: 56}}, minus: {{depth: 20}}}}"
-            )
-        for side, choice in sides.items():
-            if not isinstance(choice, Mapping) or not choice:
-                raise ClaimError(
-                    f"{name}: {side} takes axes and values, as in {{block: plain, depth: 56}}; got {choice!r}"
-                )
+    @property
+    def least_p(self) -> float:
+        """The smallest p that n seeds can give without assuming how they are distributed: that of the sign test."""
+        return 0.5**self.n
 
 
-def expected_region(expect: str) -> tuple[float, float]:
-    """The region in which the difference should lie.
-
-    Raises:
-        ClaimError: not `> number`, `< number` or `within positive number`.
-    """
-    found = re.fullmatch(r"\s*(>|<|within)\s*([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*", str(expect))
-    if not found or (found[1] == "within" and float(found[2]) <= 0):
-        raise ClaimError(f'expect is "> 0", "< 0" or "within 0.5" (any number), not {str(expect)!r}')
-    bound = float(found[2])
-    return {">": (bound, math.inf), "<": (-math.inf, bound), "within": (-bound, bound)}[found[1]]
-
-
-def judge(plan: Plan, records: Mapping[str, Record]) -> list[Verdict]:
-    """A verdict for each claim of the plan's study, in order.
+def judge(plan: Plan, records: Mapping[str, Record], *, runs: Path = Path("runs")) -> list[Verdict]:
+    """A verdict for each claim of the plan's study, in order; `runs` is where curves and diagnostics lie.
 
     Raises:
         ClaimError: as `check_claims`.
     """
-    check_claims(plan["study"])
+    claims = check_claims(plan["study"])
     rows = result_rows(plan, records)
-    measured_claims = [_measure(claim, rows) for claim in plan["study"].get("claims") or []]
-    p_values = [1.0 if verdict.p is None else verdict.p for verdict in measured_claims]  # a missing claim still counts
-    return [_decide(v, adj, p_values) for v, adj in zip(measured_claims, holm(p_values), strict=True)]
-
-
-def select(choice: Mapping[str, Any], rows: Sequence[Row]) -> list[Row]:
-    """The cells that agree with every named axis, by what is active in them or by a grid point they answer."""
-
-    def agrees(known: Mapping[str, Any]) -> bool:
-        return all(axis in known and str(known[axis]) == str(value) for axis, value in choice.items())
-
-    return [row for row in rows if any(agrees({**point, **row.axes}) for point in row.points or ({},))]
+    found = [_measure(claim, rows, runs) for claim in claims]
+    chancy = [i for i, (claim, _) in enumerate(zip(claims, found, strict=True)) if not claim.metric.counted]
+    tests = [found[i][1] for i in chancy]  # a claim that has no p yet will have one: it counts
+    inside = [1.0 if evidence is None else evidence.inside for evidence in tests]
+    outside = [1.0 if evidence is None else evidence.outside for evidence in tests]
+    adjusted = list(zip(holm(inside), holm(outside), strict=True))
+    verdicts = [_counted(verdict, evidence) for verdict, evidence in found]
+    for k, i in enumerate(chancy):
+        verdict, evidence = found[i]
+        if evidence is not None:
+            left = (sum(p >= inside[k] for p in inside), sum(p >= outside[k] for p in outside))  # Holm's multipliers
+            verdicts[i] = _decide(verdict, evidence, adjusted[k], left, plan)
+    return verdicts
 
 
 def answerable(claim: Mapping[str, Any], plan: Plan) -> bool:
-    """Whether each side of the claim is one cell of the plan."""
+    """Whether the claim names single cells of the plan."""
     rows = result_rows(plan, {})
-    return all(len(select(choice, rows)) == 1 for choice in claim["contrast"].values())
+    return all(len(select(cell, rows)) == 1 for part in read_claim(claim).parts for _, cell in part.terms)
 
 
-def _measure(claim: Mapping[str, Any], rows: Sequence[Row]) -> Verdict:
-    """The effect and its p value, or why there is none."""
-    metric = claim["metric"]
-    blank = Verdict(claim["says"], claim.get("source") or "", metric, str(claim["expect"]), NO_VERDICT)
-    sides: list[Row] = []
-    for side in ("plus", "minus"):
-        found = select(claim["contrast"][side], rows)
-        if len(found) != 1:
-            return replace(blank, reason=_not_one(claim["contrast"][side], found))
-        sides += found
-    plus, minus = sides
-    if plus.cell == minus.cell:
-        return replace(blank, reason="plus and minus are the same cell: the axis that differs is not active in it")
-    values = [{record["seed"]: measured(record, metric) for record in row.runs} for row in sides]
-    seeds = sorted(values[0].keys() & values[1].keys())
-    planned = max(plus.planned, minus.planned)
+def _measure(claim: Claim, rows: Sequence[Row], runs: Path) -> tuple[Verdict, Evidence | None]:
+    """The effects, or a verdict that says why there are none."""
+    signed = any(len(part.terms) > 1 for part in claim.parts)
+    unit = claim.metric.unit if signed or claim.metric.unit != " points" else "%"
+    blank = Verdict(claim.says, claim.source, claim.metric.text, claim.expect, NO_VERDICT, published=claim.published)
+    blank = replace(blank, unit=unit, signed=signed)
+    try:
+        cells, sums = _sums(claim, rows)
+        if claim.metric.counted:
+            return blank, Evidence(claim.parts, _counts(claim, cells, sums))
+        effects, notes, diverged = _effects(claim, cells, sums, runs)
+    except NothingToJudge as why:
+        return replace(blank, reason=str(why)), None
+    return replace(blank, diverged=diverged, reason=", ".join(filter(None, notes))), Evidence(claim.parts, effects)
+
+
+def _sums(claim: Claim, rows: Sequence[Row]) -> tuple[dict[str, Row], list[Signs]]:
+    """The cells a claim names, and for each of its parts the sign (or multiple) of each cell."""
+    cells: dict[str, Row] = {}
+    sums: list[Signs] = []
+    for part in claim.parts:
+        signs: Counter[str] = Counter()
+        for sign, choice in part.terms:
+            found = select(choice, rows)
+            if len(found) != 1:
+                raise NothingToJudge(not_one(choice, found))
+            cells[found[0].cell] = found[0]
+            signs[found[0].cell] += sign
+        sums.append({cell: sign for cell, sign in signs.items() if sign})
+        if not sums[-1]:
+            raise NothingToJudge("plus and minus are the same cell: the axis that differs is not active in it")
+    return cells, sums
+
+
+def _counts(claim: Claim, cells: Mapping[str, Row], sums: Sequence[Signs]) -> tuple[Effect, ...]:
+    counts = {cell: getattr(row, claim.metric.name) for cell, row in cells.items()}
+    if None in counts.values():
+        raise NothingToJudge(f"{claim.metric.text} has not been counted in every cell")
+    return tuple(Exact((float(sum(sign * counts[cell] for cell, sign in signs.items())),)) for signs in sums)
+
+
+def _effects(
+    claim: Claim, cells: Mapping[str, Row], sums: Sequence[Signs], runs: Path
+) -> tuple[tuple[Effect, ...], list[str], int]:
+    """The effects over the seeds that all cells have, what they rest on, and how many of the runs diverged."""
+    values = {cell: {run["seed"]: claim.metric.of(run, runs) for run in row.runs} for cell, row in cells.items()}
+    seeds = sorted(set.intersection(*(set(of) for of in values.values())))
+    planned = max(row.planned for row in cells.values())
     if len(seeds) < 2:
-        return replace(blank, reason=f"needs at least 2 seeds, has {len(seeds)} of {planned}")
-    both = [(values[0][seed], values[1][seed]) for seed in seeds]
-    pairs = [(a, b) for a, b in both if a is not None and b is not None]
-    if len(pairs) < len(seeds):
-        return replace(blank, reason=f"{metric} was not measured in every run")
-    if any(math.isinf(x) for pair in pairs for x in pair):
-        return replace(blank, reason="a run diverged, its loss is infinite: claim an error instead")
-    effect = paired_difference([a for a, _ in pairs], [b for _, b in pairs])
+        raise NothingToJudge(f"needs at least 2 seeds, has {len(seeds)} of {planned}")
+    if any(of[seed] is None for of in values.values() for seed in seeds):
+        raise NothingToJudge(f"{claim.metric.text} was not measured in every run")
+    effects = tuple(_effect(claim, signs, values, seeds) for signs in sums)
+    diverged = sum(run["status"] == "diverged" and run["seed"] in seeds for row in cells.values() for run in row.runs)
     notes = [f"{len(seeds)} of {planned} seeds" if len(seeds) < planned else ""]
-    notes += [f"{plus.diverged + minus.diverged} diverged" if plus.diverged + minus.diverged else ""]
-    notes += ["every seed differs by the same amount: sign test" if effect.sd == 0 else ""]
-    return replace(
-        blank, effect=effect, p=_p(effect, expected_region(blank.expect)), reason=", ".join(filter(None, notes))
-    )
+    notes += [f"{diverged} diverged" if diverged and not claim.metric.fraction else ""]
+    notes += ["some are infinite: signed ranks, median" if any(isinstance(e, Ranked) for e in effects) else ""]
+    flat = any(isinstance(effect, Difference) and effect.sd == 0 for effect in effects)
+    return effects, [*notes, "every seed differs by the same amount: sign test" if flat else ""], diverged
 
 
-def _p(effect: Difference, region: tuple[float, float]) -> float:
-    """The smallest level at which the interval lies wholly inside the region or wholly outside it."""
-    low, high = region
-    inside = max(effect.p_above(low) if low > -math.inf else 0.0, effect.p_below(high) if high < math.inf else 0.0)
-    outside = min(effect.p_below(low) if low > -math.inf else 1.0, effect.p_above(high) if high < math.inf else 1.0)
-    return min(1.0, 2 * min(inside, outside))
+def _effect(claim: Claim, signs: Signs, known: Mapping[str, Mapping[int, Any]], seeds: Sequence[int]) -> Effect:
+    """One number a seed, and the test that suits it. Infinity minus infinity is nan, which the ranks take for a tie."""
+    values = tuple(float(sum(sign * known[cell][seed] for cell, sign in signs.items())) for seed in seeds)
+    alone = len(signs) == 1
+    if claim.metric.fraction:
+        return Share(values) if alone else Shares(values)
+    if not all(map(math.isfinite, values)):
+        return Ranked(values, alone=alone)
+    return difference_of(values, scale=max(abs(known[cell][seed]) for cell in signs for seed in seeds))
 
 
-def _decide(verdict: Verdict, adjusted: float, p_values: Sequence[float]) -> Verdict:
-    if verdict.effect is None or verdict.p is None:
+def _counted(verdict: Verdict, evidence: Evidence | None) -> Verdict:
+    """A count lies in the region or does not."""
+    if evidence is None:
         return verdict
-    low, high = expected_region(verdict.expect)
-    if adjusted < LEVEL:
-        outcome = SUPPORTED if low < verdict.effect.mean < high else CONTRADICTED
-        return replace(verdict, outcome=outcome, adjusted=adjusted)
-    factor = sum(p >= verdict.p for p in p_values)  # Holm's multiplier at this claim's step
-    enough = (
-        n
-        for n in range(verdict.n + 1, MOST_SEEDS + 1)
-        if factor * _p(verdict.effect.with_pairs(n), (low, high)) < LEVEL
+    return replace(
+        verdict, outcome=SUPPORTED if evidence.holds else CONTRADICTED, effect=evidence.weakest, reason="exact count"
     )
-    needed = next(enough, None)
-    more = None if needed is None else needed - verdict.n
-    return replace(verdict, outcome=INCONCLUSIVE, adjusted=adjusted, more_seeds=more)
 
 
-def _not_one(choice: Mapping[str, Any], found: Sequence[Row]) -> str:
-    named = ", ".join(f"{axis}={value}" for axis, value in choice.items())
-    if not found:
-        return f"no such cell in this study: {named}"
-    axes = dict.fromkeys(axis for row in found for axis in row.axes)
-    varied = [axis for axis in axes if axis not in choice and len({str(row.axes.get(axis)) for row in found}) > 1]
-    return f"{named} matches {len(found)} cells; name also {' and '.join(varied) or 'another axis'}"
+def _decide(
+    verdict: Verdict, evidence: Evidence, adjusted: tuple[float, float], left: tuple[int, int], plan: Plan
+) -> Verdict:
+    inside, outside = evidence.inside, evidence.outside
+    verdict = replace(verdict, effect=evidence.weakest)
+    decided = min(adjusted) < LEVEL
+    towards = adjusted[0] < LEVEL if decided else evidence.holds
+    verdict = replace(verdict, p=inside if towards else outside, adjusted=adjusted[0] if towards else adjusted[1])
+    if decided:
+        return replace(verdict, outcome=SUPPORTED if towards else CONTRADICTED)
+    multiplier = left[0] if towards else left[1]
+    enough = evidence.enough(LEVEL / multiplier, inside=towards)
+    by_signs = any(isinstance(effect, Ranked | Shares) for effect in evidence.effects)
+    if by_signs and multiplier * verdict.least_p >= LEVEL:
+        never = f"{verdict.n} seeds allow no p below {multiplier * verdict.least_p:.3g}"
+        verdict = replace(verdict, reason=", ".join(filter(None, [verdict.reason, never])))
+    if enough is None:
+        return replace(verdict, outcome=INCONCLUSIVE)
+    return replace(verdict, outcome=INCONCLUSIVE, more_seeds=enough - verdict.n, command=more_seeds(plan, enough))

@@ -79,13 +79,13 @@ def report(options: argparse.Namespace) -> None:
 
 def verdict(options: argparse.Namespace) -> None:
     from ablations.claims import judge
-    from ablations.report import print_verdicts
+    from ablations.verdict_list import print_list
 
     found = chosen_plan(options.runs, options.study)
-    verdicts = judge(found, read_records(options.runs)[0])
+    verdicts = judge(found, read_records(options.runs)[0], runs=options.runs)
     if not verdicts:
         print(f"The study {found['name']} makes no claims; add some under `claims:` in its YAML.")
-    print_verdicts(verdicts, _console())
+    print_list(verdicts, _console())
 
 
 def export(options: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ablations.cells import BUDGET
 from ablations.results import Plan, Row, measured
 
 PANELS = {"train_error": "training", "test_error": "test"}
@@ -124,7 +125,8 @@ def _data(rows: Sequence[Row], axis: str) -> tuple[list[dict[str, Any]], list[di
 
 
 def _series(row: Row, axis: str) -> str:
-    others = [str(value) for name, value in row.shown.items() if name != axis and value is not None]
+    aside = {axis, "width"} if BUDGET in row.shown else {axis}  # a matched width is not what a line is about
+    others = [str(value) for name, value in row.shown.items() if name not in aside and value is not None]
     return ", ".join(others) or "all"
 
 

@@ -19,6 +19,7 @@ class Cell:
 
     Attributes:
         cost: about what one run costs, in multiply-adds; 0 where nothing is left to train.
+        params, macs: parameters, and multiply-adds of one image; None where nothing is left to train.
         accepted: records of other code that answer runs all the same, by the runs' identities.
     """
 
@@ -27,6 +28,8 @@ class Cell:
     overrides: list[str]
     runs: dict[int, Run] = field(default_factory=dict)
     cost: int = 0
+    params: int | None = None
+    macs: int | None = None
     accepted: dict[str, Record] = field(default_factory=dict)
 
     def missing(self, records: dict[str, Record]) -> list[Run]:
@@ -83,6 +86,8 @@ class Plan:
                     "points": cell.points,
                     "overrides": cell.overrides,
                     "cost": cell.cost,
+                    "params": cell.params,
+                    "macs": cell.macs,
                     "epochs": cell.run.config["recipe"].get("epochs"),
                     "runs": [cell.entry(run) for run in cell.runs.values()],
                 }

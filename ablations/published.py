@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ablations.results import Plan, Record, Row, best_row
@@ -35,11 +36,12 @@ def results_media(wandb: Any, plan: Plan, rows: Sequence[Row]) -> dict[str, Any]
     return media
 
 
-def results_summary(plan: Plan, rows: Sequence[Row], records: Mapping[str, Record]) -> dict[str, Any]:
+def results_summary(plan: Plan, rows: Sequence[Row], records: Mapping[str, Record], runs: Path) -> dict[str, Any]:
     """The verdicts, the best cell by validation, and how complete the answer is."""
     from ablations.claims import judge
 
-    verdicts = {f"verdict_{i}": f"{v.outcome}: {v.says}" for i, v in enumerate(judge(plan, records), start=1)}
+    judged = enumerate(judge(plan, records, runs=runs), start=1)
+    verdicts = {f"verdict_{i}": f"{v.outcome}: {v.says}" for i, v in judged}
     best = best_row(rows)
     chosen = {} if best is None else {"best": best.shown or best.axes, "best_val_error": best.metrics["val_error"].mean}
     return verdicts | chosen | {"runs": sum(row.n for row in rows), "planned": sum(row.planned for row in rows)}

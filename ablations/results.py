@@ -118,21 +118,28 @@ def invalid_points(plan: Plan) -> list[str]:
 def _row(cell: Mapping[str, Any], swept: Sequence[str], known_axes: set[str], records: Mapping[str, Record]) -> Row:
     found = [records[run["identity"]] for run in cell["runs"] if run["identity"] in records]
     runs = tuple(record for record in found if record["status"] != "failed")
-    point = cell["points"][0] if cell["points"] else {}
     return Row(
         cell=cell["cell"],
         axes=dict(cell["axes"]),
         points=tuple(cell["points"]),
-        shown={axis: cell["axes"].get(axis, None if axis in known_axes else point.get(axis)) for axis in swept},
+        shown={axis: _shown(cell, axis, known_axes) for axis in swept},
         runs=runs,
         planned=len(cell["runs"]),
         diverged=sum(record["status"] == "diverged" for record in runs),
         failures=tuple(record for record in found if record["status"] == "failed"),
         metrics={metric: Spread.of([measured(record, metric) for record in runs]) for metric in METRICS},
         seconds=Spread.of([record.get("seconds") for record in runs]),
-        params=next((record["params"] for record in found if record.get("params") is not None), None),
-        macs=next((record["macs"] for record in found if record.get("macs") is not None), None),
+        params=next((item["params"] for item in [*found, cell] if item.get("params") is not None), None),
+        macs=next((item["macs"] for item in [*found, cell] if item.get("macs") is not None), None),
     )
+
+
+def _shown(cell: Mapping[str, Any], axis: str, known_axes: set[str]) -> Any:
+    """An axis of a cell: its active value, or, of what is active nowhere, what its points say, all of them."""
+    if axis in cell["axes"] or axis in known_axes:
+        return cell["axes"].get(axis)
+    named = list(dict.fromkeys(point.get(axis) for point in cell["points"]))
+    return named[0] if len(named) == 1 else " = ".join(map(str, named)) or None
 
 
 def _listed(value: Any) -> list[Any]:

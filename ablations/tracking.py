@@ -133,7 +133,7 @@ class Tracker:
         about = {"label": f"{name} results", "id": f"{name}-results-{when}", "group": name, "job_type": "results"}
         with self.run(folder=runs, config=config, tags=["results"], **about) as log:
             log.media(lambda wandb: results_media(wandb, plan, rows))
-            log.summary(lambda: results_summary(plan, rows, records))
+            log.summary(lambda: results_summary(plan, rows, records, Path(runs)))
 
     def _start(self, folder: Path, about: Mapping[str, Any]) -> Any:
         """A W&B run, or None."""

@@ -53,6 +53,7 @@ def test_wandb_and_optuna_are_met_in_one_place_each() -> None:
     users = {name(path) for path in SOURCES if "wandb" in imported(path) and not name(path).startswith("tests")}
     assert users == {"ablations/tracking.py"}
     assert not {name(path) for path in SOURCES if "optuna" in imported(path) and not name(path).startswith("tests")} - {
+        "ablations/importance.py",
         "ablations/search.py",
         "ablations/storage.py",
     }

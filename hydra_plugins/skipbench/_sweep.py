@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from ablations import plan as planning
 from ablations import reuse
+from ablations.cells import BUDGET
 from ablations.claims import answerable, check_claims
 from ablations.identity import Run, digest
 from ablations.plan import Plan
@@ -24,6 +25,7 @@ from hydra_plugins.skipbench._arguments import Arguments, parse, words
 from hydra_plugins.skipbench._compose import Composer, run_of
 from hydra_plugins.skipbench._errors import as_value_error
 from hydra_plugins.skipbench._launch import launch
+from hydra_plugins.skipbench._match import Widths, budget_of, doubled
 
 
 def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, config: DictConfig) -> None:
@@ -114,6 +116,8 @@ def ask(typed: Arguments, config: DictConfig) -> Question:
     name = f"{study['name']}-{digest(adhoc)[:6]}" if adhoc else study["name"]
     if adhoc:
         study["grid"] = points
+    if budget_of(study):
+        points, swept = doubled(points), [*swept, BUDGET, "width"]
     if set(typed.swept) - {"seed"}:
         study["question"] = f"A grid of your own: {command()}"
     return Question(study | {"name": name, "seeds": seeds}, points, seeds, swept)
@@ -122,13 +126,23 @@ def ask(typed: Arguments, config: DictConfig) -> Question:
 def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
     """The plan of a question."""
 
+    study = question.study
+
+    def counted(point: Point) -> tuple[int, float]:
+        from run import count
+
+        with as_value_error():
+            made = composer(words(point) + typed.rest)
+            return count(made, study["match"]), made.width
+
+    bare = Widths(question.whole_points, counted)
+
     def compose(point: Point) -> tuple[Run, list[str]]:
-        overrides = words(point) + typed.rest
+        overrides = words(bare(point)) + typed.rest
         with as_value_error():
             made = composer(overrides)
             return run_of(made, made.hydra), overrides
 
-    study = question.study
     cells, invalid = planning.make_cells(question.whole_points, question.seeds, compose)
     plan = Plan(study["name"], study, question.swept, command(), cells, invalid)
     if set(typed.swept) - {"seed"}:  # another grid: the study's claims are kept where it can still answer them
@@ -170,7 +184,7 @@ def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None
     for cell in left:
         try:
             with as_value_error():
-                cell.cost = check(composer(cell.overrides)).cost
+                cell.params, cell.macs, cell.cost = check(composer(cell.overrides))
         except ValueError as error:
             plan.invalid += [(point, str(error)) for point in cell.points]
             plan.cells.remove(cell)

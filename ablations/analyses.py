@@ -1,0 +1,66 @@
+"""`python -m ablations effects` and `path`: what a study's records say beyond its claims."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from ablations.catalog import chosen_plan
+from ablations.records import read_records
+
+
+def effects(options: argparse.Namespace) -> None:
+    from ablations.effects import axis_effects, print_effects
+
+    plan, (records, _) = chosen_plan(options.runs, options.study), read_records(options.runs)
+    if plan["study"].get("tunings"):
+        from ablations.importance import print_importance, search_importance
+        from ablations.space import read_search
+
+        print_importance(search_importance(plan, options.runs), read_search(plan["study"]).objectives, _console())
+        return
+    where = choice(" ".join(options.where))
+    print_effects(axis_effects(plan, records, metric=options.metric, where=where, runs=options.runs), _console())
+
+
+def path(options: argparse.Namespace) -> None:
+    from ablations.path import ablation_path, print_path
+
+    plan, (records, _) = chosen_plan(options.runs, options.study), read_records(options.runs)
+    ends = choice(options.start), choice(options.end)
+    print_path(ablation_path(plan, records, *ends, metric=options.metric, runs=options.runs), _console())
+
+
+def add_analyses(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the two to the command line."""
+    one = command(
+        effects, "what each axis does, and two together (analysis of variance); of a search, what mattered (PED-ANOVA)"
+    )
+    one.add_argument("where", nargs="*", metavar="AXIS=VALUE", help="only the cells that agree, as in norm=batch")
+    two = command(path, "from one cell to another, one axis at a time in the order of gain")
+    two.add_argument("start", metavar="FROM", help='a cell, as in "block=plain depth=56"')
+    two.add_argument("end", metavar="TO", help='a cell, as in "block=residual depth=56"')
+    for each in (one, two):
+        each.add_argument("--metric", default="test_error", help="(test_error); what a claim may be about")
+
+
+def choice(words: str) -> dict[str, Any]:
+    """`block=plain depth=56` as axes and values.
+
+    Raises:
+        ValueError: a word is not axis=value.
+    """
+    import yaml
+
+    pairs = [word.partition("=") for word in words.split()]
+    for axis, equals, value in pairs:
+        if not (axis and equals and value):
+            raise ValueError(f"{axis + equals + value!r} is not AXIS=VALUE, as in block=plain")
+    return {axis: yaml.safe_load(value) for axis, _, value in pairs}
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False)

@@ -1,0 +1,34 @@
+"""Find the cells of a study by what is chosen in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ablations.results import Row
+
+BUDGET, RAW, MATCHED = "budget", "raw", "matched"  # of a study with `match:`, as its grid points say
+
+
+def select(choice: Mapping[str, Any], rows: Sequence[Row]) -> list[Row]:
+    """The cells that agree with every named axis, by what is active in them or by a grid point they answer.
+
+    Where a study has its cells twice, raw and with matched budgets, the raw ones are meant unless `budget` says else.
+    """
+    if BUDGET not in choice and any(BUDGET in point for row in rows for point in row.points):
+        choice = {BUDGET: RAW, **choice}
+
+    def agrees(known: Mapping[str, Any]) -> bool:
+        return all(axis in known and str(known[axis]) == str(value) for axis, value in choice.items())
+
+    return [row for row in rows if any(agrees({**point, **row.axes}) for point in row.points or ({},))]
+
+
+def not_one(choice: Mapping[str, Any], found: Sequence[Row]) -> str:
+    """Why `choice`, which found none or several cells, names no single one."""
+    named = ", ".join(f"{axis}={value}" for axis, value in choice.items())
+    if not found:
+        return f"no such cell in this study: {named}"
+    axes = dict.fromkeys(axis for row in found for axis in row.axes)
+    varied = [axis for axis in axes if axis not in choice and len({str(row.axes.get(axis)) for row in found}) > 1]
+    return f"{named} matches {len(found)} cells; name also {' and '.join(varied) or 'another axis'}"

@@ -1,0 +1,151 @@
+"""What a claim can be about: a number of a run, read from its record, its curve or its diagnostics.
+
+    train_error                        at the end; also train_loss, val_error, val_loss, test_error, test_loss
+    train_error@best, train_error@5    the lowest of all epochs; at epoch 5; not of test, which is measured once
+    epochs until train_error <= 5      the first epoch that reaches a level; infinite where none does
+    diverged                           a fraction over the seeds: 1 for a run that diverged, 0 for one that did not
+    params, macs                       counts (multiply-adds of one image): equal for all seeds, known without training
+    seconds, epochs, images_per_second
+    diagnostics.gradient_ratio[@5]     a column of the run's diagnostics.csv, at the last epoch or at epoch 5
+
+A diverged run counts: its errors as measured (the last ones, where it ended before the epoch asked for), its losses as
+infinite from the epoch at which they were.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablations.results import METRICS, Record, measured
+
+COUNTS = ("params", "macs")
+TIMES = ("seconds", "epochs", "images_per_second")
+FRACTION = "diverged"
+NAMES = (*METRICS, *COUNTS, *TIMES, FRACTION)
+FORMS = f"{', '.join(NAMES)}, train_error@best, train_error@5, epochs until train_error <= 5, diagnostics.NAME[@5]"
+CURVE, DIAGNOSTICS = "curve.csv", "diagnostics.csv"
+
+
+class MetricError(ValueError):
+    """A metric nobody records; says in one sentence what is allowed, and the nearest."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as written, and what it needs to be read.
+
+    Attributes:
+        text: as written.
+        name: the column.
+        epoch: None at the end, 0 for the best of all, otherwise the epoch.
+        level: for `epochs until`, the comparison and the level.
+        diagnostic: a column of diagnostics.csv.
+    """
+
+    text: str
+    name: str
+    epoch: int | None = None
+    level: tuple[str, float] | None = None
+    diagnostic: bool = False
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is the same for all seeds, and known without training."""
+        return self.text in COUNTS
+
+    @property
+    def fraction(self) -> bool:
+        """Whether it is a share of the seeds."""
+        return self.text == FRACTION
+
+    @property
+    def unit(self) -> str:
+        """What its differences are counted in, with a space before it, or nothing."""
+        if self.level:
+            return " epochs"
+        return {"seconds": " s", "epochs": " epochs"}.get(self.name, " points" if self.name.endswith("_error") else "")
+
+    def of(self, record: Record, runs: Path) -> float | None:
+        """The run's value; None where it was not measured. `runs` is where the run's folder lies."""
+        folder = runs / str(record["folder"])
+        if self.diagnostic:
+            return _at(_rows(folder / DIAGNOSTICS), self.name, self.epoch, diverged=record["status"] == "diverged")
+        if self.level:
+            return _reached(_rows(folder / CURVE), self.name, self.level)
+        if self.epoch is not None:
+            return self._along(_rows(folder / CURVE), record)
+        if self.fraction:
+            return float(record["status"] == "diverged")
+        return measured(record, self.name) if self.name in METRICS else record.get(self.name)
+
+    def _along(self, rows: Sequence[dict[str, float]], record: Record) -> float | None:
+        if self.epoch == 0:
+            return min((row[self.name] for row in rows if math.isfinite(row.get(self.name, math.nan))), default=None)
+        found = next((row for row in rows if row["epoch"] == self.epoch and self.name in row), None)
+        if found is None:
+            return measured(record, self.name) if record["status"] == "diverged" else None
+        return found[self.name] if math.isfinite(found[self.name]) else math.inf
+
+
+def read_metric(text: object) -> Metric:
+    """The metric that `text` names.
+
+    Raises:
+        MetricError: there is no such metric.
+    """
+    words = str(text).strip()
+    if found := re.fullmatch(r"epochs until (\w+) *(<=|<) *([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)", words):
+        return Metric(words, _along_curve(found[1], words), level=(found[2], float(found[3])))
+    name, mark, when = words.partition("@")
+    if mark and not re.fullmatch(r"best|[1-9][0-9]*", when):
+        raise MetricError(f"{words!r}: after @ comes best or an epoch from 1, as in train_error@best or train_error@5")
+    epoch = None if not mark else 0 if when == "best" else int(when)
+    if re.fullmatch(r"diagnostics\.[^\s@]+", name):
+        if epoch == 0:
+            raise MetricError(f"{words!r}: no diagnostic is best when lowest; give an epoch, as in {name}@5, or none")
+        return Metric(words, name.partition(".")[2], epoch, diagnostic=True)
+    if mark:
+        return Metric(words, _along_curve(name, words), epoch)
+    if name not in NAMES:
+        near = difflib.get_close_matches(name, NAMES, 1)
+        raise MetricError(f"no metric {words!r}; {f'did you mean {near[0]}? ' if near else ''}allowed are {FORMS}")
+    return Metric(words, name)
+
+
+def _along_curve(name: str, words: str) -> str:
+    """A column of the curve."""
+    along = [metric for metric in METRICS if not metric.startswith("test")]
+    if name.startswith("test_"):
+        raise MetricError(f"{words!r}: the test set is measured once, at the end; along the epochs take val_error")
+    if name not in along:
+        near = difflib.get_close_matches(name, along, 1, 0)
+        raise MetricError(f"{words!r}: did you mean {near[0]}? along the epochs there are {', '.join(along)}")
+    return name
+
+
+def _rows(path: Path) -> list[dict[str, float]]:
+    """The rows of a file of numbers; what is empty is left out; no file, no rows."""
+    if not path.exists():
+        return []
+    with open(path, encoding="utf-8", newline="") as file:
+        return [{key: float(value) for key, value in row.items() if key and value} for row in csv.DictReader(file)]
+
+
+def _at(rows: Sequence[dict[str, float]], name: str, epoch: int | None, *, diverged: bool) -> float | None:
+    """A column at an epoch, or at the last; of a diverged run the last at most; infinite where it is no number."""
+    known = [row for row in rows if name in row and (epoch is None or row["epoch"] <= epoch)]
+    if not known or (epoch is not None and known[-1]["epoch"] < epoch and not diverged):
+        return None
+    return known[-1][name] if math.isfinite(known[-1][name]) else math.inf
+
+
+def _reached(rows: Sequence[dict[str, float]], name: str, level: tuple[str, float]) -> float | None:
+    known = [row for row in rows if name in row]
+    reaches: Callable[[float], bool] = (lambda x: x < level[1]) if level[0] == "<" else (lambda x: x <= level[1])
+    return next((row["epoch"] for row in known if reaches(row[name])), math.inf) if known else None

@@ -1,0 +1,33 @@
+"""What to type next, as a shell takes it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+
+from ablations.results import Plan
+
+
+def again(plan: Plan) -> str:
+    """The command that trains what the plan misses: quoted, and without `plan=true`."""
+    command = plan.get("command") or f"python run.py -m study={plan['name']}"
+    words = command.split() if re.search("[()]", command) and not re.search("['\"]", command) else [command]
+    quoted = shlex.join(words) if len(words) > 1 else command
+    return re.sub(r"\splan=true\b", "", quoted)
+
+
+def with_seeds(command: str, seeds: Sequence[int]) -> str:
+    """The command with these seeds in place of its own."""
+    plain = re.sub(r"\s(?:'seed=[^']*'|\"seed=[^\"]*\"|seed=\S+)", "", command)
+    listed = f"range({len(seeds)})" if list(seeds) == list(range(len(seeds))) else ",".join(map(str, seeds))
+    return f"{plain} {shlex.quote(f'seed={listed}')}"
+
+
+def more_seeds(plan: Plan, total: int) -> str:
+    """The command that trains `total` seeds of every cell: those there are, and the next numbers."""
+    seeds = sorted({run["seed"] for cell in plan["cells"] for run in cell["runs"]})
+    if total <= len(seeds):
+        return again(plan)
+    fresh = (seed for seed in range(total + len(seeds)) if seed not in seeds)
+    return with_seeds(again(plan), sorted([*seeds, *(next(fresh) for _ in range(total - len(seeds)))]))
