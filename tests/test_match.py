@@ -63,6 +63,7 @@ def test_what_cannot_be_matched_is_refused(study, words):
         budget_of(study)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", ["params", "macs"])
 def test_a_plan_has_matched_cells_beside_the_raw_ones(tmp_path, budget):
     asked = [f"+study.match={budget}", "block=residual,highway", "shortcut=A,C", "depth=8", "seed=0", "plan=true"]
