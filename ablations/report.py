@@ -108,6 +108,9 @@ def print_next(plan: Plan, rows: Sequence[Row], console: Console, *, runs: Path,
         lines.append(("more seeds", more_seeds(plan, 5 if seeds <= 3 else 2 * seeds)))
     lines.append(("this page again", f"python -m ablations report {name}{where}"))
     lines.append(("for a README", f"python -m ablations export {name} --format md{where}"))
+    if plan["study"].get("tunings"):
+        lines.append(("what mattered", f"python -m ablations effects {name}{where}"))
+        lines.append(("its picture", f"python -m ablations export {name} --format png --out {name}.png{where}"))
     if sync:
         lines.append(("upload to W&B", sync))
     console.print()

@@ -23,7 +23,7 @@ from ablations.records import plan_path, read_record, usable, write_json
 from ablations.space import Choice, Search, read_search
 from ablations.status import TrialWatch
 from ablations.study import Point, StudyError
-from ablations.trials import best, read_trials, trial_folder
+from ablations.trials import best, read_trials, trial_folder, tunings_folder
 from hydra_plugins.skipbench._arguments import Arguments, words
 from hydra_plugins.skipbench._compose import Composer, plain_tree, run_of
 from hydra_plugins.skipbench._display import watched
@@ -107,9 +107,12 @@ class Searching:
         size = f"up to {self.search.size:,.0f} points" if self.search.size < float("inf") else "a continuous space"
         tunings = f"{len(self.points)} tunings × " if len(self.points) > 1 else ""
         limits = "".join(f", {limit}" for limit in self.search.constraints)
+        folder = tunings_folder(self.runs, self.study["name"])
+        other = {path.name for path in folder.glob("*")} - set(self.points)
+        older = "; an earlier search, of other code, space, sampler or pruner, is kept beside it" if other else ""
         return (
             f"{tunings}{self.search.trials} trials in {size}: {max(0, wanted - done)} to go, {done} done; "
-            f"minimises {' and '.join(self.search.objectives)}{limits}"
+            f"minimises {' and '.join(self.search.objectives)}{limits}{older}"
         )
 
     def carry_out(self, rest: list[str], *, context: HydraContext, main: TaskFunction, console: Console) -> None:
