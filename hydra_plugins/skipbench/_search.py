@@ -82,18 +82,35 @@ class Searching:
         Raises:
             ValueError: a choice or an axis of the space does not exist.
         """
-        needs: dict[str, set[str]] = {axis: set() for axis in self.search.space}
+        space = self.search.space
+        needs: dict[str, set[str]] = {axis: {axis.partition(".")[0]} & ({*space} - {axis}) for axis in space}
         code: dict[str, str] = {}
-        for axis, options in self.search.space.items():
-            for value in options.values if isinstance(options, Choice) else (options.low,):
-                with as_value_error():
-                    config = self.composer(words({**point, axis: value}) + self.rest)
-                    code |= run_of(config, config.hydra).code
+        refused: dict[str, ValueError] = {}
+        built: set[str] = set()
+        for axis, values in {axis: _ends(options) for axis, options in space.items()}.items():
+            for chosen in self.choices(axis, values):
+                try:
+                    with as_value_error():
+                        config = self.composer(words({**point, **chosen}) + self.rest)
+                        code |= run_of(config, config.hydra).code
+                except ValueError as error:
+                    refused.setdefault(axis, error)
+                    if not needs[axis]:
+                        raise
+                    continue
+                built.add(axis)
                 named = set(REFERENCE.findall(json.dumps(plain_tree(config).get(axis), default=str)))
-                for other in self.search.space:
-                    if other != axis and (other in named or other.partition(".")[0] in {*named, axis}):
-                        needs[other].add(axis)
+                for other in named & {*space} - {axis}:
+                    needs[other].add(axis)
+        for axis in refused.keys() - built:
+            raise refused[axis]
         return list(TopologicalSorter(needs).static_order()), code
+
+    def choices(self, axis: str, values: list[Any]) -> list[Point]:
+        """An axis with each of its values; an option (`block.coupled`) with each choice of what it is an option of."""
+        group = axis.partition(".")[0]
+        hosts = self.search.space.get(group) if group != axis else None
+        return [{**({group: host} if hosts else {}), axis: value} for value in values for host in _ends(hosts)]
 
     def plan(self, cells: Plan | None = None) -> dict[str, Any]:
         """What is published before there are winners."""
@@ -181,6 +198,11 @@ class Searching:
             trials, _ = read_trials(self.runs, self.study["name"], [name])
             found += [trial["point"] for trial in best(trials, self.search.objectives, self.search.top)]
         return found
+
+
+def _ends(options: Any) -> list[Any]:
+    """Values to try: all that a choice has, the lower end of a range; one that is not used, of nothing."""
+    return [None] if options is None else list(options.values) if isinstance(options, Choice) else [options.low]
 
 
 def _name(point: Point, axes: list[str]) -> str:

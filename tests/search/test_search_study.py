@@ -181,6 +181,7 @@ def test_equal_tuning_gives_every_cell_the_same_trials_and_compares_the_winners(
     [
         ("{block: [plain, nosuch]}", [], "there is no block 'nosuch'; choose from"),
         ("{nosuch: [1, 2]}", [], "nosuch"),
+        ("{block: [plain, highway], block.cuopled: [true, false]}", [], "cuopled"),
         ("{depth: [8, 14]}", ["depth=8"], "every axis of the space is decided"),
         ("{depth: [8, 14]}", ["sampler=nosuch"], "choose from"),
         ("{depth: [8, 14]}", ["storage=sqlite:///x.db"], "SQLite hands one trial to two workers"),
