@@ -70,7 +70,8 @@ def plan(options: argparse.Namespace) -> None:
         for point in same:
             console.print(f"         = {_words(point, found['swept'])} (the same cell)", style="dim", markup=False)
     for item in found["invalid"]:
-        console.print(f"  [red]  no [/]  {_words(item['point'], found['swept'])}: {escape(item['reason'])}")
+        why = escape(f"{_words(item['point'], found['swept'])}: {item['reason']}")
+        console.print(f"  [red]  no [/]  {why}")
 
 
 def status(options: argparse.Namespace) -> None:
