@@ -15,8 +15,8 @@ from tests.proofs.sweeps import finish, planned, results, start, table, until
 
 EPOCHS, RUNS = 16, 16
 ASKED = ("block=plain,residual", "depth=8", "seed=range(8)", f"recipe.epochs={EPOCHS}", "hydra.launcher.n_jobs=2")
-KILLS = ["start"] * 8 + ["training"] * 6 + ["recording"] * 6
-STARTING = 8.0  # seconds in which a sweep composes, checks, starts its workers, claims its first runs
+KILLS = ["start"] * 10 + ["training"] * 5 + ["recording"] * 5
+STARTING = 7.0  # seconds in which a sweep composes, checks, starts its workers, claims its first runs
 
 
 def epochs(folder: Path) -> int:
