@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 
 from ablations import journal
-from ablations.files import OtherSchema, RecordError, printable
+from ablations.files import OtherSchema, RecordError, printable, read_json
 from ablations.lease import EXPIRES, expired, held, leases
-from ablations.records import STUDIES, Record, plan_path, read_plan, read_record, read_records, record_paths
+from ablations.records import STUDIES, Record, read_plan, read_record, read_records, record_paths
 from ablations.status import read_curve
+from ablations.trials import read_trial
 
 QUARANTINE = ".quarantine"
 PART = re.compile(r"\.[\w.]+\.(?:\d+(?:\.[0-9a-f]+)?|part)")  # of a file in writing, or of a look at the clock
@@ -87,6 +88,8 @@ def _folder(runs: Path, folder: Path) -> Iterator[Finding]:
     if held(folder):  # what is being written looks damaged to a reader
         return
     yield from _leftovers(runs, folder, names)
+    if "attempts.json" in names:
+        yield from _readable(runs, folder / "attempts.json", "the deaths of its workers are counted anew")
     if "curve.csv" in names:
         try:
             read_curve(folder / "curve.csv")
@@ -99,19 +102,24 @@ def _folder(runs: Path, folder: Path) -> Iterator[Finding]:
 
 
 def _record(runs: Path, path: Path) -> Iterator[Finding]:
+    found = list(_readable(runs, path, "the next sweep that asks trains the run again", read_record))
+    yield from found
+    if found:
+        return
+    provenance = read_record(path).get("provenance") or {}
+    ahead = max(_ahead(provenance.get(word)) for word in ("started", "finished"))
+    if ahead > OFF:
+        says = f"{path}: finished {ahead / 60:.0f} minutes in the future; a clock was off"
+        yield Finding(says, "nothing to do: no number depends on it", matters=False)
+
+
+def _readable(runs: Path, path: Path, then: str, read: Callable[[Path], object] = read_json) -> Iterator[Finding]:
     try:
-        record = read_record(path)
+        read(path)
     except OtherSchema as error:
         yield Finding(str(error), "nothing to do: the version that wrote it reads it")
     except RecordError as error:
-        yield _out(runs, path, str(error), "the next sweep that asks trains the run again")
-    else:
-        for word in ("started", "finished"):
-            ahead = _ahead((record.get("provenance") or {}).get(word))
-            if ahead > OFF:
-                says = f"{path}: {word} {ahead / 60:.0f} minutes in the future; a clock was off"
-                yield Finding(says, "nothing to do: no number depends on it", matters=False)
-                return
+        yield _out(runs, path, str(error), then)
 
 
 def _leases(runs: Path, folder: Path) -> Iterator[Finding]:
@@ -147,11 +155,14 @@ def _study(runs: Path, folder: Path) -> Iterator[Finding]:
         return
     yield from _leftovers(runs, folder, names, age=EXPIRES)
     if "plan.json" in names:
-        try:
-            read_plan(runs, folder.name)
-        except RecordError as error:
-            again = "the sweep of that study, typed again, writes it anew"
-            yield _out(runs, plan_path(runs, folder.name), str(error), again)
+        again = "the sweep of that study, typed again, writes it anew"
+        yield from _readable(runs, folder / "plan.json", again, lambda path: read_plan(runs, path.parent.name))
+    for trial in sorted(folder.glob("trials/*/*")):
+        yield from _leases(runs, trial)
+        if trial.is_dir() and not held(trial):
+            yield from _leftovers(runs, trial, sorted(os.listdir(trial)))
+            if (trial / "trial.json").exists():
+                yield from _readable(runs, trial / "trial.json", "Optuna still has what it was told", read_trial)
     for lock in journal.stale_locks(folder):
         yield _out(runs, lock, f"{lock}: the lock of a process that was killed", "the journal can be written again")
     if journal.NAME in names and (damage := journal.damage(folder / journal.NAME)):

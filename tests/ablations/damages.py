@@ -121,6 +121,16 @@ def in_the_journal(tail: bytes) -> Callable[[Path], None]:
     return damage
 
 
+def in_a_trial(name: str, content: str, age: float = 0.0) -> Callable[[Path], None]:
+    def damage(runs: Path) -> None:
+        path = runs / ".studies" / "headline" / "trials" / "all" / "0003" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
+        os.utime(path, (time.time() - age, time.time() - age))
+
+    return damage
+
+
 def old_lock(runs: Path) -> None:
     path = runs / ".studies" / "headline" / "journal.log.lock"
     path.touch()
@@ -150,6 +160,11 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
         instead_of_the_record(os.mkdir),
         "cannot be read",
     ),
+    "garbage count of deaths": (text(b"3", "attempts.json"), "holds a int, not an object"),
+    "torn trial": (in_a_trial("trial.json", '{"schema": 1, "tun'), "damaged, not whole JSON"),
+    "trial of no state": (in_a_trial("trial.json", '{"schema": 1}'), "has no tuning"),
+    "part of a trial": (in_a_trial(".trial.json.12.abcdef", "{"), "part of a file whose writer was killed"),
+    "lease of a dead trial": (in_a_trial("lease.json", "{}", age=AN_HOUR), "sent no sign"),
     "garbage curve": (text(b"epoch,loss\n1,\xff\x00", "curve.csv"), "no table of numbers"),
     "torn curve": (text(b"epoch,train_error\n1,80\n2,7\n3", "curve.csv"), "no table of numbers"),
     "empty checkpoint": (checkpoint(b""), "no whole checkpoint"),
