@@ -15,6 +15,7 @@ import pytest
 
 from ablations.__main__ import main
 from ablations.files import write_json
+from ablations.lease import claim
 from ablations.records import plan_path, read_records
 from tests.ablations.conftest import make_plan, make_records
 from tests.ablations.damages import DAMAGES, changed, in_the_journal, lease, one, text
@@ -130,7 +131,12 @@ def test_a_journal_being_written_is_left_in_peace(runs: Path, capsys: pytest.Cap
     assert doctor(capsys, runs, "--repair")[0] == 0
 
 
-def test_a_folder_that_cannot_be_read_is_named(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_cannot_be_read_is_named(
+    runs: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    main(["report", "headline", "--runs", str(runs)])
+    main(["export", "headline", "--runs", str(runs)])
+    capsys.readouterr()
     assert doctor(capsys, runs) == (0, [])
     with tempfile.TemporaryDirectory() as place, somebody_else(Path(place), runs) as open_runs:
         locked = one(open_runs)
@@ -139,6 +145,12 @@ def test_a_folder_that_cannot_be_read_is_named(runs: Path, capsys: pytest.Captur
         assert (status, len(read_records(open_runs)[0])) == (1, 17)
         assert f"{locked}: cannot be read (Permission denied)" in finding
         assert f"{locked}: cannot be read (Permission denied)" in read_records(open_runs)[1]
+        for command in ("report", "status", "plan", "verdict", "export"):
+            assert main([command, "headline", "--runs", str(open_runs)]) == 0, command
+        with claim(locked) as ours:
+            assert not ours, "a worker leaves it out and goes on"
+        assert f"{locked} cannot be used (Permission denied); its run is left out" in caplog.text
+        capsys.readouterr()
         assert doctor(capsys, open_runs, "--repair")[0] == 0
         assert len(read_records(open_runs)[0]) == 18
 

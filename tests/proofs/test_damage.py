@@ -62,7 +62,7 @@ def test_a_sweep_over_damaged_and_hostile_files(tmp_path: Path) -> None:
         (runs / place / "record.json").write_text(text)
     (runs / "far").mkdir()
     (runs / "far" / "record.json").write_text(json.dumps(stranger(bait)))
-    plan_path(runs, "torn").parent.mkdir()
+    plan_path(runs, "torn").parent.mkdir(parents=True)
     plan_path(runs, "torn").write_text('{"schema"')
 
     said = finish(runs, *ASKED, SEEDS)
