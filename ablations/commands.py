@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ablations.catalog import STUDIES, chosen_plan, written_studies
+from ablations.files import printable
 from ablations.records import Record, RecordError, plans, read_plan, read_records
 
 
@@ -157,7 +158,7 @@ def doctor(options: argparse.Namespace) -> int:
                 except OSError as error:
                     words = f"{finding.says}; not repaired ({error})"
         left += sign == "!"
-        console.print(f"{sign} {words}", markup=False, soft_wrap=True)
+        console.print(printable(f"{sign} {words}"), markup=False, soft_wrap=True)
     records, _ = read_records(options.runs)
     damaged = f"{left} damaged" if left else "nothing damaged" + (", all repaired" if options.repair and found else "")
     console.print(f"{len(records)} good records in {options.runs}/, {damaged}.", markup=False, soft_wrap=True)

@@ -61,6 +61,18 @@ def test_words_are_shown_and_never_obeyed(
             assert evil in text, "as it was written"
 
 
+def test_a_name_of_a_folder_steers_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(tmp_path, "x")
+    for name in ("\x1b[2Jevil", "[red]"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "record.json").write_text("{")
+        (tmp_path / name / "last.ckpt").touch()
+    for words in (["list"], ["doctor"], *([command, "headline"] for command in COMMANDS)):
+        assert "\x1b" not in said(capsys, tmp_path, *words), words
+    assert "[red]/last.ckpt: no whole checkpoint" in said(capsys, tmp_path, "doctor", "--repair")
+    assert "nothing damaged" in said(capsys, tmp_path, "doctor")
+
+
 def test_markdown_and_pictures_hold_no_page_of_a_stranger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     put(tmp_path, PAGE)
     table = said(capsys, tmp_path, "export", "headline")
