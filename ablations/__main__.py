@@ -1,4 +1,4 @@
-"""`python -m ablations`: read-only work on what the runs left behind; starts in well under a second."""
+"""`python -m ablations`: work on what the runs left behind; starts in well under a second."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ examples:
   python -m ablations effects headline            what each axis does, and two together
   python -m ablations path headline "block=plain depth=56" "block=residual depth=20"
   python -m ablations export headline --format md for a README; csv for other programs; svg or png for the picture
-  python -m ablations doctor                      records that are damaged, and why
+  python -m ablations doctor                      what is damaged, and why; --repair mends it or moves it aside
 
-Nothing in here trains or changes a record; `python run.py -m study=NAME` trains."""
+Nothing in here trains or changes a number; `python run.py -m study=NAME` trains."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -75,7 +75,8 @@ def parser() -> Parser:
     export_parser = command(commands.export, "a study's results for other programs")
     export_parser.add_argument("--format", choices=("md", "csv", "svg", "png"), default="md", help="(md)")
     export_parser.add_argument("--out", type=Path, metavar="FILE", help="where to (standard output)")
-    command(commands.doctor, "name damaged records and say what is wrong with them", study=False)
+    doctor = command(commands.doctor, "name what is damaged, and mend it if asked to", study=False)
+    doctor.add_argument("--repair", action="store_true", help="mend it, or move it to .quarantine; deletes nothing")
     return top
 
 

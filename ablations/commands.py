@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ablations.catalog import STUDIES, chosen_plan, written_studies
-from ablations.records import plans, read_plan, read_records
+from ablations.files import printable
+from ablations.records import Record, RecordError, plans, read_plan, read_records
 
 
 def list_(options: argparse.Namespace) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
-    records, _ = read_records(options.runs)
+    records, problems = read_records(options.runs)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for head in ("study", "cells", "runs", "question"):
         table.add_column(head, justify="right" if head in ("cells", "runs") else "left", no_wrap=head != "question")
     named = plans(options.runs)
+    damaged = []
     for name in named:
-        found = read_plan(options.runs, name)
+        try:
+            found = read_plan(options.runs, name)
+        except RecordError as error:
+            damaged.append(str(error))
+            continue
         wanted = [run["identity"] for cell in found["cells"] for run in cell["runs"]]
         done = sum(key in records and records[key]["status"] != "failed" for key in wanted)
-        table.add_row(name, str(len(found["cells"])), f"{done}/{len(wanted)}", found["study"].get("question") or "")
+        question = escape(found["study"].get("question") or "")
+        table.add_row(escape(name), str(len(found["cells"])), f"{done}/{len(wanted)}", question)
     unread = []
     for name, question in sorted(written_studies().items()):
         if name in named:
@@ -30,12 +40,16 @@ def list_(options: argparse.Namespace) -> None:
         if question is None:
             unread.append(name)
         else:
-            table.add_row(name, "–", "–", question, style="dim")
+            table.add_row(escape(name), "–", "–", escape(question), style="dim")
     console = _console()
     if table.row_count:
         console.print(table)
     else:
-        console.print(f"No studies in {STUDIES} and none in {options.runs}.")
+        console.print(f"No studies in {STUDIES} and none in {options.runs}.", markup=False)
+    for sentence in [*damaged, *problems[:1]]:
+        console.print(f"! {sentence}", markup=False, soft_wrap=True)
+    if len(problems) > 1:
+        console.print(f"! and {len(problems) - 1} more records; python -m ablations doctor names them", markup=False)
     for name in unread:
         console.print(f"[red]![/] {STUDIES / name}.yaml is no study: it has no `study:` with a name")
 
@@ -44,7 +58,7 @@ def plan(options: argparse.Namespace) -> None:
     from rich.markup import escape
 
     found = chosen_plan(options.runs, options.study)
-    records, _ = read_records(options.runs)
+    records = _good_records(options.runs)
     console = _console()
     cells, runs = found["cells"], [run for cell in found["cells"] for run in cell["runs"]]
     done = sum(run["identity"] in records for run in runs)
@@ -57,7 +71,8 @@ def plan(options: argparse.Namespace) -> None:
         for point in same:
             console.print(f"         = {_words(point, found['swept'])} (the same cell)", style="dim", markup=False)
     for item in found["invalid"]:
-        console.print(f"  [red]  no [/]  {_words(item['point'], found['swept'])}: {escape(item['reason'])}")
+        why = escape(f"{_words(item['point'], found['swept'])}: {item['reason']}")
+        console.print(f"  [red]  no [/]  {why}")
 
 
 def status(options: argparse.Namespace) -> None:
@@ -82,7 +97,7 @@ def verdict(options: argparse.Namespace) -> None:
     from ablations.verdict_list import print_list
 
     found = chosen_plan(options.runs, options.study)
-    verdicts = judge(found, read_records(options.runs)[0], runs=options.runs)
+    verdicts = judge(found, _good_records(options.runs), runs=options.runs)
     if not verdicts:
         print(f"The study {found['name']} makes no claims; add some under `claims:` in its YAML.")
     print_list(verdicts, _console())
@@ -94,7 +109,7 @@ def export(options: argparse.Namespace) -> None:
     from ablations.table import markdown
 
     found = chosen_plan(options.runs, options.study)
-    rows = result_rows(found, read_records(options.runs)[0])
+    rows = result_rows(found, _good_records(options.runs))
     if options.format in ("svg", "png"):
         if options.out is None:
             raise ValueError(f"a picture needs a file: add --out {found['name']}.{options.format}")
@@ -127,19 +142,35 @@ def _chart(found: dict[str, Any], rows: Sequence[Any], options: argparse.Namespa
 
 
 def doctor(options: argparse.Namespace) -> int:
-    from ablations.records import RecordError
+    from ablations.doctor import examine
 
-    records, problems = read_records(options.runs)
-    for name in plans(options.runs):
-        try:
-            read_plan(options.runs, name)
-        except RecordError as error:
-            problems.append(str(error))
     console = _console()
+    found = list(examine(options.runs))
+    left = 0
+    for finding in found:
+        sign, words = "!" if finding.matters else "·", f"{finding.says}; {finding.remedy}"
+        if finding.mend is not None:
+            words = f"{finding.says}; with --repair: {finding.remedy}"
+            if options.repair:
+                try:
+                    finding.mend()
+                    sign, words = "✓", f"{finding.says}; repaired: {finding.remedy}"
+                except OSError as error:
+                    words = f"{finding.says}; not repaired ({error})"
+        left += sign == "!"
+        console.print(printable(f"{sign} {words}"), markup=False, soft_wrap=True)
+    records, _ = read_records(options.runs)
+    damaged = f"{left} damaged" if left else "nothing damaged" + (", all repaired" if options.repair and found else "")
+    console.print(f"{len(records)} good records in {options.runs}/, {damaged}.", markup=False, soft_wrap=True)
+    return 1 if left else 0
+
+
+def _good_records(runs: Path) -> dict[str, Record]:
+    """The records; those that are damaged are named on standard error."""
+    records, problems = read_records(runs)
     for sentence in problems:
-        console.print(f"! {sentence}", markup=False)
-    console.print(f"{len(records)} good records in {options.runs}/, {len(problems) or 'no'} damaged.")
-    return 1 if problems else 0
+        print(f"! {sentence}", file=sys.stderr)
+    return records
 
 
 def _words(point: dict[str, Any], swept: Sequence[str]) -> str:

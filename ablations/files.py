@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import stat
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ def write_text(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk does not say which file
     finally:
         part.unlink(missing_ok=True)
 
@@ -91,8 +94,8 @@ def printable(text: str) -> str:
 
 def aside(path: Path, why: str) -> Path:
     """Rename a file out of the way, never over another: `record.json` → `record.failed-1.json`; its new path."""
-    n = len(list(path.parent.glob(f"{path.stem}.{why}-*{path.suffix}"))) + 1
-    return path.rename(path.with_name(f"{path.stem}.{why}-{n}{path.suffix}"))
+    free = (path.with_name(f"{path.stem}.{why}-{n}{path.suffix}") for n in count(1))
+    return path.rename(next(place for place in free if not os.path.lexists(place)))
 
 
 def _printable(value: Any) -> Any:

@@ -42,8 +42,13 @@ def comma_separated(rows: Sequence[Row]) -> str:
     """`flat_results` as CSV; what is unknown is left empty."""
     file = io.StringIO()
     heads, lines = flat_results(rows)
-    csv.writer(file, lineterminator="\n").writerows([heads, *lines])
+    csv.writer(file, lineterminator="\n").writerows([list(map(_no_formula, line)) for line in (heads, *lines)])
     return file.getvalue()
+
+
+def _no_formula(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula gets an apostrophe; numbers stay as they are."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _swept(rows: Sequence[Row]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import socket
@@ -30,8 +31,12 @@ def claim(folder: Path) -> Iterator[bool]:
     same lease void, one succeeds. The lower numbers stay until the end, so that nobody sees the folder free meanwhile.
     `SWEEP` in the environment goes into the file: whose worker this is.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = _take(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = _take(folder)
+    except (PermissionError, FileExistsError) as error:  # of one folder: the others can be trained all the same
+        logging.getLogger(__name__).warning("%s cannot be used (%s); its run is left out", folder, error.strerror)
+        path = None
     if path is None:
         yield False
         return
@@ -75,7 +80,7 @@ def leases(folder: Path) -> list[Path]:
     """The lease files in a folder; the last one counts."""
     try:
         names = [entry.name for entry in os.scandir(folder) if FILE.fullmatch(entry.name)]
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
     return [folder / name for name in sorted(names, key=_number)]
 

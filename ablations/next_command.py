@@ -10,11 +10,15 @@ from ablations.results import Plan
 
 
 def again(plan: Plan) -> str:
-    """The command that trains what the plan misses: quoted, and without `plan=true`."""
-    command = plan.get("command") or f"python run.py -m study={plan['name']}"
-    words = command.split() if re.search("[()]", command) and not re.search("['\"]", command) else [command]
-    quoted = shlex.join(words) if len(words) > 1 else command
-    return re.sub(r"\splan=true\b", "", quoted)
+    """The command that trains what the plan misses: quoted, without `plan=true`, and ours, whoever wrote the plan."""
+    command = plan.get("command") or ""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = command.split()
+    if words[:2] != ["python", "run.py"] and words[:1] != ["skipbench"]:
+        words = ["python", "run.py", "-m", f"study={plan['name']}"]
+    return shlex.join(word for word in words if word != "plan=true")
 
 
 def with_seeds(command: str, seeds: Sequence[int]) -> str:

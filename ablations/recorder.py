@@ -8,7 +8,9 @@ import io
 import json
 import logging
 import math
+import os
 import shutil
+import socket
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -68,6 +70,7 @@ class Recorder:
         path = self.folder / RECORD
         if path.exists() and known(self.folder, self.run) is None:
             _warn(f"{path} is damaged or another run's: kept as {aside(path, 'damaged').name}, and the run trained")
+        logging.getLogger(__name__).info("training begins in process %d of %s", os.getpid(), socket.gethostname())
         write_text(self.folder / "config.yaml", _yaml({**self.run.config, "seed": self.run.seed}))
 
     def resume(self, damage: Callable[[Path], str | None]) -> Path:

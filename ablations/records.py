@@ -98,14 +98,13 @@ def record_paths(runs: Path) -> list[Path]:
 
 
 def usable(path: Path) -> bool:
-    """Whether a run is settled by what stands in its `record.json`: one of another schema does, a damaged one not."""
+    """Whether the run of a folder is settled: by its record, or one of another schema; not by damage, nor another's."""
     try:
-        read_record(path)
+        return path.parent.name.endswith(read_record(path)["identity"][:8])
     except OtherSchema:
         return True
     except RecordError:
         return False
-    return True
 
 
 def plan_path(runs: Path, name: str) -> Path:

@@ -98,6 +98,7 @@ def print_next(plan: Plan, rows: Sequence[Row], console: Console, *, runs: Path,
 
     name, where = plan["name"], "" if Path(runs) == Path("runs") else f" --runs {shlex.quote(str(runs))}"
     have = sum(row.n for row in rows)
+    name = shlex.quote(name)
     lines = []
     if any(row.missing for row in rows):
         lines.append(("train what is missing", again(plan)))
@@ -121,7 +122,7 @@ def print_next(plan: Plan, rows: Sequence[Row], console: Console, *, runs: Path,
 
 
 def _single(plan: Plan, record: Record) -> str:
-    cell = next(cell for cell in plan["cells"] if cell["cell"] == record["cell"])
+    cell = next(cell for cell in plan["cells"] if record["identity"] in {run["identity"] for run in cell["runs"]})
     chosen = cell.get("overrides") or [f"{axis}={value}" for axis, value in (cell["points"] or [{}])[0].items()]
     return shlex.join(["python", "run.py", *chosen, f"seed={record['seed']}"])
 

@@ -27,10 +27,10 @@ def print_run(record: Record, folder: Path, *, unused: Sequence[str] = ()) -> No
         console.print(f"  error %   {words}")
     size = f"{short_count(record['params']).strip()} parameters, {short_count(record['macs']).strip()} multiply-adds"
     console.print(f"  size      {size}; {record['epochs']} epochs in {short_seconds(record['seconds'])} s")
-    console.print(f"  record    {folder / 'record.json'}")
+    console.print(f"  record    {escape(str(folder / 'record.json'))}")
     if record["status"] == "failed":
-        console.print(f"  details   {folder / 'traceback.txt'}")
+        console.print(f"  details   {escape(str(folder / 'traceback.txt'))}")
     if record.get("note"):
-        console.print(f"  [yellow]note[/]      {record['note']}")
+        console.print(f"  [yellow]note[/]      {escape(record['note'])}")
     for axis in unused:
         console.print(f"  [yellow]note[/]      {axis} has no effect: nothing in this network, data or recipe uses it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class Watch:
     def look(self) -> Status:
         training, under_way = [], 0.0
         for folder, (label, cell) in list(self.left.items()):
-            if (self.runs / folder / "record.json").exists() and self._take(folder):
+            if os.path.exists(self.runs / folder / "record.json") and self._take(folder):  # False where it may not look
                 continue
             if held(self.runs / folder):
                 now = _training(self.runs / folder, label, cell.get("epochs"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -124,13 +126,19 @@ def markdown(rows: Sequence[Row]) -> str:
     columns = [column for column in COLUMNS if column.wanted(rows)]
     heads, lines = _texts(rows, columns)
     swept = len(heads) - len(columns)
-    heads[swept:] = [column.name for column in columns]
+    heads = [*map(_plain, heads[:swept]), *(column.name for column in columns)]
     best = best_row(rows)
     out = ["| " + " | ".join(heads) + " |", "|" + "---|" * swept + "---:|" * len(columns)]
     for row, line in zip(rows, lines, strict=True):
-        cells = [" ".join(text.split()).replace("|", "\\|") for text in line]
+        cells = [_plain(text) for text in line]
         out.append("| " + " | ".join(f"**{text}**" if row is best and text else text for text in cells) + " |")
-    return "\n".join([*out, "", " ".join(caption(rows)).replace("★", "Bold:")]) + "\n"
+    return "\n".join([*out, "", _plain(" ".join(caption(rows))).replace("★", "Bold:")]) + "\n"
+
+
+def _plain(text: str) -> str:
+    """On one line, and nothing in it taken for HTML, a link or a column's end."""
+    line = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\[\]|`])", r"\\\1", line)
 
 
 def _texts(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
@@ -150,6 +158,7 @@ def _width(rows: Sequence[Row], columns: Sequence[Column], *, gap: int) -> int:
 def _build(rows: Sequence[Row], columns: Sequence[Column], *, gap: int) -> Table:
     from rich import box
     from rich.table import Table
+    from rich.text import Text  # what a record says is text, never markup
 
     heads, lines = _texts(rows, columns)
     swept = len(heads) - len(columns)
@@ -157,12 +166,12 @@ def _build(rows: Sequence[Row], columns: Sequence[Column], *, gap: int) -> Table
     table.add_column("", width=1)
     for i, head in enumerate(heads):
         numeric = i >= swept or all(_is_number(row.shown[head]) for row in rows)
-        table.add_column(head, justify="right" if numeric else "left", no_wrap=True, vertical="bottom")
+        table.add_column(Text(head), justify="right" if numeric else "left", no_wrap=True, vertical="bottom")
     best = best_row(rows)
     for i, (row, line) in enumerate(zip(rows, lines, strict=True)):
         ends_group = swept > 1 and i + 1 < len(rows) and lines[i + 1][0] != line[0]
         style = "bold" if row is best else "red" if row.diverged else "dim" if not row.n else ""
-        table.add_row("★" if row is best else "", *line, style=style, end_section=ends_group)
+        table.add_row("★" if row is best else "", *map(Text, line), style=style, end_section=ends_group)
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import zipfile
 from pathlib import Path
 
@@ -17,6 +18,8 @@ def damage(path: Path) -> str | None:
             if broken := file.testzip():  # torch itself would not see a bit that changed
                 return f"is damaged in {broken}"
         state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        return "holds more than numbers and names, which is not executed"
     except Exception as error:  # whatever a strange file makes zipfile and torch say
         return f"is no whole checkpoint ({(str(error).splitlines() or [type(error).__name__])[0]})"
     missing = [part for part in PARTS if not isinstance(state, dict) or part not in state]

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -158,58 +157,3 @@ def test_a_failing_run_is_recorded_with_its_cause_and_the_others_go_on(tmp_path:
     assert {record["cause"] for record in failed} == {"error: my own mistake"}
     assert "my own mistake" in " ".join(done.stdout.split())
     assert "RuntimeError" in (tmp_path / failed[0]["folder"] / "traceback.txt").read_text()
-
-
-@pytest.mark.slow
-def test_a_killed_sweep_ends_as_an_unkilled_one(tmp_path: Path) -> None:
-    asked = [
-        "block=plain,residual,highway",
-        "depth=8",
-        "seed=0,1",
-        "recipe.epochs=3",
-        "tracker=none",
-        "trainer.threads=1",
-    ]
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    whole.mkdir()
-    broken.mkdir()
-    assert sweep(*asked, runs=whole).returncode == 0
-    unfinished = 0
-    for wait in (0.0, 0.4, 0.9):
-        call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={broken}", *asked]
-        process = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        kept = stamps(broken)
-        while process.poll() is None and len(stamps(broken)) == len(kept):
-            time.sleep(0.01)
-        time.sleep(wait)
-        if process.poll() is None:
-            os.killpg(process.pid, 9)
-        process.wait()
-        assert kept.items() <= stamps(broken).items(), "no finished run is lost or trained again"
-        unfinished += len(stamps(broken)) < 6
-    assert unfinished, "it was killed before its end"
-    kept = stamps(broken)
-    assert sweep(*asked, runs=broken).returncode == 0
-    assert kept.items() <= stamps(broken).items()
-    results = [{label: record["metrics"] for label, record in records(runs).items()} for runs in (whole, broken)]
-    assert results[0] == results[1]
-    assert len(results[0]) == 6
-
-
-def test_a_second_process_joins_and_no_run_is_trained_twice(tmp_path: Path) -> None:
-    asked = [
-        "block=plain,residual",
-        "depth=8",
-        "seed=range(3)",
-        "recipe.epochs=4",
-        "tracker=none",
-        "hydra/launcher=basic",
-    ]
-    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={tmp_path}", *asked]
-    both = [subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [process.communicate() for process in both]
-    assert [process.returncode for process in both] == [0, 0], outputs
-    assert len(stamps(tmp_path)) == 6
-    assert not list(tmp_path.glob("*/lease.json"))
-    commands = [json.loads(p.read_text())["provenance"]["pid"] for p in tmp_path.glob("*/record.json")]
-    assert len(set(commands)) == 2, "both trained some"

@@ -62,7 +62,9 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     with console.status("checking what is to be trained …"):
         check_cells(plan, composer, records)
     write_json(plan_path(runs, plan.name), plan.as_json())
-    console.print(f"[bold]{plan.name}[/]: {planning.summary(plan, len(question.seeds), records)}", highlight=False)
+    console.print(
+        f"[bold]{escape(plan.name)}[/]: {escape(planning.summary(plan, len(question.seeds), records))}", highlight=False
+    )
     if stale:
         problems = [*problems, reuse.stale_words(plan, stale, accepted=config.stale == "accept")]
     for problem in problems:
