@@ -73,13 +73,14 @@ class GrowingNet(nn.Module):
         count = blocks_for(depth, 3 * layers(block), 4)
         k = channels(growth, width)
         now = 2 * k
-        self.stem = conv(in_channels, now, 3, 1, bias=isinstance(norm(now), nn.Identity))
+        bias = isinstance(norm(now), nn.Identity)
+        self.stem = conv(in_channels, now, 3, 1, bias=bias)
         self.stages, self.between = nn.Sequential(), nn.ModuleList()
         for last in (False, False, True):
             self.stages.append(nn.Sequential(*(block(now + i * k, now + (i + 1) * k, 1) for i in range(count))))
             now += count * k
             then = now if last else max(1, int(now * compression))
-            shrink = [] if last else [conv(now, then, 1, 1, bias=False), nn.AvgPool2d(2, ceil_mode=True)]
+            shrink = [] if last else [conv(now, then, 1, 1, bias=bias), nn.AvgPool2d(2, ceil_mode=True)]
             self.between.append(nn.Sequential(norm(now), activation(), *shrink))
             now = then
         self.head = pooled(now, classes)

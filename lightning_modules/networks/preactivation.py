@@ -60,7 +60,7 @@ class PreActivation(PreActivated):
 
 
 def take_last_norm(block: nn.Module) -> None:
-    """Take away the norm that the block's body ends with; the layer before it keeps its having no bias."""
+    """Take away the norm that the block's body ends with, if it does."""
     last = last_layer(block)
     for parent in block.modules():
         for name, child in parent.named_children():
