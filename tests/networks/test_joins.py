@@ -116,8 +116,8 @@ def test_skipinit_starts_at_one_over_the_root_of_the_blocks(build):
 
 
 def test_survival_falls_in_a_straight_line(build):
-    network = build("network=small", "block=stochastic_depth", "data.channels=1", "depth=26")
-    assert [b.p for stage in network.stages for b in stage] == pytest.approx([1 - i / 12 / 2 for i in range(1, 13)])
+    network = build("network=small", "block=stochastic_depth", "block.survival=0.8", "data.channels=1", "depth=26")
+    assert [b.p for stage in network.stages for b in stage] == pytest.approx([1 - i / 12 / 5 for i in range(1, 13)])
 
 
 @pytest.mark.parametrize(("draw", "distinct"), [("batch", 1), ("image", 2)])
@@ -212,8 +212,7 @@ def test_fixup_trains_deep_networks_without_norm_where_residual_ones_diverge(bui
     assert not residual[-1] < residual[0], "as large as infinity, or no number at all"
 
 
-@pytest.mark.parametrize("size", [(8, 8, 1), (8, 16, 2)])
-def test_init_fixup_starts_every_body_at_zero_and_scales_the_layers_before(build, size):
+def test_init_fixup_starts_every_body_at_zero_and_scales_the_layers_before(build):
     network = build("network=small", "block=fixup", "init=fixup", "norm=none", "data.channels=1", "depth=56")
     plain = build("network=small", "block=fixup", "init=he_fan_out", "norm=none", "data.channels=1", "depth=56")
     assert not network(torch.randn(2, 1, 8, 8)).any(), "the classifier starts at zero"
