@@ -38,15 +38,15 @@ def files(group: str) -> list[Path]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`choice` runs over all files of all groups, `block`, `norm`, … over the files of one.
 
-    `choices` takes one file of each group at a time, until all have been taken.
+    `row` takes one file of each group at a time, until all have been taken.
     Of three groups and more, the CLASSICS meet in every combination, and every other choice meets the DEFAULTS.
     """
     if "choice" in metafunc.fixturenames:
         metafunc.parametrize("choice", sorted(f"{path.parent.name}={path.stem}" for g in GROUPS for path in files(g)))
-    if "choices" in metafunc.fixturenames:
+    if "row" in metafunc.fixturenames:
         columns = [sorted(f"{g}={path.stem}" for path in files(g)) for g in GROUPS]
         rows = [[column[i % len(column)] for column in columns] for i in range(max(map(len, columns)))]
-        metafunc.parametrize("choices", rows, ids=[row[0] for row in rows])
+        metafunc.parametrize("row", rows, ids=[row[0] for row in rows])
     marks = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     given = {name for names in marks for name in ([names] if isinstance(names, str) else names)}
     groups = [group for group in GROUPS if group in metafunc.fixturenames and group not in given]

@@ -153,8 +153,8 @@ def test_stacked_networks_train_as_one_by_one(offered, block, norm, body):
             torch.testing.assert_close(buffers[name][i], buffer)
 
 
-def test_a_choice_is_a_file_in_its_place(config, composed, choices):
-    assert config(*choices) == composed(*choices)
+def test_a_choice_is_a_file_in_its_place(config, composed, row):
+    assert config(*row) == composed(*row)
 
 
 def test_a_plain_network_has_no_shortcut(config):
