@@ -1,1 +1,1 @@
-"""Networks in pure torch: three blocks, what they are built from, and the families that stack them."""
+"""Networks in pure torch: blocks, what they are built from, and the families that stack them."""

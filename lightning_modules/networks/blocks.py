@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_modules.networks.layers import Activation, Sized
+from lightning_modules.networks.shortcuts import require_way_past
 
 
 class Block(nn.Module, ABC):
@@ -80,6 +81,8 @@ class Highway(Block):
             raise ValueError(f"gate_kernel={gate_kernel} needs images, and this body takes vectors: use gate_kernel=1")
         self.shortcut = shortcut(c_in, c_out, stride)
         self.transform = Gate(c_in, c_out, stride, bias=gate_bias, kernel=gate_kernel)
+        if not coupled:
+            require_way_past(self.shortcut, "a gate on the shortcut")
         self.carry = None if coupled else Gate(c_in, c_out, stride, bias=-gate_bias, kernel=gate_kernel)
 
     def join(self, x: Tensor, fx: Tensor) -> Tensor:

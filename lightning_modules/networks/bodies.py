@@ -1,4 +1,4 @@
-"""What a block computes: the body f(x). It ends with a norm, without an activation.
+"""What a block computes: the body f(x). It ends with a norm, without an activation. (More: `grouped`, `squeeze`.)
 
 `layers` is how many weight layers a body adds to a network's depth, `expansion` how many times wider its output is than
 its family says, `vectors` whether it takes vectors (B, c) in place of images (B, c, H, W).
@@ -57,6 +57,31 @@ class Bottleneck(nn.Sequential):
             conv_norm(inner, inner, 3, second, norm=norm),
             activation(),
             conv_norm(inner, c_out, 1, 1, norm=norm),
+        )
+
+
+class Single(nn.Sequential):
+    """One 3×3.   Srivastava et al. 2015, Sec. 3.3 (their convolutional highway layers)."""
+
+    layers, expansion, vectors = 1, 1, False
+
+    def __init__(self, c_in: int, c_out: int, stride: int, *, norm: Norm) -> None:
+        super().__init__(conv_norm(c_in, c_out, 3, stride, norm=norm))
+
+
+class Wide(nn.Sequential):
+    """Basic with dropout between its two 3×3.   Zagoruyko & Komodakis 2016, Fig. 1d; the width is `width`'s."""
+
+    layers, expansion, vectors = 2, 1, False
+
+    def __init__(
+        self, c_in: int, c_out: int, stride: int, *, norm: Norm, activation: Activation, dropout: float = 0.3
+    ) -> None:
+        super().__init__(
+            conv_norm(c_in, c_out, 3, stride, norm=norm),
+            activation(),
+            nn.Dropout(dropout),
+            conv_norm(c_out, c_out, 3, 1, norm=norm),
         )
 
 

@@ -10,15 +10,17 @@ from torch import Tensor, nn
 
 from lightning_modules.networks import recompute
 from lightning_modules.networks.layers import Activation, Init, Norm, Sized, conv_norm, pooled
-from lightning_modules.networks.stages import blocks_for, channels, layers, require_images, stage
+from lightning_modules.networks.stages import blocks_for, channels, layers, place, require_images, stage
 
 
 class CifarNet(nn.Module):
     """A 3×3 convolution, three stages of n blocks (the second and third halve the size), global average pool, linear.
 
-    (B, in_channels, H, W) → (B, classes). depth = 6n+2 weight layers with two layers a block, 9n+2 with three. `width`
-    multiplies the stages' `widths`, and may be a fraction. Training networks of `checkpoint_from` layers and deeper
-    recomputes activations in the backward pass (see recompute.py). Raises ValueError for a depth that does not exist.
+    (B, in_channels, H, W) → (B, classes). depth = 6n+2 weight layers with two layers a block, 9n+2 with three; Wide
+    ResNets count `extra=4` where the others count 2. `width` multiplies the stages' `widths`, and may be a fraction;
+    the first convolution has the first of them, or `stem` channels at any width. Training networks of `checkpoint_from`
+    layers and deeper recomputes activations in the backward pass (see recompute.py). Raises ValueError for a depth that
+    does not exist.
     """
 
     def __init__(
@@ -34,16 +36,19 @@ class CifarNet(nn.Module):
         init: Init,
         widths: Sequence[int] = (16, 32, 64),
         checkpoint_from: int = 400,
+        stem: int | None = None,
+        extra: int = 2,
     ) -> None:
         super().__init__()
         require_images(block)
-        count = blocks_for(depth, len(widths) * layers(block), 2)
-        sizes = [channels(widths[0], width), *(channels(w, width, block) for w in widths)]
+        count = blocks_for(depth, len(widths) * layers(block), extra)
+        sizes = [stem or channels(widths[0], width), *(channels(w, width, block) for w in widths)]
         self.recomputes = depth >= checkpoint_from
         self.stem = nn.Sequential(conv_norm(in_channels, sizes[0], 3, 1, norm=norm), activation())
         self.stages = nn.Sequential(
             *(stage(block, count, sizes[i], sizes[i + 1], 2 if i else 1) for i in range(len(widths)))
         )
+        place(self.stages)
         self.head = pooled(sizes[-1], classes)
         init(self)
 

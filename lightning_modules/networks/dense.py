@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from lightning_modules.networks.layers import Activation, Init, Norm, Readout, Sized, linear_norm
-from lightning_modules.networks.stages import blocks_for, channels, layers, require_vectors, stage
+from lightning_modules.networks.stages import blocks_for, channels, layers, place, require_vectors, stage
 
 
 class DenseNet(nn.Module):
@@ -36,6 +36,7 @@ class DenseNet(nn.Module):
         first, then = channels(units, width), channels(units, width, block)
         self.stem = nn.Sequential(nn.Flatten(), linear_norm(in_channels * size * size, first, norm=norm), activation())
         self.stages = nn.Sequential(stage(block, count, first, then, 1))
+        place(self.stages)
         self.head = Readout(then, classes)
         init(self)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from lightning_modules.networks.layers import Activation, Init, Norm, Sized, conv_norm, pooled
-from lightning_modules.networks.stages import channels, layers, require_depth, require_images, stage
+from lightning_modules.networks.stages import channels, layers, place, require_depth, require_images, stage
 
 STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 BODIES = {2: "basic", 3: "bottleneck"}
@@ -41,6 +41,7 @@ class ImageNetNet(nn.Module):
         self.stages = nn.Sequential(
             *(stage(block, count, sizes[i], sizes[i + 1], 2 if i else 1) for i, count in enumerate(counts))
         )
+        place(self.stages)
         self.head = pooled(sizes[-1], classes)
         init(self)
 

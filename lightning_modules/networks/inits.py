@@ -1,7 +1,7 @@
 """Where training starts: `init(network)` fills the weights in place.
 
 All but `torch_default` set every norm to scale 1 and shift 0 and every other bias to 0. Gates and the classifier have a
-start of their own (see `blocks.Gate` and `layers.Readout`) and are never touched.
+start of their own (see `blocks.Gate` and `layers.Readout`) and are not touched, but for the classifier by `fixup`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
 from lightning_modules.networks.layers import Readout
+from lightning_modules.networks.shortcuts import require_way_past
 
 WEIGHTED = (_ConvNd, nn.Linear)
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
@@ -45,15 +46,28 @@ def zero_residual(network: nn.Module) -> None:
     The last layer is the last norm (its scale), or where there is none the last convolution or linear layer. Raises
     ValueError if a block has no shortcut, since zeros would pass nothing on.   Goyal et al. 2017, Sec. 5.1.
     """
-    blocks = [block for stage in network.get_submodule("stages").children() for block in stage.children()]
-    if not all(hasattr(block, "shortcut") for block in blocks):
-        raise ValueError("init=zero_residual needs blocks with a shortcut: use init=he_fan_out, or block=residual")
+    blocks = blocks_with_shortcut(network, "zero_residual")
     he_fan_out(network)
     for block in blocks:
-        last = last_layer(block)
-        nn.init.zeros_(last.weight)
-        if last.bias is not None:
-            nn.init.zeros_(last.bias)
+        zero(last_layer(block))
+
+
+def fixup(network: nn.Module) -> None:
+    """he_fan_out; of m layers in each of L bodies the last one 0, the others times L^(−1/(2m−2)); the classifier 0.
+
+    Keeps a network without norm as steady as one with. (A norm undoes the scaling: with norms this is zero_residual and
+    the classifier at 0.) Raises ValueError as zero_residual does.   Zhang et al. 2019, Sec. 3.2, rules 1 and 2.
+    """
+    blocks = blocks_with_shortcut(network, "fixup")
+    he_fan_out(network)
+    for block in blocks:
+        layers = [m for m in body_of(block).modules() if isinstance(m, WEIGHTED)]
+        for layer in layers[:-1]:
+            layer.weight.data *= len(blocks) ** (-1 / (2 * len(layers) - 2))
+        zero(last_layer(block))
+    for module in network.modules():
+        if isinstance(module, Readout):
+            zero(module)
 
 
 def torch_default(network: nn.Module) -> None:
@@ -75,12 +89,37 @@ def fill(network: nn.Module, draw: Callable[[Tensor], object]) -> None:
             nn.init.zeros_(module.bias)
 
 
+def blocks_with_shortcut(network: nn.Module, init: str) -> list[nn.Module]:
+    """The network's blocks, if each is open and has a way past a body that is zero.   Raises ValueError otherwise."""
+    blocks = [block for stage in network.get_submodule("stages").children() for block in stage.children()]
+    if not all(hasattr(block, "shortcut") for block in blocks):
+        raise ValueError(f"init={init} needs blocks with a shortcut: use init=he_fan_out, or block=residual")
+    for block in blocks:
+        require_way_past(block.shortcut, f"init={init}, which starts bodies at zero,")
+        if getattr(block, "closed", False):
+            raise ValueError(f"init={init} zeroes bodies that their block multiplies by zero: use init=he_fan_out")
+    return blocks
+
+
+def body_of(block: nn.Module) -> nn.Module:
+    """What the block computes, without what weighs it (as squeeze-and-excitation does)."""
+    while isinstance(getattr(block, "body", None), nn.Module):
+        block = block.get_submodule("body")
+    return block
+
+
+def zero(layer: nn.Module) -> None:
+    """Set a layer's weight and bias to zero."""
+    for parameter in layer.parameters(recurse=False):
+        nn.init.zeros_(parameter)
+
+
 def last_layer(block: nn.Module) -> _ConvNd | nn.Linear | _NormBase | nn.GroupNorm | nn.LayerNorm:
     """The last norm, convolution or linear layer with a weight in `block.body`, in the order they were made.
 
     Raises ValueError if there is none.
     """
-    body = getattr(block, "body", nn.Identity())
+    body = body_of(block) if hasattr(block, "body") else nn.Identity()
     layers = [m for m in body.modules() if isinstance(m, WEIGHTED + NORMS) and m.weight is not None]
     if not layers:
         raise ValueError(f"{type(block).__name__} has no `body` with a layer in it to set to zero: use another init")

@@ -26,17 +26,17 @@ class Pointwise(nn.Conv2d):
         return super().forward(x)
 
 
-def conv(c_in: int, c_out: int, kernel: int, stride: int, *, bias: bool) -> nn.Conv2d:
-    """A convolution that keeps the size but for its stride: H → ⌈H / stride⌉."""
+def conv(c_in: int, c_out: int, kernel: int, stride: int, *, bias: bool, groups: int = 1) -> nn.Conv2d:
+    """A convolution that keeps the size but for its stride: H → ⌈H / stride⌉. A 1×1 one has one group."""
     if kernel == 1:
         return Pointwise(c_in, c_out, stride, bias=bias)
-    return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=bias)
+    return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=bias, groups=groups)
 
 
-def conv_norm(c_in: int, c_out: int, kernel: int, stride: int, *, norm: Norm) -> nn.Sequential:
+def conv_norm(c_in: int, c_out: int, kernel: int, stride: int, *, norm: Norm, groups: int = 1) -> nn.Sequential:
     """A convolution and its norm. It has a bias exactly when there is no norm, whose shift would take its place."""
     normed = norm(c_out)
-    layer = conv(c_in, c_out, kernel, stride, bias=isinstance(normed, nn.Identity))
+    layer = conv(c_in, c_out, kernel, stride, bias=isinstance(normed, nn.Identity), groups=groups)
     return nn.Sequential(OrderedDict(conv=layer, norm=normed))
 
 

@@ -47,3 +47,10 @@ class Instance(nn.InstanceNorm2d):
         if input.shape[2:].numel() == 1:
             raise ValueError("norm=instance needs more than one pixel a channel: use norm=group, or larger images")
         return super().forward(input)
+
+
+class Pixel(nn.LayerNorm):
+    """All channels of each pixel by itself; a scale and a shift a channel.   Liu et al. 2022 (ConvNeXt), Sec. 2.6."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.movedim(1, -1)).movedim(-1, 1)

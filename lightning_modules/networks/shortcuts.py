@@ -1,16 +1,17 @@
-"""How the input gets past the body: the shortcut s(x), options A, B and C of He et al. 2015, Sec. 3.3 and 4.1.
+"""How the input gets past the body: the shortcut s(x); A, B and C are those of He et al. 2015, Sec. 3.3 and 4.1.
 
 All take images, (B, c_in, H, W) → (B, c_out, H/stride, W/stride), and, with stride 1, vectors (B, c_in) → (B, c_out).
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_modules.networks.layers import Norm, conv_norm
+from lightning_modules.networks.layers import Norm, conv, conv_norm
 
 
 class A(nn.Module):
@@ -63,7 +64,40 @@ class B(nn.Sequential):
 
 
 class C(nn.Sequential):
-    """A 1×1 projection and its norm, everywhere."""
+    """A 1×1 projection and its norm, everywhere; the 1×1 convolutional shortcut of He et al. 2016, Table 1."""
 
     def __init__(self, c_in: int, c_out: int, stride: int, *, norm: Norm) -> None:
         super().__init__(conv_norm(c_in, c_out, 1, stride, norm=norm))
+
+
+class D(nn.Sequential):
+    """B with the mean of the pixels in place of every second one.   ResNet-D, He et al. 2019, Fig. 2c."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, *, norm: Norm) -> None:
+        mean = [] if stride == 1 else [("mean", nn.AvgPool2d(stride, ceil_mode=True))]
+        same = c_in == c_out and stride == 1
+        super().__init__(OrderedDict([] if same else [*mean, ("project", conv_norm(c_in, c_out, 1, 1, norm=norm))]))
+
+
+class Projection(nn.Sequential):
+    """B without norm and bias, as pre-activation networks have it.   He et al. 2016; Zagoruyko & Komodakis 2016."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
+        same = c_in == c_out and stride == 1
+        super().__init__(*[] if same else [conv(c_in, c_out, 1, stride, bias=False)])
+
+
+class Nothing(nn.Module):
+    """s(x) = 0: nothing gets past the body."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
+        super().__init__()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.new_zeros(())
+
+
+def require_way_past(shortcut: object, what: str) -> None:
+    """Raise ValueError if the shortcut passes nothing; `what` is that which needs something."""
+    if isinstance(shortcut, Nothing):
+        raise ValueError(f"{what} needs something to pass, and shortcut=none passes nothing: use shortcut=A")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Any
 
@@ -72,3 +72,11 @@ def require_depth(depth: int, depths: Collection[int]) -> None:
 def stage(block: Sized, count: int, c_in: int, c_out: int, stride: int) -> nn.Sequential:
     """`count` blocks; the first changes the size."""
     return nn.Sequential(block(c_in, c_out, stride), *(block(c_out, c_out, 1) for _ in range(count - 1)))
+
+
+def place(stages: Iterable[nn.Module]) -> None:
+    """Tell each block that wants to know, by having a method `placed`, which of how many it is: `placed(1, L)`, …"""
+    blocks: list[Any] = [block for stage in stages for block in stage.children()]
+    for index, block in enumerate(blocks, start=1):
+        if hasattr(block, "placed"):
+            block.placed(index, len(blocks))

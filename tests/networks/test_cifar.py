@@ -61,12 +61,17 @@ def test_depth_counts_the_weight_layers(build, body):
 
 
 @pytest.mark.parametrize("width", [0.1, 0.3, 1.5])
-def test_a_width_may_be_a_fraction(build, body, norm, width):
+def test_a_width_may_be_a_fraction(build, says, body, norm, width):
     if body == "dense":
         with pytest.raises(ValueError, match="body=dense takes vectors"):
             build(*CIFAR, f"body={body}", f"norm={norm}", f"width={width}")
         return
-    network = build(*CIFAR, f"body={body}", f"norm={norm}", f"width={width}", f"depth={8 if body == 'basic' else 11}")
+    depth = 2 + 3 * says(f"body={body}", "layers", 2)
+    if body in ("se", "se_bottleneck") and norm == "instance":
+        with pytest.raises(ValueError, match="norm=instance makes equal"):
+            build(*CIFAR, f"body={body}", f"norm={norm}", f"width={width}")
+        return
+    network = build(*CIFAR, f"body={body}", f"norm={norm}", f"width={width}", f"depth={depth}")
     assert network(torch.zeros(2, 3, 8, 8)).shape == (2, 10)
 
 

@@ -3,17 +3,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lightning_modules.networks.norms import Batch, Group, Instance, Layer
+from lightning_modules.networks.norms import Batch, Group, Instance, Layer, Pixel
 
 
-@pytest.mark.parametrize(("norm", "over"), [(Batch, (0, 2, 3)), (Layer, (1, 2, 3)), (Instance, (2, 3))])
+@pytest.mark.parametrize(("norm", "over"), [(Batch, (0, 2, 3)), (Layer, (1, 2, 3)), (Instance, (2, 3)), (Pixel, 1)])
 def test_a_norm_leaves_mean_zero_and_variance_one(norm, over):
     y = norm(6)(3 * torch.randn(5, 6, 7, 7) + 2)
     torch.testing.assert_close(y.mean(over), torch.zeros_like(y.mean(over)), atol=1e-5, rtol=0)
     torch.testing.assert_close(y.var(over, correction=0), torch.ones_like(y.mean(over)), atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("norm", [Batch, Group, Layer])
+@pytest.mark.parametrize("norm", [Batch, Group, Layer, Pixel])
 def test_a_vector_is_an_image_of_one_pixel(norm):
     x = torch.randn(5, 16)
     torch.testing.assert_close(norm(16)(x), norm(16)(x[:, :, None, None])[:, :, 0, 0])

@@ -13,14 +13,17 @@ from lightning_modules.networks import recompute
 
 
 def step(network: nn.Module) -> None:
-    """A forward and a backward pass, and an update."""
+    """A forward and a backward pass, and an update; what is drawn at random is the same each time."""
+    torch.manual_seed(2)
     network(torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(1))).square().mean().backward()
     torch.optim.SGD(network.parameters(), lr=0.1).step()
 
 
 @pytest.mark.parametrize("norm", ["batch", "group"])
-def test_recomputing_changes_not_a_bit(build, block, norm):
-    kept = build("network=small", "depth=32", "data.channels=1", f"block={block}", f"norm={norm}").train()
+def test_recomputing_changes_not_a_bit(build, says, block, norm):
+    if says(f"block={block}", "grows", False):
+        return  # network=densenet recomputes nothing
+    kept = build("network=small", "depth=20", "data.channels=1", f"block={block}", f"norm={norm}").train()
     recomputed = deepcopy(kept)
     recomputed.recomputes = True
     for _ in range(3):

@@ -7,12 +7,13 @@ import torch
 from torch import nn
 
 from lightning_modules.networks.norms import Batch
-from lightning_modules.networks.shortcuts import A, B, C
+from lightning_modules.networks.shortcuts import A, B, C, D, Nothing, Projection
 
+CHANGERS = [partial(B, norm=Batch), partial(D, norm=Batch), Projection]
 X = torch.arange(2 * 4 * 5 * 6.0).reshape(2, 4, 5, 6)
 
 
-@pytest.mark.parametrize("make", [A, partial(A, subsample="average", pad="symmetric"), partial(B, norm=Batch)])
+@pytest.mark.parametrize("make", [A, partial(A, subsample="average", pad="symmetric"), *CHANGERS])
 def test_equal_sizes_pass_untouched_and_cost_nothing(make):
     shortcut = make(4, 4, 1)
     assert torch.equal(shortcut(X), X)
@@ -44,6 +45,23 @@ def test_c_projects_even_where_nothing_changes():
 @pytest.mark.parametrize("c_out", [4, 6])
 def test_vectors_pass_too(make, c_out):
     assert make(4, c_out, 1)(torch.randn(3, 4)).shape == (3, c_out)
+
+
+def test_d_takes_the_mean_where_b_takes_every_second_pixel():
+    b, d = B(4, 6, 2, norm=nn.Identity), D(4, 6, 2, norm=nn.Identity)
+    d.project.load_state_dict(b[0].state_dict())
+    flat = X.mean((2, 3), keepdim=True).expand(2, 4, 5, 6)
+    torch.testing.assert_close(d(flat), b(flat))
+    torch.testing.assert_close(d(X)[:, :, 0, 0], b(X[:, :, :2, :2].mean((2, 3), keepdim=True))[:, :, 0, 0])
+
+
+def test_a_projection_is_nothing_but_its_weights():
+    assert sum(p.numel() for p in Projection(4, 6, 2).parameters()) == 4 * 6
+    assert Projection(4, 6, 2)(X).shape == (2, 6, 3, 3)
+
+
+def test_no_shortcut_adds_nothing():
+    assert torch.equal(X[:, :, ::2, ::2] + Nothing(4, 4, 2)(X), X[:, :, ::2, ::2])
 
 
 def test_a_refuses_what_it_cannot_do():

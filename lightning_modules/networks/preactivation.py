@@ -1,0 +1,68 @@
+"""Norm and activation in front of the body instead of behind the join: between two blocks there are only additions."""
+
+from __future__ import annotations
+
+from abc import ABC
+
+from torch import Tensor, nn
+
+from lightning_modules.networks.blocks import Block
+from lightning_modules.networks.inits import NORMS, last_layer
+from lightning_modules.networks.layers import Activation, Norm, Sized
+
+
+class PreActivated(Block, ABC):
+    """A block whose body sees a(x) = act(norm(x)), and gives up the norm it ends with."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, *, body: Sized, norm: Norm, activation: Activation) -> None:
+        super().__init__(c_in, c_out, stride, body=body, activation=activation)
+        self.norm = norm(c_in)
+        take_last_norm(self)
+
+
+class PreActivation(PreActivated):
+    """y = s(x) + f(a(x)), with a(x) = act(norm(x)).   He et al. 2016, eq. 5 and Fig. 4e.
+
+    Where the size changes the shortcut sees a(x) too, as in the authors' code. The first block of a network has no a of
+    its own, since the stem ends with one, and the last applies another after its addition, as in their appendix.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        stride: int,
+        *,
+        body: Sized,
+        shortcut: Sized,
+        norm: Norm,
+        activation: Activation,
+    ) -> None:
+        super().__init__(c_in, c_out, stride, body=body, norm=norm, activation=activation)
+        self.shortcut = shortcut(c_in, c_out, stride)
+        self.resized = c_in != c_out or stride != 1
+        self.c_out, self.norm_of, self.activation_of = c_out, norm, activation
+        self.last = nn.Identity()
+
+    def placed(self, index: int, count: int) -> None:
+        """Do what the `index`-th of `count` blocks does, from 1."""
+        if index == 1:
+            self.norm, self.activation = nn.Identity(), nn.Identity()
+        if index == count:
+            self.last = nn.Sequential(self.norm_of(self.c_out), self.activation_of())
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.activation(self.norm(x))
+        return self.last(self.join(a if self.resized else x, self.body(a)))
+
+    def join(self, x: Tensor, fx: Tensor) -> Tensor:
+        return fx + self.shortcut(x)
+
+
+def take_last_norm(block: nn.Module) -> None:
+    """Take away the norm that the block's body ends with, if it does."""
+    last = last_layer(block)
+    for parent in block.modules():
+        for name, child in parent.named_children():
+            if child is last and isinstance(last, NORMS):
+                setattr(parent, name, nn.Identity())
