@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from ablations.identity import Run
+from ablations.identity import NODES, Run
 from ablations.lease import claim
 from ablations.recorder import CHECKPOINT, Recorder, Stopped, known, objective, unbegun_removed
 from ablations.records import Record
@@ -55,20 +56,55 @@ def check(config: DictConfig) -> Size:
         ValueError: it cannot be built.
         OSError: its data is neither here nor to be had.
     """
+    nodes: Any = {node: OmegaConf.to_container(config[node], resolve=True) for node in NODES}
+    return check_nodes(nodes, Path(config.data_dir))
+
+
+def check_nodes(nodes: dict[str, Any], data_dir: Path) -> Size:
+    """As `check`, for the resolved nodes of a run; what many runs share is built once for all."""
+    recipe, data = recipe_of(json.dumps(nodes["recipe"])), nodes["data"]
+    size = recipe.augment.out_size(data["size"])
+    params, macs = size_of(json.dumps(nodes["network"]), (data["channels"], size, size))
+    images = training_images(json.dumps(data["source"]), data_dir)
+    steps = recipe.total_steps(max(1, images // recipe.batch_size))
+    check_optimization(json.dumps(nodes["recipe"]), steps)
+    return Size(params, macs, cost=3 * macs * steps * recipe.batch_size)
+
+
+@lru_cache(maxsize=1024)
+def recipe_of(node: str) -> Any:
+    """The recipe that a node (as JSON) describes."""
+    from hydra.utils import instantiate
+
+    return instantiate(json.loads(node))
+
+
+@lru_cache(maxsize=4096)
+def size_of(node: str, shape: tuple[int, int, int]) -> tuple[int, int]:
+    """Parameters and multiply-adds of the network that a node (as JSON) describes, on images of `shape`."""
     import torch
     from hydra.utils import instantiate
 
     from lightning_modules.networks.counting import multiply_adds, parameters
 
-    recipe = instantiate(config.recipe)
     with torch.device("meta"):
-        network = instantiate(config.network)
-    size = recipe.augment.out_size(config.data.size)
-    images = training_images(OmegaConf.to_yaml(config.data.source), Path(config.data_dir))
-    steps = recipe.total_steps(max(1, images // recipe.batch_size))
-    recipe.optimization([torch.nn.Parameter(torch.zeros(1))], steps)
-    macs = multiply_adds(network, (config.data.channels, size, size))
-    return Size(parameters(network), macs, cost=3 * macs * steps * recipe.batch_size)
+        network = instantiate(json.loads(node))
+    return parameters(network), multiply_adds(network, shape)
+
+
+@lru_cache(maxsize=4096)
+def check_optimization(node: str, steps: int) -> None:
+    """Raises ValueError unless optimiser and schedule of a recipe node (as JSON) can be made."""
+    import torch
+
+    recipe_of(node).optimization([torch.nn.Parameter(torch.zeros(1))], steps)
+
+
+def check_trainer(trainer: DictConfig, recipe: dict[str, Any]) -> None:
+    """Raises ValueError unless this machine can train with this trainer at the precision of a recipe node."""
+    from hydra.utils import instantiate
+
+    instantiate(trainer)(recipe=recipe_of(json.dumps(recipe)), callbacks=[])
 
 
 def count(config: DictConfig, what: str) -> int:
@@ -92,10 +128,10 @@ def count(config: DictConfig, what: str) -> int:
 
 @lru_cache(maxsize=8)
 def training_images(source: str, folder: Path) -> int:
-    """How many images a data source (as YAML) has to train on, loaded once for all the cells of a sweep."""
+    """How many images a data source (as JSON) has to train on, loaded once for all the cells of a sweep."""
     from hydra.utils import instantiate
 
-    return len(instantiate(OmegaConf.create(source))(folder).train_labels)
+    return len(instantiate(json.loads(source))(folder).train_labels)
 
 
 def suggestions(config: DictConfig) -> tuple[Any, Any]:
