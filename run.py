@@ -18,11 +18,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablations.identity import NODES, Run
 from ablations.lease import claim
-from ablations.recorder import CHECKPOINT, Recorder, Stopped, known, objective, unbegun_removed
+from ablations.recorder import CHECKPOINT, Recorder, Stopped, known, objective, out_of_memory, unbegun_removed
 from ablations.records import Record
 from ablations.single import print_run
 from hydra_plugins.skipbench._compose import run_of, unused_axes
-from hydra_plugins.skipbench._errors import one_sentence
+from hydra_plugins.skipbench._errors import as_value_error, one_sentence
 
 CONF = Path(__file__).resolve().parent / "conf"
 Watch = Callable[[list[dict[str, float]]], object]
@@ -147,21 +147,30 @@ def suggestions(config: DictConfig) -> tuple[Any, Any]:
 def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Watch | None = None) -> Record:
     """Train one run and write its record. Whatever ends the training becomes the record's status and cause.
 
+    Where memory runs out it is begun again, twice at most, with a smaller micro-batch if the network allows.
+
     Args:
         watch: told the new epochs; may end the training by raising `Stopped`, and then there is no record.
     """
     from hydra.utils import instantiate
 
     from lightning_modules.checkpoint import damage
-    from lightning_modules.classifier import Classifier
     from lightning_modules.curve import Curve, LastEpoch
     from lightning_modules.fit import fit
+    from lightning_modules.micro import classifier, free_memory, smaller
     from lightning_modules.networks.counting import multiply_adds, parameters
     from lightning_modules.progress import ProgressBar
 
-    network, data, recipe = build(config)
-    data.prepare_data()
-    recorder = Recorder(run, folder)
+    recorder, micro = Recorder(run, folder), config.micro_batch
+    try:
+        with as_value_error():
+            network, data, recipe = build(config)
+            data.prepare_data()
+            classifier(network, recipe, config.seed, micro)
+    except (ValueError, OSError) as error:  # in a large sweep not every cell was built before
+        if alone:
+            raise
+        return recorder.fail(error)
 
     def on_rows(rows: list[dict[str, float]], new: list[dict[str, float]]) -> None:
         recorder.curve(rows)
@@ -169,20 +178,29 @@ def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Wat
         if watch is not None:
             watch(new)
 
-    curve = Curve(on_rows)
-    watchers = [curve, LastEpoch(recorder.checkpoint), *([ProgressBar(run.label)] if alone else [])]
-    trainer = instantiate(config.trainer)(recipe=recipe, callbacks=watchers)
-    tracker = instantiate(config.tracker)
     recorder.begin(params=parameters(network), macs=multiply_adds(network, data.shape), note=data.note)
-    with tracker.track(run, folder, group=None if alone else config.study.name) as log:
-        try:
-            done = fit(Classifier(network, recipe, seed=run.seed), data, trainer, curve, resume=recorder.resume(damage))
-        except Stopped:
-            raise
-        except Exception as error:
-            record = recorder.fail(error)
-        else:
-            record = recorder.finish(done, batch_size=recipe.batch_size, data_digest=data.digest)
+    with instantiate(config.tracker).track(run, folder, group=None if alone else config.study.name) as log:
+        for retries in (2, 1, 0):
+            curve = Curve(on_rows)
+            watchers = [curve, LastEpoch(recorder.checkpoint), *([ProgressBar(run.label)] if alone else [])]
+            trainer = instantiate(config.trainer)(recipe=recipe, callbacks=watchers)
+            learner = classifier(network, recipe, run.seed, micro)
+            try:
+                done = fit(learner, data, trainer, curve, resume=recorder.resume(damage))
+            except Stopped:
+                raise
+            except Exception as error:
+                if retries and out_of_memory(error):
+                    micro = smaller(network, micro or recipe.batch_size)
+                else:
+                    record = recorder.fail(error)
+                    break
+            else:
+                record = recorder.finish(done, batch_size=recipe.batch_size, data_digest=data.digest, micro_batch=micro)
+                break
+            del curve, watchers, trainer, learner
+            network, data, recipe = build(config)
+            free_memory()
         log.record(record)
     return record
 
