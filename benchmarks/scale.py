@@ -28,12 +28,13 @@ from ablations.provenance import processor  # noqa: E402
 
 PYTHON = sys.executable
 CHILD = "import resource, subprocess, sys\nr = subprocess.call(sys.argv[1:])\n" + (
-    "print('rss', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)\nsys.exit(r)"
+    "u = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+    "print('used', u.ru_utime + u.ru_stime, u.ru_maxrss / 1024)\nsys.exit(r)"
 )
 
 
-def timed(*command: str, **env: str) -> tuple[float, float, str]:
-    """Seconds, MiB at most, and what was printed.
+def timed(*command: str, **env: str) -> tuple[str, str]:
+    """What it took (seconds, those of the processor, MiB at most) in words, and what was printed.
 
     Raises:
         RuntimeError: the command failed.
@@ -43,8 +44,9 @@ def timed(*command: str, **env: str) -> tuple[float, float, str]:
     done = subprocess.run(call, capture_output=True, text=True, env=os.environ | env, cwd=ROOT, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr[-2000:]}")
-    memory = float(re.findall(r"^rss (.*)$", done.stdout, re.MULTILINE)[-1])
-    return time.perf_counter() - started, memory, done.stdout
+    seconds = time.perf_counter() - started
+    busy, memory = map(float, re.findall(r"^used (\S+) (\S+)$", done.stdout, re.MULTILINE)[-1])
+    return f"{seconds:.1f} s ({busy:.1f} s of processor time), {memory:.0f} MiB", done.stdout
 
 
 def planning(runs: Path, cells: int) -> list[str]:
@@ -52,28 +54,29 @@ def planning(runs: Path, cells: int) -> list[str]:
     rates = max(1, round(cells / 324))
     grid = ["block=plain,residual,highway", "norm=batch,group,none", "shortcut=A,B,C", "depth=8,14,20,26"]
     grid += ["recipe.weight_decay=0,1e-4,1e-3", f"recipe.lr=range(1,{rates + 1})", "seed=0", "on_invalid=skip"]
-    seconds, memory, said = timed("run.py", "-m", f"runs={runs}", "plan=true", "tracker=none", *grid)
+    took, said = timed("run.py", "-m", f"runs={runs}", "plan=true", "tracker=none", *grid)
     summary = " ".join(said.split("\ntrain ")[0].split())
     command = f"python run.py -m plan=true {' '.join(grid)}"
-    return [f"| `{command}` | {seconds:.1f} s, {memory:.0f} MiB |", f"| | {summary} |"]
+    return [f"| `{command}` | {took} |", f"| | {summary} |"]
 
 
 def synthetic(runs: Path, records: int) -> None:
     """A study of records / 5 cells with 5 seeds each, every record made up."""
+    from ablations.identity import digest
     from ablations.records import plan_path, write_json
 
     cells: list[dict[str, Any]] = []
     for c in range(records // 5):
         axes = {"block": ("plain", "residual")[c % 2], "depth": 8 + 6 * (c // 2), "norm": "batch", "data": "digits"}
-        entries = []
+        entries, cell = [], digest({"config": {"network": axes}, "code": {"a.py": "0"}})
         for seed in range(5):
             label = f"{axes['block']}-batch-d{axes['depth']}-s{seed}"
-            identity = f"{c:032x}{seed:032x}"
+            identity = digest({"cell": cell, "seed": seed})
             entry = {"seed": seed, "identity": identity, "label": label, "folder": f"{label}-{c:08x}"}
             entries.append(entry)
             kinds = [f"{part}_{kind}" for part in ("train", "val", "test") for kind in ("loss", "error")]
             metrics = dict.fromkeys(kinds, 5.0 + (c * 7 + seed * 3) % 11)
-            record = {"schema": 1, **entry, "cell": f"{c:064x}", "status": "finished", "axes": axes, "metrics": metrics}
+            record = {"schema": 1, **entry, "cell": cell, "status": "finished", "axes": axes, "metrics": metrics}
             record |= {"params": 269722, "macs": 40551040, "epochs": 10, "steps": 100, "seconds": 1.0, "note": ""}
             record |= {
                 "images_per_second": 500.0,
@@ -87,7 +90,7 @@ def synthetic(runs: Path, records: int) -> None:
             text = json.dumps(record, indent=1)
             (runs / entry["folder"] / "record.json").write_text(text + "\n")  # not synced: 10,000 times that is minutes
         point = {"block": axes["block"], "depth": axes["depth"]}
-        cells.append({"cell": f"{c:064x}", "axes": axes, "points": [point], "runs": entries, "cost": 1, "epochs": 10})
+        cells.append({"cell": cell, "axes": axes, "points": [point], "runs": entries, "cost": 1, "epochs": 10})
     study = {"name": "large", "question": "Is it quick?", "grid": [cell["points"][0] for cell in cells], "claims": []}
     plan = {"schema": 1, "name": "large", "study": study, "swept": ["block", "depth"], "command": "none"}
     write_json(plan_path(runs, "large"), plan | {"cells": cells, "invalid": []}, indent=None)
@@ -95,11 +98,15 @@ def synthetic(runs: Path, records: int) -> None:
 
 def reading(runs: Path, records: int) -> list[str]:
     """status, report and table of a study that large."""
+    from ablations.records import read_records
+
     synthetic(runs, records)
+    if problems := read_records(runs)[1]:
+        raise RuntimeError(problems[0])
     lines = []
     for words in ("status large", "report large", "export large --format md", "export large --format csv", "list"):
-        seconds, memory, _ = timed("-m", "ablations", *words.split(), "--runs", str(runs))
-        lines.append(f"| `python -m ablations {words}` | {seconds:.1f} s, {memory:.0f} MiB |")
+        took, _ = timed("-m", "ablations", *words.split(), "--runs", str(runs))
+        lines.append(f"| `python -m ablations {words}` | {took} |")
     return lines
 
 
