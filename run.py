@@ -62,12 +62,14 @@ def check(config: DictConfig) -> Size:
 
 def check_nodes(nodes: dict[str, Any], data_dir: Path) -> Size:
     """As `check`, for the resolved nodes of a run; what many runs share is built once for all."""
+    from torch import nn, zeros
+
     recipe, data = recipe_of(json.dumps(nodes["recipe"])), nodes["data"]
     size = recipe.augment.out_size(data["size"])
     params, macs = size_of(json.dumps(nodes["network"]), (data["channels"], size, size))
     images = training_images(json.dumps(data["source"]), data_dir)
     steps = recipe.total_steps(max(1, images // recipe.batch_size))
-    check_optimization(json.dumps(nodes["recipe"]), steps)
+    recipe.optimization([nn.Parameter(zeros(1))], steps)
     return Size(params, macs, cost=3 * macs * steps * recipe.batch_size)
 
 
@@ -82,22 +84,12 @@ def recipe_of(node: str) -> Any:
 @lru_cache(maxsize=4096)
 def size_of(node: str, shape: tuple[int, int, int]) -> tuple[int, int]:
     """Parameters and multiply-adds of the network that a node (as JSON) describes, on images of `shape`."""
-    import torch
     from hydra.utils import instantiate
 
-    from lightning_modules.networks.counting import multiply_adds, parameters
+    from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
 
-    with torch.device("meta"):
-        network = instantiate(json.loads(node))
+    network = on_meta(lambda: instantiate(json.loads(node)))
     return parameters(network), multiply_adds(network, shape)
-
-
-@lru_cache(maxsize=4096)
-def check_optimization(node: str, steps: int) -> None:
-    """Raises ValueError unless optimiser and schedule of a recipe node (as JSON) can be made."""
-    import torch
-
-    recipe_of(node).optimization([torch.nn.Parameter(torch.zeros(1))], steps)
 
 
 def check_trainer(trainer: DictConfig, recipe: dict[str, Any]) -> None:
@@ -108,18 +100,12 @@ def check_trainer(trainer: DictConfig, recipe: dict[str, Any]) -> None:
 
 
 def count(config: DictConfig, what: str) -> int:
-    """The params, or the macs, of a network that is not built for more than counting.
-
-    Raises:
-        ValueError: it cannot be built.
-    """
-    import torch
+    """The params, or the macs, of a network that is not built for more than counting; ValueError where it cannot be."""
     from hydra.utils import instantiate
 
-    from lightning_modules.networks.counting import multiply_adds, parameters
+    from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
 
-    with torch.device("meta"):
-        network = instantiate(config.network)
+    network = on_meta(lambda: instantiate(config.network))
     if what == "params":
         return parameters(network)
     size = instantiate(config.recipe).augment.out_size(config.data.size)
