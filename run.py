@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -15,13 +16,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from ablations.identity import Run
+from ablations.identity import NODES, Run
 from ablations.lease import claim
-from ablations.recorder import CHECKPOINT, Recorder, Stopped, known, objective, unbegun_removed
+from ablations.recorder import CHECKPOINT, Recorder, Stopped, known, objective, out_of_memory, unbegun_removed
 from ablations.records import Record
 from ablations.single import print_run
 from hydra_plugins.skipbench._compose import run_of, unused_axes
-from hydra_plugins.skipbench._errors import one_sentence
+from hydra_plugins.skipbench._errors import as_value_error, one_sentence
 
 CONF = Path(__file__).resolve().parent / "conf"
 Watch = Callable[[list[dict[str, float]]], object]
@@ -55,35 +56,56 @@ def check(config: DictConfig) -> Size:
         ValueError: it cannot be built.
         OSError: its data is neither here nor to be had.
     """
-    import torch
+    nodes: Any = {node: OmegaConf.to_container(config[node], resolve=True) for node in NODES}
+    return check_nodes(nodes, Path(config.data_dir))
+
+
+def check_nodes(nodes: dict[str, Any], data_dir: Path) -> Size:
+    """As `check`, for the resolved nodes of a run; what many runs share is built once for all."""
+    from torch import nn, zeros
+
+    recipe, data = recipe_of(json.dumps(nodes["recipe"])), nodes["data"]
+    size = recipe.augment.out_size(data["size"])
+    params, macs = size_of(json.dumps(nodes["network"]), (data["channels"], size, size))
+    images = training_images(json.dumps(data["source"]), data_dir)
+    steps = recipe.total_steps(max(1, images // recipe.batch_size))
+    recipe.optimization([nn.Parameter(zeros(1))], steps)
+    return Size(params, macs, cost=3 * macs * steps * recipe.batch_size)
+
+
+@lru_cache(maxsize=1024)
+def recipe_of(node: str) -> Any:
+    """The recipe that a node (as JSON) describes."""
     from hydra.utils import instantiate
 
-    from lightning_modules.networks.counting import multiply_adds, parameters
+    return instantiate(json.loads(node))
 
-    recipe = instantiate(config.recipe)
-    with torch.device("meta"):
-        network = instantiate(config.network)
-    size = recipe.augment.out_size(config.data.size)
-    images = training_images(OmegaConf.to_yaml(config.data.source), Path(config.data_dir))
-    steps = recipe.total_steps(max(1, images // recipe.batch_size))
-    recipe.optimization([torch.nn.Parameter(torch.zeros(1))], steps)
-    macs = multiply_adds(network, (config.data.channels, size, size))
-    return Size(parameters(network), macs, cost=3 * macs * steps * recipe.batch_size)
+
+@lru_cache(maxsize=4096)
+def size_of(node: str, shape: tuple[int, int, int]) -> tuple[int, int]:
+    """Parameters and multiply-adds of the network that a node (as JSON) describes, on images of `shape`."""
+    from hydra.utils import instantiate
+
+    from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
+
+    network = on_meta(lambda: instantiate(json.loads(node)))
+    return parameters(network), multiply_adds(network, shape)
+
+
+def check_trainer(trainer: DictConfig, recipe: dict[str, Any]) -> None:
+    """Raises ValueError unless this machine can train with this trainer at the precision of a recipe node."""
+    from hydra.utils import instantiate
+
+    instantiate(trainer)(recipe=recipe_of(json.dumps(recipe)), callbacks=[])
 
 
 def count(config: DictConfig, what: str) -> int:
-    """The params, or the macs, of a network that is not built for more than counting.
-
-    Raises:
-        ValueError: it cannot be built.
-    """
-    import torch
+    """The params, or the macs, of a network that is not built for more than counting; ValueError where it cannot be."""
     from hydra.utils import instantiate
 
-    from lightning_modules.networks.counting import multiply_adds, parameters
+    from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
 
-    with torch.device("meta"):
-        network = instantiate(config.network)
+    network = on_meta(lambda: instantiate(config.network))
     if what == "params":
         return parameters(network)
     size = instantiate(config.recipe).augment.out_size(config.data.size)
@@ -92,10 +114,10 @@ def count(config: DictConfig, what: str) -> int:
 
 @lru_cache(maxsize=8)
 def training_images(source: str, folder: Path) -> int:
-    """How many images a data source (as YAML) has to train on, loaded once for all the cells of a sweep."""
+    """How many images a data source (as JSON) has to train on, loaded once for all the cells of a sweep."""
     from hydra.utils import instantiate
 
-    return len(instantiate(OmegaConf.create(source))(folder).train_labels)
+    return len(instantiate(json.loads(source))(folder).train_labels)
 
 
 def suggestions(config: DictConfig) -> tuple[Any, Any]:
@@ -111,21 +133,30 @@ def suggestions(config: DictConfig) -> tuple[Any, Any]:
 def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Watch | None = None) -> Record:
     """Train one run and write its record. Whatever ends the training becomes the record's status and cause.
 
+    Where memory runs out it is begun again, twice at most, with a smaller micro-batch if the network allows.
+
     Args:
         watch: told the new epochs; may end the training by raising `Stopped`, and then there is no record.
     """
     from hydra.utils import instantiate
 
     from lightning_modules.checkpoint import damage
-    from lightning_modules.classifier import Classifier
     from lightning_modules.curve import Curve, LastEpoch
     from lightning_modules.fit import fit
+    from lightning_modules.micro import classifier, free_memory, smaller
     from lightning_modules.networks.counting import multiply_adds, parameters
     from lightning_modules.progress import ProgressBar
 
-    network, data, recipe = build(config)
-    data.prepare_data()
-    recorder = Recorder(run, folder)
+    recorder, micro = Recorder(run, folder), config.micro_batch
+    try:
+        with as_value_error():
+            network, data, recipe = build(config)
+            data.prepare_data()
+            classifier(network, recipe, config.seed, micro)
+    except (ValueError, OSError) as error:  # in a large sweep not every cell was built before
+        if alone:
+            raise
+        return recorder.fail(error)
 
     def on_rows(rows: list[dict[str, float]], new: list[dict[str, float]]) -> None:
         recorder.curve(rows)
@@ -133,20 +164,29 @@ def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Wat
         if watch is not None:
             watch(new)
 
-    curve = Curve(on_rows)
-    watchers = [curve, LastEpoch(recorder.checkpoint), *([ProgressBar(run.label)] if alone else [])]
-    trainer = instantiate(config.trainer)(recipe=recipe, callbacks=watchers)
-    tracker = instantiate(config.tracker)
     recorder.begin(params=parameters(network), macs=multiply_adds(network, data.shape), note=data.note)
-    with tracker.track(run, folder, group=None if alone else config.study.name) as log:
-        try:
-            done = fit(Classifier(network, recipe, seed=run.seed), data, trainer, curve, resume=recorder.resume(damage))
-        except Stopped:
-            raise
-        except Exception as error:
-            record = recorder.fail(error)
-        else:
-            record = recorder.finish(done, batch_size=recipe.batch_size, data_digest=data.digest)
+    with instantiate(config.tracker).track(run, folder, group=None if alone else config.study.name) as log:
+        for retries in (2, 1, 0):
+            curve = Curve(on_rows)
+            watchers = [curve, LastEpoch(recorder.checkpoint), *([ProgressBar(run.label)] if alone else [])]
+            trainer = instantiate(config.trainer)(recipe=recipe, callbacks=watchers)
+            learner = classifier(network, recipe, run.seed, micro)
+            try:
+                done = fit(learner, data, trainer, curve, resume=recorder.resume(damage))
+            except Stopped:
+                raise
+            except Exception as error:
+                if retries and out_of_memory(error):
+                    micro = smaller(network, micro or recipe.batch_size)
+                else:
+                    record = recorder.fail(error)
+                    break
+            else:
+                record = recorder.finish(done, batch_size=recipe.batch_size, data_digest=data.digest, micro_batch=micro)
+                break
+            del curve, watchers, trainer, learner
+            network, data, recipe = build(config)
+            free_memory()
         log.record(record)
     return record
 

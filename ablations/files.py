@@ -40,13 +40,13 @@ def write_text(path: Path, text: str) -> None:
         part.unlink(missing_ok=True)
 
 
-def write_json(path: Path, data: Any) -> None:
-    """Write strict JSON atomically.
+def write_json(path: Path, data: Any, *, indent: int | None = 1) -> None:
+    """Write strict JSON atomically; without `indent` on one line, which is much faster.
 
     Raises:
         ValueError: `data` holds NaN or an infinity, which JSON has no word for.
     """
-    write_text(path, json.dumps(data, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(data, indent=indent, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:

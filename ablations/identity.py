@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ from ablations.fingerprint import fingerprint, targets
 
 NODES = ("network", "data", "recipe")
 NAMED = ("block", "shortcut", "norm")  # axes whose value alone says what it is, so that a label needs no key
+INTEGRAL = re.compile(r"\d\.0[,\]}]|\d\.0$|\de\+")  # there may be a float that is a whole number
 REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*)(?=[.}\[])")
 
 
@@ -45,8 +46,14 @@ def canonical(value: Any) -> Any:
 
 def digest(value: Any) -> str:
     """SHA-256 of canonical JSON, 64 hex digits."""
-    text = json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = _json(value)
+    if INTEGRAL.search(text):
+        text = _json(canonical(value))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +86,12 @@ class Run:
     def identity(self) -> str:
         """Equal identities are the same run, whichever study asks for it."""
         return digest({"cell": self.cell, "seed": self.seed})
+
+    def with_seed(self, seed: int) -> Run:
+        """The run of the same cell with another seed, which need not be digested again."""
+        other = replace(self, seed=seed)
+        other.__dict__.update(code=self.code, cell=self.cell)
+        return other
 
     @property
     def label(self) -> str:

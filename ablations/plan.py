@@ -34,7 +34,7 @@ class Cell:
 
     def missing(self, records: dict[str, Record]) -> list[Run]:
         """The runs without a record. A failed run has one: it is not trained again unasked."""
-        return [run for run in self.runs.values() if run.identity not in {*records, *self.accepted}]
+        return [run for run in self.runs.values() if run.identity not in records and run.identity not in self.accepted]
 
     def entry(self, run: Run) -> dict[str, Any]:
         """Where a run's record is, or will be."""
@@ -52,6 +52,7 @@ class Plan:
         swept: the axes that vary, in the order written: the first columns of the table.
         cells: in grid order; equivalent points share one.
         invalid: points that cannot be built, with the reason.
+        unchecked: how many cells nobody tried to build yet.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Plan:
     command: str
     cells: list[Cell] = field(default_factory=list)
     invalid: list[tuple[Point, str]] = field(default_factory=list)
+    unchecked: int = 0
 
     def missing(self, records: dict[str, Record]) -> list[tuple[Cell, Run]]:
         """What is left to train, the longest first, so that the end has no straggler."""
@@ -119,7 +121,7 @@ def make_cells(
         if run.cell in cells:
             cells[run.cell].points.append(point)
             continue
-        runs = {seed: Run(axes=run.axes, seed=seed, config=run.config, unusual=run.unusual) for seed in seeds}
+        runs = {seed: run.with_seed(seed) for seed in seeds}
         cells[run.cell] = Cell(run, [point], overrides, runs)
     return list(cells.values()), invalid
 
@@ -134,6 +136,8 @@ def summary(plan: Plan, seeds: int, records: dict[str, Record]) -> str:
         words.append(f"{plan.equivalent} equivalent to others")
     if plan.invalid:
         words.append(f"{len(plan.invalid)} invalid: " + "; ".join(sorted({reason for _, reason in plan.invalid})))
+    if plan.unchecked:
+        words.append(f"{plan.unchecked} not built to see whether they can be, which their workers will")
     return f"{_count(points, 'cell')} × {_count(seeds, 'seed')}: {', '.join(words)}"
 
 

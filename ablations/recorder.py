@@ -56,7 +56,7 @@ class Recorder:
 
     def __init__(self, run: Run, folder: Path) -> None:
         self.run, self.folder = run, folder
-        self.sizes: dict[str, Any] = {}
+        self.sizes: dict[str, Any] = {"params": None, "macs": None, "note": ""}
         self.started = _now()
 
     @property
@@ -88,7 +88,7 @@ class Recorder:
         writer.writerows(rows)
         write_text(self.folder / CURVE, text.getvalue())
 
-    def finish(self, done: Outcome, *, batch_size: int, data_digest: str) -> Record:
+    def finish(self, done: Outcome, *, batch_size: int, data_digest: str, micro_batch: int | None = None) -> Record:
         """Write the record of a training that came to its end, or to a loss that is not finite."""
         return self._write(
             status="diverged" if done.diverged else "finished",
@@ -100,6 +100,7 @@ class Recorder:
             images_per_second=done.steps * batch_size / done.seconds,
             device=done.device,
             data_digest=data_digest,
+            **({} if micro_batch is None else {"micro_batch": micro_batch}),
         )
 
     def fail(self, error: BaseException) -> Record:
@@ -116,7 +117,6 @@ class Recorder:
 
     def give_up(self, cause: str) -> Record:
         """Write the record of a run that could not be trained to an end, without having been there."""
-        self.sizes = {"params": None, "macs": None, "note": ""}
         return self._write(status="failed", cause=cause, metrics={}, **NOTHING)
 
     def _write(

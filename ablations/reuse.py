@@ -30,11 +30,15 @@ def check_choices(stale: str, retry: str | None) -> None:
 
 def stale_records(plan: Plan, records: Mapping[str, Record]) -> dict[str, Record]:
     """For runs without a record, by identity: the newest record of the same config and seed under other code."""
-    missing = {run.identity: _question(run.config, run.seed) for _, run in plan.missing(dict(records))}
-    if not missing:
+    known = {run.identity for cell in plan.cells for run in cell.runs.values()}
+    others = [record for identity, record in records.items() if identity not in known]
+    if not others:
         return {}
+    missing = {run.identity: _question(run.config, run.seed) for _, run in plan.missing(dict(records))}
     asked: dict[str, Record] = {}
-    for record in sorted(records.values(), key=lambda record: record.get("provenance", {}).get("finished") or ""):
+    for record in sorted(
+        others if missing else [], key=lambda record: record.get("provenance", {}).get("finished") or ""
+    ):
         if "config" in record:
             asked[_question(record["config"], record["seed"])] = record
     return {identity: asked[question] for identity, question in missing.items() if question in asked}

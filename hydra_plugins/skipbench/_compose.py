@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
@@ -36,22 +36,35 @@ def run_of(config: DictConfig, hydra: DictConfig) -> Run:
         hydra: the `hydra` node that was composed with it, for the choices and the overrides.
     """
     tree = plain_tree(config)
-    active = active_axes(tree)
-    choices = hydra.runtime.choices
-    groups = {key: choices[key] for key in choices if key in active}
-    scalars = {key: config[key] for key in active if key not in groups and not isinstance(tree[key], dict)}
+
+    def select(key: str) -> Any:
+        value = OmegaConf.select(config, key)
+        return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
     overridden = [override.split("=")[0].lstrip("+~") for override in hydra.overrides.task]
-    options = {
-        key: OmegaConf.select(config, key)
-        for key in overridden
-        if "." in key and key.partition(".")[0] in active and not isinstance(OmegaConf.select(config, key), DictConfig)
-    }
-    defaults = default_axes(_conf_dir(hydra))
+    resolved = {node: OmegaConf.to_container(config[node], resolve=True) for node in NODES}
+    defaults = default_axes(conf_dir(hydra))
+    return described(tree, active_axes(tree), hydra.runtime.choices, overridden, defaults, select, resolved)
+
+
+def described(
+    tree: Mapping[str, Any],
+    active: Sequence[str],
+    choices: Mapping[str, Any],
+    overridden: Sequence[str],
+    defaults: Mapping[str, Any],
+    select: Callable[[str], Any],
+    resolved: dict[str, Any],
+) -> Run:
+    """The run of a config as plain data; `select` gives the value at a dotted place, `resolved` what counts."""
+    groups = {key: choices[key] for key in choices if key in active}
+    scalars = {key: select(key) for key in active if key not in groups and not isinstance(tree[key], dict)}
+    options = {key: select(key) for key in overridden if "." in key and key.partition(".")[0] in active}
+    options = {key: value for key, value in options.items() if not isinstance(value, dict)}
     known = {**groups, **scalars}
     axes = {key: known.pop(key) for key in defaults if key in known and key != "seed"} | known | options
     unusual = tuple(axis for axis in overridden if axis in axes and axes[axis] != defaults.get(axis))
-    resolved = {node: OmegaConf.to_container(config[node], resolve=True) for node in NODES}
-    return Run(axes=axes, seed=config.seed, config=resolved, unusual=unusual)
+    return Run(axes=axes, seed=select("seed"), config=resolved, unusual=unusual)
 
 
 def is_active(axis: str, config: DictConfig) -> bool:
@@ -71,10 +84,10 @@ def plain_tree(config: DictConfig) -> dict[str, Any]:
 def unused_axes(run: Run, hydra: DictConfig) -> list[str]:
     """Axes the command line chose that this run's network, data and recipe do not use."""
     asked = [override.split("=")[0].lstrip("+~") for override in hydra.overrides.task]
-    return [axis for axis in asked if axis in default_axes(_conf_dir(hydra)) and axis not in {*run.axes, *NO_AXES}]
+    return [axis for axis in asked if axis in default_axes(conf_dir(hydra)) and axis not in {*run.axes, *NO_AXES}]
 
 
-def _conf_dir(hydra: DictConfig) -> Path:
+def conf_dir(hydra: DictConfig) -> Path:
     return next(Path(source.path) for source in hydra.runtime.config_sources if source.provider == "main")
 
 

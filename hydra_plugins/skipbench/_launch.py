@@ -142,7 +142,7 @@ def prepare(config: DictConfig, launcher: str, workers: int) -> None:
     settings = config.hydra.launcher
     with open_dict(config):
         if launcher == "joblib":
-            settings.n_jobs = workers
+            settings.n_jobs = max(2, workers)  # with 1, joblib would train in this process, which must survive
         elif launcher == "submitit_local":
             settings.timeout_min = max(settings.timeout_min, WEEKS)
         elif launcher == "submitit_slurm":

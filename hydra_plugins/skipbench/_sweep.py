@@ -20,12 +20,15 @@ from ablations.identity import Run, digest
 from ablations.plan import Plan
 from ablations.provenance import command
 from ablations.records import plan_path, read_records, write_json
+from ablations.results import result_rows
 from ablations.study import Point, StudyError, merge
 from hydra_plugins.skipbench._arguments import Arguments, parse, words
-from hydra_plugins.skipbench._compose import Composer, run_of
+from hydra_plugins.skipbench._checks import check_cells
+from hydra_plugins.skipbench._compose import Composer
 from hydra_plugins.skipbench._errors import as_value_error
 from hydra_plugins.skipbench._launch import launch
 from hydra_plugins.skipbench._match import Widths, budget_of, doubled
+from hydra_plugins.skipbench._quick import QuickComposer
 
 
 def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, config: DictConfig) -> None:
@@ -61,16 +64,15 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         reuse.accept(plan, stale)
     with console.status("checking what is to be trained …"):
         check_cells(plan, composer, records)
-    write_json(plan_path(runs, plan.name), plan.as_json())
-    console.print(
-        f"[bold]{escape(plan.name)}[/]: {escape(planning.summary(plan, len(question.seeds), records))}", highlight=False
-    )
+    write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
+    summary = planning.summary(plan, len(question.seeds), records)
+    console.print(f"[bold]{escape(plan.name)}[/]: {escape(summary)}", highlight=False)
     if stale:
         problems = [*problems, reuse.stale_words(plan, stale, accepted=config.stale == "accept")]
     for problem in problems:
         console.print(f"[yellow]![/] {escape(problem)}", highlight=False)
     if config.plan:
-        console.print("\n".join(planning.listing(plan, records)), highlight=False, markup=False)
+        print("\n".join(planning.listing(plan, records)))
         return
     if plan.invalid and config.on_invalid == "stop":
         point, reason = plan.invalid[0]
@@ -138,18 +140,18 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
             return count(made, study["match"]), made.width
 
     bare = Widths(question.whole_points, counted)
+    quick = QuickComposer(composer)
 
     def compose(point: Point) -> tuple[Run, list[str]]:
         overrides = words(bare(point)) + typed.rest
         with as_value_error():
-            made = composer(overrides)
-            return run_of(made, made.hydra), overrides
+            return quick(overrides), overrides
 
     cells, invalid = planning.make_cells(question.whole_points, question.seeds, compose)
     plan = Plan(study["name"], study, question.swept, command(), cells, invalid)
     if set(typed.swept) - {"seed"}:  # another grid: the study's claims are kept where it can still answer them
-        written = plan.as_json()
-        study["claims"] = [claim for claim in study.get("claims") or [] if answerable(claim, written)]
+        rows = result_rows(plan.as_json(), {})
+        study["claims"] = [claim for claim in study.get("claims") or [] if answerable(claim, rows)]
     return plan
 
 
@@ -176,26 +178,9 @@ def search_first(question: Question, typed: Arguments, composer: Composer, **eng
     return Question({**question.study, "fixed": {}}, searching.winners(), search.fresh, swept)
 
 
-def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None:
-    """Build what is not trained yet, on the meta device, and look for its data; move what cannot be to `invalid`."""
-    left = [cell for cell in plan.cells if cell.missing(records)]
-    if not left:
-        return
-    from run import check
-
-    for cell in left:
-        try:
-            with as_value_error():
-                cell.params, cell.macs, cell.cost = check(composer(cell.overrides))
-        except ValueError as error:
-            plan.invalid += [(point, str(error)) for point in cell.points]
-            plan.cells.remove(cell)
-
-
 def tell(plan: Plan, config: DictConfig, console: Console, started: float | None) -> None:
     """The report; and, where something was trained, the results to W&B."""
     from ablations.report import print_report
-    from ablations.results import result_rows
     from ablations.tracking import Tracker, sync_command
 
     runs = Path(config.runs)

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from ablations.attempts import killed
 from ablations.lease import claim
 from ablations.records import read_record, usable
+from hydra_plugins.skipbench._compose import Composer
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Worker:
     suspects: bool = False
 
     def __call__(self, _: DictConfig) -> None:
-        failures = 0
+        failures, composer = 0, Composer(self.context.config_loader, self.master)
         for folder, overrides in self.todo:
             path = self.runs / folder / "record.json"
             if usable(path) or failures == self.patience or bool(killed(path.parent)) != self.suspects:
@@ -47,17 +48,24 @@ class Worker:
             with claim(path.parent) as ours:
                 if ours and not usable(path):
                     with left_clean():
-                        train_run(self.main, self.context, self.master, overrides)
+                        train_run(self.main, self.context, self.master, overrides, composer)
                     failures = failures + 1 if read_record(path)["status"] == "failed" else 0
 
 
-def train_run(main: Any, context: Any, master: DictConfig, overrides: list[str]) -> Any:
-    """Run the application for one run: a Hydra job with a folder, a `.hydra/` and a log of its own. What it returns."""
+def train_run(
+    main: Any, context: Any, master: DictConfig, overrides: list[str], composer: Composer | None = None
+) -> Any:
+    """Run the application for one run: a Hydra job with a folder, a `.hydra/` and a log of its own. What it returns.
+
+    Args:
+        composer: of `master`; one that is kept composes runs that share their choices only once.
+    """
     from hydra.core.utils import run_job
 
+    compose = composer or Composer(context.config_loader, master)
     done = run_job(
         task_function=main,
-        config=context.config_loader.load_sweep_config(master, overrides),
+        config=compose(overrides),
         job_dir_key="hydra.sweep.dir",
         job_subdir_key="hydra.sweep.subdir",
         hydra_context=context,
