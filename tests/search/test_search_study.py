@@ -47,8 +47,8 @@ def trials_of(runs: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in paths]
 
 
-def plan_of(runs: Path) -> dict[str, Any]:
-    return json.loads((runs / "runs" / ".studies" / "mine" / "plan.json").read_text())
+def plan_of(runs: Path, name: str = "mine") -> dict[str, Any]:
+    return json.loads((runs / "runs" / ".studies" / name / "plan.json").read_text())
 
 
 def stamps(runs: Path) -> dict[str, int]:
@@ -232,3 +232,20 @@ def test_a_search_that_is_killed_and_typed_again_has_exactly_its_trials(tmp_path
         trained[name] = [(trial["point"], trial["values"]) for trial in trials]
     if launcher == "basic":  # with several workers, what is known when a trial begins depends on who is faster
         assert trained["broken"] == trained["whole"]
+
+
+@pytest.mark.parametrize("told", ["worst", "failed"])
+def test_a_diverged_trial_is_told_as_the_study_says_and_never_as_nan(tmp_path: Path, told: str) -> None:
+    said = f"{{trials: 4, diverged: {told}, objectives: [val_loss], replicate: {{top: 1, seeds: [1]}}}}"
+    write_study(tmp_path, space="{recipe.lr: [0.1, 1.0e+6], block: [residual]}", search=said)
+    done = search(tmp_path, "norm=none", "init=he_fan_in", "max_consecutive_failures=9")
+    assert done.returncode == 0, done.stderr
+    paths = sorted((tmp_path / "runs" / ".studies" / plan_name(tmp_path) / "trials").glob("*/*/trial.json"))
+    trials = [json.loads(path.read_text()) for path in paths]
+    wild = [trial for trial in trials if trial["point"]["recipe.lr"] == 1e6]
+    assert 0 < len(wild) < len(trials)
+    for trial in wild:
+        assert trial["state"] == ("complete" if told == "worst" else "failed")
+        assert trial["values"] == ({"val_loss": 10.0} if told == "worst" else {})
+    (cell,) = plan_of(tmp_path, plan_name(tmp_path))["cells"]
+    assert cell["axes"]["recipe.lr"] == 0.1, "what diverged does not win"
