@@ -26,7 +26,7 @@ def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None
     left = [cell for cell in plan.cells if cell.missing(records)]
     if not left:
         return
-    from run import check_nodes, check_trainer
+    from hydra_plugins.skipbench._before import check_nodes, check_trainer
 
     config = composer.master
     here = config.hydra.runtime.choices["hydra/launcher"] not in SCHEDULED  # others may have what this machine lacks

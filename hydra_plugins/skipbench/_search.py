@@ -59,7 +59,7 @@ class Searching:
         rest: list[str],
     ) -> None:  # fmt: skip
         from ablations.search import try_sampler
-        from run import suggestions
+        from hydra_plugins.skipbench._before import suggestions
 
         self.study, self.search, self.composer, self.config = study, search, composer, config
         self.runs = Path(config.runs)

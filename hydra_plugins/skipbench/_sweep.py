@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from ablations.records import plan_path, read_records, write_json
 from ablations.results import result_rows
 from ablations.study import Point, StudyError, merge
 from hydra_plugins.skipbench._arguments import Arguments, parse, words
+from hydra_plugins.skipbench._before import data_digest
 from hydra_plugins.skipbench._checks import check_cells
 from hydra_plugins.skipbench._compose import Composer
 from hydra_plugins.skipbench._errors import as_value_error
@@ -59,16 +61,12 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     records, problems = read_records(runs)
     if config.retry and not config.plan:
         reuse.set_aside(plan, records, config.retry, runs)
-    stale = reuse.stale_records(plan, records)
-    if config.stale == "accept":
-        reuse.accept(plan, stale)
+    problems += set_stale_aside(plan, records, config)
     with console.status("checking what is to be trained …"):
         check_cells(plan, composer, records)
     write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
     summary = planning.summary(plan, len(question.seeds), records)
     console.print(f"[bold]{escape(plan.name)}[/]: {escape(summary)}", highlight=False)
-    if stale:
-        problems = [*problems, reuse.stale_words(plan, stale, accepted=config.stale == "accept")]
     for problem in problems:
         console.print(f"[yellow]![/] {escape(problem)}", highlight=False)
     if config.plan:
@@ -83,6 +81,24 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     if missing:
         launch(plan, missing, rest=typed.rest, context=context, main=main, config=config, console=console)
     tell(plan, config, console, started if missing else None)
+
+
+def set_stale_aside(plan: Plan, records: dict[str, Any], config: DictConfig) -> list[str]:
+    """Let records of other code, or of other data, answer the plan if that was asked for; a sentence for each kind."""
+    accepted = config.stale == "accept"
+    data_dir = Path(config.data_dir)
+    changed = reuse.on_other_data(plan, records, lambda source: data_digest(json.dumps(source), data_dir))
+    if changed and not accepted:
+        if config.plan:
+            for identity in changed:
+                del records[identity]
+        else:
+            reuse.put_away(changed, records, "stale", Path(config.runs))
+    stale = reuse.stale_records(plan, records)
+    if accepted:
+        reuse.accept(plan, stale)
+    words = [reuse.data_words(changed, accepted=accepted)] if changed else []
+    return words + ([reuse.stale_words(plan, stale, accepted=accepted)] if stale else [])
 
 
 @dataclass
@@ -133,7 +149,7 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
     study = question.study
 
     def counted(point: Point) -> tuple[int, float]:
-        from run import count
+        from hydra_plugins.skipbench._before import count
 
         with as_value_error():
             made = composer(words(point) + typed.rest)

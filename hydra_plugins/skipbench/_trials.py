@@ -117,7 +117,7 @@ class TrialWorker:
             Infeasible: what was chosen cannot be built, or breaks a constraint.
         """
         from ablations.search import suggest
-        from run import check
+        from hydra_plugins.skipbench._before import check
 
         point = outcome["point"] = dict(self.points[tuning.name])
         for axis in self.order:
@@ -152,7 +152,7 @@ def open_tunings(master: DictConfig, study: str, search: Search, names: Iterable
     """The Optuna studies of a search, with the sampler and the pruner that the config names."""
     from ablations.search import Tuning
     from ablations.storage import open_storage
-    from run import suggestions
+    from hydra_plugins.skipbench._before import suggestions
 
     sampler, pruner = suggestions(master)
     runs = Path(master.runs)

@@ -7,10 +7,23 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lightning_modules.data.errors import DataError
+
+LOCAL: ContextVar[bool] = ContextVar("local", default=False)
+
+
+@contextmanager
+def nothing_downloaded() -> Iterator[None]:
+    """What is absent is a DataError inside, not a download."""
+    token = LOCAL.set(True)
+    try:
+        yield
+    finally:
+        LOCAL.reset(token)
 
 
 class Remote(NamedTuple):
@@ -82,6 +95,8 @@ def _one_at_a_time(folder: Path, absent: list[str], data: str) -> Iterator[list[
 
 
 def _download(remote: Remote, target: Path, *, wanted: str, folder: Path, data: str, advice: str) -> None:
+    if LOCAL.get():
+        raise DataError(f"data={data}: {wanted} is not in {folder}")
     import logging
 
     import pooch

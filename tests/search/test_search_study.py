@@ -1,58 +1,12 @@
 """Studies that search, really typed: trials trained, pruned, infeasible, equal; winners with fresh seeds."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-STUDY = """# @package _global_
-# A search for a test.
-study:
-  name: {name}
-  question: Which is best?
-  grid: {grid}
-  space: {space}
-  search: {search}
-  fixed: {{data: digits, recipe: digits_quick, recipe.epochs: 2, depth: 8}}
-"""
-
-
-def typed(runs: Path, *arguments: str, launcher: str = "basic") -> list[str]:
-    call = [sys.executable, str(ROOT / "run.py"), "--config-dir", str(runs / "mine"), "-m", "study=mine"]
-    return [*call, f"runs={runs / 'runs'}", "tracker=none", f"hydra/launcher={launcher}", *arguments]
-
-
-def search(runs: Path, *arguments: str, launcher: str = "basic") -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"COLUMNS": "200"}
-    call = typed(runs, *arguments, launcher=launcher)
-    return subprocess.run(call, capture_output=True, text=True, timeout=300, env=env, cwd=runs)
-
-
-def write_study(runs: Path, *, space: str, grid: str = "[]", search: str = "{trials: 6}") -> None:
-    folder = runs / "mine" / "study"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "mine.yaml").write_text(STUDY.format(name="mine", space=space, grid=grid, search=search))
-
-
-def trials_of(runs: Path) -> list[dict[str, Any]]:
-    paths = sorted((runs / "runs" / ".studies" / "mine" / "trials").glob("*/*/trial.json"))
-    return [json.loads(path.read_text()) for path in paths]
-
-
-def plan_of(runs: Path, name: str = "mine") -> dict[str, Any]:
-    return json.loads((runs / "runs" / ".studies" / name / "plan.json").read_text())
-
-
-def stamps(runs: Path) -> dict[str, int]:
-    return {path.parent.name: path.stat().st_mtime_ns for path in (runs / "runs").glob("*/record.json")}
+from tests.search.typed import plan_name, plan_of, search, stamps, trials_of, write_study
 
 
 def test_only_active_axes_are_asked_for_and_equal_trials_cost_nothing(tmp_path: Path) -> None:
@@ -148,11 +102,6 @@ def test_seeds_as_the_pruners_steps_stop_bad_cells_before_their_last_seed(tmp_pa
     assert all(len(trial["seed_values"]) == 6 for trial in trials if trial["state"] == "complete")
 
 
-def plan_name(runs: Path) -> str:
-    (name,) = {path.name for path in (runs / "runs" / ".studies").iterdir() if path.is_dir()}
-    return name
-
-
 def test_equal_tuning_gives_every_cell_the_same_trials_and_compares_the_winners(tmp_path: Path) -> None:
     tuned = "{trials: 4, seeds: [7], replicate: {top: 1, seeds: [0, 1]}}"
     write_study(
@@ -201,37 +150,6 @@ def test_a_mistake_gets_one_sentence_before_anything_trains(
     assert line.startswith("error: ")
     assert says in line
     assert not stamps(tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
-def test_a_search_that_is_killed_and_typed_again_has_exactly_its_trials(tmp_path: Path, launcher: str) -> None:
-    space = "{recipe.lr: {low: 0.01, high: 1.0, log: true}, block: [plain, residual]}"
-    trained = {}
-    for name in ("whole", "broken"):
-        folder = tmp_path / name
-        write_study(folder, space=space, search="{trials: 8, replicate: {top: 2, seeds: [1, 2]}}")
-        if name == "broken":
-            for enough in (2, 5):  # trials told when it is killed
-                call = typed(folder, "recipe.epochs=4", launcher=launcher)
-                process = subprocess.Popen(
-                    call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-                )
-                while process.poll() is None and len(stamps(folder)) < enough:
-                    time.sleep(0.01)
-                assert process.poll() is None, "it was killed before its end"
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        done = search(folder, "recipe.epochs=4", launcher=launcher)
-        assert done.returncode == 0, done.stderr
-        paths = sorted((folder / "runs" / ".studies" / plan_name(folder) / "trials").glob("*/*/trial.json"))
-        trials = [json.loads(path.read_text()) for path in paths]
-        assert [trial["number"] for trial in trials] == list(range(8))
-        assert {trial["state"] for trial in trials} == {"complete"}
-        assert not list((folder / "runs").rglob("lease*.json"))
-        trained[name] = [(trial["point"], trial["values"]) for trial in trials]
-    if launcher == "basic":  # with several workers, what is known when a trial begins depends on who is faster
-        assert trained["broken"] == trained["whole"]
 
 
 @pytest.mark.parametrize("told", ["worst", "failed"])

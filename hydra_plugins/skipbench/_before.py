@@ -1,0 +1,109 @@
+"""What is looked at before anything is trained: what can be built, how large it is, whether its data is here."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, OmegaConf
+
+from ablations.identity import NODES
+
+
+def make(node: Any) -> Any:
+    """What a node's `_target_` names, built. The only call of Hydra's `instantiate`, whose rules change with 1.4."""
+    from hydra.utils import instantiate
+
+    return instantiate(node)
+
+
+class Size(NamedTuple):
+    """What is known of a run before it is trained."""
+
+    params: int
+    macs: int  # multiply-adds, forward, one image
+    cost: int  # of the whole training, in multiply-adds, about
+
+
+def check(config: DictConfig) -> Size:
+    """Whether `config` can be built and its data is there; how large the network is.
+
+    Raises:
+        ValueError: it cannot be built.
+        OSError: its data is neither here nor to be had.
+    """
+    nodes: Any = {node: OmegaConf.to_container(config[node], resolve=True) for node in NODES}
+    return check_nodes(nodes, Path(config.data_dir))
+
+
+def check_nodes(nodes: dict[str, Any], data_dir: Path) -> Size:
+    """As `check`, for the resolved nodes of a run; what many runs share is built once for all."""
+    from torch import nn, zeros
+
+    recipe, data = recipe_of(json.dumps(nodes["recipe"])), nodes["data"]
+    size = recipe.augment.out_size(data["size"])
+    params, macs = size_of(json.dumps(nodes["network"]), (data["channels"], size, size))
+    images = training_images(json.dumps(data["source"]), data_dir)
+    steps = recipe.total_steps(max(1, images // recipe.batch_size))
+    recipe.optimization([nn.Parameter(zeros(1))], steps)
+    return Size(params, macs, cost=3 * macs * steps * recipe.batch_size)
+
+
+@lru_cache(maxsize=1024)
+def recipe_of(node: str) -> Any:
+    """The recipe that a node (as JSON) describes."""
+    return make(json.loads(node))
+
+
+@lru_cache(maxsize=4096)
+def size_of(node: str, shape: tuple[int, int, int]) -> tuple[int, int]:
+    """Parameters and multiply-adds of the network that a node (as JSON) describes, on images of `shape`."""
+    from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
+
+    network = on_meta(lambda: make(json.loads(node)))
+    return parameters(network), multiply_adds(network, shape)
+
+
+def check_trainer(trainer: DictConfig, recipe: dict[str, Any]) -> None:
+    """Raises ValueError unless this machine can train with this trainer at the precision of a recipe node."""
+    make(trainer)(recipe=recipe_of(json.dumps(recipe)), callbacks=[])
+
+
+def count(config: DictConfig, what: str) -> int:
+    """The params, or the macs, of a network that is not built for more than counting; ValueError where it cannot be."""
+    from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
+
+    network = on_meta(lambda: make(config.network))
+    if what == "params":
+        return parameters(network)
+    size = make(config.recipe).augment.out_size(config.data.size)
+    return multiply_adds(network, (config.data.channels, size, size))
+
+
+@lru_cache(maxsize=8)
+def training_images(source: str, folder: Path) -> int:
+    """How many images a data source (as JSON) has to train on, loaded once for all the cells of a sweep."""
+    return len(make(json.loads(source))(folder).train_labels)
+
+
+@lru_cache(maxsize=8)
+def data_digest(source: str, folder: Path) -> str | None:
+    """Digest of what a data source (as JSON) gives now; None where its files are not here: nothing is downloaded."""
+    from lightning_modules.data.download import nothing_downloaded
+    from lightning_modules.data.errors import DataError
+
+    try:
+        with nothing_downloaded():
+            return make(json.loads(source))(folder).digest
+    except DataError:  # what trains will say what is wrong with it
+        return None
+
+
+def suggestions(config: DictConfig) -> tuple[Any, Any]:
+    """The sampler, to be called with a seed, and the pruner of a search."""
+    try:
+        return make(config.sampler), make(config.pruner)
+    except ImportError as error:
+        raise ValueError(f"sampler: {error}") from error

@@ -1,0 +1,43 @@
+"""A search that is killed half-way, and typed again."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.search.typed import plan_name, search, stamps, typed, write_study
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_a_search_that_is_killed_and_typed_again_has_exactly_its_trials(tmp_path: Path, launcher: str) -> None:
+    space = "{recipe.lr: {low: 0.01, high: 1.0, log: true}, block: [plain, residual]}"
+    trained = {}
+    for name in ("whole", "broken"):
+        folder = tmp_path / name
+        write_study(folder, space=space, search="{trials: 8, replicate: {top: 2, seeds: [1, 2]}}")
+        if name == "broken":
+            for enough in (2, 5):  # trials told when it is killed
+                call = typed(folder, "recipe.epochs=4", launcher=launcher)
+                process = subprocess.Popen(
+                    call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+                )
+                while process.poll() is None and len(stamps(folder)) < enough:
+                    time.sleep(0.01)
+                assert process.poll() is None, "it was killed before its end"
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        done = search(folder, "recipe.epochs=4", launcher=launcher)
+        assert done.returncode == 0, done.stderr
+        paths = sorted((folder / "runs" / ".studies" / plan_name(folder) / "trials").glob("*/*/trial.json"))
+        trials = [json.loads(path.read_text()) for path in paths]
+        assert [trial["number"] for trial in trials] == list(range(8))
+        assert {trial["state"] for trial in trials} == {"complete"}
+        assert not list((folder / "runs").rglob("lease*.json"))
+        trained[name] = [(trial["point"], trial["values"]) for trial in trials]
+    if launcher == "basic":  # with several workers, what is known when a trial begins depends on who is faster
+        assert trained["broken"] == trained["whole"]

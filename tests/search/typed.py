@@ -1,0 +1,57 @@
+"""A study that searches, written into a folder and really typed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+STUDY = """# @package _global_
+# A search for a test.
+study:
+  name: {name}
+  question: Which is best?
+  grid: {grid}
+  space: {space}
+  search: {search}
+  fixed: {{data: digits, recipe: digits_quick, recipe.epochs: 2, depth: 8}}
+"""
+
+
+def typed(runs: Path, *arguments: str, launcher: str = "basic") -> list[str]:
+    call = [sys.executable, str(ROOT / "run.py"), "--config-dir", str(runs / "mine"), "-m", "study=mine"]
+    return [*call, f"runs={runs / 'runs'}", "tracker=none", f"hydra/launcher={launcher}", *arguments]
+
+
+def search(runs: Path, *arguments: str, launcher: str = "basic") -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"COLUMNS": "200"}
+    call = typed(runs, *arguments, launcher=launcher)
+    return subprocess.run(call, capture_output=True, text=True, timeout=300, env=env, cwd=runs)
+
+
+def write_study(runs: Path, *, space: str, grid: str = "[]", search: str = "{trials: 6}") -> None:
+    folder = runs / "mine" / "study"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "mine.yaml").write_text(STUDY.format(name="mine", space=space, grid=grid, search=search))
+
+
+def trials_of(runs: Path) -> list[dict[str, Any]]:
+    paths = sorted((runs / "runs" / ".studies" / "mine" / "trials").glob("*/*/trial.json"))
+    return [json.loads(path.read_text()) for path in paths]
+
+
+def plan_of(runs: Path, name: str = "mine") -> dict[str, Any]:
+    return json.loads((runs / "runs" / ".studies" / name / "plan.json").read_text())
+
+
+def stamps(runs: Path) -> dict[str, int]:
+    return {path.parent.name: path.stat().st_mtime_ns for path in (runs / "runs").glob("*/record.json")}
+
+
+def plan_name(runs: Path) -> str:
+    (name,) = {path.name for path in (runs / "runs" / ".studies").iterdir() if path.is_dir()}
+    return name
