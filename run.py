@@ -137,6 +137,7 @@ def cli() -> None:
     """The command line: `python run.py`, and `skipbench` where the package is installed."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the telling of errors to us
     OmegaConf.register_new_resolver("folder", lambda *, _root_: run_of(_root_, _root_.hydra).folder, replace=True)
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))  # wherever it was typed
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be preempted is to be interrupted
     try:
         with one_sentence():

@@ -18,6 +18,7 @@ class Cell:
     """One cell: every point of the grid that it answers, and its runs by seed.
 
     Attributes:
+        epochs: of one run, where it has been looked at.
         cost: about what one run costs, in multiply-adds; 0 where nothing is left to train.
         params, macs: parameters, and multiply-adds of one image; None where nothing is left to train.
         accepted: records of other code that answer runs all the same, by the runs' identities.
@@ -28,6 +29,7 @@ class Cell:
     overrides: list[str]
     runs: dict[int, Run] = field(default_factory=dict)
     cost: int = 0
+    epochs: int | None = None
     params: int | None = None
     macs: int | None = None
     accepted: dict[str, Record] = field(default_factory=dict)
@@ -90,7 +92,7 @@ class Plan:
                     "cost": cell.cost,
                     "params": cell.params,
                     "macs": cell.macs,
-                    "epochs": cell.run.config["recipe"].get("epochs"),
+                    "epochs": cell.epochs or cell.run.config["recipe"].get("epochs"),
                     "runs": [cell.entry(run) for run in cell.runs.values()],
                 }
                 for cell in self.cells

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import os
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ablations.lease import held
+from ablations.lease import held, holder
 from ablations.records import RecordError, read_record
 from ablations.space import read_search
 from ablations.trials import different, read_trials
@@ -29,6 +30,7 @@ class Training:
     epoch: int
     epochs: int | None
     error: float | None  # of the last epoch, on the training set, percent
+    worker: str = ""  # its process, with the machine's name where it is another
 
     @property
     def share(self) -> float:
@@ -177,7 +179,11 @@ def picture(status: Status, left: float | None = None) -> Group:
     from rich.text import Text
 
     top = Columns([ProgressBar(total=1.0, completed=status.share, width=30), Text(headline(status, left))])
-    lines = [Text(f"  {now.label:<36} {_epochs(now)}", style="dim") for now in status.training[:MOST_LINES]]
+    width = max((len(now.worker) for now in status.training), default=0)
+    lines = [
+        Text(f"  {now.worker:>{width}}  {now.label:<36} {_epochs(now)}", style="dim")
+        for now in status.training[:MOST_LINES]
+    ]
     if len(status.training) > MOST_LINES:
         lines.append(Text(f"  and {len(status.training) - MOST_LINES} more", style="dim"))
     if status.best:
@@ -195,7 +201,13 @@ def _training(folder: Path, label: str, epochs: int | None) -> Training:
         rows = read_curve(folder / "curve.csv")
     except (OSError, ValueError):  # none yet, or one that `doctor` names
         rows = []
-    return Training(label, len(rows), epochs, rows[-1].get("train_error") if rows else None)
+    return Training(label, len(rows), epochs, rows[-1].get("train_error") if rows else None, _worker(folder))
+
+
+def _worker(folder: Path) -> str:
+    who = holder(folder)
+    host, pid = who.get("host"), who.get("pid", "")
+    return f"{pid}" if host in (None, socket.gethostname()) else f"{host}:{pid}"
 
 
 def read_curve(path: Path) -> list[dict[str, float]]:

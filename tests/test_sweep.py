@@ -86,6 +86,16 @@ def test_plan_names_what_is_equivalent_and_trains_nothing(tmp_path: Path) -> Non
     assert "shortcut" not in cell["axes"]
 
 
+def test_a_sweep_is_a_sweep_wherever_its_flag_stands_and_counts_the_epochs_of_steps(tmp_path: Path) -> None:
+    asked = ["block=plain", "-m", "depth=8", "seed=0", "recipe.epochs=null", "recipe.steps=25", "plan=true"]
+    call = [sys.executable, str(ROOT / "run.py"), f"runs={tmp_path}", *asked]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 to train" in done.stdout
+    (cell,) = plan(tmp_path)["cells"]
+    assert cell["epochs"] == 3, "ten batches an epoch"
+
+
 def test_an_invalid_cell_stops_the_sweep_before_anything_trains_or_is_left_out(tmp_path: Path) -> None:
     asked = ["block=plain", "depth=8,21", "seed=0", *QUICK]
     stopped = sweep(*asked, runs=tmp_path)

@@ -25,6 +25,7 @@ class Size(NamedTuple):
     params: int
     macs: int  # multiply-adds, forward, one image
     cost: int  # of the whole training, in multiply-adds, about
+    epochs: int  # begun, of a recipe in steps too
 
 
 def check(config: DictConfig) -> Size:
@@ -46,9 +47,10 @@ def check_nodes(nodes: dict[str, Any], data_dir: Path) -> Size:
     size = recipe.augment.out_size(data["size"])
     params, macs = size_of(json.dumps(nodes["network"]), (data["channels"], size, size))
     images = training_images(json.dumps(data["source"]), data_dir)
-    steps = recipe.total_steps(max(1, images // recipe.batch_size))
+    batches = max(1, images // recipe.batch_size)
+    steps = recipe.total_steps(batches)
     recipe.optimization([nn.Parameter(zeros(1))], steps)
-    return Size(params, macs, cost=3 * macs * steps * recipe.batch_size)
+    return Size(params, macs, cost=3 * macs * steps * recipe.batch_size, epochs=-(-steps // batches))
 
 
 @lru_cache(maxsize=1024)

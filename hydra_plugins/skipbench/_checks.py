@@ -38,7 +38,7 @@ def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None
             continue
         try:
             with as_value_error():
-                cell.params, cell.macs, cell.cost = check_nodes(cell.run.config, Path(config.data_dir))
+                cell.params, cell.macs, cell.cost, cell.epochs = check_nodes(cell.run.config, Path(config.data_dir))
                 recipe = cell.run.config["recipe"]
                 if here and recipe["precision"] not in fitting and may_not_fit(config.trainer, recipe["precision"]):
                     check_trainer(config.trainer, recipe)

@@ -1,5 +1,6 @@
 """How far a study is can be read from its files at any moment."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_done_is_weighed_by_cost_and_unfinished_epochs_count(tmp_path: Path) -> 
         (tmp_path / "deep" / "curve.csv").write_text("epoch,train_error\n1,80\n2,70.5\n")
         status = watch.look()
     assert status.share == pytest.approx((10 + 30 * 0.2) / 60)
-    assert status.training == (Training("plain-d56-s0", 2, 10, 70.5),)
+    assert status.training == (Training("plain-d56-s0", 2, 10, 70.5, worker=str(os.getpid())),)
     assert watch.look().training == (), "nobody trains it any more"
 
 
