@@ -117,7 +117,7 @@ def test_an_invalid_cell_stops_the_sweep_before_anything_trains_or_is_left_out(t
         (["study=headline,shortcuts"], "study cannot be swept"),
         (["seed=0,0"], "different whole numbers"),
         (["seed=-1,1"], "[-1, 1] is not a list of different whole numbers"),
-        (["block=plain,nosuch"], "choose from highway, plain, residual"),
+        (["block=plain,residul"], "did you mean residual?"),
         (["depth=interval(8,56)"], "a range to search belongs into a study's `space`"),
         (["on_invalid=shrug"], "neither stop nor skip"),
         (["recipe.lr=-1"], "recipe.lr=-1 must be > 0"),

@@ -124,7 +124,7 @@ def test_what_cannot_be_made_is_refused_before_anything_trains(words: list[str],
 
 def test_a_batch_larger_than_the_data_is_all_of_it() -> None:
     words = ["recipe.batch_size=5000", "schedule=constant", f"schedule._target_={TORCH}OneCycleLR"]
-    assert check(composed(*words, "+schedule.max_lr=0.1")) > 0
+    assert check(composed(*words, "+schedule.max_lr=0.1")).cost > 0
     assert train(*words, "+schedule.max_lr=0.1", network=perceptron).done.steps == 2
 
 
