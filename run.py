@@ -119,6 +119,7 @@ def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Wat
     from lightning_modules.checkpoint import damage
     from lightning_modules.classifier import Classifier
     from lightning_modules.curve import Curve, LastEpoch
+    from lightning_modules.diagnostics import Diagnostics
     from lightning_modules.fit import fit
     from lightning_modules.networks.counting import multiply_adds, parameters
     from lightning_modules.progress import ProgressBar
@@ -133,8 +134,12 @@ def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Wat
         if watch is not None:
             watch(new)
 
-    curve = Curve(on_rows)
-    watchers = [curve, LastEpoch(recorder.checkpoint), *([ProgressBar(run.label)] if alone else [])]
+    def on_diagnostics(rows: list[dict[str, float]], new: list[dict[str, float]]) -> None:
+        recorder.diagnostics(rows)
+        log.diagnostics(new)
+
+    curve, inside = Curve(on_rows), Diagnostics(on_diagnostics, enabled=config.diagnostics)
+    watchers = [curve, inside, LastEpoch(recorder.checkpoint), *([ProgressBar(run.label)] if alone else [])]
     trainer = instantiate(config.trainer)(recipe=recipe, callbacks=watchers)
     tracker = instantiate(config.tracker)
     recorder.begin(params=parameters(network), macs=multiply_adds(network, data.shape), note=data.note)
@@ -146,7 +151,8 @@ def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Wat
         except Exception as error:
             record = recorder.fail(error)
         else:
-            record = recorder.finish(done, batch_size=recipe.batch_size, data_digest=data.digest)
+            about = {"batch_size": recipe.batch_size, "data_digest": data.digest}
+            record = recorder.finish(done, **about, first_nonfinite=inside.first_nonfinite)
         log.record(record)
     return record
 
@@ -157,12 +163,14 @@ def assist(config: DictConfig, folder: Path) -> None:
 
     from lightning_modules.classifier import Classifier
     from lightning_modules.curve import Curve, LastEpoch
+    from lightning_modules.diagnostics import Diagnostics
     from lightning_modules.fit import fit
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which ends the others
     network, data, recipe = build(config)
     curve, checkpoint = Curve(lambda rows, new: None), folder / CHECKPOINT
-    trainer = instantiate(config.trainer)(recipe=recipe, callbacks=[curve, LastEpoch(checkpoint)])
+    inside = Diagnostics(lambda rows, new: None, enabled=config.diagnostics)
+    trainer = instantiate(config.trainer)(recipe=recipe, callbacks=[curve, inside, LastEpoch(checkpoint)])
     fit(Classifier(network, recipe, seed=config.seed), data, trainer, curve, resume=checkpoint)
 
 
