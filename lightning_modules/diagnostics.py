@@ -10,7 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
-from torch import Tensor
+from torch import Tensor, nn
 
 from lightning_modules.classifier import Classifier
 from lightning_modules.curve import Row
@@ -49,6 +49,7 @@ class Diagnostics(Callback):
         self.first_nonfinite: str | None = None
         self.told, self.due = 0, 0.0
         self.probe: Probe | None = None
+        self.weights: list[nn.Parameter] = []
         self.measuring = False
         self.images: Tensor | None = None
         self.gradients: list[Tensor | None] = []
@@ -57,37 +58,40 @@ class Diagnostics(Callback):
         if self.rows:
             self._tell(trainer)
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        if self.enabled:
+            self.probe, self.weights = Probe(pl_module.network), list(pl_module.network.parameters())
+
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Classifier, batch: Any, batch_idx: int) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        if not self.enabled:
+        if self.probe is None:
             return
         self.images = batch[0]
         steps = pl_module.recipe.steps
         self.measuring = batch_idx + 1 == trainer.num_training_batches or trainer.global_step + 1 == steps
         if self.measuring:
-            self.probe = Probe(pl_module.network)
             self.probe.watch()
 
     def on_before_zero_grad(self, trainer: pl.Trainer, pl_module: Classifier, optimizer: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         if self.enabled and not trainer.gradient_clip_val:
-            self.gradients = [parameter.grad for parameter in pl_module.network.parameters()]
+            self.gradients = [weight.grad for weight in self.weights]
 
     def on_before_backward(self, trainer: pl.Trainer, pl_module: Classifier, loss: Tensor) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        if not self.enabled:
+        if self.probe is None:
             return
-        if self.probe is not None:
+        if self.measuring:
             self.probe.unwatch()  # before a backward pass that recomputes
         if self.first_nonfinite is None and not math.isfinite(loss.item()):
             self._name(trainer, pl_module)
         self.gradients = []  # the last step's: they would take memory
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: Classifier, optimizer: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        if not self.enabled:
+        if self.probe is None:
             return
         if trainer.gradient_clip_val:  # after clipping one bad gradient is in all: their norms tell which it was
-            weights = list(pl_module.network.parameters())
-            norms = iter(torch._foreach_norm([weight.grad for weight in weights if weight.grad is not None]))
-            self.gradients = [None if weight.grad is None else next(norms) for weight in weights]
-        if self.measuring and self.probe is not None:
+            known = [weight.grad for weight in self.weights if weight.grad is not None]
+            norms = iter(torch._foreach_norm(known))  # pyright: ignore[reportPrivateImportUsage] as torch clips
+            self.gradients = [None if weight.grad is None else next(norms) for weight in self.weights]
+        if self.measuring:
             self.probe.before_step()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
@@ -95,20 +99,21 @@ class Diagnostics(Callback):
             self.probe.after_step()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        if not self.enabled:
+        if self.probe is None:
             return
         if self.first_nonfinite is None and not math.isfinite(pl_module.metrics.get("val_loss", 0.0)):
-            self.gradients = self.gradients or [parameter.grad for parameter in pl_module.network.parameters()]
+            self.gradients = self.gradients or [weight.grad for weight in self.weights]
             self._name(trainer, pl_module)
-        if self.measuring and self.probe is not None:
+        if self.measuring:
             values = {name: float(f"{value:.6g}") for name, value in self.probe.values().items()}
             self.rows.append({"epoch": trainer.current_epoch + 1, **values})
-        self.probe, self.measuring, self.images, self.gradients = None, False, None, []
+        self.measuring, self.images, self.gradients = False, None, []
         if time.monotonic() >= self.due:
             self._tell(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._tell(trainer)
+        self.probe, self.weights = None, []
 
     def _name(self, trainer: pl.Trainer, pl_module: Classifier) -> None:
         images = self.images

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lightning_modules.networks.parts import parts
 
-RESPONSE, DEAD, UNITS, OPEN = "response", "dead_units", "units", "gate_openness"
+RESPONSE, DEAD, OPEN = "response", "dead_units", "gate_openness"
 GRADIENT, WEIGHT, UPDATE = range(3)
 
 
@@ -29,12 +29,13 @@ class Probe:
         self.owned = [[position[id(p)] for p in part.parameters() if id(p) in position] for part in self.parts]
         self.handles: list[Any] = []
         self.seen: list[tuple[str, int, Tensor]] = []
+        self.units: list[int] = []
         self.norms: list[Tensor] = []
         self.before: list[Tensor] = []
 
     def watch(self) -> None:
         """Measure the next forward pass."""
-        self.seen = []
+        self.seen, self.units = [], [0] * len(self.parts)
         for i, part in enumerate(self.parts):
             self._hook(part.response, partial(self._response, i))
             for activation in part.activations:
@@ -87,7 +88,7 @@ class Probe:
         block = _sizes(norms, self.owned[i])
         block |= {name: _mean(found[name, i]) for name in (RESPONSE, OPEN) if (name, i) in found}
         if (DEAD, i) in found:
-            block[DEAD] = sum(found[DEAD, i]) / sum(found[UNITS, i])
+            block[DEAD] = sum(found[DEAD, i]) / self.units[i]
         return block
 
     def _hook(self, module: nn.Module, look: Callable[[Tensor], None]) -> None:
@@ -105,7 +106,7 @@ class Probe:
         """Units (channels, or a vector's numbers) that are zero for every example and at every place."""
         sizes = output.abs().sum(dim=[d for d in range(output.dim()) if d != 1], dtype=torch.float32)
         self.seen.append((DEAD, i, (sizes == 0).sum().float()))
-        self.seen.append((UNITS, i, torch.full_like(sizes[0], len(sizes))))
+        self.units[i] += len(sizes)
 
     def _open(self, i: int, output: Tensor) -> None:
         self.seen.append((OPEN, i, output.float().mean()))
