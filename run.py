@@ -19,12 +19,14 @@ from ablations.lease import claim
 from ablations.recorder import CHECKPOINT, Recorder, Stopped, known, objective, out_of_memory, unbegun_removed
 from ablations.records import Record
 from ablations.single import print_run
+from ablations.tracking import Log
 from hydra_plugins.skipbench._before import check, make
 from hydra_plugins.skipbench._compose import run_of, unused_axes
 from hydra_plugins.skipbench._errors import as_value_error, one_sentence
 
 CONF = Path(__file__).resolve().parent / "conf"
-Watch = Callable[[list[dict[str, float]]], object]
+Rows = list[dict[str, float]]
+Watch = Callable[[Rows], object]
 
 
 def build(config: DictConfig) -> tuple[Any, Any, Any]:
@@ -42,72 +44,96 @@ def build(config: DictConfig) -> tuple[Any, Any, Any]:
 def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Watch | None = None) -> Record:
     """Train one run and write its record. Whatever ends the training becomes the record's status and cause.
 
-    Where memory runs out it is begun again, twice at most, with a smaller micro-batch if the network allows.
-
     Args:
         watch: told the new epochs; may end the training by raising `Stopped`, and then there is no record.
     """
-    from lightning_modules.checkpoint import damage
-    from lightning_modules.curve import Curve, LastEpoch
-    from lightning_modules.fit import fit
-    from lightning_modules.micro import classifier, free_memory, smaller
+    from lightning_modules.micro import classifier
     from lightning_modules.networks.counting import multiply_adds, parameters
-    from lightning_modules.progress import ProgressBar
 
-    recorder, micro = Recorder(run, folder), config.micro_batch
+    recorder = Recorder(run, folder)
     try:
         with as_value_error():
             network, data, recipe = build(config)
             data.prepare_data()
-            classifier(network, recipe, config.seed, micro)
+            classifier(network, recipe, config.seed, config.micro_batch)
     except (ValueError, OSError) as error:  # in a large sweep not every cell was built before
         if alone:
             raise
         return recorder.fail(error)
+    recorder.begin(params=parameters(network), macs=multiply_adds(network, data.shape), note=data.note)
+    with make(config.tracker).track(run, folder, group=None if alone else config.study.name) as log:
+        bar = run.label if alone else None
+        record = fitted(config, (network, data, recipe), recorder, log, bar=bar, watch=watch)
+        log.record(record)
+    return record
 
-    def on_rows(rows: list[dict[str, float]], new: list[dict[str, float]]) -> None:
+
+def fitted(
+    config: DictConfig,
+    parts: tuple[Any, Any, Any],
+    recorder: Recorder,
+    log: Log,
+    *,
+    bar: str | None,
+    watch: Watch | None,
+) -> Record:
+    """Fit and record. Where memory runs out begin again, twice at most, with a smaller micro-batch if that is the same.
+
+    Args:
+        bar: what a progress bar is headed by, if there is to be one.
+    """
+    from lightning_modules.checkpoint import damage
+    from lightning_modules.curve import Curve, LastEpoch
+    from lightning_modules.diagnostics import Diagnostics
+    from lightning_modules.fit import fit
+    from lightning_modules.micro import classifier, free_memory, smaller
+    from lightning_modules.progress import ProgressBar
+
+    def on_rows(rows: Rows, new: Rows) -> None:
         recorder.curve(rows)
         log.epochs(new)
         if watch is not None:
             watch(new)
 
-    recorder.begin(params=parameters(network), macs=multiply_adds(network, data.shape), note=data.note)
-    with make(config.tracker).track(run, folder, group=None if alone else config.study.name) as log:
-        for retries in (2, 1, 0):
-            curve = Curve(on_rows)
-            watchers = [curve, LastEpoch(recorder.checkpoint), *([ProgressBar(run.label)] if alone else [])]
-            trainer = make(config.trainer)(recipe=recipe, callbacks=watchers)
-            learner = classifier(network, recipe, run.seed, micro)
-            try:
-                done = fit(learner, data, trainer, curve, resume=recorder.resume(damage))
-            except Stopped:
-                raise
-            except Exception as error:
-                if retries and out_of_memory(error):
-                    micro = smaller(network, micro or recipe.batch_size)
-                else:
-                    record = recorder.fail(error)
-                    break
-            else:
-                record = recorder.finish(done, batch_size=recipe.batch_size, data_digest=data.digest, micro_batch=micro)
-                break
-            del curve, watchers, trainer, learner
-            network, data, recipe = build(config)
-            free_memory()
-        log.record(record)
-    return record
+    def on_diagnostics(rows: Rows, new: Rows) -> None:
+        recorder.diagnostics(rows)
+        log.diagnostics(new)
+
+    micro, retries = config.micro_batch, 2
+    while True:
+        network, data, recipe = parts
+        curve, inside = Curve(on_rows), Diagnostics(on_diagnostics, enabled=config.diagnostics)
+        watchers = [curve, inside, LastEpoch(recorder.checkpoint), *([ProgressBar(bar)] if bar else [])]
+        trainer = make(config.trainer)(recipe=recipe, callbacks=watchers)
+        learner = classifier(network, recipe, config.seed, micro)
+        try:
+            done = fit(learner, data, trainer, curve, resume=recorder.resume(damage))
+        except Stopped:
+            raise
+        except Exception as error:
+            if not (retries and out_of_memory(error)):
+                return recorder.fail(error)
+            micro, retries = smaller(network, micro or recipe.batch_size), retries - 1
+        else:
+            about = {"batch_size": recipe.batch_size, "data_digest": data.digest, "micro_batch": micro}
+            return recorder.finish(done, **about, first_nonfinite=inside.first_nonfinite)
+        del network, data, recipe, parts, curve, inside, watchers, trainer, learner
+        parts = build(config)
+        free_memory()
 
 
 def assist(config: DictConfig, folder: Path) -> None:
     """Train along on a further device: Lightning starts this command again for each. The first process records."""
     from lightning_modules.classifier import Classifier
     from lightning_modules.curve import Curve, LastEpoch
+    from lightning_modules.diagnostics import Diagnostics
     from lightning_modules.fit import fit
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which ends the others
     network, data, recipe = build(config)
     curve, checkpoint = Curve(lambda rows, new: None), folder / CHECKPOINT
-    trainer = make(config.trainer)(recipe=recipe, callbacks=[curve, LastEpoch(checkpoint)])
+    inside = Diagnostics(lambda rows, new: None, enabled=config.diagnostics)
+    trainer = make(config.trainer)(recipe=recipe, callbacks=[curve, inside, LastEpoch(checkpoint)])
     fit(Classifier(network, recipe, seed=config.seed), data, trainer, curve, resume=checkpoint)
 
 

@@ -27,6 +27,7 @@ from ablations.records import Record, read_record
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 RECORD, CURVE, CHECKPOINT, TRACEBACK = "record.json", "curve.csv", "last.ckpt", "traceback.txt"
+DIAGNOSTICS = "diagnostics.csv"
 NOTHING: dict[str, Any] = {"epochs": 0, "steps": 0, "seconds": 0.0, "images_per_second": 0.0, "device": None}
 
 
@@ -71,6 +72,7 @@ class Recorder:
         if path.exists() and known(self.folder, self.run) is None:
             _warn(f"{path} is damaged or another run's: kept as {aside(path, 'damaged').name}, and the run trained")
         logging.getLogger(__name__).info("training begins in process %d of %s", os.getpid(), socket.gethostname())
+        (self.folder / DIAGNOSTICS).unlink(missing_ok=True)  # of a training before this, maybe without any
         write_text(self.folder / "config.yaml", _yaml({**self.run.config, "seed": self.run.seed}))
 
     def resume(self, damage: Callable[[Path], str | None]) -> Path:
@@ -82,14 +84,29 @@ class Recorder:
 
     def curve(self, rows: Sequence[dict[str, float]]) -> None:
         """Write the epochs so far."""
+        self._table(CURVE, rows)
+
+    def diagnostics(self, rows: Sequence[dict[str, float]]) -> None:
+        """Write what was measured inside the network in the epochs so far."""
+        self._table(DIAGNOSTICS, rows)
+
+    def _table(self, name: str, rows: Sequence[dict[str, float]]) -> None:
         text = io.StringIO()
         writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_text(self.folder / CURVE, text.getvalue())
+        write_text(self.folder / name, text.getvalue())
 
-    def finish(self, done: Outcome, *, batch_size: int, data_digest: str, micro_batch: int | None = None) -> Record:
-        """Write the record of a training that came to its end, or to a loss that is not finite."""
+    def finish(
+        self,
+        done: Outcome,
+        *,
+        batch_size: int,
+        data_digest: str,
+        micro_batch: int | None = None,
+        first_nonfinite: str | None = None,
+    ) -> Record:
+        """Write the record of a training that came to its end, or to a loss that is not finite: then with the layer."""
         return self._write(
             status="diverged" if done.diverged else "finished",
             cause="nan" if done.diverged else None,
@@ -101,6 +118,7 @@ class Recorder:
             device=done.device,
             data_digest=data_digest,
             **({} if micro_batch is None else {"micro_batch": micro_batch}),
+            **({"first_nonfinite": first_nonfinite} if done.diverged and first_nonfinite else {}),
         )
 
     def fail(self, error: BaseException) -> Record:

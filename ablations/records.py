@@ -35,7 +35,7 @@ REQUIRED: dict[str, tuple[type, ...]] = {
 OPTIONAL: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("config", "code", "provenance"), (dict,)),
     **dict.fromkeys(("steps", "seconds", "images_per_second"), NUMBER),
-    "note": SOME,
+    **dict.fromkeys(("note", "first_nonfinite"), SOME),
 }
 PLAN: dict[str, tuple[type, ...]] = {"name": (str,), "study": (dict,), "swept": (list,), "cells": (list,)}
 INVALID: dict[str, tuple[type, ...]] = {"command": SOME, "invalid": (list,)}

@@ -44,6 +44,12 @@ class Log:
         for row in rows:
             self.epoch(row)
 
+    def diagnostics(self, rows: Iterable[Mapping[str, float]]) -> None:
+        """Log what was measured inside the network: `name.block_01` as `diagnostics/name/block_01`."""
+        for row in rows:
+            inside = {f"diagnostics/{name.replace('.', '/')}": row[name] for name in row if name != "epoch"}
+            self.epoch({"epoch": row["epoch"], **inside})
+
     def summary(self, values: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
         """Set what the run is summed up by."""
         self._attempt(lambda run: run.summary.update(dict(values() if callable(values) else values)))

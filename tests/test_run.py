@@ -46,7 +46,14 @@ def test_a_run_leaves_a_whole_record(tmp_path: Path) -> None:
     rows = (folder / "curve.csv").read_text().splitlines()
     assert rows[0] == "epoch,lr,train_loss,train_error,val_loss,val_error,seconds"
     assert len(rows) == 3
-    assert {path.name for path in folder.iterdir()} == {"record.json", "config.yaml", "curve.csv", ".hydra"}
+    assert {path.name for path in folder.iterdir()} == {
+        "record.json",
+        "config.yaml",
+        "curve.csv",
+        "diagnostics.csv",
+        ".hydra",
+        "run.log",
+    }
 
     before = (folder / "record.json").read_bytes()
     again = run(*QUICK, "seed=3", runs=tmp_path)

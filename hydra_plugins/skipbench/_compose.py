@@ -16,7 +16,7 @@ from ablations.identity import NODES, Run, active_axes
 NO_AXES = {
     *("study", "sampler", "pruner", "storage", "trainer", "tracker", "runs", "data_dir", "seed", "hydra"),
     *("workers", "workers_per_gpu", "micro_batch"),
-    *("plan", "on_invalid", "stale", "retry", "retrain", "max_consecutive_failures"),
+    *("plan", "on_invalid", "stale", "retry", "retrain", "diagnostics", "max_consecutive_failures"),
 }
 
 
