@@ -43,7 +43,7 @@ class Figure:
 
     def as_json(self) -> dict[str, Any]:
         """As the page reads it."""
-        return dict(vars(self))
+        return {**vars(self), "rows": series.packed(self.rows)}
 
 
 def figures_of(
@@ -58,15 +58,12 @@ def figures_of(
     """Every figure the records allow, in the order of the page."""
     drawn = [*_forests(plan, verdicts), *_errors(rows), *_curves(plan, records, rows, runs)]
     drawn += _interaction(effects, rows) if effects else []
-    for kind, title in DIAGNOSTICS.items():
-        if found := series.layers(plan, records, rows, runs, kind):
-            log = kind == "gradient_norm"
-            if log:  # a logarithm has no place for an exact zero
-                found["value"] = [value if value and value > 0 else None for value in found["value"]]
-            caption = "Mean over the seeds; block 1 is next to the image. The first cells that the filter leaves."
-            drawn.append(
-                Figure(kind, title.capitalize(), caption, specs.heat(title, log=log), found, panels=4, least=200)
-            )
+    for kind, found in series.layers(plan, records, rows, runs, DIAGNOSTICS).items():
+        title, log = DIAGNOSTICS[kind], kind == "gradient_norm"
+        if log:  # a logarithm has no place for an exact zero
+            found["value"] = [value if value and value > 0 else None for value in found["value"]]
+        caption = "Mean over the seeds; block 1 is next to the image. The first cells that the filter leaves."
+        drawn.append(Figure(kind, title.capitalize(), caption, specs.heat(title, log=log), found, panels=4, least=200))
     if any(row.params is not None for row in rows):
         caption = "Parameters, multiply-adds of one image forward, and mean training seconds of a run."
         drawn.append(Figure("costs", "What each cell costs", caption, specs.columns(), series.costs(rows), panels=3))

@@ -5,6 +5,9 @@ const DARK = ["#E8752B", "#4FA8E0", "#1FBF93", "#E09AC2", "#F0B840", "#8FD0F5", 
 const HEATS = 12, HOVERED = 6000, INACTIVE = "–";
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const coarse = matchMedia("(pointer: coarse)");
+for (const figure of figures)
+  for (const [name, column] of Object.entries(figure.rows))
+    if (column.times) figure.rows[name] = column.values.flatMap((value, i) => Array(column.times[i]).fill(value));
 const shown = axes.map(axis => new Set(axis.values));
 const chosen = { colour: first(axis => axis.number) ?? (axes.length - 1), panel: first(axis => !axis.number) ?? -1 };
 if (axes.length < 2) chosen.panel = -1;
@@ -126,6 +129,7 @@ const drawn = new Map(), pending = new Set();
 async function drawOne(figure) {
   const place = document.getElementById(figure.name);
   const { spec, empty } = complete(figure, place.clientWidth);
+  place.dataset.rows = spec.data?.values.length ?? "";
   drawn.get(figure.name)?.finalize();
   drawn.delete(figure.name);
   if (empty) { place.replaceChildren(element("p", { className: "quiet" }, "The filter leaves nothing here.")); return; }

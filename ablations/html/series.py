@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from ablations.figures import numeric_axis
+from ablations.html.numbers import Numbers, by_epoch, kept_epochs
 from ablations.metrics import CURVE, DIAGNOSTICS
 from ablations.results import Plan, Record, Row, grid_values, measured
 
 INACTIVE = "–"
 PARTS = {"train_error": "training", "val_error": "validation", "test_error": "test"}
-MOST_NUMBERS = 200_000  # of one figure; beyond it, epochs are left out evenly
-LEAST_EPOCHS = 12
+MOST_NUMBERS = 100_000  # of one figure; beyond it, epochs are left out evenly
 
 Table = dict[str, list[Any]]  # column → values
 
@@ -45,7 +45,7 @@ def cells_of(axes: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> list[dic
 def curves(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path) -> Table:
     """Training and validation error along the epochs: mean, least and most of the seeds that were there."""
     found = [files_of(plan, records, row, runs, CURVE) for row in rows]
-    keep = kept_epochs((file for files in found for file in files), MOST_NUMBERS // max(1, 8 * len(rows)))
+    keep = kept_epochs((file for files in found for file in files), MOST_NUMBERS // max(1, 4 * len(rows)))
     table: Table = {name: [] for name in ("cell", "part", "epoch", "mean", "low", "high", "n")}
     for index, files in enumerate(found):
         for metric in ("train_error", "val_error"):
@@ -88,76 +88,40 @@ def costs(rows: Sequence[Row]) -> Table:
     return table
 
 
-def layers(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path, kind: str) -> Table:
-    """A diagnostic of every block along the epochs (`gradient_norm.<block>`), mean over the seeds; {} without any."""
+def layers(
+    plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path, kinds: Iterable[str]
+) -> dict[str, Table]:
+    """Diagnostics of every block along the epochs (`gradient_norm.<block>`), means over the seeds; by kind, if any."""
     found = [files_of(plan, records, row, runs, DIAGNOSTICS) for row in rows]
-    names = [blocks_of(files, kind) for files in found]
-    if not any(names):
-        return {}
-    keep = kept_epochs((file for files in found for file in files), MOST_NUMBERS // max(1, sum(map(len, names))))
-    table: Table = {name: [] for name in ("cell", "block", "name", "epoch", "value")}
-    for index, (files, blocks) in enumerate(zip(found, names, strict=True)):
-        for number, block in enumerate(blocks):
-            for epoch, values in by_epoch(files, f"{kind}.{block}", keep):
-                _add(table, (index, number + 1, block, epoch, math.fsum(values) / len(values)))
-    return table
+    tables: dict[str, Table] = {}
+    for kind in kinds:
+        names = [blocks_of(files, kind) for files in found]
+        if not any(names):
+            continue
+        keep = kept_epochs((file for files in found for file in files), MOST_NUMBERS // sum(map(len, names)))
+        table: Table = {name: [] for name in ("cell", "block", "name", "epoch", "value")}
+        for index, (files, blocks) in enumerate(zip(found, names, strict=True)):
+            for number, block in enumerate(blocks):
+                for epoch, values in by_epoch(files, f"{kind}.{block}", keep):
+                    _add(table, (index, number + 1, block, epoch, math.fsum(values) / len(values)))
+        tables[kind] = table
+    return tables
 
 
-def files_of(
-    plan: Plan, records: Mapping[str, Record], row: Row, runs: Path, name: str
-) -> list[list[dict[str, float | None]]]:
+def files_of(plan: Plan, records: Mapping[str, Record], row: Row, runs: Path, name: str) -> list[Numbers]:
     """The numbers of a file beside each record of a cell, and of runs that are still in training."""
     cell = next(cell for cell in plan["cells"] if cell["cell"] == row.cell)
     folders = [records.get(run["identity"], run)["folder"] for run in cell["runs"]]
-    return [numbers(path) for folder in folders if (path := Path(runs) / folder / name).exists()]
+    return [Numbers.read(path) for folder in folders if (path := Path(runs) / folder / name).exists()]
 
 
-def numbers(path: Path) -> list[dict[str, float | None]]:
-    """The rows of a CSV file of numbers; what is empty or not finite is None.
-
-    Raises:
-        ValueError: something else stands in it.
-    """
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return [{key: _finite(value) for key, value in row.items() if key} for row in csv.DictReader(file)]
-    except (ValueError, TypeError, csv.Error) as error:
-        raise ValueError(f"{path}: holds something that is no number ({error})") from error
-
-
-def blocks_of(files: Iterable[Sequence[Mapping[str, Any]]], kind: str) -> list[str]:
-    """The names after `kind.` in the order of their columns; numbers in them count as numbers."""
-    names = {
-        key[len(kind) + 1 :]: None for file in files for key in (file[0] if file else {}) if key.startswith(f"{kind}.")
-    }
-    if all(re.search(r"\d", name) for name in names):
-        return sorted(
-            names, key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
-        )
-    return list(names)
-
-
-def by_epoch(
-    files: Iterable[Sequence[Mapping[str, float | None]]], name: str, keep: Callable[[float], bool]
-) -> list[tuple[float, list[float]]]:
-    """A column's values of all runs at each epoch."""
-    found: dict[float, list[float]] = {}
-    for file in files:
-        for row in file:
-            epoch, value = row.get("epoch"), row.get(name)
-            if epoch is not None and value is not None and keep(epoch):
-                found.setdefault(epoch, []).append(value)
-    return sorted(found.items())
-
-
-def kept_epochs(files: Iterable[Sequence[Mapping[str, float | None]]], most: int) -> Callable[[float], bool]:
-    """Which epochs are drawn: all, or about `most` at even distances, the first and the last among them."""
-    there = sorted({epoch for file in files for row in file if (epoch := row.get("epoch")) is not None})
-    most = max(LEAST_EPOCHS, most)
-    if len(there) <= most:
-        return lambda epoch: True
-    kept = {there[round(k * (len(there) - 1) / (most - 1))] for k in range(most)}
-    return lambda epoch: epoch in kept
+def blocks_of(files: Iterable[Numbers], kind: str) -> list[str]:
+    """The names after `kind.`; numbers in them count as numbers, where all have some."""
+    names = dict.fromkeys(key[len(kind) + 1 :] for file in files for key in file.heads if key.startswith(f"{kind}."))
+    if not all(re.search(r"\d", name) for name in names):
+        return list(names)
+    parts = {name: re.split(r"(\d+)", name) for name in names}
+    return sorted(names, key=lambda name: [(int(part) if part.isdigit() else -1, part) for part in parts[name]])
 
 
 def level(row: Row, axis: str) -> str:
@@ -170,14 +134,21 @@ def short(value: Any) -> Any:
     """A number with what a picture can show of it; JSON has no word for what is not finite."""
     if isinstance(value, bool) or not isinstance(value, float):
         return value
-    return float(f"{value:.4g}") if math.isfinite(value) else None
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) < 1e6 else float(f"{value:.4g}")
+
+
+def packed(table: Table) -> dict[str, Any]:
+    """A table for the page: a column that repeats itself is written as values and how often each comes in a row."""
+    made: dict[str, Any] = {}
+    for name, column in table.items():
+        runs = [(value, len(list(same))) for value, same in groupby(column)]
+        several = {"values": [value for value, _ in runs], "times": [times for _, times in runs]}
+        made[name] = several if 2 * len(runs) < len(column) else column
+    return made
 
 
 def _add(table: Table, line: Sequence[Any]) -> None:
     for column, value in zip(table.values(), line, strict=True):
         column.append(short(value))
-
-
-def _finite(text: str | None) -> float | None:
-    value = float(text) if text else math.nan
-    return value if math.isfinite(value) else None
