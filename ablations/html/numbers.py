@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 LEAST_EPOCHS = 12
@@ -26,35 +26,33 @@ class Numbers:
             heads, *lines = list(csv.reader(file)) or [[]]
         return cls(path, heads, [line for line in lines if line])
 
-    def column(self, name: str, lines: Iterable[list[str]] | None = None) -> list[float | None]:
-        """The values, of some lines or of all; what is empty or not finite is None, and so is what is not there.
+    def column(self, name: str) -> list[float | None]:
+        """The values; what is empty or not finite is None, and so is what is not there.
 
         Raises:
             ValueError: something else stands in it.
         """
-        lines = self.lines if lines is None else lines
         if name not in self.heads:
-            return [None for _ in lines]
+            return [None for _ in self.lines]
         place = self.heads.index(name)
         try:
-            values = [float(line[place] or "nan") for line in lines]
+            values = [float(line[place] or "nan") for line in self.lines]
         except (ValueError, IndexError) as error:
             raise ValueError(f"{self.path}: holds something that is no number ({error})") from error
         return [value if math.isfinite(value) else None for value in values]
 
-    def kept(self, keep: Callable[[float], bool]) -> list[tuple[float, list[str]]]:
+    def only(self, keep: Callable[[float], bool]) -> Numbers:
         """The lines of some epochs."""
         epochs = zip(self.column("epoch"), self.lines, strict=True)
-        return [(epoch, line) for epoch, line in epochs if epoch is not None and keep(epoch)]
+        return replace(self, lines=[line for epoch, line in epochs if epoch is not None and keep(epoch)])
 
 
-def by_epoch(files: Iterable[Numbers], name: str, keep: Callable[[float], bool]) -> list[tuple[float, list[float]]]:
-    """A column's values of all runs at each kept epoch."""
+def by_epoch(files: Iterable[Numbers], name: str) -> list[tuple[float, list[float]]]:
+    """A column's values of all runs at each epoch."""
     found: dict[float, list[float]] = {}
     for file in files:
-        kept = file.kept(keep)
-        for (epoch, _), value in zip(kept, file.column(name, [line for _, line in kept]), strict=True):
-            if value is not None:
+        for epoch, value in zip(file.column("epoch"), file.column(name), strict=True):
+            if epoch is not None and value is not None:
                 found.setdefault(epoch, []).append(value)
     return sorted(found.items())
 

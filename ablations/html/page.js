@@ -2,7 +2,7 @@
 const { axes, cells, figures } = JSON.parse(document.getElementById("data").textContent);
 const LIGHT = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];  // Okabe and Ito
 const DARK = ["#E8752B", "#4FA8E0", "#1FBF93", "#E09AC2", "#F0B840", "#8FD0F5", "#FFFFFF"];
-const HEATS = 12, HOVERED = 6000, INACTIVE = "–";
+const HEATS = 12, LEGEND = 24, HOVERED = 6000, INACTIVE = "–";
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const coarse = matchMedia("(pointer: coarse)");
 for (const figure of figures)
@@ -69,7 +69,7 @@ function rowsOf(figure, colour) {
 // Colours stay with their value whatever the filter hides; beyond seven of them, an even scale.
 function coloured(encoding, domain, title) {
   const palette = dark.matches ? DARK : LIGHT;
-  const range = domain.length <= palette.length ? { range: palette.slice(0, domain.length) } : { scheme: "turbo" };
+  const range = domain.length <= palette.length ? { range: palette.slice(0, domain.length) } : { scheme: "viridis" };
   encoding.scale = { domain, ...range };
   if (title) encoding.title = title;
 }
@@ -85,26 +85,35 @@ function complete(figure, width) {
     for (const channel of ["color", "shape"]) {
       const encoding = view.encoding?.[channel];
       if (encoding?.field === "by") coloured(encoding, encoding.scale.domain);
-      if (encoding?.field !== "colour") continue;
-      if (channel === "color") coloured(encoding, domain, colour < 0 ? "cell" : axes[colour].name);
+      else if (encoding?.field !== "colour") continue;
+      else if (channel === "color") coloured(encoding, domain, colour < 0 ? "cell" : axes[colour].name);
       else Object.assign(encoding, { scale: { domain }, title: colour < 0 ? "cell" : axes[colour].name });
-      encoding.legend = domain.length > 24 ? null
-        : { ...encoding.legend, values: domain.filter(value => there.has(value)), columns: width < 500 ? 3 : 8, labelLimit: 160 };
+      const values = encoding.scale.domain.filter(value => encoding.field === "by" || there.has(value));
+      const every = Math.ceil(values.length / LEGEND);
+      encoding.legend = { ...encoding.legend, values: values.filter((value, i) => i % every === 0),
+        columns: width < 500 ? 3 : 8, labelLimit: 160 };
     }
   if (spec.facet) {
     const field = spec.facet.field;
     let panels = [...new Set(rows.map(row => row[field]))];
     if (field === "panel" && chosen.panel >= 0)
       spec.facet.sort = axes[chosen.panel].values.map(value => `${axes[chosen.panel].name} ${value}`);
-    if (figure.spec.spec?.mark?.type === "rect" && panels.length > HEATS) {
+    if (inner.mark?.type === "rect" && panels.length > HEATS) {
       panels = panels.slice(0, HEATS);
       rows = rows.filter(row => panels.includes(row[field]));
     }
-    const most = Math.max(1, Math.min(figure.panels, panels.length, Math.floor(width / figure.least)));
+    if (field === "label") spec.facet.sort = panels;
+    const fit = Math.max(1, Math.min(figure.panels, panels.length, Math.floor(width / figure.least)));
+    const most = Math.ceil(panels.length / Math.ceil(panels.length / fit));
     spec.columns = most;
     const longest = Math.min(150, 7 * Math.max(...rows.map(row => row.label.length), 0));
     const labels = inner.encoding?.y?.field === "label" ? longest + 20 : 56;
     inner.width = Math.max(90, Math.floor((width - labels - 30) / most - 20));
+    if (inner.mark?.type === "rect") {  // whole pixels, or the gaps between them show
+      const epochs = new Set(rows.map(row => row.epoch)).size, blocks = Math.max(...rows.map(row => row.block));
+      inner.width = Math.max(1, Math.floor(inner.width / epochs)) * epochs;
+      inner.height = Math.min(14, Math.max(2, Math.round(170 / blocks))) * blocks;
+    }
   } else if (spec.hconcat) {
     if (width < 460 * spec.hconcat.length) { spec.vconcat = spec.hconcat; delete spec.hconcat; }
     for (const view of spec.hconcat ?? spec.vconcat) view.width = Math.min(460, width / (spec.hconcat?.length ?? 1) - 80);

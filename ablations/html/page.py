@@ -92,9 +92,8 @@ def assemble(parts: Mapping[str, str], data: Mapping[str, Any]) -> str:
 def embedded(data: Any) -> str:
     """JSON that cannot end the element it stands in."""
     text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=str)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+    text = re.sub("[\u2028\u2029]", " ", text)  # line ends to Vega's expressions, which quote what they compare with
+    return re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _section(figure: Figure) -> str:

@@ -47,9 +47,10 @@ def curves(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs:
     found = [files_of(plan, records, row, runs, CURVE) for row in rows]
     keep = kept_epochs((file for files in found for file in files), MOST_NUMBERS // max(1, 4 * len(rows)))
     table: Table = {name: [] for name in ("cell", "part", "epoch", "mean", "low", "high", "n")}
-    for index, files in enumerate(found):
+    for index, whole in enumerate(found):
+        files = [file.only(keep) for file in whole]
         for metric in ("train_error", "val_error"):
-            for epoch, values in by_epoch(files, metric, keep):
+            for epoch, values in by_epoch(files, metric):
                 mean = math.fsum(values) / len(values)
                 line = (index, PARTS[metric], epoch, mean, min(values), max(values), len(values))
                 _add(table, line)
@@ -100,9 +101,10 @@ def layers(
             continue
         keep = kept_epochs((file for files in found for file in files), MOST_NUMBERS // sum(map(len, names)))
         table: Table = {name: [] for name in ("cell", "block", "name", "epoch", "value")}
-        for index, (files, blocks) in enumerate(zip(found, names, strict=True)):
+        for index, (whole, blocks) in enumerate(zip(found, names, strict=True)):
+            files = [file.only(keep) for file in whole]
             for number, block in enumerate(blocks):
-                for epoch, values in by_epoch(files, f"{kind}.{block}", keep):
+                for epoch, values in by_epoch(files, f"{kind}.{block}"):
                     _add(table, (index, number + 1, block, epoch, math.fsum(values) / len(values)))
         tables[kind] = table
     return tables

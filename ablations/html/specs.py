@@ -139,7 +139,12 @@ def dots(top: float) -> Spec:
 
 def forest(unit: str, names: Sequence[str], edges: Sequence[float]) -> Spec:
     """Contrasts of one unit: estimate, 95% interval, the region that was expected, the published number."""
-    x = {"type": "quantitative", "title": unit, "scale": {"domain": list(edges), "nice": False}}
+    x = {
+        "type": "quantitative",
+        "title": unit,
+        "scale": {"domain": list(edges), "nice": False},
+        "axis": {"tickCount": 8},
+    }
     y = {"field": "claim", "type": "nominal", "sort": list(names), "title": None, "axis": {"labelFontSize": 13}}
     tips = [_tip("says", "claim"), _tip("effect", "effect"), _tip("expect", "expected"), _tip("outcome", "verdict")]
     tips += [_tip("published", "published")]

@@ -15,7 +15,7 @@ CONFIG = {
     "background": "white",
     "view": {"stroke": None},
     "axis": {"gridColor": "#e6e6e6", "domainColor": "#888", "titleFontWeight": "normal"},
-    "legend": {"symbolOpacity": 1},
+    "legend": {"symbolOpacity": 1, "symbolLimit": 24},
 }
 
 
@@ -51,7 +51,7 @@ def still(figure: Figure, axes: Sequence[dict[str, Any]], cells: Sequence[dict[s
             if channel == "color" and encoding.get("field") in ("colour", "by"):
                 several = encoding["scale"]["domain"]
                 fits = len(several) <= len(OKABE_ITO)
-                encoding["scale"] |= {"range": OKABE_ITO[: len(several)]} if fits else {"scheme": "turbo"}
+                encoding["scale"] |= {"range": OKABE_ITO[: len(several)]} if fits else {"scheme": "viridis"}
     if figure.rows:
         spec["data"] = {"values": _rows(figure, axes, cells, colour, panel)}
     if "facet" in spec:

@@ -139,13 +139,13 @@ def test_nothing_in_a_record_or_a_study_becomes_markup(tmp_path):
 
     hostile, plain = study(HOSTILE), study("word")
     assert hostile.found == plain.found
-    assert json.loads(hostile.data)["cells"][0]["levels"][0] == HOSTILE
+    assert json.loads(hostile.data)["cells"][0]["levels"][0] == HOSTILE.replace("\u2028", " ")
 
 
 def test_embedded_json_cannot_end_its_element():
     text = embedded({"a": HOSTILE})
     assert not set("<>&\u2028") & set(text)
-    assert json.loads(text) == {"a": HOSTILE}
+    assert json.loads(text) == {"a": HOSTILE.replace("\u2028", " ")}
 
 
 def test_a_damaged_curve_is_one_sentence(tmp_path):
