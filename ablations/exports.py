@@ -9,9 +9,10 @@ from typing import Any
 
 from ablations.catalog import chosen_plan
 from ablations.files import write_text
-from ablations.records import read_records
+from ablations.records import plan_path, read_records
 from ablations.results import Plan, Record
 
+SOON = 60  # runs whose page is written within a second, with the JavaScript at hand
 FORMATS = ("md", "csv", "tex", "html", "svg", "png")
 
 
@@ -66,6 +67,15 @@ def write_html(
 
     write_text(file, page(plan, records, runs=runs, problems=problems))
     return file
+
+
+def closing_page(plan: Plan, records: Mapping[str, Record], *, runs: Path) -> Path | None:
+    """Write the page of a study that has just ended beside its plan, if that is done within a second."""
+    from ablations.html.bundle import kept
+
+    if sum(len(cell["runs"]) for cell in plan["cells"]) > SOON or not kept().exists():
+        return None
+    return write_html(plan, records, plan_path(runs, plan["name"]).with_name("report.html"), runs=runs)
 
 
 def write_files(

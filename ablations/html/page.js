@@ -42,7 +42,7 @@ function controls() {
   }
   const box = document.getElementById("controls");
   box.hidden = false;
-  box.open = innerWidth > 700;
+  box.open = innerWidth > 700 && axes.flatMap(axis => axis.values).length < 20;
 }
 
 // The rows of a figure that the filter leaves, with the texts made from their cell's axes.

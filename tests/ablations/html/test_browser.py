@@ -6,10 +6,10 @@ import shutil
 import time
 
 import pytest
-from tests.ablations.conftest import make_plan, make_records
-from tests.ablations.html.study_folder import HOSTILE, write_study
 
 from ablations.html.page import page
+from tests.ablations.conftest import make_plan, make_records
+from tests.ablations.html.study_folder import HOSTILE, write_study
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CLAIM = {"says": HOSTILE, "source": HOSTILE, "metric": "test_error", "published": 1.5, "expect": "> 0"}

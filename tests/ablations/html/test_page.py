@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from ablations.exports import closing_page
 from ablations.html import bundle
 from ablations.html.numbers import Numbers
 from ablations.html.page import answer, embedded, page
@@ -160,6 +161,16 @@ def test_a_large_study_is_a_small_file(tmp_path):
     write_study(tmp_path, plan, records.values(), epochs=164, blocks=12)
     assert len(records) == 300
     assert len(page(plan, records, runs=tmp_path).encode()) + 900_000 < 6e6
+
+
+def test_a_study_that_ends_writes_its_page_only_if_that_is_quick(plan, tmp_path, monkeypatch):
+    records = make_records(plan)
+    monkeypatch.setattr(bundle, "kept", lambda: tmp_path / "vega.js")
+    assert closing_page(plan, records, runs=tmp_path) is None
+    (tmp_path / "vega.js").write_text("//")
+    assert closing_page(plan, records, runs=tmp_path) == tmp_path / ".studies" / "headline" / "report.html"
+    many = make_plan({"depth": range(8, 8 + 6 * 21, 6)})
+    assert closing_page(many, make_records(many), runs=tmp_path) is None
 
 
 def test_latex_prints_what_it_is_given(plan):
