@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ def export(options: argparse.Namespace) -> None:
 
     found = chosen_plan(options.runs, options.study)
     records, problems = read_records(options.runs)
+    for sentence in problems:
+        print(f"! {sentence}", file=sys.stderr)
     rows = result_rows(found, records)
     if options.format in ("svg", "png"):
         if options.out is None:

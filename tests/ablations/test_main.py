@@ -73,7 +73,7 @@ def test_report_writes_a_page_or_all_there_is(runs, capsys, tmp_path):
     written = [Path(line) for line in out.splitlines()]
     assert all(path.stat().st_size for path in written)
     names = {"report.html", "results.md", "results.csv", "results.tex"}
-    names |= {f"{figure}.{kind}" for figure in ("errors", "costs") for kind in ("svg", "png")}
+    names |= {f"{figure}.{kind}" for figure in ("errors", "interaction", "costs") for kind in ("svg", "png")}
     assert {path.relative_to(folder).as_posix() for path in written[1:]} == names
     assert page.read_text() == (folder / "report.html").read_text()
 
