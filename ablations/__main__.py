@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from ablations import commands
 from ablations.analyses import add_analyses
+from ablations.exports import FORMATS, export
 
 EXAMPLES = """\
 examples:
@@ -19,7 +20,9 @@ examples:
   python -m ablations verdict shortcuts           only the claims and what the records say about them
   python -m ablations effects headline            what each axis does, and two together
   python -m ablations path headline "block=plain depth=56" "block=residual depth=20"
-  python -m ablations export headline --format md for a README; csv for other programs; svg or png for the picture
+  python -m ablations report headline --html headline.html   with figures, for a browser
+  python -m ablations report headline --files answer         all of it: page, tables, every figure as SVG and PNG
+  python -m ablations export headline --format md for a README; csv for other programs, tex for a paper, svg or png
   python -m ablations doctor                      what is damaged, and why; --repair mends it or moves it aside
 
 Nothing in here trains or changes a number; `python run.py -m study=NAME` trains."""
@@ -69,11 +72,13 @@ def parser() -> Parser:
     command(commands.list_, "studies: name, question, cells, runs done of planned", study=False)
     command(commands.plan, "what a study consists of: cells, equivalent grid points, what cannot be built and why")
     command(commands.status, "how far a study is, and who trains what now")
-    command(commands.report, "the whole answer: table, verdicts, gaps, what to type next")
+    report_parser = command(commands.report, "the whole answer: table, verdicts, gaps, what to type next")
+    report_parser.add_argument("--html", type=Path, metavar="FILE", help="as one page with figures, for a browser")
+    report_parser.add_argument("--files", type=Path, metavar="DIR", help="as page, tables (md, csv, tex) and pictures")
     command(commands.verdict, "the claims of a study and what the records say about them")
     add_analyses(command)
-    export_parser = command(commands.export, "a study's results for other programs")
-    export_parser.add_argument("--format", choices=("md", "csv", "svg", "png"), default="md", help="(md)")
+    export_parser = command(export, "a study's results for other programs")
+    export_parser.add_argument("--format", choices=FORMATS, default="md", help="(md)")
     export_parser.add_argument("--out", type=Path, metavar="FILE", help="where to (standard output)")
     doctor = command(commands.doctor, "name what is damaged, and mend it if asked to", study=False)
     doctor.add_argument("--repair", action="store_true", help="mend it, or move it to .quarantine; deletes nothing")

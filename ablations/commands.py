@@ -88,8 +88,17 @@ def status(options: argparse.Namespace) -> None:
 def report(options: argparse.Namespace) -> None:
     from ablations.report import print_report
 
+    found = chosen_plan(options.runs, options.study)
     records, problems = read_records(options.runs)
-    print_report(chosen_plan(options.runs, options.study), records, _console(), runs=options.runs, problems=problems)
+    if options.html or options.files:
+        from ablations.exports import write_files, write_html
+
+        about = {"runs": options.runs, "problems": problems}
+        written = [write_html(found, records, options.html, **about)] if options.html else []
+        written += write_files(found, records, options.files, **about) if options.files else []
+        print("\n".join(map(str, written)))
+        return
+    print_report(found, records, _console(), runs=options.runs, problems=problems)
 
 
 def verdict(options: argparse.Namespace) -> None:
@@ -101,44 +110,6 @@ def verdict(options: argparse.Namespace) -> None:
     if not verdicts:
         print(f"The study {found['name']} makes no claims; add some under `claims:` in its YAML.")
     print_list(verdicts, _console())
-
-
-def export(options: argparse.Namespace) -> None:
-    from ablations.flat import comma_separated
-    from ablations.results import result_rows
-    from ablations.table import markdown
-
-    found = chosen_plan(options.runs, options.study)
-    rows = result_rows(found, _good_records(options.runs))
-    if options.format in ("svg", "png"):
-        if options.out is None:
-            raise ValueError(f"a picture needs a file: add --out {found['name']}.{options.format}")
-        chart = _chart(found, rows, options)
-        if chart is None:
-            raise ValueError(f"{found['name']} has nothing to draw: no swept axis with numbers, or no run finished")
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        chart.save(str(options.out), format=options.format, **({"ppi": 200} if options.format == "png" else {}))
-        return
-    text = markdown(rows) if options.format == "md" else comma_separated(rows)
-    if options.out is None:
-        print(text, end="")
-    else:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(text, encoding="utf-8")
-
-
-def _chart(found: dict[str, Any], rows: Sequence[Any], options: argparse.Namespace) -> Any:
-    """The picture of a study: of a search its trials, else error against a numeric axis."""
-    if found["study"].get("tunings"):
-        from ablations.search_figures import search_chart
-        from ablations.trials import read_trials
-
-        names = [tuning["name"] for tuning in found["study"]["tunings"]]
-        trials = {name: read_trials(options.runs, found["name"], [name])[0] for name in names}
-        return search_chart(found, trials, rows)
-    from ablations.figures import error_chart
-
-    return error_chart(found, rows)
 
 
 def doctor(options: argparse.Namespace) -> int:

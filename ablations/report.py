@@ -108,6 +108,7 @@ def print_next(plan: Plan, rows: Sequence[Row], console: Console, *, runs: Path,
         seeds = max(row.planned for row in rows)
         lines.append(("more seeds", more_seeds(plan, 5 if seeds <= 3 else 2 * seeds)))
     lines.append(("this page again", f"python -m ablations report {name}{where}"))
+    lines.append(("with figures", f"python -m ablations report {name} --html {name}.html{where}"))
     lines.append(("for a README", f"python -m ablations export {name} --format md{where}"))
     if plan["study"].get("tunings"):
         lines.append(("what mattered", f"python -m ablations effects {name}{where}"))

@@ -196,6 +196,7 @@ def search_first(question: Question, typed: Arguments, composer: Composer, **eng
 
 def tell(plan: Plan, config: DictConfig, console: Console, started: float | None) -> None:
     """The report; and, where something was trained, the results to W&B."""
+    from ablations.exports import closing_page
     from ablations.report import print_report
     from ablations.tracking import Tracker, sync_command
 
@@ -209,6 +210,11 @@ def tell(plan: Plan, config: DictConfig, console: Console, started: float | None
         tracker.publish_results(written, result_rows(written, records), records, runs)
         sync = sync_command(runs, since=started)
     print_report(written, records, console, runs=runs, sync=sync)
+    try:
+        if page := closing_page(written, records, runs=runs):
+            console.print(f"[dim]with figures:[/] {escape(str(page))}", highlight=False, soft_wrap=True)
+    except (ValueError, OSError) as error:
+        console.print(f"[yellow]![/] no page: {escape(str(error))}", highlight=False)
     left = len(plan.missing(records))
     if left:
         failures = config.max_consecutive_failures

@@ -59,11 +59,23 @@ def test_plan_shows_equivalents_and_what_is_invalid(tmp_path, capsys):
     assert "no shortcut X; there are A, B" in out
 
 
-@pytest.mark.parametrize("kind", ["md", "csv", "svg", "png"])
+@pytest.mark.parametrize("kind", ["md", "csv", "tex", "html", "svg", "png"])
 def test_export_writes_the_file(runs, capsys, kind, tmp_path):
     out = tmp_path / "new" / f"headline.{kind}"
     assert call(capsys, "export", "headline", "--runs", runs, "--format", kind, "--out", out) == (0, "", "")
     assert out.stat().st_size > 200
+
+
+def test_report_writes_a_page_or_all_there_is(runs, capsys, tmp_path):
+    page, folder = tmp_path / "new" / "page.html", tmp_path / "all"
+    status, out, _ = call(capsys, "report", "headline", "--runs", runs, "--html", page, "--files", folder)
+    assert status == 0
+    written = [Path(line) for line in out.splitlines()]
+    assert all(path.stat().st_size for path in written)
+    names = {"report.html", "results.md", "results.csv", "results.tex"}
+    names |= {f"{figure}.{kind}" for figure in ("errors", "interaction", "costs") for kind in ("svg", "png")}
+    assert {path.relative_to(folder).as_posix() for path in written[1:]} == names
+    assert page.read_text() == (folder / "report.html").read_text()
 
 
 def test_export_to_standard_output_and_a_picture_needs_a_file(runs, capsys):

@@ -1,0 +1,111 @@
+"""A study's results for other programs and other people: Markdown, CSV, LaTeX, pictures, a page for a browser."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ablations.catalog import chosen_plan
+from ablations.files import write_text
+from ablations.records import plan_path, read_records
+from ablations.results import Plan, Record
+
+SOON = 60  # runs whose page is written within a second, with the JavaScript at hand
+FORMATS = ("md", "csv", "tex", "html", "svg", "png")
+
+
+def export(options: argparse.Namespace) -> None:
+    """One format, into a file or to standard output."""
+    from ablations.results import result_rows
+
+    found = chosen_plan(options.runs, options.study)
+    records, problems = read_records(options.runs)
+    for sentence in problems:
+        print(f"! {sentence}", file=sys.stderr)
+    rows = result_rows(found, records)
+    if options.format in ("svg", "png"):
+        if options.out is None:
+            raise ValueError(f"a picture needs a file: add --out {found['name']}.{options.format}")
+        chart = _chart(found, rows, options)
+        if chart is None:
+            raise ValueError(f"{found['name']} has nothing to draw: no swept axis with numbers, or no run finished")
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        chart.save(str(options.out), format=options.format, **({"ppi": 200} if options.format == "png" else {}))
+        return
+    if options.format == "html":
+        from ablations.html.page import page
+
+        text = page(found, records, runs=options.runs, problems=problems)
+    else:
+        text = as_text(rows, options.format)
+    if options.out is None:
+        print(text, end="")
+    else:
+        write_text(options.out, text)
+
+
+def as_text(rows: Sequence[Any], kind: str) -> str:
+    """The results as md, csv or tex."""
+    if kind == "csv":
+        from ablations.flat import comma_separated
+
+        return comma_separated(rows)
+    if kind == "tex":
+        from ablations.latex import booktabs
+
+        return booktabs(rows)
+    from ablations.table import markdown
+
+    return markdown(rows)
+
+
+def write_html(
+    plan: Plan, records: Mapping[str, Record], file: Path, *, runs: Path, problems: Sequence[str] = ()
+) -> Path:
+    """Write the page of a study; where it lies."""
+    from ablations.html.page import page
+
+    write_text(file, page(plan, records, runs=runs, problems=problems))
+    return file
+
+
+def closing_page(plan: Plan, records: Mapping[str, Record], *, runs: Path) -> Path | None:
+    """Write the page of a study that has just ended beside its plan, if that is done within a second."""
+    from ablations.html.bundle import kept
+
+    if sum(len(cell["runs"]) for cell in plan["cells"]) > SOON or not kept().exists():
+        return None
+    return write_html(plan, records, plan_path(runs, plan["name"]).with_name("report.html"), runs=runs)
+
+
+def write_files(
+    plan: Plan, records: Mapping[str, Record], folder: Path, *, runs: Path, problems: Sequence[str] = ()
+) -> list[Path]:
+    """Write everything there is of a study: page, tables, each figure as SVG and PNG; what was written."""
+    from ablations.html.page import answer
+    from ablations.html.still import write_figures
+
+    folder.mkdir(parents=True, exist_ok=True)
+    known = answer(plan, records, runs=runs)
+    written = [write_html(plan, records, folder / "report.html", runs=runs, problems=problems)]
+    for kind in ("md", "csv", "tex"):
+        write_text(folder / f"results.{kind}", as_text(known.rows, kind))
+        written.append(folder / f"results.{kind}")
+    return written + write_figures(known.figures, known.axes, known.cells, folder)
+
+
+def _chart(found: dict[str, Any], rows: Sequence[Any], options: argparse.Namespace) -> Any:
+    """The picture of a study: of a search its trials, else error against a numeric axis."""
+    if found["study"].get("tunings"):
+        from ablations.search_figures import search_chart
+        from ablations.trials import read_trials
+
+        names = [tuning["name"] for tuning in found["study"]["tunings"]]
+        trials = {name: read_trials(options.runs, found["name"], [name])[0] for name in names}
+        return search_chart(found, trials, rows)
+    from ablations.figures import error_chart
+
+    return error_chart(found, rows)

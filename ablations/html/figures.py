@@ -1,0 +1,171 @@
+"""The figures of a study: each a spec, its rows, and how the page is to fill them in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ablations.claim_form import check_claims
+from ablations.claims import Verdict
+from ablations.effects import Effects
+from ablations.figures import numeric_axis
+from ablations.html import series, specs
+from ablations.results import Plan, Record, Row
+from ablations.statistics import Effect
+from ablations.verdict_list import SIGNS, between, number
+
+DIAGNOSTICS = {"gradient_norm": "gradient norm", "gate_openness": "gate openness"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure.
+
+    Attributes:
+        rows: by column; none where the spec has its own data.
+        line: the axis that a line runs along, which therefore cannot be its colour.
+        panels: how many stand side by side at most; 0 for a single view.
+        least: the narrowest a panel may be, in pixels.
+    """
+
+    name: str
+    title: str
+    caption: str
+    spec: dict[str, Any]
+    rows: series.Table = field(default_factory=dict)
+    line: str | None = None
+    panels: int = 0
+    least: int = 250
+    filtered: bool = True
+
+    def as_json(self) -> dict[str, Any]:
+        """As the page reads it."""
+        return {**vars(self), "rows": series.packed(self.rows)}
+
+
+def figures_of(
+    plan: Plan,
+    records: Mapping[str, Record],
+    rows: Sequence[Row],
+    *,
+    verdicts: Sequence[Verdict],
+    effects: Effects | None,
+    runs: Path,
+) -> list[Figure]:
+    """Every figure the records allow, in the order of the page."""
+    drawn = [*_forests(plan, verdicts), *_errors(rows), *_curves(plan, records, rows, runs)]
+    drawn += _interaction(effects, rows) if effects else []
+    for kind, found in series.layers(plan, records, rows, runs, DIAGNOSTICS).items():
+        title, log = DIAGNOSTICS[kind], kind == "gradient_norm"
+        if log:  # a logarithm has no place for an exact zero
+            found["value"] = [value if value and value > 0 else None for value in found["value"]]
+        caption = "Mean over the seeds; block 1 is next to the image. The first cells that the filter leaves."
+        drawn.append(Figure(kind, title.capitalize(), caption, specs.heat(title, log=log), found, panels=4, least=200))
+    if any(row.params is not None for row in rows):
+        caption = "Parameters, multiply-adds of one image forward, and mean training seconds of a run."
+        drawn.append(Figure("costs", "What each cell costs", caption, specs.columns(), series.costs(rows), panels=3))
+    return drawn + _search(plan, rows, runs)
+
+
+def _errors(rows: Sequence[Row]) -> list[Figure]:
+    found = series.errors(rows)
+    if not found["mean"]:
+        return []
+    axis, top = numeric_axis(rows), max(found["high"])
+    if axis:
+        spec, title = specs.against(axis, sorted(set(found["x"])), top), f"Error against {axis}"
+    else:
+        spec, title = specs.dots(top), "Error of each cell"
+    return [Figure("errors", title, "Mean ± sd over the seeds; small dots are single runs.", spec, found, axis, 2)]
+
+
+def _curves(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path) -> list[Figure]:
+    found = series.curves(plan, records, rows, runs)
+    if not found["mean"]:
+        return []
+    caption = (
+        "Thin: training; thick: validation. Lines are means over the seeds, bands reach from the least to the most."
+    )
+    spec = specs.curves(max(found["high"]))
+    return [Figure("curves", "Training curves", caption, spec, found, panels=3, least=300)]
+
+
+def _forests(plan: Plan, verdicts: Sequence[Verdict]) -> list[Figure]:
+    """One for each unit: what is counted in points does not share an axis with what is counted in seconds."""
+    regions = [claim.parts[0] for claim in check_claims(plan["study"])]
+    units: dict[str, list[dict[str, Any]]] = {}
+    for index, (verdict, region) in enumerate(zip(verdicts, regions, strict=True), start=1):
+        effect = verdict.effect
+        if effect is not None and verdict.adjusted is not None and math.isfinite(effect.mean):
+            unit = f"{verdict.metric.replace('_', ' ')}{', difference in' * verdict.signed}{verdict.unit}"
+            units.setdefault(unit, []).append(_contrast(index, verdict, effect, (region.low, region.high)))
+    drawn = []
+    for k, (unit, lines) in enumerate(units.items()):
+        known = [line[name] for line in lines for name in ("mean", "low", "high", "from", "to", "published")]
+        ends = [0.0, *(value for value in known if value is not None and math.isfinite(value))]
+        room = 0.08 * (max(ends) - min(ends)) or 1.0
+        edges = [min(ends) - room, max(ends) + room]
+        for line in lines:  # what has no end reaches the edge
+            line |= {end: min(max(line[end], edges[0]), edges[1]) for end in ("low", "high", "from", "to")}
+        spec = specs.forest(unit, [line["claim"] for line in lines], edges)
+        table: series.Table = {key: [series.short(line[key]) for line in lines] for key in lines[0]}
+        words = "Estimate and 95% interval of each claim; grey: the region it expects; ◇: the published number."
+        title, caption = ("Claims", words) if k == 0 else ("", "")
+        drawn.append(Figure(f"claims-{k}", title, caption, spec, table, filtered=False))
+    return drawn
+
+
+def _contrast(index: int, verdict: Verdict, effect: Effect, region: tuple[float, float]) -> dict[str, Any]:
+    mean, interval = effect.mean, effect.interval or (effect.mean, effect.mean)
+    shown = f" {between(verdict, interval)}" if effect.interval else ""
+    return {
+        "claim": f"{index} {SIGNS.get(verdict.outcome, ('?', ''))[0]}",
+        "says": verdict.says,
+        "outcome": verdict.outcome,
+        "expect": verdict.expect,
+        "effect": f"{number(verdict, mean)}{verdict.unit}{shown}",
+        "mean": mean,
+        "low": interval[0],
+        "high": interval[1],
+        "from": region[0],
+        "to": region[1],
+        "published": verdict.published,
+    }
+
+
+def _interaction(effects: Effects, rows: Sequence[Row]) -> list[Figure]:
+    """The pair of axes that explains the most beyond the axes alone."""
+    pairs = [term for term in effects.terms if len(term.axes) == 2 and term.df]
+    if not pairs or effects.metric not in series.PARTS:
+        return []
+    first, second = max(pairs, key=lambda term: term.share).axes
+    means: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        mean = row.metrics[effects.metric].mean
+        if mean is not None and math.isfinite(mean):
+            means.setdefault((series.level(row, first), series.level(row, second)), []).append(mean)
+    levels = {axis: list(effects.levels[axis]) for axis in (first, second)}
+    lines = [(x, by, series.short(math.fsum(cells) / len(cells)), len(cells)) for (x, by), cells in means.items()]
+    table: series.Table = dict(zip(("x", "by", "mean", "n"), map(list, zip(*lines, strict=True)), strict=True))
+    caption = "Means over the cells; parallel lines: the two axes act one beside the other."
+    spec = specs.interaction((first, second), levels, effects.metric.replace("_", " ") + " (%)")
+    return [Figure("interaction", f"{first} × {second}", caption, spec, table, filtered=False)]
+
+
+def _search(plan: Plan, rows: Sequence[Row], runs: Path) -> list[Figure]:
+    if not plan["study"].get("tunings"):
+        return []
+    from ablations.search_figures import search_chart
+    from ablations.trials import read_trials
+
+    names = [tuning["name"] for tuning in plan["study"]["tunings"]]
+    chart = search_chart(plan, {name: read_trials(runs, plan["name"], [name])[0] for name in names}, rows)
+    if chart is None:
+        return []
+    spec = chart.to_dict()
+    for key in ("config", "background", "padding", "title"):
+        spec.pop(key, None)
+    return [Figure("search", "Search", "Every trial; of several objectives, the front.", spec, filtered=False)]

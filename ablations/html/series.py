@@ -1,0 +1,156 @@
+"""What the figures of a study are drawn from: small tables of numbers, by column, a row knows the cell it is of."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from ablations.figures import numeric_axis
+from ablations.html.numbers import Numbers, by_epoch, kept_epochs
+from ablations.metrics import CURVE, DIAGNOSTICS
+from ablations.results import Plan, Record, Row, grid_values, measured
+
+INACTIVE = "–"
+PARTS = {"train_error": "training", "val_error": "validation", "test_error": "test"}
+MOST_NUMBERS = 100_000  # of one figure; beyond it, epochs are left out evenly
+
+Table = dict[str, list[Any]]  # column → values
+
+
+def axes_of(plan: Plan, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The swept axes that take several values, each with its values as text in the order of the grid."""
+    found = []
+    for axis in plan["swept"]:
+        there = {level(row, axis) for row in rows}
+        values = [text for value in grid_values(plan, axis) if (text := str(value)) in there]
+        values += sorted(there - {*values, INACTIVE}) + [INACTIVE] * (INACTIVE in there)
+        if len(values) > 1:
+            found.append({"name": axis, "values": values, "number": numeric_axis(rows) == axis})
+    return found
+
+
+def cells_of(axes: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Each cell's levels, in the order of `axes`, and what it is called."""
+    found = []
+    for row in rows:
+        levels = [level(row, axis["name"]) for axis in axes]
+        found.append({"levels": levels, "label": ", ".join(one for one in levels if one != INACTIVE) or "all"})
+    return found
+
+
+def curves(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path) -> Table:
+    """Training and validation error along the epochs: mean, least and most of the seeds that were there."""
+    found = [files_of(plan, records, row, runs, CURVE) for row in rows]
+    keep = kept_epochs((file for files in found for file in files), MOST_NUMBERS // max(1, 4 * len(rows)))
+    table: Table = {name: [] for name in ("cell", "part", "epoch", "mean", "low", "high", "n")}
+    for index, whole in enumerate(found):
+        files = [file.only(keep) for file in whole]
+        for metric in ("train_error", "val_error"):
+            for epoch, values in by_epoch(files, metric):
+                mean = math.fsum(values) / len(values)
+                line = (index, PARTS[metric], epoch, mean, min(values), max(values), len(values))
+                _add(table, line)
+    return table
+
+
+def errors(rows: Sequence[Row]) -> Table:
+    """Training and test error of each cell at the end, as mean ± sd (`of` 0) and of every run (`of` 1)."""
+    axis = numeric_axis(rows)
+    table: Table = {name: [] for name in ("cell", "part", "of", "x", "mean", "low", "high", "run")}
+    for index, row in enumerate(rows):
+        x = row.shown[axis] if axis else None
+        if axis and x is None:
+            continue
+        for metric in ("train_error", "test_error"):
+            spread = row.metrics[metric]
+            if spread.mean is not None and math.isfinite(spread.mean):
+                sd = spread.sd or 0.0
+                ends = (max(0.0, spread.mean - sd), spread.mean + sd)
+                _add(table, (index, PARTS[metric], 0, x, spread.mean, *ends, f"mean ± sd of {row.n}"))
+            for run in row.runs:
+                value = measured(run, metric)
+                if value is not None and math.isfinite(value):
+                    _add(table, (index, PARTS[metric], 1, x, value, value, value, run["label"]))
+    return table
+
+
+def costs(rows: Sequence[Row]) -> Table:
+    """Parameters, multiply-adds and seconds of each cell."""
+    table: Table = {name: [] for name in ("cell", "part", "value")}
+    for index, row in enumerate(rows):
+        named = {"parameters": row.params, "multiply-adds": row.macs, "seconds": row.seconds.mean}
+        for part, value in named.items():
+            if value is not None:
+                _add(table, (index, part, value))
+    return table
+
+
+def layers(
+    plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path, kinds: Iterable[str]
+) -> dict[str, Table]:
+    """Diagnostics of every block along the epochs (`gradient_norm.<block>`), means over the seeds; by kind, if any."""
+    found = [files_of(plan, records, row, runs, DIAGNOSTICS) for row in rows]
+    tables: dict[str, Table] = {}
+    for kind in kinds:
+        names = [blocks_of(files, kind) for files in found]
+        if not any(names):
+            continue
+        keep = kept_epochs((file for files in found for file in files), MOST_NUMBERS // sum(map(len, names)))
+        table: Table = {name: [] for name in ("cell", "block", "name", "epoch", "value")}
+        for index, (whole, blocks) in enumerate(zip(found, names, strict=True)):
+            files = [file.only(keep) for file in whole]
+            for number, block in enumerate(blocks):
+                for epoch, values in by_epoch(files, f"{kind}.{block}"):
+                    _add(table, (index, number + 1, block, epoch, math.fsum(values) / len(values)))
+        tables[kind] = table
+    return tables
+
+
+def files_of(plan: Plan, records: Mapping[str, Record], row: Row, runs: Path, name: str) -> list[Numbers]:
+    """The numbers of a file beside each record of a cell, and of runs that are still in training."""
+    cell = next(cell for cell in plan["cells"] if cell["cell"] == row.cell)
+    folders = [records.get(run["identity"], run)["folder"] for run in cell["runs"]]
+    return [Numbers.read(path) for folder in folders if (path := Path(runs) / folder / name).exists()]
+
+
+def blocks_of(files: Iterable[Numbers], kind: str) -> list[str]:
+    """The names after `kind.`; numbers in them count as numbers, where all have some."""
+    names = dict.fromkeys(key[len(kind) + 1 :] for file in files for key in file.heads if key.startswith(f"{kind}."))
+    if not all(re.search(r"\d", name) for name in names):
+        return list(names)
+    parts = {name: re.split(r"(\d+)", name) for name in names}
+    return sorted(names, key=lambda name: [(int(part) if part.isdigit() else -1, part) for part in parts[name]])
+
+
+def level(row: Row, axis: str) -> str:
+    """A cell's value on an axis, as text."""
+    value = row.shown.get(axis)
+    return INACTIVE if value is None else str(value)
+
+
+def short(value: Any) -> Any:
+    """A number with what a picture can show of it; JSON has no word for what is not finite."""
+    if isinstance(value, bool) or not isinstance(value, float):
+        return value
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) < 1e6 else float(f"{value:.4g}")
+
+
+def packed(table: Table) -> dict[str, Any]:
+    """A table for the page: a column that repeats itself is written as values and how often each comes in a row."""
+    made: dict[str, Any] = {}
+    for name, column in table.items():
+        runs = [(value, len(list(same))) for value, same in groupby(column)]
+        several = {"values": [value for value, _ in runs], "times": [times for _, times in runs]}
+        made[name] = several if 2 * len(runs) < len(column) else column
+    return made
+
+
+def _add(table: Table, line: Sequence[Any]) -> None:
+    for column, value in zip(table.values(), line, strict=True):
+        column.append(short(value))

@@ -1,0 +1,113 @@
+"""The words and tables of a page as HTML; everything from a record or a study is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+
+from ablations.claims import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
+from ablations.effects import Effects
+from ablations.results import Plan, Row, best_row
+from ablations.table import COLUMNS, caption
+from ablations.verdict_list import SIGNS, basis_words, cells
+
+TONES = {SUPPORTED: "yes", CONTRADICTED: "no", INCONCLUSIVE: "open", NO_VERDICT: "none"}
+
+
+def verdict_list(verdicts: Sequence[Verdict]) -> str:
+    """A numbered item a claim: sign, sentence, what it rests on, the command that would close it."""
+    if not verdicts:
+        return "<p class=quiet>This study makes no claims.</p>"
+    items = []
+    for verdict in verdicts:
+        sign = SIGNS.get(verdict.outcome, ("?", ""))[0]
+        command = f"<code>{escape(verdict.command)}</code>" if verdict.command else ""
+        says, basis, outcome = escape(verdict.says), escape(basis_words(verdict)), escape(verdict.outcome)
+        head = f"<b class=sign>{sign}</b> <span class=says>{says}</span> <b class=outcome>{outcome}</b>"
+        items.append(f'<li class="{TONES[verdict.outcome]}">{head}<p class=quiet>{basis}</p>{command}</li>')
+    return f"<ol class=verdicts>{''.join(items)}</ol>"
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> str:
+    """Effect, interval, n, p and published value of each claim."""
+    heads = ["", "claim", "metric", "effect", "95% interval", "n", "p (Holm)", "published"]
+    lines = [
+        [f"{i} {SIGNS.get(v.outcome, ('?', ''))[0]}", v.says, v.metric, *cells(v)] for i, v in enumerate(verdicts, 1)
+    ]
+    return table(heads, lines, left=3) if lines else ""
+
+
+def result_table(rows: Sequence[Row]) -> str:
+    """A row a cell; the best by validation is marked; a row knows its cell, so that it can be filtered."""
+    wanted = [column for column in COLUMNS if column.wanted(rows)]
+    swept = list(rows[0].shown) if rows else []
+    texts = [["–" if row.shown[axis] is None else str(row.shown[axis]) for row in rows] for axis in swept]
+    texts += [column.texts(rows) for column in wanted]
+    best = best_row(rows)
+
+    def about(index: int) -> str:
+        kind = "best" if rows[index] is best else "diverged" if rows[index].diverged else ""
+        return f' data-cell="{index}" class="{kind}"'
+
+    lines = [list(line) for line in zip(*texts, strict=True)]
+    notes = "".join(f"<p class=quiet>{escape(note.replace('★', 'Bold:'))}</p>" for note in caption(rows))
+    return table([*swept, *(column.name for column in wanted)], lines, left=len(swept), about=about) + notes
+
+
+def effect_table(effects: Effects) -> str:
+    """What each axis explains, the largest first."""
+    lines = []
+    for term in sorted(effects.terms, key=lambda term: -term.share):
+        known = ["", "", "0", "not in this grid"]
+        if term.f is not None and term.p is not None:
+            known = [f"{term.share:.1%}", f"{term.f:.3g}", str(term.df), f"{term.p:.2g}"]
+        lines.append([" × ".join(term.axes), *known])
+    shown = table([f"effect on {effects.metric}", "of variation", "F", "df", "p"], lines, left=1)
+    notes = [f"Between seeds: sd {effects.within:.3g}, pooled over the cells.", *effects.notes]
+    return shown + "".join(f"<p class=quiet>{escape(note)}</p>" for note in notes)
+
+
+def provenance(plan: Plan, rows: Sequence[Row]) -> str:
+    """Where the numbers come from: what was asked and typed, code, versions, machines, dates."""
+    runs = [run for row in rows for run in (*row.runs, *row.failures)]
+    known = [run.get("provenance") or {} for run in runs]
+
+    def named(key: str) -> list[str]:
+        return sorted({str(one[key]) for one in known if one.get(key)})
+
+    versions = sorted({f"{name} {v}" for one in known for name, v in (one.get("versions") or {}).items()})
+    spent = sum(run.get("seconds") or 0 for run in runs)
+    starts, ends = named("started"), named("finished")
+    found = {
+        "study": [plan["name"], *([str(plan["command"])] if plan.get("command") else [])],
+        "fixed": [f"{axis}={value}" for axis, value in (plan["study"].get("fixed") or {}).items()],
+        "seeds": [", ".join(map(str, sorted({run["seed"] for cell in plan["cells"] for run in cell["runs"]})))],
+        "records": [f"{len(runs)}, {spent / 60:.1f} minutes of training in all"],
+        "trained": [f"{starts[0]} to {ends[-1]}"] if starts and ends else [],
+        "typed": named("command")[:6],
+        "code": named("git"),
+        "versions": versions,
+        "machines": [*named("host"), *named("device"), *named("processor")],
+    }
+    lines = [
+        f"<dt>{escape(key)}</dt><dd>{'<br>'.join(escape(text) for text in texts)}</dd>"
+        for key, texts in found.items()
+        if texts
+    ]
+    return f"<dl>{''.join(lines)}</dl>"
+
+
+def table(
+    heads: Sequence[str], lines: Sequence[Sequence[str]], *, left: int, about: Callable[[int], str] = lambda index: ""
+) -> str:
+    """A table; all columns after the first `left` are aligned to the right."""
+
+    def cell(kind: str, place: int, text: str) -> str:
+        return f"<{kind}{'' if place < left else ' class=n'}>{escape(' '.join(text.split()))}</{kind}>"
+
+    head = "".join(cell("th", i, text) for i, text in enumerate(heads))
+    body = "".join(
+        f"<tr{about(k)}>{''.join(cell('td', i, text) for i, text in enumerate(line))}</tr>"
+        for k, line in enumerate(lines)
+    )
+    return f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
