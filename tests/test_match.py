@@ -67,7 +67,15 @@ def test_what_cannot_be_matched_is_refused(study, words):
 @pytest.mark.parametrize("budget", ["params", "macs"])
 def test_a_plan_has_matched_cells_beside_the_raw_ones(tmp_path, budget):
     asked = [f"+study.match={budget}", "block=residual,highway", "shortcut=A,C", "depth=8", "seed=0", "plan=true"]
-    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={tmp_path}", "tracker=none", *asked]
+    call = [
+        sys.executable,
+        str(ROOT / "run.py"),
+        "-m",
+        f"runs={tmp_path}",
+        "tracker=none",
+        "hydra/launcher=basic",
+        *asked,
+    ]
     done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"COLUMNS": "200"})
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob(".studies/*/plan.json")

@@ -14,7 +14,9 @@ QUICK = ["recipe.epochs=1", "tracker=none"]
 
 
 def sweep(*arguments: str, runs: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={runs}", *arguments]
+    own = any("hydra/launcher" in argument for argument in arguments)
+    launcher = [] if own else ["hydra/launcher=basic"]  # workers in processes of their own take seconds to begin
+    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={runs}", *launcher, *arguments]
     env = os.environ | {"COLUMNS": "200"}
     return subprocess.run(call, capture_output=True, text=True, timeout=timeout, cwd=runs, env=env)
 
@@ -159,6 +161,7 @@ def test_a_failing_run_is_recorded_with_its_cause_and_the_others_go_on(tmp_path:
     )
     env_path = {"PYTHONPATH": str(tmp_path)}
     call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={tmp_path}", "depth=8", "seed=0,1", *QUICK]
+    call += ["hydra/launcher=basic"]
     call += ["block._target_=mine.Mine,lightning_modules.networks.blocks.Residual"]
     done = subprocess.run(call, capture_output=True, text=True, env=os.environ | env_path, cwd=tmp_path, timeout=300)
     assert done.returncode == 2, done.stderr

@@ -19,6 +19,7 @@ from ablations.records import plans, read_plan, read_records
 from ablations.results import METRICS, Row, result_rows
 from tests.ablations.wandb_file import read_folder
 
+BASIC = "hydra/launcher=basic"
 ROOT = Path(__file__).parents[1]
 KEPT = ("status", "cause", "epochs", "steps", "seconds", "params", "macs")
 
@@ -66,7 +67,7 @@ class Sweep(NamedTuple):
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     runs = tmp_path_factory.mktemp("sweep") / "runs"
     asked = ["block=plain,residual", "depth=8,14", "seed=0,1", "recipe.epochs=2", "tracker=offline"]
-    out = finished(start("-m", *asked, runs=runs))
+    out = finished(start("-m", BASIC, *asked, runs=runs))
     (name,) = plans(runs)
     plan, (records, problems) = read_plan(runs, name), read_records(runs)
     assert (len(records), problems) == (8, [])
@@ -181,7 +182,7 @@ def test_a_resumed_run_shows_all_epochs(tmp_path: Path) -> None:
 
 def test_no_tracker_leaves_no_trace(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    out = finished(start("-m", "block=plain", "depth=8", "seed=0", "recipe.epochs=1", "tracker=none", runs=runs))
+    out = finished(start("-m", "block=plain", "depth=8", "seed=0", "recipe.epochs=1", "tracker=none", BASIC, runs=runs))
     assert len(read_records(runs)[0]) == 1
     assert not [path for path in tmp_path.rglob("*") if "wandb" in path.name]
     assert "wandb" not in out
