@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from ablations import commands
 from ablations.analyses import add_analyses
 from ablations.exports import FORMATS, export
+from ablations.publish import add_publish
 
 EXAMPLES = """\
 examples:
@@ -23,6 +24,7 @@ examples:
   python -m ablations report headline --html headline.html   with figures, for a browser
   python -m ablations report headline --files answer         all of it: page, tables, every figure as SVG and PNG
   python -m ablations export headline --format md for a README; csv for other programs, tex for a paper, svg or png
+  python -m ablations publish headline            create or complete its side of W&B, from the records
   python -m ablations doctor                      what is damaged, and why; --repair mends it or moves it aside
 
 Nothing in here trains or changes a number; `python run.py -m study=NAME` trains."""
@@ -80,6 +82,7 @@ def parser() -> Parser:
     export_parser = command(export, "a study's results for other programs")
     export_parser.add_argument("--format", choices=FORMATS, default="md", help="(md)")
     export_parser.add_argument("--out", type=Path, metavar="FILE", help="where to (standard output)")
+    add_publish(command)
     doctor = command(commands.doctor, "name what is damaged, and mend it if asked to", study=False)
     doctor.add_argument("--repair", action="store_true", help="mend it, or move it to .quarantine; deletes nothing")
     return top

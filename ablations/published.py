@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ablations.results import Plan, Record, Row, best_row
+
+
+def publish_results(
+    tracker: Any,
+    plan: Plan,
+    rows: Sequence[Row],
+    records: Mapping[str, Record],
+    runs: Path,
+    *,
+    id: str | None = None,
+) -> tuple[str, str] | None:
+    """Show a study's answer as one more W&B run of job type `results`: tables, plots, verdicts; where, if sent.
+
+    Args:
+        id: goes on with the run of this id, if there is one; its tables and plots are then there already.
+    """
+    name, when = plan["name"], time.strftime("%Y%m%d-%H%M%S")
+    study = {key: plan["study"].get(key) for key in ("question", "grid", "seeds", "fixed")}
+    config = {"study": name, "command": plan.get("command"), **study}
+    about = {"label": f"{name} results", "id": id or f"{name}-results-{when}", "group": name, "job_type": "results"}
+    with tracker.run(folder=runs, config=config, tags=["results"], again=id is not None, **about) as log:
+        if log.step == 0:
+            log.media(lambda wandb: results_media(wandb, plan, rows))
+        log.summary(lambda: results_summary(plan, rows, records, Path(runs)))
+        return log.address
 
 
 def results_media(wandb: Any, plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:

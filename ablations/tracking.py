@@ -10,18 +10,15 @@ import functools
 import logging
 import os
 import re
-import shlex
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ablations.identity import Run
-from ablations.published import results_media, results_summary
-from ablations.results import Plan, Record, Row
+from ablations.results import Record
 
 MODES = ("auto", "none", "offline", "online")
 PATIENCE = 20  # seconds for the network to answer before a run goes offline
@@ -34,6 +31,17 @@ class Log:
     def __init__(self, run: Any = None) -> None:
         self._run = run
         self._failed = False
+
+    @property
+    def step(self) -> int:
+        """How many rows the run has already, from when it was logged before."""
+        return int(getattr(self._run, "step", 0) or 0)
+
+    @property
+    def address(self) -> tuple[str, str] | None:
+        """Entity and project, of a run that is sent; None offline or nowhere."""
+        run = self._run
+        return None if run is None or run.offline else (str(run.entity), str(run.project))
 
     def epoch(self, values: Mapping[str, float | None]) -> None:
         """Log one epoch; `epoch` in `values` is the x-axis of all curves."""
@@ -87,6 +95,11 @@ class Log:
                 run.finish(exit_code=1)
 
 
+def run_id(label: str) -> str:
+    """What W&B knows a run by."""
+    return re.sub(r"[^\w.-]+", "-", label)[:128]
+
+
 @dataclass(frozen=True)
 class Tracker:
     """Where runs are shown: `auto` is online with credentials and a network, otherwise offline.
@@ -113,10 +126,15 @@ class Tracker:
         tags: Iterable[str] = (),
         job_type: str = "run",
         id: str | None = None,
+        again: bool = False,
     ) -> Iterator[Log]:
-        """Track what happens in the `with` block; files go to `folder`/wandb, id and name are the label."""
+        """Track what happens in the `with` block; files go to `folder`/wandb, id and name are the label.
+
+        Args:
+            again: go on where a run with this id left off, if W&B has one.
+        """
         about = {"name": label, "group": group, "job_type": job_type, "config": dict(config or {})}
-        about["id"] = re.sub(r"[^\w.-]+", "-", id or label)[:128]
+        about |= {"id": run_id(id or label), **({"resume": "allow"} if again else {})}
         about["tags"] = [tag[:64] for tag in dict.fromkeys(map(str, tags)) if tag]
         log, failed = Log(self._start(Path(folder), about)), True
         try:
@@ -131,15 +149,12 @@ class Tracker:
         config = {**run.axes, "seed": run.seed}
         return self.run(folder=folder.parent, label=run.label, group=group, config=config, tags=tags)
 
-    def publish_results(self, plan: Plan, rows: Sequence[Row], records: Mapping[str, Record], runs: Path) -> None:
-        """Show a study's answer as one more W&B run of job type `results`: tables, plots, verdicts."""
-        name, when = plan["name"], time.strftime("%Y%m%d-%H%M%S")
-        study = {key: plan["study"].get(key) for key in ("question", "grid", "seeds", "fixed")}
-        config = {"study": name, "command": plan.get("command"), **study}
-        about = {"label": f"{name} results", "id": f"{name}-results-{when}", "group": name, "job_type": "results"}
-        with self.run(folder=runs, config=config, tags=["results"], **about) as log:
-            log.media(lambda wandb: results_media(wandb, plan, rows))
-            log.summary(lambda: results_summary(plan, rows, records, Path(runs)))
+    @property
+    def sends(self) -> bool:
+        """Whether runs go to W&B's server, or only into files."""
+        if self.mode in ("none", "offline") or os.environ.get("WANDB_MODE") == "disabled":
+            return False
+        return _online(asked=self.mode == "online")
 
     def _start(self, folder: Path, about: Mapping[str, Any]) -> Any:
         """A W&B run, or None."""
@@ -160,21 +175,6 @@ class Tracker:
         except Exception as error:
             _warn(f"no W&B, training goes on: {_sentence(error)}")
             return None
-
-
-def sync_command(runs: Path, *, since: float | None = None) -> str | None:
-    """The line to type that uploads the offline runs not sent yet; None where there are none.
-
-    Args:
-        since: only what was written since then, in seconds since the epoch.
-    """
-    place = Path(runs) / "wandb"
-    waiting = [path for path in sorted(place.glob("offline-run-*")) if not list(path.glob("*.wandb.synced"))]
-    ours = [path for path in waiting if since is None or path.stat().st_mtime >= int(since)]
-    if not ours:
-        return None
-    few = len(ours) <= 3 and len(ours) < len(waiting)
-    return "wandb sync " + shlex.join(map(str, ours if few else [place]))  # the folder's: skips what was sent
 
 
 def _init(mode: str, project: str, folder: Path, about: Mapping[str, Any]) -> Any:

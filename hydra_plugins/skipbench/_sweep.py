@@ -197,8 +197,10 @@ def search_first(question: Question, typed: Arguments, composer: Composer, **eng
 def tell(plan: Plan, config: DictConfig, console: Console, started: float | None) -> None:
     """The report; and, where something was trained, the results to W&B."""
     from ablations.exports import closing_page
+    from ablations.offline import sync_command
+    from ablations.published import publish_results
     from ablations.report import print_report
-    from ablations.tracking import Tracker, sync_command
+    from ablations.tracking import Tracker
 
     runs = Path(config.runs)
     records, _ = read_records(runs)
@@ -207,7 +209,7 @@ def tell(plan: Plan, config: DictConfig, console: Console, started: float | None
     if started is not None:
         chosen: Any = OmegaConf.to_container(config.tracker, resolve=True)
         tracker = Tracker(**{key: value for key, value in chosen.items() if key != "_target_"})
-        tracker.publish_results(written, result_rows(written, records), records, runs)
+        publish_results(tracker, written, result_rows(written, records), records, runs)
         sync = sync_command(runs, since=started)
     print_report(written, records, console, runs=runs, sync=sync)
     try:

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ablations.offline import sync_command
+from ablations.published import publish_results
 from ablations.results import result_rows
-from ablations.tracking import Tracker, sync_command
+from ablations.tracking import Tracker
 from tests.ablations.conftest import make_plan, make_records
 from tests.ablations.wandb_file import log_one, read_folder
 
@@ -94,7 +96,7 @@ def test_results_hold_a_row_a_cell_a_row_a_run_plots_and_verdicts(tmp_path, warn
         plan, lambda axes, s: lost if (axes["depth"], s) == (20, 2) else axes["depth"] + s * axes["depth"] / 100
     )
     rows = result_rows(plan, records)
-    Tracker(mode="offline").publish_results(plan, rows, records, tmp_path)
+    publish_results(Tracker(mode="offline"), plan, rows, records, tmp_path)
     (run,) = read_folder(tmp_path)
     assert warned() == []
     assert (run["job_type"], run["group"], run["name"]) == ("results", "headline", "headline results")

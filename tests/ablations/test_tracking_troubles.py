@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ablations import tracking
+from ablations.published import publish_results
 from ablations.results import result_rows
 from ablations.tracking import Log, Tracker
 from tests.ablations.wandb_file import log_one, read_folder
@@ -142,6 +143,6 @@ def test_a_connection_lost_after_the_login_falls_back_to_offline(tmp_path, monke
 
 def test_publishing_never_raises(tmp_path, plan, records, monkeypatch, warned):
     plan["study"]["claims"] = [{"says": "malformed"}]
-    Tracker(mode="offline").publish_results(plan, result_rows(plan, records), records, tmp_path)
+    publish_results(Tracker(mode="offline"), plan, result_rows(plan, records), records, tmp_path)
     assert len(warned()) == 1
     assert "malformed" in warned()[0]

@@ -1,0 +1,104 @@
+"""`python -m ablations publish`: a study's side of W&B, made or completed from the records alone.
+
+A run is known by its label, the answer by what it was made from: publishing again adds nothing that is there already.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ablations.catalog import chosen_plan
+from ablations.html.numbers import Numbers
+from ablations.metrics import CURVE
+from ablations.offline import logged_ids, sync_command
+from ablations.published import publish_results
+from ablations.records import read_records
+from ablations.results import Plan, Record, Row, result_rows
+
+TAGGED = ("block", "data", "recipe")
+
+
+def add_publish(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add it to the command line."""
+    one = command(publish, "create or complete a study's side of W&B from its records: runs, results, views")
+    one.add_argument("--project", default="skipbench", help="(skipbench)")
+    one.add_argument("--mode", choices=("auto", "online", "offline"), default="auto", help="(auto)")
+
+
+def publish(options: argparse.Namespace) -> None:
+    """Publish, and say what was done."""
+    from ablations.tracking import Tracker
+
+    found = chosen_plan(options.runs, options.study)
+    records, _ = read_records(options.runs)
+    tracker = Tracker(options.mode, options.project)
+    logged, there, address = publish_study(found, records, tracker, options.runs)
+    print(f"{logged} runs logged or completed, {there} were there already.")
+    if address:
+        from ablations.wandb_views import save_views
+
+        print("\n".join(save_views(found, result_rows(found, records), *address, options.runs)))
+    elif line := sync_command(options.runs):
+        print(f"upload to W&B  {line}")
+
+
+def publish_study(
+    plan: Plan, records: Mapping[str, Record], tracker: Any, runs: Path
+) -> tuple[int, int, tuple[str, str] | None]:
+    """Log every run of a study and its answer; how many were logged, how many were there, and where, if sent.
+
+    A run that lies under `runs/wandb` is there as far as can be known offline; online, W&B says how far it got.
+    """
+    rows = result_rows(plan, records)
+    here, logged, there, address = logged_ids(runs), 0, 0, None
+    for row in rows:
+        for record in (*row.runs, *row.failures):
+            added, address = _publish_run(plan, record, tracker, runs, here)
+            logged, there = logged + added, there + (not added)
+    _, sent = _publish_answer(plan, rows, records, tracker, runs, here)
+    return logged, there, sent or address
+
+
+def _publish_run(
+    plan: Plan, record: Record, tracker: Any, runs: Path, here: set[str]
+) -> tuple[bool, tuple[str, str] | None]:
+    from ablations.tracking import run_id
+
+    label = str(record["label"])
+    if not tracker.sends and run_id(label) in here:
+        return False, None
+    about = {"config": {**record["axes"], "seed": record["seed"]}, "group": plan["name"]}
+    about["tags"] = [str(value) for axis, value in record["axes"].items() if axis in TAGGED]
+    with tracker.run(folder=runs, label=label, again=True, **about) as log:
+        rows = _curve(runs / str(record["folder"]) / CURVE)
+        left = rows[log.step :]
+        log.epochs(left)
+        log.record(record)
+        return bool(left) or not rows, log.address
+
+
+def _publish_answer(
+    plan: Plan, rows: list[Row], records: Mapping[str, Record], tracker: Any, runs: Path, here: set[str]
+) -> tuple[bool, tuple[str, str] | None]:
+    """The results as one more run, known by the records and claims that it was made from."""
+    from ablations.tracking import run_id
+
+    made_of = sorted(f"{run['identity']} {run['status']}" for row in rows for run in (*row.runs, *row.failures))
+    digest = hashlib.sha256(repr((made_of, plan["study"].get("claims"))).encode()).hexdigest()[:8]
+    name = f"{plan['name']}-results-{digest}"
+    if not tracker.sends and run_id(name) in here:
+        return False, None
+    return True, publish_results(tracker, plan, rows, records, runs, id=name)
+
+
+def _curve(path: Path) -> list[dict[str, float | None]]:
+    """The epochs of a run, as it logged them."""
+    if not path.exists():
+        return []
+    file = Numbers.read(path)
+    columns = {name: file.column(name) for name in file.heads}
+    return [dict(zip(columns, line, strict=True)) for line in zip(*columns.values(), strict=True)]
