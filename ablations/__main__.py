@@ -71,7 +71,7 @@ def parser() -> Parser:
         one.set_defaults(act=act)
         return one
 
-    command(commands.list_, "studies: name, question, cells, runs done of planned", study=False)
+    command(commands.list_, "studies: runs, runs done of planned, cost, question", study=False)
     command(commands.plan, "what a study consists of: cells, equivalent grid points, what cannot be built and why")
     command(commands.status, "how far a study is, and who trains what now")
     report_parser = command(commands.report, "the whole answer: table, verdicts, gaps, what to type next")

@@ -1,6 +1,7 @@
 """What a claim looks like: a sentence, a metric, cells, and what is expected of them; checked before training.
 
-    says: Plain nets get worse as they get deeper.        always; `source` and `published` (a number, shown) if known
+    says: Plain nets get worse as they get deeper.        always; `source` and `published` (a number, shown) if known,
+                                                          or `reference`, its key in ablations/literature
     metric: train_error                                   what is measured: see metrics.py
 
 A difference, plus − minus:
@@ -30,10 +31,11 @@ from itertools import pairwise
 from typing import Any
 
 from ablations.metrics import Metric, MetricError, read_metric
+from ablations.references import UnknownReference, published_number
 
 SHAPES = ("contrast", "cell", "order")
 REQUIRED = ("says", "metric", "expect")
-OPTIONAL = ("source", "published")
+OPTIONAL = ("source", "published", "reference")
 EXAMPLE = "{plus: {depth: 56}, minus: {depth: 20}}"
 NUMBER = r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
 
@@ -91,7 +93,7 @@ def read_claim(claim: Any) -> Claim:
         raise ClaimError(f"a claim is a mapping with {fields}, not {claim!r}")
     try:
         return _read(claim, fields)
-    except (ClaimError, MetricError) as error:
+    except (ClaimError, MetricError, UnknownReference) as error:
         raise ClaimError(f"claim {str(claim.get('says', '?'))[:40]!r}: {error}") from None
 
 
@@ -107,6 +109,10 @@ def _read(claim: Mapping[str, Any], fields: str) -> Claim:
     if len(shapes) != 1:
         raise ClaimError(f"it has {' and '.join(shapes) or 'none'} of {', '.join(SHAPES)}; a claim has one of them")
     published = claim.get("published")
+    if "reference" in claim:
+        if published is not None:
+            raise ClaimError("it has published and reference; a reference has its number already")
+        published = published_number(claim["reference"])
     if published is not None and (isinstance(published, bool) or not isinstance(published, int | float)):
         raise ClaimError(f"published is one number, not {published!r}")
     metric, expect, shape = read_metric(claim["metric"]), str(claim["expect"]), shapes[0]

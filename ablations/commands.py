@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ablations.catalog import STUDIES, chosen_plan, written_studies
+from ablations.catalog import STUDIES, chosen_plan, duration, written_studies
 from ablations.files import printable
 from ablations.records import Record, RecordError, plans, read_plan, read_records
 
@@ -19,9 +19,10 @@ def list_(options: argparse.Namespace) -> None:
 
     records, problems = read_records(options.runs)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for head in ("study", "cells", "runs", "question"):
-        table.add_column(head, justify="right" if head in ("cells", "runs") else "left", no_wrap=head != "question")
-    named = plans(options.runs)
+    for head in ("study", "runs", "done", "CPU", "GPU", "question"):
+        words = head in ("study", "question")
+        table.add_column(head, justify="left" if words else "right", no_wrap=head != "question")
+    named, written = plans(options.runs), written_studies()
     damaged = []
     for name in named:
         try:
@@ -32,15 +33,16 @@ def list_(options: argparse.Namespace) -> None:
         wanted = [run["identity"] for cell in found["cells"] for run in cell["runs"]]
         done = sum(key in records and records[key]["status"] != "failed" for key in wanted)
         question = escape(found["study"].get("question") or "")
-        table.add_row(escape(name), str(len(found["cells"])), f"{done}/{len(wanted)}", question)
+        table.add_row(escape(name), str(len(wanted)), f"{done}/{len(wanted)}", *_times(found["study"]), question)
     unread = []
-    for name, question in sorted(written_studies().items()):
+    for name, study in sorted(written.items()):
         if name in named:
             continue
-        if question is None:
+        if study is None:
             unread.append(name)
         else:
-            table.add_row(escape(name), "–", "–", escape(question), style="dim")
+            runs = str((study.get("cost") or {}).get("runs", "–"))
+            table.add_row(escape(name), runs, "–", *_times(study), escape(str(study["question"])), style="dim")
     console = _console()
     if table.row_count:
         console.print(table)
@@ -52,6 +54,12 @@ def list_(options: argparse.Namespace) -> None:
         console.print(f"! and {len(problems) - 1} more records; python -m ablations doctor names them", markup=False)
     for name in unread:
         console.print(f"[red]![/] {STUDIES / name}.yaml is no study: it has no `study:` with a name")
+
+
+def _times(study: Mapping[str, Any]) -> tuple[str, str]:
+    """How long a study takes, as it says itself: on two CPU cores, and on one GPU."""
+    cost = study.get("cost") or {}
+    return duration(cost.get("cpu_minutes")), duration(cost.get("gpu_minutes"))
 
 
 def plan(options: argparse.Namespace) -> None:

@@ -36,10 +36,11 @@ def call(capsys, *words):
 def test_list_shows_how_far_each_study_is_and_those_not_yet_run(runs, capsys):
     status, out, _ = call(capsys, "list", "--runs", runs)
     assert status == 0
-    assert any(line.split()[:3] == ["headline", "6", "16/18"] for line in out.splitlines())
-    waiting = [name for name, question in written_studies().items() if question is not None and name != "headline"]
+    assert any(line.split()[:3] == ["headline", "18", "16/18"] for line in out.splitlines())
+    waiting = {name: study for name, study in written_studies().items() if study is not None and name != "headline"}
     assert waiting
-    assert all(any(line.split()[:3] == [name, "–", "–"] for line in out.splitlines()) for name in waiting)
+    for name, study in waiting.items():
+        assert any(line.split()[:3] == [name, str(study["cost"]["runs"]), "–"] for line in out.splitlines())
 
 
 def test_report_verdict_and_plan(runs, capsys):
