@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -20,6 +21,7 @@ from ablations.lease import claim
 from ablations.recorder import CHECKPOINT, Recorder, Stopped, known, objective, unbegun_removed
 from ablations.records import Record
 from ablations.single import print_run
+from hydra_plugins.skipbench._choices import listed
 from hydra_plugins.skipbench._compose import run_of, unused_axes
 from hydra_plugins.skipbench._errors import one_sentence
 
@@ -188,10 +190,20 @@ def main(config: DictConfig, watch: Watch | None = None) -> float | None:
     return objective(record)
 
 
+def make_importable(folders: list[str | None]) -> None:
+    """Let plugins lie in these folders, here and in the processes that are started: behind all that is installed."""
+    new = [str(Path(folder).resolve()) for folder in folders if folder]
+    sys.path += [folder for folder in dict.fromkeys(new) if folder not in sys.path]
+    known = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*known, *new]))
+
+
 def cli() -> None:
     """The command line: `python run.py`, and `skipbench` where the package is installed."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the telling of errors to us
     OmegaConf.register_new_resolver("folder", lambda *, _root_: run_of(_root_, _root_.hydra).folder, replace=True)
+    OmegaConf.register_new_resolver("choices", lambda *, _root_: listed(_root_.hydra), replace=True)
+    make_importable([get_args_parser().parse_known_args()[0].config_dir, os.getcwd()])
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be preempted is to be interrupted
     try:
         with one_sentence():
