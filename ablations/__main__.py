@@ -72,9 +72,7 @@ def parser() -> Parser:
         one.set_defaults(act=act)
         return one
 
-    listed = command(
-        commands.list_, "studies: runs, cost, how far; or what can be chosen: list blocks", study=False
-    )
+    listed = command(commands.list_, "studies: runs, cost, how far; or what can be chosen: list blocks", study=False)
     listed.add_argument("group", nargs="?", default="studies", metavar="GROUP", help="blocks, shortcuts, … (studies)")
     listed.add_argument("--config-dir", type=Path, metavar="DIR", help="a folder of your own with further choices")
     written = command(new.new, "begin a package of your own with a block in it: new block mine", study=False)
