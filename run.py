@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import hydra
+from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -21,6 +22,7 @@ from ablations.records import Record
 from ablations.single import print_run
 from ablations.tracking import Log
 from hydra_plugins.skipbench._before import check, make
+from hydra_plugins.skipbench._choices import listed
 from hydra_plugins.skipbench._compose import run_of, unused_axes
 from hydra_plugins.skipbench._errors import as_value_error, one_sentence
 
@@ -159,11 +161,21 @@ def main(config: DictConfig, watch: Watch | None = None) -> float | None:
     return objective(record)
 
 
+def make_importable(folders: list[str | None]) -> None:
+    """Let plugins lie in these folders, here and in the processes that are started: behind all that is installed."""
+    new = [str(Path(folder).resolve()) for folder in folders if folder]
+    sys.path += [folder for folder in dict.fromkeys(new) if folder not in sys.path]
+    known = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*known, *new]))
+
+
 def cli() -> None:
     """The command line: `python run.py`, and `skipbench` where the package is installed."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the telling of errors to us
     OmegaConf.register_new_resolver("folder", lambda *, _root_: run_of(_root_, _root_.hydra).folder, replace=True)
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))  # wherever it was typed
+    OmegaConf.register_new_resolver("choices", lambda *, _root_: listed(_root_.hydra), replace=True)
+    make_importable([get_args_parser().parse_known_args()[0].config_dir, os.getcwd()])
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be preempted is to be interrupted
     try:
         with one_sentence():

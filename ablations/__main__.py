@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ablations import commands
+from ablations import commands, new
 from ablations.analyses import add_analyses
 from ablations.exports import FORMATS, export
 from ablations.publish import add_publish
@@ -17,6 +17,7 @@ from ablations.publish import add_publish
 EXAMPLES = """\
 examples:
   python -m ablations list                        which studies there are, and how far each is
+  python -m ablations list blocks                 what block= takes, and where each comes from
   python -m ablations report headline             table, verdicts, what is missing, what to type next
   python -m ablations verdict shortcuts           only the claims and what the records say about them
   python -m ablations effects headline            what each axis does, and two together
@@ -71,7 +72,12 @@ def parser() -> Parser:
         one.set_defaults(act=act)
         return one
 
-    command(commands.list_, "studies: runs, runs done of planned, cost, question", study=False)
+    listed = command(commands.list_, "studies, how far each is; or what else can be chosen: list blocks", study=False)
+    listed.add_argument("group", nargs="?", default="studies", metavar="GROUP", help="blocks, shortcuts, … (studies)")
+    listed.add_argument("--config-dir", type=Path, metavar="DIR", help="a folder of your own with further choices")
+    written = command(new.new, "begin a package of your own with a block in it: new block mine", study=False)
+    written.add_argument("kind", choices=("block",), help="what it adds")
+    written.add_argument("name", help="what block= will take, and the folder that is written")
     command(commands.plan, "what a study consists of: cells, equivalent grid points, what cannot be built and why")
     command(commands.status, "how far a study is, and who trains what now")
     report_parser = command(commands.report, "the whole answer: table, verdicts, gaps, what to type next")

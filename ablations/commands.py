@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from ablations.catalog import STUDIES, chosen_plan, duration, written_studies
+from ablations.choices import Choice
 from ablations.files import printable
 from ablations.records import Record, RecordError, plans, read_plan, read_records
 
 
 def list_(options: argparse.Namespace) -> None:
+    from ablations.choices import choices_of, installed_choices
+
+    if options.group not in ("study", "studies"):
+        choices = choices_of(options.group, options.config_dir)
+        _console().print(_choice_table(choices))
+        return
     from rich.markup import escape
     from rich.table import Table
 
@@ -43,6 +50,8 @@ def list_(options: argparse.Namespace) -> None:
         else:
             runs = str((study.get("cost") or {}).get("runs", "–"))
             table.add_row(escape(name), runs, "–", *_times(study), escape(str(study["question"])), style="dim")
+    for choice in installed_choices("study"):
+        table.add_row(escape(choice.name), *"––––", escape(f"of {choice.origin}"), style="dim")
     console = _console()
     if table.row_count:
         console.print(table)
@@ -60,6 +69,19 @@ def _times(study: Mapping[str, Any]) -> tuple[str, str]:
     """How long a study takes, as it says itself: on two CPU cores, and on one GPU."""
     cost = study.get("cost") or {}
     return duration(cost.get("cpu_minutes")), duration(cost.get("gpu_minutes"))
+
+
+def _choice_table(choices: Sequence[Choice]) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column(choices[0].group, no_wrap=True)
+    for head in ("what it is", "from"):
+        table.add_column(head, overflow="fold")
+    for choice in choices:
+        table.add_row(escape(choice.name), escape(choice.says), escape(choice.origin))
+    return table
 
 
 def plan(options: argparse.Namespace) -> None:

@@ -97,6 +97,18 @@ def _closure(target: str) -> frozenset[tuple[str, str, str]]:
     return frozenset(found)
 
 
+def defined(dotted: str) -> list[ast.AST]:
+    """The syntax of what a dotted name names, found without importing it; empty for libraries and unknown names."""
+    at, seen = _locate(dotted), set()
+    while at is not None and at not in seen:
+        seen.add(at)
+        module, name = _parse(at[0]), at[1]
+        if name in module.definitions:
+            return module.definitions[name]
+        at = _locate(module.imports[name]) if name in module.imports else None
+    return []
+
+
 def _installed(place: Place) -> bool:
     return "site-packages" in place.file.parts
 

@@ -12,6 +12,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from ablations.identity import NODES, Run, active_axes
+from hydra_plugins.skipbench._choices import refuse_clashes
 
 NO_AXES = {
     *("study", "sampler", "pruner", "storage", "trainer", "tracker", "runs", "data_dir", "seed", "hydra"),
@@ -34,7 +35,11 @@ def run_of(config: DictConfig, hydra: DictConfig) -> Run:
     Args:
         config: the composed config; a `hydra` node in it is ignored.
         hydra: the `hydra` node that was composed with it, for the choices and the overrides.
+
+    Raises:
+        ValueError: a choice is offered twice.
     """
+    refuse_clashes(hydra)
     tree = plain_tree(config)
 
     def select(key: str) -> Any:

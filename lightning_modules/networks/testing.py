@@ -15,7 +15,7 @@ import pickle
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import partial
-from inspect import Parameter, signature
+from inspect import Parameter
 from typing import Any, ClassVar
 
 import torch
@@ -25,6 +25,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from lightning_modules.networks import norms, shortcuts
 from lightning_modules.networks.bodies import Basic
 from lightning_modules.networks.layers import Norm, Sized
+from lightning_modules.networks.signature import parameters_of
 
 SIZES = ((8, 16, 1), (8, 8, 1), (8, 16, 2))
 NORMS: tuple[Norm, ...] = (norms.Batch, norms.Group, norms.Layer, norms.Instance, norms.Pixel, nn.Identity)
@@ -48,7 +49,9 @@ class BlockContract:
 
     def test_its_options_have_defaults_and_its_axes_are_known(self) -> None:
         given = getattr(self.block, "keywords", {})
-        needed = {name for name, p in _named(self.block).items() if p.default is Parameter.empty and name not in given}
+        needed = {
+            name for name, p in parameters_of(self.block).items() if p.default is Parameter.empty and name not in given
+        }
         assert needed <= {"c_in", "c_out", "stride", "body", "shortcut", "norm", "activation"}, needed
 
     def test_it_has_the_size_that_was_asked_for(self) -> None:
@@ -126,7 +129,9 @@ class BlockContract:
             "norm": norm,
             "activation": nn.ReLU,
         }
-        return self.block(c_in, c_out, stride, **{name: parts[name] for name in _named(self.block) if name in parts})
+        return self.block(
+            c_in, c_out, stride, **{name: parts[name] for name in parameters_of(self.block) if name in parts}
+        )
 
     def accepted(self, **parts: Any) -> Iterator[tuple[int, int, int, Any]]:
         """The sizes the block takes, each with a fresh block; checks that it refuses the others in one sentence."""
@@ -150,19 +155,3 @@ class BlockContract:
 def images(channels: int) -> Tensor:
     """Eight images of 8×8, always the same."""
     return torch.randn(8, channels, 8, 8, generator=torch.Generator().manual_seed(0))
-
-
-def _named(block: Any) -> dict[str, Parameter]:
-    """The parameters of a block's constructor, those it hands on as **keywords to the class above included."""
-    while isinstance(block, partial):
-        block = block.func
-    found: dict[str, Parameter] = {}
-    for kind in block.__mro__ if isinstance(block, type) else (block,):
-        start = kind.__dict__.get("__init__") if isinstance(kind, type) else kind
-        if start is None:
-            continue
-        parameters = signature(start).parameters
-        found = {n: p for n, p in parameters.items() if n != "self" and p.kind != Parameter.VAR_KEYWORD} | found
-        if not any(p.kind == Parameter.VAR_KEYWORD for p in parameters.values()):
-            break
-    return found
