@@ -24,7 +24,7 @@ examples:
   python -m ablations path headline "block=plain depth=56" "block=residual depth=20"
   python -m ablations report headline --html headline.html   with figures, for a browser
   python -m ablations report headline --files answer         all of it: page, tables, every figure as SVG and PNG
-  python -m ablations export headline --format md for a README; csv for other programs, tex for a paper, svg or png
+  python -m ablations export headline --format md for a README, report: all of it; csv, tex for a paper, svg or png
   python -m ablations publish headline            create or complete its side of W&B, from the records
   python -m ablations doctor                      what is damaged, and why; --repair mends it or moves it aside
 

@@ -14,7 +14,7 @@ from ablations.records import plan_path, read_records
 from ablations.results import Plan, Record
 
 SOON = 60  # runs whose page is written within a second, with the JavaScript at hand
-FORMATS = ("md", "csv", "tex", "html", "svg", "png")
+FORMATS = ("md", "report", "csv", "tex", "html", "svg", "png")
 
 
 def export(options: argparse.Namespace) -> None:
@@ -39,6 +39,12 @@ def export(options: argparse.Namespace) -> None:
         from ablations.html.page import page
 
         text = page(found, records, runs=options.runs, problems=problems)
+    elif options.format == "report":
+        from ablations.written import written_answer
+
+        beside = options.out.with_suffix(".png") if options.out else None
+        picture = beside.name if beside and beside.exists() else None
+        text = written_answer(found, records, runs=options.runs, picture=picture)
     else:
         text = as_text(rows, options.format)
     if options.out is None:

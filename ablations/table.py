@@ -126,17 +126,17 @@ def markdown(rows: Sequence[Row]) -> str:
     columns = [column for column in COLUMNS if column.wanted(rows)]
     heads, lines = _texts(rows, columns)
     swept = len(heads) - len(columns)
-    heads = [*map(_plain, heads[:swept]), *(column.name for column in columns)]
+    heads = [*map(plain, heads[:swept]), *(column.name for column in columns)]
     best = best_row(rows)
     out = ["| " + " | ".join(heads) + " |", "|" + "---|" * swept + "---:|" * len(columns)]
     for row, line in zip(rows, lines, strict=True):
-        cells = [_plain(text) for text in line]
+        cells = [plain(text) for text in line]
         out.append("| " + " | ".join(f"**{text}**" if row is best and text else text for text in cells) + " |")
-    return "\n".join([*out, "", _plain(" ".join(caption(rows))).replace("★", "Bold:")]) + "\n"
+    return "\n".join([*out, "", plain(" ".join(caption(rows))).replace("★", "Bold:")]) + "\n"
 
 
-def _plain(text: str) -> str:
-    """On one line, and nothing in it taken for HTML, a link or a column's end."""
+def plain(text: str) -> str:
+    """Text for Markdown: on one line, and nothing in it taken for HTML, a link or a column's end."""
     line = html.escape(" ".join(text.split()), quote=False)
     return re.sub(r"([\[\]|`])", r"\\\1", line)
 

@@ -11,7 +11,6 @@ import yaml
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from ablations.cells import select
@@ -22,10 +21,10 @@ from ablations.references import LITERATURE, named, references
 from ablations.results import result_rows
 from ablations.space import Search, read_search
 from hydra_plugins.skipbench._arguments import Arguments
+from hydra_plugins.skipbench._before import make, recipe_of
 from hydra_plugins.skipbench._compose import Composer
 from hydra_plugins.skipbench._sweep import Question, ask, make_plan
 from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
-from run import recipe_of
 
 ROOT = Path(__file__).parents[1]
 STUDIES = {
@@ -77,7 +76,7 @@ def test_a_study_plans_what_it_says_it_costs(name: str, asked: Callable[[str], A
 @pytest.mark.parametrize("name", STUDIES)
 def test_what_a_study_would_train_can_be_built(name: str, asked: Callable[[str], Asked]) -> None:
     for cell in telling(asked(name).plan.cells):
-        made = on_meta(lambda node=cell.run.config["network"]: instantiate(node))
+        made = on_meta(lambda node=cell.run.config["network"]: make(node))
         assert parameters(made) > 0
         assert recipe_of(json.dumps(cell.run.config["recipe"])).total_steps(10) > 0
 
@@ -109,7 +108,7 @@ def test_published_counts_are_those_of_our_networks(name: str, asked: Callable[[
         (row,) = select(claim["cell"], rows)
         (cell,) = [cell for cell in plan.cells if cell.run.cell == row.cell]
         config = cell.run.config
-        network = on_meta(lambda node=config["network"]: instantiate(node))
+        network = on_meta(lambda node=config["network"]: make(node))
         if claim["metric"] == "params":
             cell.params = parameters(network)
         else:

@@ -60,7 +60,7 @@ def test_plan_shows_equivalents_and_what_is_invalid(tmp_path, capsys):
     assert "no shortcut X; there are A, B" in out
 
 
-@pytest.mark.parametrize("kind", ["md", "csv", "tex", "html", "svg", "png"])
+@pytest.mark.parametrize("kind", ["md", "report", "csv", "tex", "html", "svg", "png"])
 def test_export_writes_the_file(runs, capsys, kind, tmp_path):
     out = tmp_path / "new" / f"headline.{kind}"
     assert call(capsys, "export", "headline", "--runs", runs, "--format", kind, "--out", out) == (0, "", "")
