@@ -31,8 +31,9 @@ class Diagnostics(Callback):
         dead_units      share of the activations' units     gate_openness   mean of the transform gate
                         that are zero for the whole batch
 
-    Responses are those of He et al. 2015, Fig. 7. A training is to the last bit what it is without this callback. A
-    loss is looked at before its gradient is computed, while the weights that led to it are still there.
+    Responses are those of He et al. 2015, Fig. 7; of a batch taken in parts, the first part's are measured. A training
+    is to the last bit what it is without this callback. A loss is looked at before its gradient is computed, while the
+    weights that led to it are still there.
 
     Args:
         on_rows: called with all rows and the new ones; not after every epoch where they are very short, but at the end.
@@ -66,14 +67,12 @@ class Diagnostics(Callback):
         if self.probe is None:
             return
         self.images = batch[0]
+        if not trainer.gradient_clip_val:
+            self.gradients = [weight.grad for weight in self.weights]
         steps = pl_module.recipe.steps
         self.measuring = batch_idx + 1 == trainer.num_training_batches or trainer.global_step + 1 == steps
         if self.measuring:
             self.probe.watch()
-
-    def on_before_zero_grad(self, trainer: pl.Trainer, pl_module: Classifier, optimizer: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        if self.enabled and not trainer.gradient_clip_val:
-            self.gradients = [weight.grad for weight in self.weights]
 
     def on_before_backward(self, trainer: pl.Trainer, pl_module: Classifier, loss: Tensor) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         if self.probe is None:
@@ -97,12 +96,13 @@ class Diagnostics(Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         if self.measuring and self.probe is not None:
             self.probe.after_step()
+            if not trainer.gradient_clip_val:  # validation begins with zeroing them
+                self.gradients = [weight.grad for weight in self.weights]
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         if self.probe is None:
             return
         if self.first_nonfinite is None and not math.isfinite(pl_module.metrics.get("val_loss", 0.0)):
-            self.gradients = self.gradients or [weight.grad for weight in self.weights]
             self._name(trainer, pl_module)
         if self.measuring:
             values = {name: float(f"{value:.6g}") for name, value in self.probe.values().items()}

@@ -45,7 +45,7 @@ def test_two_devices_are_one_run_with_the_same_numbers(tmp_path: Path) -> None:
     assert (two["identity"], two["steps"], two["epochs"]) == (one["identity"], 20, 2)
     assert two["metrics"] == pytest.approx(one["metrics"], rel=1e-3)  # in the long run, roundings grow
     files = {path.name for path in (tmp_path / "two" / two["folder"]).iterdir()}
-    assert files == {"record.json", "config.yaml", "curve.csv", ".hydra"}
+    assert files == {"record.json", "config.yaml", "curve.csv", "diagnostics.csv", "run.log", ".hydra"}
     overrides = (tmp_path / "two" / two["folder"] / ".hydra" / "overrides.yaml").read_text()
     assert "trainer=ddp" in overrides
     assert "train_ddp_process" not in overrides, "the first process's"
