@@ -21,7 +21,7 @@ from ablations.recorder import CHECKPOINT, Recorder, Stopped, known, objective, 
 from ablations.records import Record
 from ablations.single import print_run
 from ablations.tracking import Log
-from hydra_plugins.skipbench._before import check, make
+from hydra_plugins.skipbench._before import check, check_trainer, make
 from hydra_plugins.skipbench._choices import listed
 from hydra_plugins.skipbench._compose import run_of, unused_axes
 from hydra_plugins.skipbench._errors import as_value_error, one_sentence
@@ -151,6 +151,7 @@ def main(config: DictConfig, watch: Watch | None = None) -> float | None:
         record = None if config.retrain else known(folder, run)
         if record is None or record["status"] == "failed":
             check(config)
+            check_trainer(config.trainer, cast(Any, OmegaConf.to_container(config.recipe, resolve=True)))
             with claim(folder) as ours:
                 if not ours:
                     raise ValueError(f"{run.label} is being trained by another process; its record will be in {folder}")

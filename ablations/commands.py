@@ -51,7 +51,7 @@ def list_(options: argparse.Namespace) -> None:
             runs = str((study.get("cost") or {}).get("runs", "–"))
             table.add_row(escape(name), runs, "–", *_times(study), escape(str(study["question"])), style="dim")
     for choice in installed_choices("study"):
-        table.add_row(escape(choice.name), "–", "–", "–", "–", escape(f"of {choice.origin}"), style="dim")
+        table.add_row(escape(choice.name), *"––––", escape(f"of {choice.origin}"), style="dim")
     console = _console()
     if table.row_count:
         console.print(table)

@@ -58,7 +58,7 @@ def error_chart(plan: Plan, rows: Sequence[Row]) -> Any:
         "x:Q",
         title=axis + (" (log scale)" if wide else ""),
         scale=alt.Scale(type="log" if wide else "linear", domain=_domain(xs, wide=wide), nice=False),
-        axis=alt.Axis(values=xs, grid=False, format="~r", labelOverlap=True),
+        axis=alt.Axis(values=xs, grid=False, format=".6~g", labelOverlap=True),
     )
     top = _top(points, means)
     scale = alt.Scale(type="sqrt" if tall else "linear", domain=[0, top], nice=False)

@@ -1,85 +1,93 @@
-"""What the diagnostics cost: the same run with and without them, in turn, in one process.
+"""What the diagnostics cost: one training in which every other epoch goes without them.
 
     python benchmarks/diagnostics.py [PAIRS]
 
-Prints a row of a Markdown table for each setting: the extra time over the time spent in epochs, by the processor's
-clock (which other processes move less) and by the wall's, median and quartiles over the pairs.
+Prints a row of a Markdown table for each setting: how much longer an epoch (training, validation, writing the file)
+takes with them than the one beside it without, by the processor's clock, which other processes move less than the
+wall's: median and quartiles over the pairs, mean and its standard error.
 """
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-SETTINGS = {  # at one thread; an epoch of CIFAR-10 has 351 batches, so that its share is smaller than that of 20
-    "digits, residual-20, 10 batches an epoch": ("data=digits", "depth=20", "recipe.epochs=10"),
-    "digits, highway-20, 10 batches an epoch": ("data=digits", "depth=20", "recipe.epochs=10", "block=highway"),
-    "32×32, residual-20, 20 batches an epoch": (
-        *("data=synthetic", "network=cifar", "depth=20", "recipe=he2015_short", "recipe.epochs=1"),
-        *("data.source.train=2688", "data.source.test=128", "data.held_out=128"),
-    ),
+from ablations.recorder import Recorder  # noqa: E402
+from hydra_plugins.skipbench._compose import run_of  # noqa: E402
+from lightning_modules.classifier import Classifier  # noqa: E402
+from lightning_modules.curve import Curve  # noqa: E402
+from lightning_modules.diagnostics import Diagnostics  # noqa: E402
+from lightning_modules.fit import fit  # noqa: E402
+from run import build  # noqa: E402
+
+CIFAR_SIZED = ("data=synthetic", "network=cifar", "recipe=he2015_short", "data.source.test=128", "data.held_out=128")
+SETTINGS = {  # an epoch of CIFAR-10 has 351 batches: the share of one is smaller there than in one of 10
+    "digits 8×8, residual-20, 10 batches an epoch": ("data=digits",),
+    "digits 8×8, highway-20, 10 batches an epoch": ("data=digits", "block=highway"),
+    "32×32, residual-20, 10 batches an epoch": (*CIFAR_SIZED, "data.source.train=1408"),
 }
+
+
+class EveryOther(Diagnostics):
+    """Off, on, on, off, and so on; keeps the processor seconds of every epoch."""
+
+    def __init__(self, on_rows: Any) -> None:
+        super().__init__(on_rows)
+        self.seconds: list[float] = []
+
+    def on_train_start(self, *both: Any) -> None:
+        super().on_train_start(*both)
+        self.kept = self.probe
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        self.probe = self.kept if len(self.seconds) % 4 in (1, 2) else None
+        self.started = time.process_time()
+
+    def on_train_epoch_end(self, *both: Any) -> None:
+        super().on_train_epoch_end(*both)
+        self.seconds.append(time.process_time() - self.started)
 
 
 def composed(*overrides: str) -> DictConfig:
     OmegaConf.register_new_resolver("folder", lambda: "folder", replace=True)
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        fixed = ["trainer=cpu", "trainer.threads=1", "tracker=none"]
-        return compose("config", overrides=[*fixed, *overrides], return_hydra_config=True)
+        return compose("config", overrides=["trainer=cpu", "trainer.threads=1", *overrides], return_hydra_config=True)
 
 
-def timed(config: DictConfig) -> tuple[float, float, float]:
-    """Processor and wall seconds of a whole run, and the wall seconds of its epochs."""
-    import run
-    from hydra_plugins.skipbench._compose import run_of
-
+def extra(config: DictConfig) -> tuple[list[float], float]:
+    """Percent that the diagnostics add to each epoch with them; median seconds of an epoch without."""
+    network, data, recipe = build(config)
     with tempfile.TemporaryDirectory() as folder:
-        cpu, wall = time.process_time(), time.perf_counter()
-        record = run.train(config, run_of(config, config.hydra), Path(folder) / "run", alone=False)
-        return time.process_time() - cpu, time.perf_counter() - wall, record["seconds"]
+        recorder, curve = Recorder(run_of(config, config.hydra), Path(folder)), Curve(lambda rows, new: None)
+        inside = EveryOther(lambda rows, new: recorder.diagnostics(rows))
+        trainer = instantiate(config.trainer)(recipe=recipe, callbacks=[curve, inside])
+        fit(Classifier(network, recipe, seed=0), data, trainer, curve)
+    first, second = inside.seconds[4::2], inside.seconds[5::2]  # the first four warm up
+    pairs = [(a, b) if k % 2 == 0 else (b, a) for k, (a, b) in enumerate(zip(first, second, strict=True))]
+    return [100 * (on / off - 1) for off, on in pairs], statistics.median(off for off, _ in pairs)
 
 
-def extra(overrides: tuple[str, ...], pairs: int) -> tuple[list[float], list[float], float]:
-    """Percent of the epochs' time that the diagnostics add, by either clock, for each pair; seconds without them."""
-    configs = [composed(*overrides, f"diagnostics={on}") for on in ("false", "true")]
-    for config in configs:
-        timed(config)
-    cpu, wall, alone = [], [], []
-    for k in range(pairs):
-        order = (0, 1) if k % 2 else (1, 0)
-        found = {which: timed(configs[which]) for which in order}
-        share = found[0][2] / found[0][1]  # of the run that is in epochs
-        cpu.append(100 * (found[1][0] / found[0][0] - 1) / share)
-        wall.append(100 * (found[1][1] / found[0][1] - 1) / share)
-        alone.append(found[0][0] * share)
-    return cpu, wall, statistics.median(alone)
-
-
-def words(values: list[float]) -> str:
-    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return f"{middle:+.1f}% ({low:+.1f} to {high:+.1f})"
-
-
-def main(pairs: int = 9) -> None:
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, one thread, torch {torch.__version__}\n"
-    )
-    print("| setting | pairs | seconds in epochs | extra, processor's clock | extra, wall's |\n|---|---|---|---|---|")
+def main(pairs: int = 24) -> None:
+    print(f"CPU, one thread, torch {torch.__version__}\n")
+    print("| setting | pairs | seconds an epoch | extra, median (quartiles) | mean |\n|---|---|---|---|---|")
     for name, overrides in SETTINGS.items():
-        cpu, wall, alone = extra(overrides, pairs)
-        print(f"| {name} | {pairs} | {alone:.1f} | {words(cpu)} | {words(wall)} |", flush=True)
+        values, seconds = extra(composed(*overrides, "depth=20", f"recipe.epochs={2 * pairs + 4}"))
+        low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+        spread, mean = statistics.stdev(values) / len(values) ** 0.5, statistics.mean(values)
+        words = f"{middle:+.1f}% ({low:+.1f} to {high:+.1f}) | {mean:+.1f} ± {spread:.1f}%"
+        print(f"| {name} | {pairs} | {seconds:.2f} | {words} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from lightning_modules.curve import Row
 from lightning_modules.nonfinite import first_nonfinite
 from lightning_modules.probe import Probe
 
-SHARE = 0.01  # of the time that handing rows on may take
+SHARE = 0.005  # of the time that handing rows on may take
 
 
 class Diagnostics(Callback):

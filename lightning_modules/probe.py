@@ -53,7 +53,7 @@ class Probe:
         """Measure the gradients, as they are before they are clipped, and the weights."""
         zero = torch.zeros((), device=self.parameters[0].device)
         gradients = [zero if parameter.grad is None else parameter.grad for parameter in self.parameters]
-        self.norms = [_norms(gradients), _norms(self.parameters)]
+        self.norms = [_norms(gradients, wide=True), _norms(self.parameters)]
         self.before = [parameter.detach().clone() for parameter in self.parameters]
 
     @torch.no_grad()
@@ -67,8 +67,7 @@ class Probe:
 
         Of the whole network: the norm of all gradients, weights and updates; the means over the blocks of the others.
         """
-        scalars = torch.stack([value for *_, value in self.seen]) if self.seen else self.norms[0][:0]
-        numbers = torch.cat([scalars.to(self.norms[0].dtype), *self.norms]).tolist()
+        numbers = torch.cat([*(value[None] for *_, value in self.seen), *self.norms]).tolist()
         found: dict[tuple[str, int], list[float]] = {}
         for (name, i, _), number in zip(self.seen, numbers, strict=False):
             found.setdefault((name, i), []).append(number)
@@ -88,7 +87,7 @@ class Probe:
         block = _sizes(norms, self.owned[i])
         block |= {name: _mean(found[name, i]) for name in (RESPONSE, OPEN) if (name, i) in found}
         if (DEAD, i) in found:
-            block[DEAD] = sum(found[DEAD, i]) / self.units[i]
+            block[DEAD] = 1 - sum(found[DEAD, i]) / self.units[i]  # those alive were counted
         return block
 
     def _hook(self, module: nn.Module, look: Callable[[Tensor], None]) -> None:
@@ -105,17 +104,17 @@ class Probe:
     def _dead(self, i: int, output: Tensor) -> None:
         """Units (channels, or a vector's numbers) that are zero for every example and at every place."""
         sizes = output.abs().sum(dim=[d for d in range(output.dim()) if d != 1], dtype=torch.float32)
-        self.seen.append((DEAD, i, (sizes == 0).sum().float()))
+        self.seen.append((DEAD, i, sizes.count_nonzero()))
         self.units[i] += len(sizes)
 
     def _open(self, i: int, output: Tensor) -> None:
         self.seen.append((OPEN, i, output.float().mean()))
 
 
-def _norms(tensors: Sequence[Tensor]) -> Tensor:
-    """The norm of each: in double precision, as squares of what vanishes or explodes leave the range of a float."""
-    wide = torch.float32 if tensors[0].device.type == "mps" else torch.float64  # MPS has no other
-    return torch.stack([torch.linalg.vector_norm(tensor, dtype=wide) for tensor in tensors])
+def _norms(tensors: Sequence[Tensor], *, wide: bool = False) -> Tensor:
+    """The norm of each; wide where the squares of what vanishes or explodes would leave the range of a float."""
+    dtype = torch.float64 if wide and tensors[0].device.type != "mps" else torch.float32  # MPS has no other
+    return torch.stack([torch.linalg.vector_norm(tensor, dtype=dtype) for tensor in tensors])
 
 
 def _sizes(norms: list[list[float]], which: Sequence[int]) -> dict[str, float]:

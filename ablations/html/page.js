@@ -78,16 +78,18 @@ function complete(figure, width) {
   const spec = structuredClone(figure.spec), inner = spec.spec ?? spec;
   let colour = chosen.colour;
   if (colour >= 0 && axes[colour].name === figure.line) colour = axes.findIndex(axis => axis.name !== figure.line);
+  const alone = colour < 0 && figure.line && axes.length === 1;  // the line's axis is the only one
   let rows = rowsOf(figure, colour);
+  if (alone) for (const row of rows) row.colour = row.series;
   const there = new Set(rows.map(row => row.colour));
-  const domain = colour < 0 ? [...new Set(cells.map(cell => cell.label))] : axes[colour].values;
+  const domain = alone ? ["all"] : colour < 0 ? [...new Set(cells.map(cell => cell.label))] : axes[colour].values;
   for (const view of [inner, ...(inner.layer ?? [])])
     for (const channel of ["color", "shape"]) {
       const encoding = view.encoding?.[channel];
       if (encoding?.field === "by") coloured(encoding, encoding.scale.domain);
       else if (encoding?.field !== "colour") continue;
-      else if (channel === "color") coloured(encoding, domain, colour < 0 ? "cell" : axes[colour].name);
-      else Object.assign(encoding, { scale: { domain }, title: colour < 0 ? "cell" : axes[colour].name });
+      else if (channel === "color") coloured(encoding, domain, alone ? "cells" : colour < 0 ? "cell" : axes[colour].name);
+      else Object.assign(encoding, { scale: { domain }, title: alone ? "cells" : colour < 0 ? "cell" : axes[colour].name });
       const values = encoding.scale.domain.filter(value => encoding.field === "by" || there.has(value));
       const every = Math.ceil(values.length / LEGEND);
       encoding.legend = { ...encoding.legend, values: values.filter((value, i) => i % every === 0),

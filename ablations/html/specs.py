@@ -72,7 +72,7 @@ def against(axis: str, xs: Sequence[float], top: float) -> Spec:
         "type": "quantitative",
         "title": axis + (" (log scale)" if wide else ""),
         "scale": {"type": "log" if wide else "linear", "domain": domain, "nice": False},
-        "axis": {"values": list(xs), "grid": False, "format": "~r", "labelOverlap": True},
+        "axis": {"values": list(xs), "grid": False, "format": ".6~g", "labelOverlap": True},
     }
     tips = [_tip("label", "cell"), _tip("run", "of"), _tip("part", "set"), _tip("mean", "error (%)", ".2f")]
     y, means, each = error_scale(top), {"filter": "datum.of == 0"}, {"filter": "datum.of == 1"}

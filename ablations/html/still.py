@@ -39,7 +39,8 @@ def still(figure: Figure, axes: Sequence[dict[str, Any]], cells: Sequence[dict[s
     spec = copy.deepcopy(figure.spec)
     inner = spec.get("spec", spec)
     colour, panel = choices(figure, axes)
-    domain = axes[colour]["values"] if colour is not None else [cell["label"] for cell in cells]
+    rows = _rows(figure, axes, cells, colour, panel)
+    domain = axes[colour]["values"] if colour is not None else list(dict.fromkeys(row.get("colour") for row in rows))
     for view in (inner, *inner.get("layer", [])):
         for channel in ("color", "shape"):
             encoding = view.get("encoding", {}).get(channel) or {}
@@ -53,7 +54,7 @@ def still(figure: Figure, axes: Sequence[dict[str, Any]], cells: Sequence[dict[s
                 fits = len(several) <= len(OKABE_ITO)
                 encoding["scale"] |= {"range": OKABE_ITO[: len(several)]} if fits else {"scheme": "viridis"}
     if figure.rows:
-        spec["data"] = {"values": _rows(figure, axes, cells, colour, panel)}
+        spec["data"] = {"values": rows}
     if "facet" in spec:
         if spec["facet"]["field"] == "panel" and panel is not None:
             spec["facet"]["sort"] = [f"{axes[panel]['name']} {value}" for value in axes[panel]["values"]]
@@ -88,6 +89,6 @@ def _rows(
         cell = cells[row["cell"]]
         rest = [one for axis, one in zip(axes, cell["levels"], strict=True) if axis["name"] != figure.line]
         row |= {"label": cell["label"], "series": ", ".join(one for one in rest if one != INACTIVE) or "all"}
-        row["colour"] = cell["label"] if colour is None else cell["levels"][colour]
+        row["colour"] = row["series"] if colour is None else cell["levels"][colour]
         row["panel"] = "" if panel is None else f"{axes[panel]['name']} {cell['levels'][panel]}"
     return rows

@@ -34,7 +34,7 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
     lines = [
         [f"{i} {SIGNS.get(v.outcome, ('?', ''))[0]}", v.says, v.metric, *cells(v)] for i, v in enumerate(verdicts, 1)
     ]
-    return table(heads, lines, left=3) if lines else ""
+    return f"<section><h2>Claims in numbers</h2>{table(heads, lines, left=3)}</section>" if lines else ""
 
 
 def result_table(rows: Sequence[Row]) -> str:

@@ -109,6 +109,7 @@ class Composer:
 
         Raises:
             HydraException: a choice or a setting does not exist.
+            ValueError: a choice is offered twice.
         """
         from hydra._internal.config_loader_impl import ConfigLoaderImpl
         from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -117,7 +118,9 @@ class Composer:
         groups = tuple(text for text in overrides if text.split("=")[0].lstrip("+~") in choices)
         values = [text for text in overrides if text not in groups]
         if groups not in self.cache:
-            self.cache[groups] = self.loader.load_sweep_config(self.master, list(groups))
+            composed = self.loader.load_sweep_config(self.master, list(groups))
+            refuse_clashes(composed.hydra)
+            self.cache[groups] = composed
         config = deepcopy(self.cache[groups])
         ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(values), config)
         config.hydra.overrides.task = list(overrides)

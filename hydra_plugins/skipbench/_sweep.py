@@ -214,7 +214,7 @@ def tell(plan: Plan, config: DictConfig, console: Console, started: float | None
     print_report(written, records, console, runs=runs, sync=sync)
     try:
         if page := closing_page(written, records, runs=runs):
-            console.print(f"[dim]with figures:[/] {escape(str(page))}", highlight=False, soft_wrap=True)
+            console.print(f"[dim]written:[/] {escape(str(page))}", highlight=False, soft_wrap=True)
     except (ValueError, OSError) as error:
         console.print(f"[yellow]![/] no page: {escape(str(error))}", highlight=False)
     left = len(plan.missing(records))

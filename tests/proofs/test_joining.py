@@ -34,3 +34,14 @@ def test_three_processes_train_every_run_exactly_once(tmp_path: Path) -> None:
     assert table(shared) == table(alone)
     assert not list(shared.glob("*/lease*.json"))
     assert all("± " in out for out, _ in said), "each of them ends with the table"
+
+
+@pytest.mark.slow
+def test_two_studies_at_once_share_the_runs_that_both_need(tmp_path: Path) -> None:
+    rest = ("depth=8", "seed=range(3)", "recipe.epochs=8", "hydra/launcher=basic")
+    processes = [start(tmp_path, f"block=plain,{other}", *rest, quiet=False) for other in ("residual", "highway")]
+    said = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    found = results(tmp_path)
+    assert len(found) == 9, "three runs of each block"
+    assert starts(tmp_path) == Counter({record["folder"]: 1 for record in found.values()})

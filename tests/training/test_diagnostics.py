@@ -85,14 +85,14 @@ def test_a_resumed_training_has_the_rows_of_an_uninterrupted_one(tmp_path: Path)
 
 
 class Plant(Callback):
-    """Puts infinite weights into a layer before a step."""
+    """Puts such weights into a layer before a step."""
 
-    def __init__(self, layer: str, step: int) -> None:
-        self.layer, self.step = layer, step
+    def __init__(self, layer: str, step: int, weight: float = torch.inf) -> None:
+        self.layer, self.step, self.weight = layer, step, weight
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
         if trainer.global_step == self.step:
-            pl_module.network.get_submodule(self.layer).weight.data[0] = torch.inf
+            pl_module.network.get_submodule(self.layer).weight.data[0] = self.weight
 
 
 @pytest.mark.parametrize("step", [0, 3, 7])
@@ -101,6 +101,16 @@ def test_the_layer_of_infinite_weights_is_named(layer: str, step: int) -> None:
     seen = Diagnostics(lambda rows, new: None)
     assert train(data=tiny_data(), callbacks=[Plant(layer, step), seen]).done.diverged
     assert seen.first_nonfinite == f"{layer} (weight)"
+
+
+@pytest.mark.parametrize("layer", ["stem.0.conv", "stages.1.0.body.2.conv"])
+def test_the_layer_that_overflows_is_named_and_looking_for_it_changes_nothing(layer: str) -> None:
+    seen = Diagnostics(lambda rows, new: None)
+    bare, watched = (train(data=tiny_data(), callbacks=[Plant(layer, 3, 3e38), *more]) for more in ([], [seen]))
+    assert seen.first_nonfinite == f"{layer} (output)"
+    assert bare.done.diverged
+    for name, tensor in bare.weights.items():
+        torch.testing.assert_close(tensor, watched.weights[name], rtol=0, atol=0, equal_nan=True)
 
 
 def recorded(folder: Path, *overrides: str) -> Record:

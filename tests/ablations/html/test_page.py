@@ -104,6 +104,16 @@ def test_every_figure_is_a_picture_too(tmp_path, blocks):
         assert marks > 10, one.name
 
 
+def test_depth_alone_is_one_line_with_its_own_ticks(tmp_path):
+    import vl_convert
+
+    plan = make_plan({"depth": [8, 14]})
+    known = answer(plan, make_records(plan), runs=tmp_path)
+    spec = still(known.figures[0], known.axes, known.cells)
+    assert {row["colour"] for row in spec["data"]["values"]} == {"all"}
+    assert ">14<" in vl_convert.vegalite_to_svg(spec)
+
+
 def test_a_study_still_running_says_so_and_shows_the_curves_there_are(plan, tmp_path):
     records = make_records(plan, lambda axes, seed: 5.0 if axes["depth"] == 8 else None)
     write_study(tmp_path, plan, records.values())
