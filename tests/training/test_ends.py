@@ -86,11 +86,13 @@ def test_weights_lost_in_the_very_last_step_are_a_divergence_too(tmp_path: Path)
     assert (record["status"], record["cause"], record["steps"]) == ("diverged", "nan", 15)
 
 
-@pytest.mark.parametrize(("block", "cause"), [(Huge, "oom"), (HugeOnAGpu, "oom"), (Mistaken, "error: my own mistake")])
-def test_what_ends_a_training_is_its_cause(tmp_path: Path, block: type, cause: str) -> None:
+@pytest.mark.parametrize(
+    ("block", "cause", "tries"), [(Huge, "oom", 3), (HugeOnAGpu, "oom", 3), (Mistaken, "error: my own mistake", 1)]
+)
+def test_what_ends_a_training_is_its_cause(tmp_path: Path, block: type, cause: str, tries: int) -> None:
     record = recorded(tmp_path, block)
     assert (record["status"], record["cause"]) == ("failed", cause)
-    assert len(curve(tmp_path)) == 1, "what was learned before is kept"
+    assert len(curve(tmp_path)) == tries, "what was learned before is kept, and another try goes on from there"
     assert "in broken" in (tmp_path / "run" / "traceback.txt").read_text()
 
 
