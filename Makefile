@@ -4,13 +4,17 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := pyproject.toml constraints.txt
 
-.PHONY: run test lint clean
+.PHONY: run test proofs lint clean
 
 run: .venv/.run
-	$(BIN)/python run.py -m
+	$(BIN)/python run.py -m $(ARGS)
 
 test: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+# What takes long and proves at length what another test proves in short.
+proofs: .venv/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m long $(ARGS)
 
 lint: .venv/.test
 	$(BIN)/ruff check .

@@ -179,6 +179,7 @@ def test_a_run_that_always_kills_its_worker_fails_and_the_others_do_not(tmp_path
     assert not list(tmp_path.glob("*/attempts.json")), "the record says it now"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_attempts_outlive_a_sweep(tmp_path: Path) -> None:
     from ablations.attempts import count_killed, killed

@@ -109,7 +109,13 @@ def fill(disk: Path, *, but: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("room", [0, 64 * 1024], ids=["at the start", "in the midst of a training"])
+@pytest.mark.parametrize(
+    "room",
+    [
+        pytest.param(0, id="at the start", marks=pytest.mark.long),
+        pytest.param(64 * 1024, id="in the midst of a training"),
+    ],
+)
 def test_a_full_disk_is_named_and_nothing_recorded_is_lost(small_disk: Path, room: int) -> None:
     runs = small_disk / "runs"
     finish(runs, *ASKED, "seed=0,1")

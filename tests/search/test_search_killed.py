@@ -13,7 +13,7 @@ from tests.search.typed import plan_name, search, stamps, typed, write_study
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=pytest.mark.long)])
 def test_a_search_that_is_killed_and_typed_again_has_exactly_its_trials(tmp_path: Path, launcher: str) -> None:
     space = "{recipe.lr: {low: 0.01, high: 1.0, log: true}, block: [plain, residual]}"
     trained = {}
