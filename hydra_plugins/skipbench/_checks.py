@@ -14,7 +14,7 @@ from hydra_plugins.skipbench._errors import as_value_error
 from hydra_plugins.skipbench._places import SCHEDULED
 
 FEW = 1000  # a plan of so many cells is checked whole
-BUDGET = 2.0  # seconds that checking a larger one may take; its workers meet the rest
+BUDGET = 1.0  # seconds that checking a larger one may take; its workers meet the rest
 
 
 def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None:
