@@ -74,7 +74,16 @@ FEWER = {  # two of three seeds: a third of the time less
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("page", "command"), [*COMMANDS, ("README.md", "python run.py -m study=warmth")])
+@pytest.mark.parametrize(
+    ("page", "command"),
+    [
+        *(
+            pytest.param(page, command, marks=[] if page == "README.md" else pytest.mark.long)
+            for page, command in COMMANDS
+        ),
+        ("README.md", "python run.py -m study=warmth"),
+    ],
+)
 def test_a_command_of_a_page_runs(copy: Path, page: str, command: str, tmp_path_factory) -> None:
     path = f"{copy / '.venv' / 'bin'}:{os.environ['PATH']}"
     env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")} | {"PATH": path}

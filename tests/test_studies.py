@@ -73,7 +73,9 @@ def test_a_study_plans_what_it_says_it_costs(name: str, asked: Callable[[str], A
     assert runs == study.question.study["cost"]["runs"] > 0
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name.endswith("_paper") else []) for name in STUDIES]
+)
 def test_what_a_study_would_train_can_be_built(name: str, asked: Callable[[str], Asked]) -> None:
     for cell in telling(asked(name).plan.cells):
         made = on_meta(lambda node=cell.run.config["network"]: make(node))
