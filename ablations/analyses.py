@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ablations.catalog import chosen_plan
+from ablations.commands import plain_console
 from ablations.records import read_records
 
 
@@ -18,10 +19,10 @@ def effects(options: argparse.Namespace) -> None:
         from ablations.importance import print_importance, search_importance
         from ablations.space import read_search
 
-        print_importance(search_importance(plan, options.runs), read_search(plan["study"]).objectives, _console())
+        print_importance(search_importance(plan, options.runs), read_search(plan["study"]).objectives, plain_console())
         return
     where = choice(" ".join(options.where))
-    print_effects(axis_effects(plan, records, metric=options.metric, where=where, runs=options.runs), _console())
+    print_effects(axis_effects(plan, records, metric=options.metric, where=where, runs=options.runs), plain_console())
 
 
 def path(options: argparse.Namespace) -> None:
@@ -29,7 +30,7 @@ def path(options: argparse.Namespace) -> None:
 
     plan, (records, _) = chosen_plan(options.runs, options.study), read_records(options.runs)
     ends = choice(options.start), choice(options.end)
-    print_path(ablation_path(plan, records, *ends, metric=options.metric, runs=options.runs), _console())
+    print_path(ablation_path(plan, records, *ends, metric=options.metric, runs=options.runs), plain_console())
 
 
 def add_analyses(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -58,9 +59,3 @@ def choice(words: str) -> dict[str, Any]:
         if not (axis and equals and value):
             raise ValueError(f"{axis + equals + value!r} is not AXIS=VALUE, as in block=plain")
     return {axis: yaml.safe_load(value) for axis, _, value in pairs}
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(highlight=False)

@@ -19,7 +19,7 @@ def list_(options: argparse.Namespace) -> None:
 
     if options.group not in ("study", "studies"):
         choices = choices_of(options.group, options.config_dir)
-        _console().print(_choice_table(choices))
+        plain_console().print(_choice_table(choices))
         return
     from rich.markup import escape
     from rich.table import Table
@@ -52,7 +52,7 @@ def list_(options: argparse.Namespace) -> None:
             table.add_row(escape(name), runs, "–", *_times(study), escape(str(study["question"])), style="dim")
     for choice in installed_choices("study"):
         table.add_row(escape(choice.name), *"––––", escape(f"of {choice.origin}"), style="dim")
-    console = _console()
+    console = plain_console()
     if table.row_count:
         console.print(table)
     else:
@@ -89,7 +89,7 @@ def plan(options: argparse.Namespace) -> None:
 
     found = chosen_plan(options.runs, options.study)
     records = _good_records(options.runs)
-    console = _console()
+    console = plain_console()
     cells, runs = found["cells"], [run for cell in found["cells"] for run in cell["runs"]]
     done = sum(run["identity"] in records for run in runs)
     console.print(f"[bold]{escape(found['name'])}[/]  {len(cells)} cells, {len(runs)} runs, {done} with a record")
@@ -110,9 +110,9 @@ def status(options: argparse.Namespace) -> None:
 
     found = chosen_plan(options.runs, options.study)
     if found["study"].get("tunings"):
-        _console().print(picture(TrialWatch(found, options.runs).look()))
+        plain_console().print(picture(TrialWatch(found, options.runs).look()))
     if found["cells"]:
-        _console().print(picture(Watch(found, options.runs).look()))
+        plain_console().print(picture(Watch(found, options.runs).look()))
 
 
 def report(options: argparse.Namespace) -> None:
@@ -128,7 +128,7 @@ def report(options: argparse.Namespace) -> None:
         written += write_files(found, records, options.files, **about) if options.files else []
         print("\n".join(map(str, written)))
         return
-    print_report(found, records, _console(), runs=options.runs, problems=problems)
+    print_report(found, records, plain_console(), runs=options.runs, problems=problems)
 
 
 def verdict(options: argparse.Namespace) -> None:
@@ -139,13 +139,13 @@ def verdict(options: argparse.Namespace) -> None:
     verdicts = judge(found, _good_records(options.runs), runs=options.runs)
     if not verdicts:
         print(f"The study {found['name']} makes no claims; add some under `claims:` in its YAML.")
-    print_list(verdicts, _console())
+    print_list(verdicts, plain_console())
 
 
 def doctor(options: argparse.Namespace) -> int:
     from ablations.doctor import examine
 
-    console = _console()
+    console = plain_console()
     found = list(examine(options.runs))
     left = 0
     for finding in found:
@@ -178,7 +178,8 @@ def _words(point: dict[str, Any], swept: Sequence[str]) -> str:
     return " ".join(f"{axis}={value}" for axis, value in point.items() if not swept or axis in swept)
 
 
-def _console() -> Any:
+def plain_console() -> Any:
+    """A terminal that colours nothing of its own accord."""
     from rich.console import Console
 
     return Console(highlight=False)

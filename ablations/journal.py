@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 NAME = "journal.log"
-GRACE = 10.0  # seconds after which a lock is nobody's, as where the journal is opened
+GRACE = 10  # seconds after which a lock is nobody's, as where the journal is opened
 
 
 def damage(path: Path) -> str | None:

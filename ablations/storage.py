@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import optuna
 
+from ablations.journal import GRACE, NAME, whole
 from ablations.lease import claim
 from ablations.records import STUDIES
 from ablations.study import StudyError
@@ -25,7 +25,7 @@ def open_storage(where: str, runs: Path, study: str) -> optuna.storages.BaseStor
         StudyError: it cannot be opened, or cannot be trusted with several workers.
     """
     if where == "journal":
-        return _journal(Path(runs) / STUDIES / study / "journal.log")
+        return _journal(Path(runs) / STUDIES / study / NAME)
     if where.startswith("sqlite"):
         raise StudyError("storage: SQLite hands one trial to two workers; choose journal, or postgresql+psycopg://…")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -42,13 +42,13 @@ def _journal(path: Path) -> optuna.storages.BaseStorage:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # or it tells of every study it opens
-    lock = JournalFileOpenLock(str(path), grace_period=10)
+    lock = JournalFileOpenLock(str(path), grace_period=GRACE)
     backend = JournalFileBackend(str(path), lock_obj=lock)
     lock.acquire()
     try:
         with open(path, "rb+") as file:
             lines = file.read().splitlines(keepends=True)
-            while lines and not _whole_line(lines[-1]):
+            while lines and not whole(lines[-1]):
                 lines.pop()
             file.truncate(sum(map(len, lines)))
     finally:
@@ -57,15 +57,6 @@ def _journal(path: Path) -> optuna.storages.BaseStorage:
         return JournalStorage(backend)
     except ValueError as error:
         raise StudyError(f"{path} is damaged ({error}); python -m ablations doctor --repair sets it aside") from error
-
-
-def _whole_line(line: bytes) -> bool:
-    if not line.endswith(b"\n"):
-        return False
-    try:
-        return isinstance(json.loads(line), dict)
-    except ValueError:
-        return False
 
 
 @contextmanager

@@ -173,13 +173,9 @@ def threads_each(threads: int | None, rest: list[str]) -> dict[str, int]:
     return {} if typed or threads is None else {"trainer.threads": threads}
 
 
-def given_up_by_others(folders: list[Path]) -> bool:
-    """Wait while other processes train runs of ours; whether one of them ended without its record."""
-
-    def theirs(folder: Path) -> bool:
-        return not recorded(folder) and held(folder)
-
-    waited = [folder for folder in folders if theirs(folder)]
-    while any(theirs(folder) for folder in waited):
+def given_up_by_others(folders: Iterable[Path], settled: Callable[[Path], bool] = recorded) -> bool:
+    """Wait while other processes hold folders of ours; whether one of them ended with its folder not settled."""
+    waited = [folder for folder in folders if not settled(folder) and held(folder)]
+    while any(not settled(folder) and held(folder) for folder in waited):
         time.sleep(0.5)
-    return any(not recorded(folder) for folder in waited)
+    return any(not settled(folder) for folder in waited)

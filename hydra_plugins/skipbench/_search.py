@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from rich.console import Console
 
 from ablations.files import aside
 from ablations.identity import REFERENCE, digest
-from ablations.lease import held
 from ablations.plan import Plan, point_words
 from ablations.provenance import command
 from ablations.recorder import RECORD
@@ -28,13 +26,13 @@ from hydra_plugins.skipbench._arguments import Arguments, words
 from hydra_plugins.skipbench._compose import Composer, plain_tree, run_of
 from hydra_plugins.skipbench._display import watched
 from hydra_plugins.skipbench._errors import as_value_error
-from hydra_plugins.skipbench._launch import launch_workers, threads_each
+from hydra_plugins.skipbench._launch import given_up_by_others, launch_workers, threads_each
 from hydra_plugins.skipbench._places import Places
 from hydra_plugins.skipbench._trials import TrialWorker, open_tunings
 
 
 def open_space(study: dict[str, Any], typed: Arguments) -> Search:
-    """The search of a study; an axis that the command line, the grid or `fixed` decides is no longer open.
+    """The search of a study; an axis that the command line decides is no longer open.
 
     Raises:
         StudyError: it is malformed, or nothing is left to search.
@@ -112,9 +110,9 @@ class Searching:
         hosts = self.search.space.get(group) if group != axis else None
         return [{**({group: host} if hosts else {}), axis: value} for value in values for host in _ends(hosts)]
 
-    def plan(self, cells: Plan | None = None) -> dict[str, Any]:
+    def plan(self) -> dict[str, Any]:
         """What is published before there are winners."""
-        return (cells or Plan(self.study["name"], self.study, [], command())).as_json()
+        return Plan(self.study["name"], self.study, [], command()).as_json()
 
     def summary(self) -> str:
         """`3 tunings × 20 trials: 41 done, 19 to go; 2 objectives, tpe`."""
@@ -142,7 +140,7 @@ class Searching:
                 if self.config.retry == "failed":
                     self.set_aside(tuning.retry())
                 tuning.fill()
-        left = [(tuning.name, trial.number) for tuning in tunings for trial in tuning.open_trials()]
+        left = self.open_folders(tunings)
         if not left:
             return
         places = Places.of(self.config, most=len(left))
@@ -156,7 +154,8 @@ class Searching:
                 launch_workers(
                     worker, places.workers, self.leases, rest=rest, context=context, config=self.config, console=console
                 )
-                if not self.given_up_by_others(tunings):
+                open_now = self.open_folders(tunings)
+                if not given_up_by_others(open_now, lambda folder: folder not in self.open_folders(tunings)):
                     return
 
     def set_aside(self, trials: list[Any]) -> None:
@@ -175,21 +174,10 @@ class Searching:
         ]
         return [*folders, *(self.runs / run["folder"] for trial in open_trials for run in trial["runs"])]
 
-    def given_up_by_others(self, tunings: list[Any]) -> bool:
-        """Wait while other processes carry out trials; whether one of them ended without telling."""
-
-        def theirs() -> list[tuple[Path, Any, int]]:
-            return [
-                (folder, tuning, trial.number)
-                for tuning in tunings
-                for trial in tuning.open_trials()
-                if held(folder := trial_folder(self.runs, self.study["name"], tuning.name, trial.number))
-            ]
-
-        waited = theirs()
-        while theirs():
-            time.sleep(0.5)
-        return any(trial.number == number for _, tuning, number in waited for trial in tuning.open_trials())
+    def open_folders(self, tunings: list[Any]) -> list[Path]:
+        """Folders of the trials that nobody has finished."""
+        found = [(tuning.name, trial.number) for tuning in tunings for trial in tuning.open_trials()]
+        return [trial_folder(self.runs, self.study["name"], *place) for place in found]
 
     def winners(self) -> list[Point]:
         """The points to be trained again with fresh seeds: of every tuning the best."""

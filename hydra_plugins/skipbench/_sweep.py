@@ -52,8 +52,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     question = ask(typed, config)
     started = time.time()
     if question.study.get("space"):
-        engine = {"context": context, "main": main, "console": console, "config": config}
-        winners = search_first(question, typed, composer, **engine)
+        winners = search_first(question, typed, composer, context=context, main=main, console=console)
         if winners is None:
             return
         question = winners
@@ -171,11 +170,19 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
     return plan
 
 
-def search_first(question: Question, typed: Arguments, composer: Composer, **engine: Any) -> Question | None:
+def search_first(
+    question: Question,
+    typed: Arguments,
+    composer: Composer,
+    *,
+    context: HydraContext,
+    main: TaskFunction,
+    console: Console,
+) -> Question | None:
     """Search the study's space; the question that is left then: the winners, with fresh seeds. None under `plan`."""
     from hydra_plugins.skipbench._search import Searching, listing, open_space
 
-    config, console = engine.pop("config"), engine["console"]
+    config = composer.master
     if "seed" in {**typed.chosen, **typed.swept}:  # of the winners: what is asked for is more evidence on them
         asked = dict(question.study.get("search") or {})
         asked["replicate"] = {**(asked.get("replicate") or {}), "seeds": question.seeds}
@@ -188,7 +195,7 @@ def search_first(question: Question, typed: Arguments, composer: Composer, **eng
         console.print("\n".join(listing(searching)), highlight=False, markup=False)
         return None
     check_cells(make_plan(question, typed, composer), composer, {})  # whether the data is there
-    searching.carry_out(typed.rest, **engine)
+    searching.carry_out(typed.rest, context=context, main=main, console=console)
     swept = list(dict.fromkeys([*question.swept, *search.space]))
     question.study["seeds"] = search.fresh
     return Question({**question.study, "fixed": {}}, searching.winners(), search.fresh, swept)
