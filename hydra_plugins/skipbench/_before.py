@@ -84,13 +84,11 @@ def count(config: DictConfig, what: str) -> int:
     return multiply_adds(network, (config.data.channels, size, size))
 
 
-@lru_cache(maxsize=8)
 def training_images(source: str, folder: Path) -> int:
-    """How many images a data source (as JSON) has to train on, loaded once for all the cells of a sweep."""
-    return len(make(json.loads(source))(folder).train_labels)
+    """How many images a data source (as JSON) has to train on."""
+    return _seen(source, folder)[0]
 
 
-@lru_cache(maxsize=8)
 def data_digest(source: str, folder: Path) -> str | None:
     """Digest of what a data source (as JSON) gives now; None where its files are not here: nothing is downloaded."""
     from lightning_modules.data.download import nothing_downloaded
@@ -98,9 +96,16 @@ def data_digest(source: str, folder: Path) -> str | None:
 
     try:
         with nothing_downloaded():
-            return make(json.loads(source))(folder).digest
+            return _seen(source, folder)[1]
     except DataError:  # what trains will say what is wrong with it
         return None
+
+
+@lru_cache(maxsize=8)
+def _seen(source: str, folder: Path) -> tuple[int, str]:
+    """A data source's number of training images and digest, loaded once for all the cells of a sweep."""
+    images = make(json.loads(source))(folder)
+    return len(images.train_labels), images.digest
 
 
 def suggestions(config: DictConfig) -> tuple[Any, Any]:

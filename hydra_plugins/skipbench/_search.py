@@ -68,7 +68,8 @@ class Searching:
         self.order, code = self.asking_order(points[0])
         question = {key: study.get(key) for key in ("space", "search")}
         question["search"] = {k: v for k, v in (question["search"] or {}).items() if k not in ("trials", "replicate")}
-        made = {"question": question, "code": code, "by": OmegaConf.to_container(config.sampler), "rest": rest}
+        made = {"question": question, "code": code, "by": OmegaConf.to_container(config.sampler)}
+        made["left_out"] = [word for word in rest if word.startswith("~")]  # the rest says how, not what
         made["pruner"] = OmegaConf.to_container(config.pruner)
         grid_axes = [axis for axis in points[0] if len({repr(point.get(axis)) for point in points}) > 1]
         self.points = {_name(point, grid_axes) + digest({**made, "point": point})[:8]: point for point in points}

@@ -5,6 +5,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,18 +24,16 @@ def as_server(*call: str, folder: Path) -> None:
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """The URL of an empty database on loopback."""
     if FOUND is None:
         pytest.skip("PostgreSQL is not installed: on Debian, apt-get install postgresql")
-    folder = Path(tmp_path_factory.mktemp("postgresql"))
+    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))  # the tests' own folders are closed to other users
     if os.geteuid() == 0:
         try:
             owner = pwd.getpwnam("postgres")
         except KeyError:
             pytest.skip("this is root, as whom PostgreSQL refuses to run, and there is no user postgres")
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(0o755)
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -48,6 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"postgresql+psycopg://skipbench@127.0.0.1:{port}/postgres"
     finally:
         as_server(*control, "-m", "immediate", "stop", folder=folder)
+        shutil.rmtree(folder)
 
 
 @pytest.mark.slow

@@ -37,6 +37,8 @@ def test_only_active_axes_are_asked_for_and_equal_trials_cost_nothing(tmp_path: 
     assert again.returncode == 0, again.stderr
     assert "0 to go, 10 done" in again.stdout
     assert stamps(tmp_path) == before
+    more = search(tmp_path, "study.search.trials=12", "workers=2", "retry=failed", "plan=true")
+    assert "2 to go, 10 done" in more.stdout, "who searches, and how long, is the same search"
 
 
 def test_what_breaks_a_constraint_is_not_trained_and_never_wins(tmp_path: Path) -> None:
