@@ -42,6 +42,8 @@ class Hired:
         if device is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = device  # before anything asks for a GPU in this process
         os.environ[SWEEP] = self.sweep
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a fork of a process that Ctrl-C was not for
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         if "SUBMITIT_EXECUTOR" in os.environ:  # submitit would ignore it, and be killed half a minute later
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         if self.stop is None or not self.stop.exists():

@@ -17,7 +17,6 @@ from ablations.files import write_text
 from ablations.identity import Run
 from ablations.lease import held, holder, release_orphan
 from ablations.plan import Cell, Plan
-from ablations.provenance import ROOT
 from ablations.recorder import Recorder
 from ablations.records import usable
 from ablations.status import Watch
@@ -25,6 +24,7 @@ from hydra_plugins.skipbench._arguments import words
 from hydra_plugins.skipbench._display import watched
 from hydra_plugins.skipbench._hired import Hired
 from hydra_plugins.skipbench._places import OWN_PROCESSES, Places
+from hydra_plugins.skipbench._warm import fork_warm, import_ahead, with_root
 from hydra_plugins.skipbench._worker import Worker
 
 PATIENCE = 30.0  # seconds that workers have to give up what they hold
@@ -66,6 +66,7 @@ def launch(
         if count_killed(folder) >= MOST and folder in known:
             Recorder(known[folder], folder).give_up(f"killed {MOST} times")
 
+    import_ahead()
     with watched(Watch(plan.as_json(), runs), console):
         for suspects in (False, True):
             worker = Worker(main, context, config, runs, todo, config.max_consecutive_failures, suspects)
@@ -143,6 +144,7 @@ def prepare(config: DictConfig, launcher: str, workers: int) -> None:
     with open_dict(config):
         if launcher == "joblib":
             settings.n_jobs = max(2, workers)  # with 1, joblib would train in this process, which must survive
+            fork_warm()
         elif launcher == "submitit_local":
             settings.timeout_min = max(settings.timeout_min, WEEKS)
         elif launcher == "submitit_slurm":
@@ -150,8 +152,7 @@ def prepare(config: DictConfig, launcher: str, workers: int) -> None:
             settings.max_num_timeout = settings.max_num_timeout or 1000
             settings.additional_parameters = {"requeue": True} | dict(settings.additional_parameters)
     if launcher in OWN_PROCESSES:  # which must find this program
-        paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-        os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+        os.environ["PYTHONPATH"] = with_root()
 
 
 def wait_for(sweep: str, folders: Iterable[Path]) -> None:

@@ -31,6 +31,7 @@ from hydra_plugins.skipbench._errors import as_value_error
 from hydra_plugins.skipbench._launch import launch
 from hydra_plugins.skipbench._match import Widths, budget_of, doubled
 from hydra_plugins.skipbench._quick import QuickComposer
+from hydra_plugins.skipbench._warm import warm_up
 
 
 def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, config: DictConfig) -> None:
@@ -61,6 +62,8 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     if config.retry and not config.plan:
         reuse.set_aside(plan, records, config.retry, runs)
     problems += set_stale_aside(plan, records, config)
+    if plan.missing(records) and not config.plan:
+        warm_up(config.hydra.runtime.choices["hydra/launcher"])
     with console.status("checking what is to be trained …"):
         check_cells(plan, composer, records)
     write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
@@ -194,6 +197,7 @@ def search_first(
     if config.plan:
         console.print("\n".join(listing(searching)), highlight=False, markup=False)
         return None
+    warm_up(config.hydra.runtime.choices["hydra/launcher"])
     check_cells(make_plan(question, typed, composer), composer, {})  # whether the data is there
     searching.carry_out(typed.rest, context=context, main=main, console=console)
     swept = list(dict.fromkeys([*question.swept, *search.space]))

@@ -1,0 +1,50 @@
+"""Workers that are forked from a process that has imported everything: nothing is imported twice, signals reach them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import os, signal, sys
+from joblib import Parallel, delayed
+from hydra_plugins.skipbench._warm import fork_warm, warm_up
+
+def worker(_):
+    missing = {"torch", "pytorch_lightning", "wandb", "run"} - set(sys.modules)
+    return missing, os.environ["ASKED"], os.environ.get("OMP_NUM_THREADS"), signal.getsignal(signal.SIGTERM)
+
+if __name__ == "__main__":
+    os.environ["ASKED"] = "before"
+    handler = signal.getsignal(signal.SIGINT)
+    warm_up("joblib")
+    assert "OMP_NUM_THREADS" not in os.environ, "only the process that is forked has one thread"
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert not {"torch", "pytorch_lightning"} & set(sys.modules)
+    fork_warm()
+    for seen in Parallel(n_jobs=2)(delayed(worker)(k) for k in range(2)):
+        assert seen == (set(), "before", "1", signal.SIG_DFL), seen
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
+def test_a_workers_imports_are_done_before_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    path = tmp_path / "program.py"
+    path.write_text(PROGRAM)
+    done = subprocess.run(
+        [sys.executable, str(path)], capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[1]
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_other_launchers_start_their_own_processes() -> None:
+    from multiprocessing import forkserver
+
+    from hydra_plugins.skipbench._warm import warm_up
+
+    before = forkserver._forkserver._forkserver_pid
+    warm_up("submitit_local")
+    warm_up("basic")
+    assert forkserver._forkserver._forkserver_pid == before
