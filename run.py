@@ -25,6 +25,7 @@ from hydra_plugins.skipbench._before import check, check_trainer, make
 from hydra_plugins.skipbench._choices import listed
 from hydra_plugins.skipbench._compose import run_of, unused_axes
 from hydra_plugins.skipbench._errors import as_value_error, one_sentence
+from hydra_plugins.skipbench._help import help_text
 
 CONF = Path(__file__).resolve().parent / "conf"
 Rows = list[dict[str, float]]
@@ -176,10 +177,13 @@ def cli() -> None:
     OmegaConf.register_new_resolver("folder", lambda *, _root_: run_of(_root_, _root_.hydra).folder, replace=True)
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))  # wherever it was typed
     OmegaConf.register_new_resolver("choices", lambda *, _root_: listed(_root_.hydra), replace=True)
-    make_importable([get_args_parser().parse_known_args()[0].config_dir, os.getcwd()])
+    typed = get_args_parser().parse_known_args()[0]
+    make_importable([typed.config_dir, os.getcwd()])
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be preempted is to be interrupted
     try:
         with one_sentence():
+            if typed.help:
+                return print(help_text(CONF, typed))
             hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(main)()
     except KeyboardInterrupt:
         print("interrupted; the same command goes on where this one stopped", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Workers that are forked from a process that has imported everything: nothing is imported twice, signals reach them."""
+"""Workers that are forked from a process that has imported everything: no import is done twice."""
 
 import subprocess
 import sys

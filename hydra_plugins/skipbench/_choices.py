@@ -59,10 +59,11 @@ def listed(hydra: DictConfig) -> str:
             continue
         lines.append(f"{group}  (conf/{group})")
         choices = sorted((choice for place in places for choice in _choices(place, group)), key=lambda one: one.name)
+        width = max(len(choice.name) for choice in choices)
         for choice in choices:
             there = "" if choice.origin.startswith("conf/") else f"  [{choice.origin}]"
-            lines.append(f"  {choice.name:<20}{choice.says}{there}")
-    return "\n".join(lines).replace("$", "$$")
+            lines.append(f"  {choice.name:<{width}}  {choice.says}{there}")
+    return "\n".join(lines)
 
 
 def _source(place: Place) -> ConfigSource:

@@ -1,4 +1,4 @@
-"""Workers that start warm: a process imports torch and Lightning while the plan is made; joblib's workers are its forks.
+"""Workers that start warm: a process imports torch and Lightning while the plan is made; joblib's are its forks.
 
 On two cores a worker that imports them for itself starts seven seconds after the command, one that is forked four.
 """
@@ -17,7 +17,7 @@ from ablations.provenance import ROOT
 
 START_METHOD = "loky" if sys.platform == "win32" else "forkserver"
 IMPORTED = ["lightning_modules.diagnostics", "lightning_modules.progress", "lightning_modules.micro", "wandb", "run"]
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def warm_up(launcher: str) -> None:
@@ -46,7 +46,8 @@ def fork_warm() -> None:
 
 def with_root() -> str:
     """PYTHONPATH such that this program is found."""
-    return os.pathsep.join(dict.fromkeys([str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]))
+    known = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    return os.pathsep.join(dict.fromkeys([str(ROOT), *known]))
 
 
 @contextmanager
