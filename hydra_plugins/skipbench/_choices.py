@@ -59,7 +59,7 @@ def listed(hydra: DictConfig) -> str:
             continue
         lines.append(f"{group}  (conf/{group})")
         choices = sorted((choice for place in places for choice in _choices(place, group)), key=lambda one: one.name)
-        width = max(len(choice.name) for choice in choices)
+        width = max((len(choice.name) for choice in choices), default=0)
         for choice in choices:
             there = "" if choice.origin.startswith("conf/") else f"  [{choice.origin}]"
             lines.append(f"  {choice.name:<{width}}  {choice.says}{there}")
