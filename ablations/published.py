@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from ablations.results import Plan, Record, Row, best_row
 
@@ -27,7 +28,8 @@ def publish_results(
     name, when = plan["name"], time.strftime("%Y%m%d-%H%M%S")
     study = {key: plan["study"].get(key) for key in ("question", "grid", "seeds", "fixed")}
     config = {"study": name, "command": plan.get("command"), **study}
-    about = {"label": f"{name} results", "id": id or f"{name}-results-{when}", "group": name, "job_type": "results"}
+    new = f"{name}-results-{when}-{uuid4().hex[:4]}"  # sweeps that joined each other end in the same second
+    about = {"label": f"{name} results", "id": id or new, "group": name, "job_type": "results"}
     with tracker.run(folder=runs, config=config, tags=["results"], again=id is not None, **about) as log:
         if log.step == 0:
             log.media(lambda wandb: results_media(wandb, plan, rows))

@@ -17,6 +17,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ablations.lease import claim
+from ablations.records import read_record, usable
 from ablations.space import Choice, Range, Search
 from ablations.storage import our_turn
 from ablations.study import StudyError
@@ -96,15 +97,24 @@ class Tuning:
             for _ in range(self.search.trials - have):
                 self.study.enqueue_trial({})
 
-    def retry(self) -> list[Trial]:
-        """Queue the failed trials once more, with the choices they had; those trials."""
-        numbers = {trial.number: trial.params for trial in self.study.get_trials(states=(TrialState.FAIL,))}
-        failed = [number for number in numbers if number not in self._retried]
-        for number in failed:
-            self.study.enqueue_trial(numbers[number])
-        self.study.set_user_attr("retried", [*self._retried, *failed])
+    def retry(self, status: str) -> list[Trial]:
+        """Queue the trials that failed, or of which a run diverged, once more with the choices they had; those trials.
+
+        Args:
+            status: failed or diverged.
+        """
         known, _ = read_trials(self.runs, self.study_name, [self.name])
-        return [trial for trial in known if trial["number"] in failed]
+        again = [trial for trial in known if trial["number"] not in self._retried and self._ended(trial) == status]
+        suggested = {trial.number: trial.params for trial in self.study.get_trials(deepcopy=False)}
+        for trial in again:
+            self.study.enqueue_trial(suggested[trial["number"]])
+        self.study.set_user_attr("retried", [*self._retried, *(trial["number"] for trial in again)])
+        return again
+
+    def _ended(self, trial: Trial) -> str:
+        paths = (self.runs / run["folder"] / "record.json" for run in trial["runs"])
+        diverged = any(usable(path) and read_record(path)["status"] == "diverged" for path in paths)
+        return "diverged" if diverged else trial["state"]
 
     @property
     def _retried(self) -> list[int]:
@@ -129,7 +139,7 @@ class Tuning:
         """Another trial that was trained, or pruned, as the very same cell."""
         done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
         trained = (t for t in done if t.user_attrs.get("cell") == cell and t.user_attrs["state"] != "infeasible")
-        return next((trial for trial in trained if trial.number != number), None)
+        return next((trial for trial in trained if trial.number not in (number, *self._retried)), None)
 
     def open_trials(self) -> list[FrozenTrial]:
         """The trials nobody has finished, in the order of their numbers."""

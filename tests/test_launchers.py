@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ablations.study import StudyError
-from hydra_plugins.skipbench._places import device_of, worker_count
+from hydra_plugins.skipbench._places import device_of, threads_of, worker_count
 
 ROOT = Path(__file__).parents[1]
 QUICK = ["block=plain", "depth=8", "tracker=none"]
@@ -69,6 +69,16 @@ def test_a_count_is_a_whole_number(name: str, value: object) -> None:
         worker_count("joblib", {}, asked=asked, cores=2, gpus=0, per_gpu=per_gpu)
     with pytest.raises(StudyError, match="choose joblib"):
         worker_count("basic", {}, asked=2, cores=2, gpus=0, per_gpu=1)
+
+
+@pytest.mark.parametrize(
+    ("said", "share", "threads"), [("", 4, 4), ("2", 4, 2), ("8", 4, 4), ("4,2", 3, 3), ("1", 0, 1)]
+)
+def test_threads_are_a_share_of_the_cores_but_no_more_than_the_environment_allows(
+    monkeypatch: pytest.MonkeyPatch, said: str, share: int, threads: int
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert threads_of(share) == threads
 
 
 def test_gpus_are_shared_round_robin() -> None:

@@ -40,13 +40,13 @@ class Places:
         """
         launcher = str(config.hydra.runtime.choices["hydra/launcher"])
         settings: Any = OmegaConf.to_container(config.hydra.launcher, resolve=False)
-        cores = os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         gpus = [] if launcher in (*SCHEDULED, "basic") else gpus_here(config.trainer.accelerator)
         wanted = worker_count(
             launcher, settings, asked=config.workers, cores=cores, gpus=len(gpus), per_gpu=config.workers_per_gpu
         )
         workers = max(1, min(wanted, most))
-        threads = settings.get("cpus_per_task") if launcher in SCHEDULED else max(1, cores // workers)
+        threads = settings.get("cpus_per_task") if launcher in SCHEDULED else threads_of(cores // workers)
         return cls(launcher, workers, gpus, threads)
 
 
@@ -73,6 +73,12 @@ def worker_count(launcher: str, settings: dict[str, Any], *, asked: Any, cores: 
     if processes != -1:  # joblib's word: -2 is all cores but one
         return processes if processes > 0 else max(1, cores + 1 + processes)
     return gpus * per_gpu if gpus else cores
+
+
+def threads_of(share: int) -> int:
+    """A worker's CPU threads: its share of the cores, or fewer where OMP_NUM_THREADS says so."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(share, int(allowed)) if allowed.isdecimal() else share)
 
 
 def device_of(worker: int, gpus: Sequence[str]) -> str | None:

@@ -138,8 +138,8 @@ class Searching:
         tunings = open_tunings(self.config, name, self.search, self.points)
         with console.status("queueing trials …"):
             for tuning in tunings:
-                if self.config.retry == "failed":
-                    self.set_aside(tuning.retry())
+                if self.config.retry:
+                    self.set_aside(tuning.retry(self.config.retry))
                 tuning.fill()
         left = self.open_folders(tunings)
         if not left:
@@ -160,11 +160,11 @@ class Searching:
                     return
 
     def set_aside(self, trials: list[Any]) -> None:
-        """Make room for another try of failed trials: their failed records are renamed, not deleted."""
+        """Make room for another try of trials: the records in question are renamed, not deleted."""
         for run in (run for trial in trials for run in trial["runs"]):
             path = self.runs / run["folder"] / RECORD
-            if usable(path) and read_record(path)["status"] == "failed":
-                aside(path, "failed")
+            if usable(path) and read_record(path)["status"] == self.config.retry:
+                aside(path, self.config.retry)
 
     def leases(self) -> list[Path]:
         """Folders in which a worker of this search may have left a lease."""

@@ -143,8 +143,8 @@ def test_failed_trials_are_tried_again_once_with_the_same_choices(tmp_path: Path
         lr = suggest(trial, "lr", one.search.space["lr"])
         write_trial(trial_folder(tmp_path, "s", "t", 0), {**BLANK, "number": 0, "state": "failed"})
         one.tell(trial, {"state": "failed", "values": {}})
-    assert [again["number"] for again in one.retry()] == [0]
-    assert one.retry() == []
+    assert [again["number"] for again in one.retry("failed")] == [0]
+    assert one.retry("failed") == one.retry("diverged") == []
     one.fill()
     assert len(one.study.get_trials()) == 4
     assert lr in [point["lr"] for point in carry_out(one)]

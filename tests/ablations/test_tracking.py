@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -111,6 +112,17 @@ def test_results_hold_a_row_a_cell_a_row_a_run_plots_and_verdicts(tmp_path, warn
     assert run["summary"]["verdict_1"] == "supported: Deeper is worse."
     assert run["summary"]["best"] == {"block": "plain", "depth": 8}
     assert list(run["folder"].rglob("*.png"))
+
+
+def test_results_of_sweeps_that_end_in_the_same_second_are_two(tmp_path, monkeypatch):
+    monkeypatch.setattr("ablations.published.time", SimpleNamespace(strftime=lambda _: "20261121-120000"))
+    plan = make_plan(claims=[])
+    records = make_records(plan, lambda axes, s: axes["depth"] + s)
+    for _ in range(2):
+        publish_results(Tracker(mode="offline"), plan, result_rows(plan, records), records, tmp_path)
+    one, other = read_folder(tmp_path)
+    assert one["id"] != other["id"]
+    assert one["summary"]["best"] == other["summary"]["best"] == {"block": "plain", "depth": 8}
 
 
 def test_the_sync_line_names_what_is_waiting_and_nothing_else(tmp_path):

@@ -169,3 +169,8 @@ def test_a_diverged_trial_is_told_as_the_study_says_and_never_as_nan(tmp_path: P
         assert trial["values"] == ({"val_loss": 10.0} if told == "worst" else {})
     (cell,) = plan_of(tmp_path, plan_name(tmp_path))["cells"]
     assert cell["axes"]["recipe.lr"] == 0.1, "what diverged does not win"
+    before = stamps(tmp_path)
+    again = search(tmp_path, "norm=none", "init=he_fan_in", "max_consecutive_failures=9", "retry=diverged")
+    assert again.returncode == 0, again.stderr
+    trained = {name for name, stamp in stamps(tmp_path).items() if before.get(name) != stamp}
+    assert trained == {run["folder"] for trial in wild for run in trial["runs"]}, "these alone are trained again"
