@@ -10,6 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Checkpoint
 
@@ -57,6 +58,7 @@ def lean_trainer(
                 precision=precision,
                 gradient_clip_val=recipe.clip_norm,
                 callbacks=list(callbacks),
+                plugins=[LightningEnvironment()],  # under Slurm it would requeue on its own and count its tasks
                 logger=False,
                 default_root_dir=os.devnull,  # under Slurm, Lightning would go on from any hpc_ckpt_*.ckpt lying there
                 enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
 
 from lightning_modules.checkpoint import damage
 from training.trained import perceptron, tiny_data, train
@@ -83,7 +85,25 @@ def test_a_checkpoint_that_lies_about_is_not_taken(tmp_path: Path, monkeypatch: 
     train("recipe.epochs=1", "recipe.lr=1e-4", **short, checkpoint=tmp_path / "hpc_ckpt_1.ckpt")
     alone = train("recipe.epochs=1", **short)
     monkeypatch.chdir(tmp_path)
-    slurm = {"NTASKS": "1", "JOB_NAME": "x", "JOB_ID": "1", "LOCALID": "0", "NODEID": "0", "PROCID": "0"}
+    under_slurm(monkeypatch, NTASKS="1")
+    assert train("recipe.epochs=1", **short).done.metrics == alone.done.metrics
+
+
+def test_slurms_signals_are_for_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under Slurm, Lightning would requeue the worker on its own, and refuse more tasks than devices."""
+    under_slurm(monkeypatch, NTASKS="2")
+    seen = {}
+
+    class Look(Callback):
+        def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            seen.update({name: signal.getsignal(name) for name in (signal.SIGUSR1, signal.SIGTERM)})
+
+    before = {name: signal.getsignal(name) for name in (signal.SIGUSR1, signal.SIGTERM)}
+    train("recipe.epochs=1", network=perceptron, data=tiny_data(), callbacks=[Look()])
+    assert seen == before
+
+
+def under_slurm(monkeypatch: pytest.MonkeyPatch, *, NTASKS: str) -> None:
+    slurm = {"NTASKS": NTASKS, "JOB_NAME": "x", "JOB_ID": "1", "LOCALID": "0", "NODEID": "0", "PROCID": "0"}
     for name, value in slurm.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
-    assert train("recipe.epochs=1", **short).done.metrics == alone.done.metrics
