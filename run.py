@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -21,7 +22,7 @@ from ablations.recorder import CHECKPOINT, Recorder, Stopped, known, objective, 
 from ablations.records import Record
 from ablations.single import print_run
 from ablations.tracking import Log
-from hydra_plugins.skipbench._before import check, check_trainer, make
+from hydra_plugins.skipbench._before import check, check_trainer, make, size_of
 from hydra_plugins.skipbench._choices import listed
 from hydra_plugins.skipbench._compose import run_of, unused_axes
 from hydra_plugins.skipbench._errors import as_value_error, one_sentence
@@ -51,7 +52,6 @@ def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Wat
         watch: told the new epochs; may end the training by raising `Stopped`, and then there is no record.
     """
     from lightning_modules.micro import classifier
-    from lightning_modules.networks.counting import multiply_adds, parameters
 
     recorder = Recorder(run, folder)
     try:
@@ -63,7 +63,8 @@ def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Wat
         if alone:
             raise
         return recorder.fail(error)
-    recorder.begin(params=parameters(network), macs=multiply_adds(network, data.shape), note=data.note)
+    params, macs = size_of(json.dumps(run.config["network"]), data.shape)  # counted once for all seeds
+    recorder.begin(params=params, macs=macs, note=data.note)
     with make(config.tracker).track(run, folder, group=None if alone else config.study.name) as log:
         bar = run.label if alone else None
         record = fitted(config, (network, data, recipe), recorder, log, bar=bar, watch=watch)
