@@ -7,18 +7,19 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from ablations.results import METRICS, Row
+from ablations.results import LESIONS, METRICS, Row
 
 Matrix = tuple[list[str], list[list[Any]]]  # headings, lines
 
 
 def flat_results(rows: Sequence[Row]) -> Matrix:
     """A line a cell: swept axes, counts, mean and sd of every metric (None where unknown), sizes, seconds."""
-    stats = [f"{metric}_{part}" for metric in METRICS for part in ("mean", "sd")]
+    metrics = _metrics(rows)
+    stats = [f"{metric}_{part}" for metric in metrics for part in ("mean", "sd")]
     heads = [*_swept(rows), "n", "planned", "diverged", "failed", *stats, "params", "macs", "seconds", "cell"]
     lines = [
         [*row.shown.values(), row.n, row.planned, row.diverged, row.failed]
-        + [value for metric in METRICS for value in (row.metrics[metric].mean, row.metrics[metric].sd)]
+        + [value for metric in metrics for value in (row.metrics[metric].mean, row.metrics[metric].sd)]
         + [row.params, row.macs, row.seconds.mean, row.cell]
         for row in rows
     ]
@@ -27,10 +28,11 @@ def flat_results(rows: Sequence[Row]) -> Matrix:
 
 def flat_runs(rows: Sequence[Row]) -> Matrix:
     """A line a run that left a record, failed ones included."""
-    heads = ["label", *_swept(rows), "seed", "status", "cause", *METRICS, "epochs", "seconds", "folder"]
+    metrics = _metrics(rows)
+    heads = ["label", *_swept(rows), "seed", "status", "cause", *metrics, "epochs", "seconds", "folder"]
     lines = [
         [record["label"], *row.shown.values(), record["seed"], record["status"], record["cause"]]
-        + [record["metrics"].get(metric) for metric in METRICS]
+        + [record["metrics"].get(metric) for metric in metrics]
         + [record.get("epochs"), record.get("seconds"), record["folder"]]
         for row in rows
         for record in sorted((*row.runs, *row.failures), key=lambda record: record["seed"])
@@ -49,6 +51,14 @@ def comma_separated(rows: Sequence[Row]) -> str:
 def _no_formula(value: Any) -> Any:
     """A text that a spreadsheet would take for a formula gets an apostrophe; numbers stay as they are."""
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def _metrics(rows: Sequence[Row]) -> list[str]:
+    """Those of every run, and the lesions where some run has them."""
+    return [
+        *METRICS,
+        *(metric for metric in LESIONS if any(metric in run["metrics"] for row in rows for run in row.runs)),
+    ]
 
 
 def _swept(rows: Sequence[Row]) -> list[str]:

@@ -3,6 +3,8 @@
     train_error                        at the end; also train_loss, val_error, val_loss, test_error, test_loss
     train_error@best, train_error@5    the lowest of all epochs; at epoch 5; not of test, which is measured once
     epochs until train_error <= 5      the first epoch that reaches a level; infinite where none does
+    lesion_mean                        points of validation error that taking out a block adds, mean over the blocks;
+    lesion_median, lesion_max          of the block in the middle, of the one missed most; with recipe.lesions=true
     diverged                           a fraction over the seeds: 1 for a run that diverged, 0 for one that did not
     params, macs                       counts (multiply-adds of one image): equal for all seeds, known without training
     seconds, epochs, images_per_second
@@ -22,12 +24,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablations.results import METRICS, Record, measured
+from ablations.results import LESIONS, METRICS, Record, measured
 
 COUNTS = ("params", "macs")
 TIMES = ("seconds", "epochs", "images_per_second")
 FRACTION = "diverged"
-NAMES = (*METRICS, *COUNTS, *TIMES, FRACTION)
+NAMES = (*METRICS, *LESIONS, *COUNTS, *TIMES, FRACTION)
 FORMS = f"{', '.join(NAMES)}, train_error@best, train_error@5, epochs until train_error <= 5, diagnostics.NAME[@5]"
 CURVE, DIAGNOSTICS = "curve.csv", "diagnostics.csv"
 
@@ -69,7 +71,9 @@ class Metric:
         """What its differences are counted in, with a space before it, or nothing."""
         if self.level:
             return " epochs"
-        return {"seconds": " s", "epochs": " epochs"}.get(self.name, " points" if self.name.endswith("_error") else "")
+        return {"seconds": " s", "epochs": " epochs"}.get(
+            self.name, " points" if self.name.endswith("_error") or self.name in LESIONS else ""
+        )
 
     def of(self, record: Record, runs: Path) -> float | None:
         """The run's value; None where it was not measured. `runs` is where the run's folder lies."""
@@ -82,7 +86,7 @@ class Metric:
             return self._along(_rows(folder / CURVE), record)
         if self.fraction:
             return float(record["status"] == "diverged")
-        return measured(record, self.name) if self.name in METRICS else record.get(self.name)
+        return measured(record, self.name) if self.name in (*METRICS, *LESIONS) else record.get(self.name)
 
     def _along(self, rows: Sequence[dict[str, float]], record: Record) -> float | None:
         if self.epoch == 0:

@@ -27,7 +27,7 @@ from ablations.records import Record, read_record
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 RECORD, CURVE, CHECKPOINT, TRACEBACK = "record.json", "curve.csv", "last.ckpt", "traceback.txt"
-DIAGNOSTICS = "diagnostics.csv"
+DIAGNOSTICS, LESIONS = "diagnostics.csv", "lesions.csv"
 NOTHING: dict[str, Any] = {"epochs": 0, "steps": 0, "seconds": 0.0, "images_per_second": 0.0, "device": None}
 
 
@@ -50,6 +50,8 @@ class Outcome(Protocol):
     def diverged(self) -> bool: ...
     @property
     def device(self) -> str: ...
+    @property
+    def lesions(self) -> Sequence[dict[str, Any]]: ...
 
 
 class Recorder:
@@ -72,7 +74,8 @@ class Recorder:
         if path.exists() and known(self.folder, self.run) is None:
             _warn(f"{path} is damaged or another run's: kept as {aside(path, 'damaged').name}, and the run trained")
         logging.getLogger(__name__).info("training begins in process %d of %s", os.getpid(), socket.gethostname())
-        (self.folder / DIAGNOSTICS).unlink(missing_ok=True)  # of a training before this, maybe without any
+        for name in (DIAGNOSTICS, LESIONS):  # of a training before this, maybe without any
+            (self.folder / name).unlink(missing_ok=True)
         write_text(self.folder / "config.yaml", _yaml({**self.run.config, "seed": self.run.seed}))
 
     def resume(self, damage: Callable[[Path], str | None]) -> Path:
@@ -90,7 +93,7 @@ class Recorder:
         """Write what was measured inside the network in the epochs so far."""
         self._table(DIAGNOSTICS, rows)
 
-    def _table(self, name: str, rows: Sequence[dict[str, float]]) -> None:
+    def _table(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
         text = io.StringIO()
         writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
         writer.writeheader()
@@ -107,6 +110,8 @@ class Recorder:
         first_nonfinite: str | None = None,
     ) -> Record:
         """Write the record of a training that came to its end, or to a loss that is not finite: then with the layer."""
+        if done.lesions:
+            self._table(LESIONS, done.lesions)
         return self._write(
             status="diverged" if done.diverged else "finished",
             cause="nan" if done.diverged else None,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 METRICS = ("train_loss", "train_error", "val_loss", "val_error", "test_loss", "test_error")
+LESIONS = ("lesion_mean", "lesion_median", "lesion_max")  # of runs whose recipe asks for them
 
 Plan = Mapping[str, Any]
 Record = Mapping[str, Any]
@@ -127,7 +128,7 @@ def _row(cell: Mapping[str, Any], swept: Sequence[str], known_axes: set[str], re
         planned=len(cell["runs"]),
         diverged=sum(record["status"] == "diverged" for record in runs),
         failures=tuple(record for record in found if record["status"] == "failed"),
-        metrics={metric: Spread.of([measured(record, metric) for record in runs]) for metric in METRICS},
+        metrics={metric: Spread.of([measured(record, metric) for record in runs]) for metric in (*METRICS, *LESIONS)},
         seconds=Spread.of([record.get("seconds") for record in runs]),
         params=next((item["params"] for item in [*found, cell] if item.get("params") is not None), None),
         macs=next((item["macs"] for item in [*found, cell] if item.get("macs") is not None), None),

@@ -62,6 +62,10 @@ def _error(metric: str) -> Callable[[Sequence[Row]], list[str]]:
     return lambda rows: spreads(row.metrics[metric] for row in rows)
 
 
+def _measured(metric: str) -> Callable[[Sequence[Row]], bool]:
+    return lambda rows: any(row.metrics[metric].mean is not None for row in rows)
+
+
 def _counts(rows: Sequence[Row]) -> list[str]:
     return [f"{row.n}" if row.n == row.planned else f"{row.n}/{row.planned}" for row in rows]
 
@@ -75,6 +79,8 @@ COLUMNS = [
     Column("train error %", "train\nerror %", _error("train_error"), spare=1),
     Column("val error %", "val\nerror %", _error("val_error")),
     Column("test error %", "test\nerror %", _error("test_error")),
+    Column("lesion mean", "lesion\nmean", _error("lesion_mean"), wanted=_measured("lesion_mean")),
+    Column("lesion max", "lesion\nmax", _error("lesion_max"), spare=5, wanted=_measured("lesion_max")),
     Column("diverged", "di-\nverged", _diverged, wanted=lambda rows: any(row.diverged for row in rows)),
     Column("params", "params", lambda rows: [short_count(row.params) for row in rows], spare=3),
     Column("multiply-adds", "mult-\nadds", lambda rows: [short_count(row.macs) for row in rows], spare=4),

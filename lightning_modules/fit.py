@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import signal
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 
 from lightning_modules.classifier import Classifier
 from lightning_modules.curve import METRICS, Curve
+from lightning_modules.lesions import lesions, summary
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,13 @@ class Outcome:
     """What a training came to.
 
     Attributes:
-        metrics: `train_*` and `val_*` of the last epoch, `test_*` of the final weights; loss in nats, error in percent.
+        metrics: `train_*` and `val_*` of the last epoch, `test_*` of the final weights; loss in nats, error in percent;
+            `lesion_*` where the recipe asks for them.
         seconds: spent in epochs (training and validation), over interruptions; without set-up and the test.
         epochs: begun; of a recipe in steps the last one may be a part.
         diverged: whether the loss stopped being finite.
         device: what it was trained on, in words.
+        lesions: a row a block, see `lesions.lesions`.
     """
 
     metrics: dict[str, float]
@@ -32,6 +36,7 @@ class Outcome:
     seconds: float
     diverged: bool
     device: str
+    lesions: list[dict[str, Any]] = field(default_factory=list)
 
 
 def fit(
@@ -42,7 +47,8 @@ def fit(
     *,
     resume: Path | None = None,
 ) -> Outcome:
-    """Train, going on from `resume` where that file exists, then evaluate once on the test set.
+    """Train, going on from `resume` where that file exists, then evaluate once on the test set; before that, of a
+    recipe with `lesions`, on the validation set without each block.
 
     Args:
         curve: one of the trainer's callbacks; holds the epochs, those before an interruption included.
@@ -58,6 +64,7 @@ def fit(
         try:
             trainer.fit(classifier, datamodule=data, ckpt_path=found, weights_only=True if found else None)
             steps = trainer.global_step
+            without = lesions(classifier, data, trainer) if classifier.recipe.lesions and not curve.diverged else []
             trainer.test(classifier, datamodule=data, verbose=False)
         except SystemExit as end:
             if not trainer.interrupted or end.code != 1:  # 1 is Lightning's word for Ctrl-C; others end a process too
@@ -69,8 +76,9 @@ def fit(
                 torch.distributed.destroy_process_group()  # its threads would break off a process that ends
     last = curve.rows[-1]
     metrics = {name: last[name] for name in METRICS}
-    metrics |= {name: classifier.metrics[name] for name in ("test_loss", "test_error")}
-    return Outcome(metrics, int(last["epoch"]), steps, last["seconds"], curve.diverged, _device(trainer))
+    metrics |= {name: classifier.metrics[name] for name in ("test_loss", "test_error")} | summary(without)
+    about = (int(last["epoch"]), steps, last["seconds"], curve.diverged, _device(trainer))
+    return Outcome(metrics, *about, lesions=without)
 
 
 def _device(trainer: pl.Trainer) -> str:

@@ -27,6 +27,7 @@ class Recipe:
         clip_norm: largest norm of the whole gradient, or null.
         precision: "32", "bf16-mixed" or "16-mixed".
         channels_last: memory format of images and weights.
+        lesions: whether the trained network is validated once more without each of its blocks.
     """
 
     optimizer: Callable[..., Any]
@@ -41,6 +42,7 @@ class Recipe:
     label_smoothing: float = 0.0
     precision: str | int = "32"
     channels_last: bool = True
+    lesions: bool = False
 
     def __post_init__(self) -> None:
         _number("lr", self.lr, above=0)

@@ -13,7 +13,7 @@ BROKEN = "epoch,lr,train_loss,train_error\n1,.1,2,60\n2,.1,nan,90\n"
 RECORD = {
     "folder": "run",
     "status": "finished",
-    "metrics": {"train_error": 5.0, "train_loss": 0.2, "test_error": 9.0},
+    "metrics": {"train_error": 5.0, "train_loss": 0.2, "test_error": 9.0, "lesion_mean": 4.5},
     "params": 10,
     "macs": 20,
     "seconds": 1.5,
@@ -45,6 +45,8 @@ def runs(tmp_path):
         ("epochs until train_error < 20", 3.0),
         ("epochs until train_loss <= 0.01", math.inf),
         ("epochs until val_loss <= 1", None),
+        ("lesion_mean", 4.5),
+        ("lesion_max", None),
         ("diverged", 0.0),
         ("params", 10),
         ("macs", 20),

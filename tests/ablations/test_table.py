@@ -123,3 +123,12 @@ def test_counts(number, text):
 @pytest.mark.parametrize(("seconds", "text"), [(7.23, "7.2"), (99.7, "100"), (5400, "1.5 h"), (None, "–")])
 def test_seconds(seconds, text):
     assert short_seconds(seconds) == text
+
+
+def test_lesions_are_shown_where_they_were_measured(plan):
+    rows = result_rows(plan, make_records(plan, lambda axes, seed: {"metrics": {"lesion_mean": 4.0 + seed}}))
+    assert all("5.00 ± 1.00" in line for line in printed(rows, width=140) if line.split()[:1] == ["plain"])
+    assert "lesion mean" in markdown(rows)
+    assert [line["lesion_mean_mean"] for line in csv.DictReader(io.StringIO(comma_separated(rows)))] == ["5.0"] * 6
+    without = result_rows(plan, make_records(plan))
+    assert "lesion" not in markdown(without) + comma_separated(without)
