@@ -22,7 +22,7 @@ from ablations.recorder import CHECKPOINT, Recorder, Stopped, known, objective, 
 from ablations.records import Record
 from ablations.single import print_run
 from ablations.tracking import Log
-from hydra_plugins.skipbench._before import check, check_trainer, make, size_of
+from hydra_plugins.skipbench._before import begin, check, check_trainer, make, size_of
 from hydra_plugins.skipbench._choices import listed
 from hydra_plugins.skipbench._compose import run_of, unused_axes
 from hydra_plugins.skipbench._errors import as_value_error, one_sentence
@@ -42,7 +42,9 @@ def build(config: DictConfig) -> tuple[Any, Any, Any]:
         folder=Path(config.data_dir), batch_size=recipe.batch_size, augment=recipe.augment, seed=config.seed
     )
     torch.manual_seed(config.seed)
-    return make(config.network), data, recipe
+    network = make(config.network)
+    begin(network, config.network, recipe, data.shape, seed=config.seed)
+    return network, data, recipe
 
 
 def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Watch | None = None) -> Record:

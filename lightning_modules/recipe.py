@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from lightning_modules.networks.growth import begin_as
 from lightning_modules.schedules import with_total_steps
 
 PRECISIONS = ("32", "bf16-mixed", "16-mixed")
@@ -27,6 +29,8 @@ class Recipe:
         clip_norm: largest norm of the whole gradient, or null.
         precision: "32", "bf16-mixed" or "16-mixed".
         channels_last: memory format of images and weights.
+        grow_from, grow_at: the depth with which the training begins, and the number of epochs after which the blocks
+            that are missing are put in; null where it is trained as it is.
         lesions: whether the trained network is validated once more without each of its blocks.
     """
 
@@ -42,6 +46,8 @@ class Recipe:
     label_smoothing: float = 0.0
     precision: str | int = "32"
     channels_last: bool = True
+    grow_from: int | None = None
+    grow_at: int | None = None
     lesions: bool = False
 
     def __post_init__(self) -> None:
@@ -57,10 +63,30 @@ class Recipe:
             _number("clip_norm", self.clip_norm, above=0)
         if str(self.precision) not in PRECISIONS:
             raise ValueError(f"recipe.precision={self.precision} is none of {', '.join(PRECISIONS)}")
+        if (self.grow_from is None) != (self.grow_at is None):
+            raise ValueError("recipe.grow_from (a depth) and recipe.grow_at (epochs) go together; set both, or none")
+        if self.grow_at is not None:
+            _whole("grow_from", self.grow_from)
+            _whole("grow_at", self.grow_at)
+            if self.epochs is not None and self.grow_at >= self.epochs:
+                raise ValueError(f"recipe.grow_at={self.grow_at} must be less than recipe.epochs={self.epochs}")
 
     def total_steps(self, batches: int) -> int:
         """Optimiser steps of the whole training, with `batches` batches an epoch."""
         return self.steps if self.steps is not None else (self.epochs or 0) * batches
+
+    def begin(self, network: nn.Module, shallow: Callable[[int], nn.Module], shape: tuple[int, ...]) -> None:
+        """Let a network that is to grow begin as `shallow(grow_from)`; `shape` is that of an image.
+
+        Raises:
+            ValueError: there is no such depth, or the network cannot grow from it.
+        """
+        if self.grow_from is None:
+            return
+        try:
+            begin_as(network, shallow(self.grow_from), shape)
+        except ValueError as error:
+            raise ValueError(f"recipe.grow_from={self.grow_from}: {error}") from error
 
     def optimization(self, parameters: Iterable[Any], total_steps: int) -> tuple[Any, Any]:
         """The optimiser of `parameters`, and its schedule, which is told the length of the training if it asks for it.

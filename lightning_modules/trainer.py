@@ -72,4 +72,6 @@ def lean_trainer(
             raise ValueError(f"trainer: {error}") from error
     if trainer.precision != precision:
         raise ValueError(f"recipe.precision={precision} needs a GPU: on a CPU choose bf16-mixed or 32")
+    if recipe.grow_from is not None and trainer.world_size > 1:
+        raise ValueError("recipe.grow_from needs one device: several would not share what a new block learns")
     return trainer

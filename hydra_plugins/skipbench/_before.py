@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf
 
 from ablations.identity import NODES
+from hydra_plugins.skipbench._errors import as_value_error
 
 
 def make(node: Any) -> Any:
@@ -50,13 +51,47 @@ def check_nodes(nodes: dict[str, Any], data_dir: Path) -> Size:
     batches = max(1, images // recipe.batch_size)
     steps = recipe.total_steps(batches)
     recipe.optimization([nn.Parameter(zeros(1))], steps)
-    return Size(params, macs, cost=3 * macs * steps * recipe.batch_size, epochs=-(-steps // batches))
+    epochs = -(-steps // batches)
+    if recipe.grow_at is not None:
+        if recipe.grow_at >= epochs:
+            raise ValueError(f"recipe.grow_at={recipe.grow_at} must be less than the number of epochs, {epochs}")
+        check_growth(json.dumps(nodes["network"]), json.dumps(nodes["recipe"]), (data["channels"], size, size))
+    return Size(params, macs, cost=3 * macs * steps * recipe.batch_size, epochs=epochs)
 
 
 @lru_cache(maxsize=1024)
 def recipe_of(node: str) -> Any:
     """The recipe that a node (as JSON) describes."""
     return make(json.loads(node))
+
+
+def begin(network: Any, node: Any, recipe: Any, shape: tuple[int, ...], *, seed: int) -> None:
+    """Let the network of a node begin as its recipe says; a shallow one is then made as a run of that depth makes it.
+
+    Raises:
+        ValueError: as `Recipe.begin`, or it is not more shallow.
+    """
+
+    def shallow(depth: int) -> Any:
+        from torch import manual_seed
+
+        if "depth" not in node:
+            raise ValueError("this network has no depth to grow in: use network=cifar")
+        if depth >= node["depth"]:
+            raise ValueError(f"it must be less than depth={node['depth']}")
+        manual_seed(seed)
+        resolved: Any = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+        with as_value_error():
+            return make({**resolved, "depth": depth})
+
+    recipe.begin(network, shallow, shape)
+
+
+@lru_cache(maxsize=1024)
+def check_growth(network: str, recipe: str, shape: tuple[int, int, int]) -> None:
+    """Raises ValueError unless the network of a node (as JSON) can grow as the recipe says; of weights of any seed."""
+    node = json.loads(network)
+    begin(make(node), node, recipe_of(recipe), shape, seed=0)
 
 
 @lru_cache(maxsize=4096)

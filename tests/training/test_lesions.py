@@ -14,7 +14,7 @@ from ablations.identity import Run
 from ablations.recorder import Recorder
 from ablations.records import read_record
 from lightning_modules.lesions import RESIZES
-from tests.training.trained import train
+from training.trained import train
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec")  # Lightning 2.6 beside torch 2.13
 
