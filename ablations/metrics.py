@@ -31,7 +31,7 @@ TIMES = ("seconds", "epochs", "images_per_second")
 FRACTION = "diverged"
 NAMES = (*METRICS, *LESIONS, *COUNTS, *TIMES, FRACTION)
 FORMS = f"{', '.join(NAMES)}, train_error@best, train_error@5, epochs until train_error <= 5, diagnostics.NAME[@5]"
-CURVE, DIAGNOSTICS = "curve.csv", "diagnostics.csv"
+CURVE, DIAGNOSTICS, DAMAGES = "curve.csv", "diagnostics.csv", "lesions.csv"
 
 
 class MetricError(ValueError):

@@ -58,6 +58,7 @@ def figures_of(
     """Every figure the records allow, in the order of the page."""
     drawn = [*_forests(plan, verdicts), *_errors(rows), *_curves(plan, records, rows, runs)]
     drawn += _interaction(effects, rows) if effects else []
+    drawn += _damages(plan, records, rows, runs)
     for kind, found in series.layers(plan, records, rows, runs, DIAGNOSTICS).items():
         title, log = DIAGNOSTICS[kind], kind == "gradient_norm"
         if log:  # a logarithm has no place for an exact zero
@@ -91,6 +92,17 @@ def _curves(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs
     )
     spec = specs.curves(max(found["high"]))
     return [Figure("curves", "Training curves", caption, spec, found, panels=3, least=300)]
+
+
+def _damages(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path) -> list[Figure]:
+    found = series.damages(plan, records, rows, runs)
+    if not found["mean"]:
+        return []
+    caption = (
+        "Points of validation error that are added when a block is taken out; from the least to the most of the seeds."
+    )
+    title = "What each block is worth"
+    return [Figure("lesions", title, caption, specs.damages(), found, panels=3, least=300)]
 
 
 def _forests(plan: Plan, verdicts: Sequence[Verdict]) -> list[Figure]:

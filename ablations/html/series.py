@@ -11,7 +11,7 @@ from typing import Any
 
 from ablations.figures import numeric_axis
 from ablations.html.numbers import Numbers, by_epoch, kept_epochs
-from ablations.metrics import CURVE, DIAGNOSTICS
+from ablations.metrics import CURVE, DAMAGES, DIAGNOSTICS
 from ablations.results import Plan, Record, Row, grid_values, measured
 
 INACTIVE = "–"
@@ -108,6 +108,21 @@ def layers(
                     _add(table, (index, number + 1, block, epoch, math.fsum(values) / len(values)))
         tables[kind] = table
     return tables
+
+
+def damages(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path) -> Table:
+    """What taking out each block costs: mean, least and most of the seeds, in points of validation error."""
+    table: Table = {name: [] for name in ("cell", "block", "mean", "low", "high", "n")}
+    for index, row in enumerate(rows):
+        found: dict[float, list[float]] = {}
+        for file in files_of(plan, records, row, runs, DAMAGES):
+            for block, damage in zip(file.column("block"), file.column("damage"), strict=True):
+                if block is not None and damage is not None:
+                    found.setdefault(block, []).append(damage)
+        for block, values in sorted(found.items()):
+            mean = math.fsum(values) / len(values)
+            _add(table, (index, block, mean, min(values), max(values), len(values)))
+    return table
 
 
 def files_of(plan: Plan, records: Mapping[str, Record], row: Row, runs: Path, name: str) -> list[Numbers]:

@@ -196,6 +196,22 @@ def heat(title: str, *, log: bool) -> Spec:
     return {"facet": {"field": "label", "type": "nominal", "sort": None, "header": HEADER}, "spec": inner}
 
 
+def damages() -> Spec:
+    """What is lost with each block: a line through the means, a rule from the least to the most."""
+    x = {"field": "block", "type": "quantitative", "title": "block", "axis": {"grid": False, "tickMinStep": 1}}
+    y = {"type": "quantitative", "title": "damage (points)"}
+    tips = [_tip("label", "cell"), _tip("block", "block"), _tip("n", "seeds")]
+    tips += [_tip(name, words, "+.2f") for name, words in (("mean", "mean"), ("low", "least"), ("high", "most"))]
+    mean = {"y": {"field": "mean", **y}, "detail": {"field": "cell"}}
+    layer = [
+        {"mark": {"type": "rule", "opacity": 0.5}, "encoding": {"y": {"field": "low", **y}, "y2": {"field": "high"}}},
+        {"params": [ZOOM], "mark": {"type": "line", "strokeWidth": 2, "clip": True}, "encoding": mean},
+        {"mark": {"type": "point", "filled": True, "size": 50, "opacity": 1}, "encoding": {**mean, "tooltip": tips}},
+    ]
+    inner = {"height": 240, "encoding": {"x": x, "color": COLOUR}, "layer": layer}
+    return {"facet": {"field": "panel", "type": "nominal", "header": HEADER}, "spec": inner}
+
+
 def columns() -> Spec:
     """What each cell costs."""
     parts = ["parameters", "multiply-adds", "seconds"]

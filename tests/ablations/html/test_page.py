@@ -82,6 +82,21 @@ def test_every_figure_the_files_allow_and_no_other(tmp_path):
     assert names == ["claims-0", "errors", "curves", "interaction", "gradient_norm", "gate_openness", "costs"]
 
 
+def test_what_each_block_is_worth_is_drawn_where_it_was_measured(plan, tmp_path):
+    records = make_records(plan)
+    write_study(tmp_path, plan, records.values())
+    for record in records.values():
+        damage = f"block,name,damage,left_out\n1,stages.0.0,{record['seed']},\n2,stages.0.1,,it resizes\n"
+        (tmp_path / record["folder"] / "lesions.csv").write_text(damage)
+    known = answer(plan, records, runs=tmp_path)
+    (drawn,) = [one for one in known.figures if one.name == "lesions"]
+    assert {name: set(column) for name, column in drawn.rows.items() if name != "cell"} == {
+        **{"block": {1}, "mean": {1}, "low": {0}, "high": {2}, "n": {3}}
+    }
+    assert len(drawn.rows["cell"]) == 6
+    assert still(drawn, known.axes, known.cells)["data"]["values"][0]["label"]
+
+
 def test_the_heat_map_has_the_blocks_in_their_order(plan, tmp_path):
     records = make_records(plan)
     write_study(tmp_path, plan, records.values(), blocks=11)
