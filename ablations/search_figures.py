@@ -79,7 +79,8 @@ def _front(trials: Sequence[Trial], rows: Sequence[Row], names: Sequence[str]) -
     fresh = alt.Chart(alt.Data(values=again))
     bars = fresh.mark_rule(strokeWidth=1.6).encode(x=ex, y="low:Q", y2="high:Q", color=colour)
     means = fresh.mark_point(filled=True, shape="diamond", size=80, opacity=1).encode(x=ex, y="y:Q", color=colour)
-    return (line + dot + bars + means).properties(width=460, height=300)
+    layers = [line, dot, *([bars, means] if again else [])]  # an empty layer would be complained of in the browser
+    return alt.layer(*layers).properties(width=460, height=300)
 
 
 def _history(trials: Sequence[Trial], name: str) -> Any:
@@ -101,7 +102,8 @@ def _history(trials: Sequence[Trial], name: str) -> Any:
     )
     line = alt.Chart(alt.Data(values=best)).mark_line(interpolate="step-after", strokeWidth=2, color=OKABE_ITO[0])
     ticks = alt.Chart(alt.Data(values=lost)).mark_tick(color=OKABE_ITO[4], thickness=1.5, height=9, yOffset=0)
-    return (points + line.encode(x=x, y=y) + ticks.encode(x=x, y=alt.value(296))).properties(width=360, height=300)
+    layers = [line.encode(x=x, y=y), points, *([ticks.encode(x=x, y=alt.value(296))] if lost else [])]
+    return alt.layer(*layers).properties(width=360, height=300)
 
 
 def _height(alt: Any, field: str, name: str) -> Any:

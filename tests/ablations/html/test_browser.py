@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
+from itertools import product
 
 import pytest
 
 from ablations.html.page import page
+from ablations.trials import trial_folder, write_trial
 from tests.ablations.conftest import make_plan, make_records
 from tests.ablations.html.study_folder import HOSTILE, write_study
 
@@ -149,3 +151,28 @@ def test_a_large_study_opens_quickly(opened, tmp_path):
     tab.wait_for_selector("#curves canvas", timeout=15_000)
     assert time.monotonic() - start < 8  # 2 s on an idle machine
     drawn(tab)
+
+
+@pytest.mark.parametrize("objectives", [["val_error", "macs"], ["val_error"]], ids=["front", "history"])
+def test_a_search_shows_its_trials_and_what_fresh_seeds_made_of_the_best(opened, tmp_path, objectives):
+    plan = make_plan({"block": ["plain", "residual"], "depth": [20]})
+    plan["study"] |= {"space": {"depth": [8, 20, 56]}, "search": {"trials": 12, "objectives": objectives}}
+    plan["study"]["tunings"] = [{"name": "t-12345678", "point": {}}]
+    records = make_records(plan, lambda axes, seed: 3 + seed)
+    write_study(tmp_path, plan, records.values())
+    for number in range(12):
+        values = dict(zip(objectives, (30.0 - 2 * number, 1e6 * (number + 1)), strict=False))
+        about = {"tuning": "t-12345678", "number": number, "state": "complete", "values": values, "point": {}}
+        about |= {"suggested": {}, "constraints": {}, "runs": [], "cell": f"c{number}", "label": f"{number} {HOSTILE}"}
+        write_trial(trial_folder(tmp_path, plan["name"], "t-12345678", number), about)
+    tab = opened(plan, records)
+    canvas = tab.locator("#search canvas")
+    canvas.scroll_into_view_if_needed()
+    box, said = canvas.bounding_box(), ""
+    for x, y in product(range(40, 120, 4), range(16, 120, 4)):  # the first trials are near the upper left corner
+        tab.mouse.move(box["x"] + x, box["y"] + y)
+        if tab.locator("#vg-tooltip-element.visible").count():
+            said = tab.inner_text("#vg-tooltip-element")
+            break
+    assert "onerror=hacked" in said
+    assert tab.evaluate("typeof hacked") == "undefined"
