@@ -53,6 +53,8 @@ class Scale:
         Raises:
             BudgetError: the width has no influence, or none is wide enough.
         """
+        if self.own == target:
+            return self.width, target
         low, high = self._around(target)
         if self.at(low) == self.at(high) != target:
             raise BudgetError(f"its width changes nothing: the count stays {self.at(low):,}")

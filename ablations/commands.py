@@ -17,6 +17,11 @@ from ablations.records import Record, RecordError, plans, read_plan, read_record
 def list_(options: argparse.Namespace) -> None:
     from ablations.choices import choices_of, installed_choices
 
+    if options.markdown:
+        from ablations.axes import page
+
+        print(page(), end="")
+        return
     if options.group not in ("study", "studies"):
         choices = choices_of(options.group, options.config_dir)
         plain_console().print(_choice_table(choices))

@@ -162,3 +162,12 @@ def test_published_numbers_are_as_collected() -> None:
     for key, here in references().items():
         assert {field: getattr(here, field) for field in ("value", "unit", "n", "level")}.items() <= there[key].items()
         assert here.level != "memory"
+
+
+def test_the_study_of_blocks_has_them_all_matched_in_parameters(asked: Callable[[str], Asked]) -> None:
+    matched = [
+        cell for cell in asked("blocks").plan.cells if any(point["budget"] == "matched" for point in cell.points)
+    ]
+    assert {cell.run.axes["block"] for cell in matched} == {path.stem for path in (ROOT / "conf/block").glob("*.yaml")}
+    counts = [parameters(on_meta(lambda node=cell.run.config["network"]: make(node))) for cell in matched]
+    assert min(counts) >= 0.98 * max(counts)
