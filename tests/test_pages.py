@@ -1,0 +1,126 @@
+"""The commands of docs/ are ones there are: each is parsed, and what it would train is composed.
+
+test_readme.py really types them: those of README.md every day, the others with the long proofs.
+"""
+
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from ablations.__main__ import parser
+from ablations.cells import BUDGET
+from hydra_plugins.skipbench._arguments import parse, words
+from hydra_plugins.skipbench._before import check, check_trainer, make
+from hydra_plugins.skipbench._compose import Composer, run_of
+from hydra_plugins.skipbench._errors import sentence
+from hydra_plugins.skipbench._search import open_space
+from hydra_plugins.skipbench._sweep import ask
+from lightning_modules.micro import classifier
+from lightning_modules.networks.counting import on_meta
+from tests.pages import FILES, PAGES, ROOT, TEXTS, Command, commands, is_shown
+
+COMMANDS = commands()
+LEFT = re.compile(r"block=(scaled|mine)\b")  # what stands in or is installed by the page: test_readme.py types these
+RUNS = [one for one in COMMANDS if one.text.startswith("python run.py ")]
+COMPOSED = [one for one in RUNS if one.page != "README.md" and not LEFT.search(one.text)]
+READS = [one for one in COMMANDS if one.text.startswith("python -m ablations")]
+
+
+def named(one: Command) -> str:
+    return f"{one.page}: {one.text}"
+
+
+def test_every_command_is_of_a_kind_that_is_looked_at() -> None:
+    known = re.compile(r"(python (run\.py|-m ablations|-m pytest|\w+\.py)|make|pip|cp|optuna)")
+    assert [one for one in COMMANDS if not known.match(one.text)] == []
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {one.text.split()[1] for one in COMMANDS if one.text.startswith("make")} <= targets
+    extras = set(re.findall(r"^([\w-]+) = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE))
+    assert set(re.findall(r"skipbench\[([\w-]+)\]", "".join(TEXTS.values()))) <= extras
+
+
+@pytest.mark.parametrize("one", READS, ids=named)
+def test_what_reads_records_is_understood(one: Command) -> None:
+    assert parser().parse_args(shlex.split(one.text)[3:]).act
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """Page → a folder with the files that it has one write, importable; Hydra ready."""
+    found, before = {}, list(sys.path)
+    for page in PAGES:
+        found[page] = tmp_path_factory.mktemp("page")
+        for name, text in FILES[page].items():
+            (found[page] / name).parent.mkdir(parents=True, exist_ok=True)
+            (found[page] / name).write_text(text)
+        sys.path += [str(found[page]), str(found[page] / "own")]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        yield found
+    sys.path[:] = before
+
+
+@pytest.mark.parametrize("one", COMPOSED, ids=named)
+def test_what_would_be_trained_is_there(one: Command, places: dict[str, Path]) -> None:
+    try:
+        look(one, places[one.page])
+        said = ""
+    except Exception as error:
+        said = f"error: {sentence(error)}"
+    assert one.refused or not said, said
+    if one.refused and " -m " not in one.text:
+        assert is_shown(one.shows, said)
+
+
+def look(one: Command, place: Path) -> None:
+    """Compose what a command asks for; build it where the page shows that it is refused."""
+    typed = shlex.split(one.text)[2:]
+    folders = [place / "conf"]
+    if "--config-dir" in typed:
+        k = typed.index("--config-dir")
+        folders.append(place / typed[k + 1])
+        del typed[k : k + 2]
+    assert not [word for word in typed if word.startswith("--")]
+    overrides = [word for word in typed if word != "-m"]
+    path = f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders if folder.exists())}]"
+    loader = GlobalHydra.instance().config_loader()
+    mode = RunMode.MULTIRUN if "-m" in typed else RunMode.RUN
+    config = loader.load_configuration("config", [*overrides, path], run_mode=mode)
+    if mode == RunMode.MULTIRUN:
+        plan(config, overrides, loader, folders)
+    else:
+        assert run_of(config, config.hydra).identity
+        if one.refused:
+            recipe = cast(Any, OmegaConf.to_container(config.recipe, resolve=True))
+            check(config)
+            check_trainer(config.trainer, recipe)
+            classifier(on_meta(lambda: make(config.network)), make(recipe), 0, config.micro_batch)
+
+
+def plan(config: DictConfig, overrides: list[str], loader: Any, folders: list[Path]) -> None:
+    """The first point of what a sweep asks for is composed; of the others, every choice is there."""
+    typed = parse(overrides, loader)
+    question = ask(typed, config)
+    if question.study.get("space"):
+        assert open_space(question.study, typed).space
+    points = [{axis: value for axis, value in point.items() if axis != BUDGET} for point in question.whole_points]
+    assert Composer(loader, config)(words(points[0]) + typed.rest)
+    for axis, value in {pair for point in points for pair in point.items()}:
+        own = any((folder / axis / f"{value}.yaml").exists() for folder in folders)
+        assert own or axis not in config.hydra.runtime.choices or value in loader.get_group_options(axis)
+
+
+def test_an_excerpt_is_compared() -> None:
+    output = "plain  8  3   0.00 ± 0.00\nresidual 8 3 1.25 ± 0.50\n  27 records in\n runs/"
+    assert is_shown("plain 8 3 0.31 ± 0.20 … 27 records in runs/", output)
+    assert is_shown("residual 8 …", output)
+    assert not is_shown("plain 8 4 …", output)
+    assert not is_shown("26 records in runs/", output)
