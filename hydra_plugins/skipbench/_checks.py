@@ -40,9 +40,10 @@ def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None
             with as_value_error():
                 cell.params, cell.macs, cell.cost, cell.epochs = check_nodes(cell.run.config, Path(config.data_dir))
                 recipe = cell.run.config["recipe"]
-                if here and recipe["precision"] not in fitting and may_not_fit(config.trainer, recipe["precision"]):
+                precision = recipe.get("precision", 32)  # which a recipe of one's own need not name
+                if here and precision not in fitting and may_not_fit(config.trainer, precision):
                     check_trainer(config.trainer, recipe)
-                    fitting.add(recipe["precision"])
+                    fitting.add(precision)
         except ValueError as error:
             wrong.append(cell)
             plan.invalid += [(point, str(error)) for point in cell.points]
