@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablations.__main__ import parser
 from ablations.cells import BUDGET
+from ablations.statistics import paired_difference
 from hydra_plugins.skipbench._arguments import parse, words
 from hydra_plugins.skipbench._before import check, check_trainer, make
 from hydra_plugins.skipbench._compose import Composer, run_of
@@ -124,3 +125,19 @@ def test_an_excerpt_is_compared() -> None:
     assert is_shown("residual 8 …", output)
     assert not is_shown("plain 8 4 …", output)
     assert not is_shown("26 records in runs/", output)
+
+
+def test_the_worked_example_is_worked_as_the_code_does() -> None:
+    text = TEXTS["docs/verdicts.md"]
+    rows = [re.findall(r"[-+]?[\d.]+", line) for line in text.splitlines() if re.match(r"\| \d \|", line)]
+    plus, minus, differences = ([float(row[k]) for row in rows] for k in (1, 2, 3))
+    effect = paired_difference(plus, minus)
+    assert list(effect.values) == differences
+    assert effect.interval is not None
+    assert effect.bootstrap is not None
+    ends = [f"[{low:+.2f}, {high:+.2f}]" for low, high in (effect.interval, effect.bootstrap)]
+    p = effect.p_above()
+    numbers = [f"mean {effect.mean:+.2f}", f"deviation {effect.sd:.2f}", f"p = {p:.4f}", f"× 2 = {2 * p:.3f}", *ends]
+    assert [number for number in numbers if number not in " ".join(text.split())] == []
+    (line,) = re.findall(r"```text\n(.*)\n```", text)
+    assert line in (ROOT / "docs/results/gate_bias.md").read_text().replace("\\", "").replace("&gt;", ">")

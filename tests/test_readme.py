@@ -105,5 +105,13 @@ def test_the_table_is_pasted_from_a_run_with_everything_a_number_needs() -> None
 
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_points_to_is_there(page: str) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", TEXTS[page]):
-        assert (ROOT / page).parent.joinpath(target).exists(), target
+    for target, _, part in (link.partition("#") for link in re.findall(r"\]\((?!https?:)([^)]+)\)", TEXTS[page])):
+        path = (ROOT / page).parent / target
+        assert path.exists(), target
+        assert not part or part in sections(path.read_text()), f"{target}#{part}"
+
+
+def sections(text: str) -> set[str]:
+    """The headings of a page as a code host makes addresses of them."""
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
