@@ -31,7 +31,7 @@ def export(options: argparse.Namespace) -> None:
             raise ValueError(f"a picture needs a file: add --out {found['name']}.{options.format}")
         chart = _chart(found, rows, options)
         if chart is None:
-            raise ValueError(f"{found['name']} has nothing to draw: no swept axis with numbers, or no run finished")
+            raise ValueError(f"{found['name']} has nothing to draw: no run is finished")
         options.out.parent.mkdir(parents=True, exist_ok=True)
         chart.save(str(options.out), format=options.format, **({"ppi": 200} if options.format == "png" else {}))
         return
@@ -112,6 +112,7 @@ def _chart(found: dict[str, Any], rows: Sequence[Any], options: argparse.Namespa
         names = [tuning["name"] for tuning in found["study"]["tunings"]]
         trials = {name: read_trials(options.runs, found["name"], [name])[0] for name in names}
         return search_chart(found, trials, rows)
+    from ablations.dots import dot_chart
     from ablations.figures import error_chart
 
-    return error_chart(found, rows)
+    return error_chart(found, rows) or dot_chart(found, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ablations.cells import BUDGET
@@ -16,10 +16,15 @@ TICKS = [0, 1, 5, 10, 20, 40, 60, 80, 100]
 
 
 def numeric_axis(rows: Sequence[Row]) -> str | None:
-    """The first swept axis that takes at least two values, all of them numbers."""
+    """The first swept axis whose values are numbers, and along which a line goes: cells that differ in nothing else."""
     for axis in rows[0].shown if rows else ():
-        values = {row.shown[axis] for row in rows if row.shown[axis] is not None}
-        if len(values) > 1 and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
+        known = [row for row in rows if row.shown[axis] is not None]
+        numbers = all(
+            isinstance(row.shown[axis], int | float) and not isinstance(row.shown[axis], bool) for row in known
+        )
+        if numbers and len({(_series(row, axis), row.shown[axis]) for row in known}) > len(
+            {_series(r, axis) for r in known}
+        ):
             return axis
     return None
 
@@ -47,7 +52,7 @@ def error_chart(plan: Plan, rows: Sequence[Row]) -> Any:
     import altair as alt
 
     names = list(dict.fromkeys(_series(row, axis) for row in drawn))
-    means, points = _data(drawn, axis)
+    means, points = data_of(drawn, lambda row: {"x": row.shown[axis], "series": _series(row, axis)})
     if not means:
         return None
     xs = sorted({row.shown[axis] for row in drawn})
@@ -88,13 +93,9 @@ def error_chart(plan: Plan, rows: Sequence[Row]) -> Any:
     panels = alt.hconcat(*(panel(metric, PANELS[metric], i == 0) for i, metric in enumerate(kinds))).resolve_scale(
         y="shared"
     )
-    diverged = sum(row.diverged for row in drawn)
-    note = f"mean ± sd over {_seeds(drawn)}; small dots are single runs"
-    note += f"; {diverged} diverged, drawn with the error as measured" if diverged else ""
-    data_notes = dict.fromkeys(record["note"] for row in drawn for record in row.runs if record.get("note"))
     title = alt.TitleParams(
         plan["study"].get("question") or plan["name"],
-        subtitle=[note, *data_notes],
+        subtitle=notes_of(drawn),
         fontSize=15,
         anchor="start",
         offset=10,
@@ -109,10 +110,13 @@ def error_chart(plan: Plan, rows: Sequence[Row]) -> Any:
     )
 
 
-def _data(rows: Sequence[Row], axis: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def data_of(
+    rows: Sequence[Row], place: Callable[[Row], dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What is drawn: means with their ends, and single runs; `place` says where a row's are."""
     means, points = [], []
     for row in rows:
-        about = {"x": row.shown[axis], "series": _series(row, axis)}
+        about = place(row)
         for metric in PANELS:
             spread = row.metrics[metric]
             if spread.mean is not None and math.isfinite(spread.mean):
@@ -143,7 +147,11 @@ def _top(points: Sequence[dict[str, Any]], means: Sequence[dict[str, Any]]) -> f
     return max([point["error"] for point in points] + [mean["high"] for mean in means] + [0.1]) * 1.06
 
 
-def _seeds(rows: Sequence[Row]) -> str:
-    counts = sorted({row.n for row in rows})
+def notes_of(drawn: Sequence[Row]) -> list[str]:
+    """What the picture shows, and what every output made from the data must say."""
+    counts = sorted({row.n for row in drawn})
     many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return f"{many} seed" + ("" if counts[-1] == 1 else "s")
+    note = f"mean ± sd over {many} seed{'' if counts[-1] == 1 else 's'}; small dots are single runs"
+    diverged = sum(row.diverged for row in drawn)
+    note += f"; {diverged} diverged, drawn with the error as measured" if diverged else ""
+    return [note, *dict.fromkeys(str(run["note"]) for row in drawn for run in row.runs if run.get("note"))]

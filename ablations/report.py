@@ -65,7 +65,8 @@ def same_everywhere(plan: Plan) -> dict[str, Any]:
     """The choices that all points of the plan share: what the table has no column for."""
     points = [point for cell in plan["cells"] for point in cell["points"]]
     first = points[0] if points else {}
-    return {axis: value for axis, value in first.items() if all(point.get(axis) == value for point in points)}
+    fixed = {axis: value for axis, value in first.items() if axis not in plan["swept"]}
+    return {axis: value for axis, value in fixed.items() if all(point.get(axis) == value for point in points)}
 
 
 def print_gaps(plan: Plan, rows: Sequence[Row], console: Console, *, problems: Sequence[str] = ()) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ablations.dots import dot_chart, names_of
 from ablations.figures import error_chart, numeric_axis, series_of
 from ablations.results import result_rows
 from tests.ablations.conftest import make_plan, make_records
@@ -72,4 +73,28 @@ def test_it_can_be_saved(plan, rows, tmp_path, kind):
 
 def test_a_data_note_is_in_the_picture(plan):
     rows = result_rows(plan, make_records(plan, lambda axes, seed: {"note": "synthetic: no result"}))
-    assert "synthetic: no result" in error_chart(plan, rows).to_dict()["title"]["subtitle"]
+    for chart in (error_chart(plan, rows), dot_chart(plan, rows)):
+        assert "synthetic: no result" in chart.to_dict()["title"]["subtitle"]
+
+
+def test_a_number_along_which_no_line_goes_is_no_axis_and_cells_are_named_by_what_tells_them_apart():
+    grid = {"block": ["plain", "residual"], "norm": ["batch"], "depth": [20, 56]}
+    plan = make_plan(grid)
+    plan["cells"] = [
+        cell for cell in plan["cells"] if (cell["axes"]["block"] == "plain") == (cell["axes"]["depth"] == 20)
+    ]
+    rows = result_rows(plan, make_records(plan, by_depth))
+    assert numeric_axis(rows) is None, "each block has one depth"
+    assert names_of(rows) == ["plain", "residual"]
+    means = values_of(dot_chart(plan, rows), "mean")
+    assert {(one["metric"], one["cell"], one["mean"]) for one in means} == {
+        (metric, cell, mean)
+        for metric in ("train_error", "test_error")
+        for cell, mean in (("plain", 3.0), ("residual", 61.0))
+    }
+    assert dot_chart(plan, result_rows(plan, {})) is None
+
+
+def test_names_take_a_further_axis_only_where_one_is_not_enough():
+    plan = make_plan({"block": ["plain", "residual"], "norm": ["batch"], "shortcut": ["A", "B"]})
+    assert names_of(result_rows(plan, {})) == ["plain", "residual, A", "residual, B"]
