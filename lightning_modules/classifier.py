@@ -48,9 +48,17 @@ class Classifier(pl.LightningModule):
         return self.recipe.steps or int(self.trainer.estimated_stepping_batches)
 
     def forward(self, images: Tensor) -> Tensor:
+        return self.network(self.ready(images))
+
+    def ready(self, images: Tensor) -> Tensor:
+        """The images as the network takes them."""
         if not self.recipe.channels_last:  # cloned: one channel counts as contiguous in either format
             images = images.clone(memory_format=torch.contiguous_format)
-        return self.network(images)
+        return images.double() if self.dtype == torch.float64 else images
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """What training minimises, in nats."""
+        return F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
 
     def configure_optimizers(self) -> Any:
         optimizer, schedule = self.recipe.optimization(self.network.parameters(), self.total_steps)
@@ -72,7 +80,7 @@ class Classifier(pl.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch
         logits = self(images)
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
+        loss = self.loss(logits, labels)
         self._add(loss.detach(), logits.detach(), labels)
         return loss
 

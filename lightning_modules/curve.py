@@ -27,13 +27,17 @@ class Curve(Callback):
 
     Args:
         on_rows: called after every epoch with all rows and the new ones; after an interruption also before the first.
+        clock: the time in seconds.
 
     Attributes:
         rows: one an epoch.
     """
 
-    def __init__(self, on_rows: Callable[[list[Row], list[Row]], object]) -> None:
+    def __init__(
+        self, on_rows: Callable[[list[Row], list[Row]], object], *, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
         self.rows: list[Row] = []
+        self.clock = clock
         self.on_rows = on_rows
         self.told = 0
         self.started = 0.0
@@ -49,7 +53,7 @@ class Curve(Callback):
             self._tell(trainer)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.started = time.perf_counter()
+        self.started = self.clock()
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         self.lr = trainer.optimizers[0].param_groups[0]["lr"]
@@ -60,7 +64,7 @@ class Curve(Callback):
             "epoch": trainer.current_epoch + 1,
             "lr": self.lr,
             **{name: pl_module.metrics[name] for name in METRICS},
-            "seconds": before + time.perf_counter() - self.started,
+            "seconds": before + self.clock() - self.started,
         }
         self.rows.append(row)
         trainer.should_stop = trainer.should_stop or not math.isfinite(row["train_loss"])

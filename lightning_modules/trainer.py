@@ -44,7 +44,7 @@ def lean_trainer(
         logging.getLogger(library).setLevel(logging.WARNING)
     if threads:
         torch.set_num_threads(threads)
-    precision: Any = "32-true" if str(recipe.precision) == "32" else str(recipe.precision)
+    precision: Any = f"{recipe.precision}-true" if str(recipe.precision) in ("32", "64") else recipe.precision
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="GPU available but not used")  # as was asked for
         warnings.filterwarnings("ignore", message=".*AMP with fp16 is not supported")  # an error, below

@@ -1,0 +1,146 @@
+"""Several networks of one shape, each with a training of its own, whose steps are computed as one program."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.classifier import Classifier
+from lightning_modules.fusible import PAYS, gain, refusal, together
+from lightning_modules.micro import free_memory
+from lightning_modules.recipe import Recipe
+from lightning_modules.stack import Stack, side_by_side
+from lightning_modules.turns import Turn
+
+EVALUATION, TRAINING = "evaluation", "training"
+SLOWER = "it is not faster"
+
+
+class Fused(Classifier):
+    """A classifier that asks for its steps, and gets them computed together with others', or is left to do them itself.
+
+    Its weights, optimiser, schedule, data, epochs and checkpoints are its own.
+    """
+
+    def __init__(self, network: nn.Module, recipe: Recipe, *, seed: int, turn: Turn) -> None:
+        super().__init__(network, recipe, seed=seed)
+        self.turn = turn
+        self.stack: Stack | None = None
+        self.gradients: list[Tensor | None] | None = None
+
+    def on_train_start(self) -> None:
+        super().on_train_start()
+        self.stack = None  # Lightning may have moved the weights to another device, and out of the stack
+
+    def on_test_start(self) -> None:
+        super().on_test_start()
+        self.stack = None
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        done = None if self.watched else self.turn.ask((TRAINING, self, *batch))
+        if done is None:
+            self.gradients = None
+            return super().training_step(batch, batch_idx)
+        loss, logits, self.gradients = done
+        self._add(loss, logits, batch[1])
+        return loss
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        if self.gradients is None:
+            return super().backward(loss, *args, **kwargs)
+        for weight, gradient in zip(self.network.parameters(), self.gradients, strict=True):
+            weight.grad = gradient
+        self.gradients = None
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = None if self.training or self.watched else self.turn.ask((EVALUATION, self, images, None))
+        return super().forward(images) if logits is None else logits
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """A view is saved with all of what it is a view of: the other networks."""
+        checkpoint["state_dict"] = {name: value.clone() for name, value in checkpoint["state_dict"].items()}
+
+    @property
+    def watched(self) -> bool:
+        """Whether someone looks inside the network, and must see it alone."""
+        return any(module._forward_hooks for module in self.network.modules())
+
+
+class Together:
+    """Answers the requests of several `Fused`: those for the same are computed at once.
+
+    Where that fails, for want of memory or because an operation cannot be done for several networks at once, all are
+    left to do the step and the rest of their training themselves, one after the other.
+
+    Args:
+        known: that these networks can be computed at once; otherwise it is tried before the first step.
+        faster: whether that must also be faster; tried likewise.
+
+    Attributes:
+        trouble: why nothing is computed together any more.
+    """
+
+    def __init__(self, *, known: bool = False, faster: bool = False) -> None:
+        self.known, self.faster = known, faster
+        self.trouble: str | None = None
+
+    def __call__(self, turns: Sequence[Turn]) -> None:
+        for _, alike in groupby(sorted(turns, key=_kind), key=_kind):
+            self.answer(list(alike))
+
+    def answer(self, turns: Sequence[Turn]) -> None:
+        begun = time.perf_counter()
+        answers = None
+        if len(turns) > 1 and self.trouble is None:
+            requests = [turn.request for turn in turns]
+            try:
+                self.trouble = None if self.known else unfit(requests, faster=self.faster)
+                self.known = True
+                answers = None if self.trouble else computed(requests)
+            except Exception as error:
+                self.trouble = str(error).partition("\n")[0] or type(error).__name__
+            if answers is None:
+                free_memory()
+        share = (time.perf_counter() - begun) / len(turns)
+        for turn, answer in zip(turns, answers or [None] * len(turns), strict=True):
+            turn.answer, turn.free = answer, self.trouble is not None
+            turn.seconds += share
+
+
+def unfit(requests: Sequence[Any], *, faster: bool) -> str | None:
+    """Why the steps that are asked for should not be computed at once."""
+    first = requests[0][1]
+    if str(first.recipe.precision) == "16-mixed":
+        return "recipe.precision=16-mixed scales the loss of each network by itself"
+    networks = [learner.network for _, learner, *_ in requests]
+    batches = [(first.ready(images), labels) for *_, images, labels in requests]
+    if reason := refusal(networks, batches, first.loss):
+        return reason
+    if faster and gain(networks, batches, first.loss, first.trainer.precision_plugin.forward_context) < PAYS:
+        return SLOWER
+    return None
+
+
+def computed(requests: Sequence[Any]) -> list[Any]:
+    """The answers to requests of one kind."""
+    (kind, first, *_), learners = requests[0], [learner for _, learner, *_ in requests]
+    stack = first.stack
+    if stack is None or stack.count != len(learners) or any(learner.stack is not stack for learner in learners):
+        stack = Stack([learner.network for learner in learners])
+        for learner in learners:
+            learner.stack = stack
+    with first.trainer.precision_plugin.forward_context():
+        if kind == TRAINING:
+            return stack.step(together([(first.ready(images), labels) for *_, images, labels in requests], first.loss))
+        with torch.no_grad():
+            return list(stack.logits(side_by_side([first.ready(images) for *_, images, _ in requests])).unbind())
+
+
+def _kind(turn: Turn) -> tuple[str, tuple[int, ...]]:
+    kind, _, images, _ = turn.request
+    return kind, tuple(images.shape)

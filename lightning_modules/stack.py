@@ -1,0 +1,89 @@
+"""The weights of several networks as whole tensors, so that one program computes all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class Step(NamedTuple):
+    """A batch of each network: images (B, K, C, H, W), labels (K, B)."""
+
+    images: Tensor
+    labels: Tensor
+    loss: Loss
+
+
+class Stack:
+    """The weights and statistics of K networks of one shape as whole tensors (K, …), of which each network's are views.
+
+    So each network stays an ordinary module, which an optimiser moves and a checkpoint holds, and all can be computed
+    at once: a convolution of K networks is one of K groups.
+
+    Raises:
+        ValueError: the networks are not of one shape.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module]) -> None:
+        self.skeleton, self.count = networks[0], len(networks)
+        self.weights = _stacked([dict(network.named_parameters()) for network in networks])
+        self.buffers = _stacked([dict(network.named_buffers()) for network in networks])
+        self.own = [list(network.parameters()) for network in networks]
+
+    def logits(self, images: Tensor) -> Tensor:
+        """(K, B, classes) of images (B, K, C, H, W)."""
+
+        def one(tensors: dict[str, Tensor], images: Tensor) -> Tensor:
+            return functional_call(self.skeleton, tensors, (images,))
+
+        return vmap(one, in_dims=(0, 1), randomness="error")({**self.weights, **self.buffers}, images)
+
+    def step(self, batch: Step) -> list[tuple[Tensor, Tensor, list[Tensor | None]]]:
+        """Loss, logits and gradients of each network on its own batch. Where it fails, nothing has changed."""
+        before = [buffer.clone() for buffer in self.buffers.values()]
+        try:
+            logits = self.logits(batch.images)
+            losses = vmap(batch.loss)(logits, batch.labels)
+            losses.backward(torch.ones_like(losses))
+        except BaseException:
+            for buffer, value in zip(self.buffers.values(), before, strict=True):
+                buffer.copy_(value)
+            raise
+        finally:
+            gradients = [weight.grad for weight in self.weights.values()]
+            for weight in self.weights.values():
+                weight.grad = None  # the next step's are other tensors: someone may still look at these
+        each = zip(*([None] * self.count if g is None else g.unbind() for g in gradients), strict=True)
+        return list(zip(losses.detach().unbind(), logits.detach().unbind(), map(list, each), strict=True))
+
+
+def side_by_side(images: Sequence[Tensor]) -> Tensor:
+    """K times (B, C, H, W) as (B, K, C, H, W), in memory as one image of K·C channels of their format."""
+    if images[0].is_contiguous(memory_format=torch.channels_last):
+        return torch.stack([one.permute(0, 2, 3, 1) for one in images], dim=3).permute(0, 3, 4, 1, 2)
+    return torch.stack(list(images), dim=1)
+
+
+def _stacked(networks: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Copies of all under each name in one tensor, of which they become views, each in the memory format it had."""
+    if any(network.keys() != networks[0].keys() for network in networks):
+        raise ValueError("the networks have different layers")
+    return {name: _joined([network[name] for network in networks]) for name in networks[0]}
+
+
+@torch.no_grad()
+def _joined(tensors: Sequence[Tensor]) -> Tensor:
+    first = torch.empty_like(tensors[0])
+    if any(tensor.shape != first.shape for tensor in tensors):
+        raise ValueError("the networks have layers of different sizes")
+    size, strides = (len(tensors), *first.shape), (first.numel(), *first.stride())
+    whole = torch.empty_strided(size, strides, dtype=first.dtype, device=first.device)
+    for part, tensor in zip(whole, tensors, strict=True):
+        tensor.data = part.copy_(tensor)
+    return whole.requires_grad_(tensors[0].requires_grad)
