@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -47,11 +48,14 @@ def build(config: DictConfig) -> tuple[Any, Any, Any]:
     return network, data, recipe
 
 
-def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Watch | None = None) -> Record:
+def train(
+    config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Watch | None = None, turn: Any = None
+) -> Record:
     """Train one run and write its record. Whatever ends the training becomes the record's status and cause.
 
     Args:
         watch: told the new epochs; may end the training by raising `Stopped`, and then there is no record.
+        turn: of `lightning_modules.turns`, where other runs are trained beside it.
     """
     from lightning_modules.micro import classifier
 
@@ -69,7 +73,7 @@ def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Wat
     recorder.begin(params=params, macs=macs, note=data.note)
     with make(config.tracker).track(run, folder, group=None if alone else config.study.name) as log:
         bar = run.label if alone else None
-        record = fitted(config, (network, data, recipe), recorder, log, bar=bar, watch=watch)
+        record = fitted(config, (network, data, recipe), recorder, log, bar=bar, watch=watch, turn=turn)
         log.record(record)
     return record
 
@@ -82,6 +86,7 @@ def fitted(
     *,
     bar: str | None,
     watch: Watch | None,
+    turn: Any = None,
 ) -> Record:
     """Fit and record. Where memory runs out begin again, twice at most, with a smaller micro-batch if that is the same.
 
@@ -92,6 +97,7 @@ def fitted(
     from lightning_modules.curve import Curve, LastEpoch
     from lightning_modules.diagnostics import Diagnostics
     from lightning_modules.fit import fit
+    from lightning_modules.fused import fused
     from lightning_modules.micro import classifier, free_memory, smaller
     from lightning_modules.progress import ProgressBar
 
@@ -108,10 +114,12 @@ def fitted(
     micro, retries = config.micro_batch, 2
     while True:
         network, data, recipe = parts
-        curve, inside = Curve(on_rows), Diagnostics(on_diagnostics, enabled=config.diagnostics)
+        curve = Curve(on_rows, clock=turn.clock if turn else time.perf_counter)
+        inside = Diagnostics(on_diagnostics, enabled=config.diagnostics)
         watchers = [curve, inside, LastEpoch(recorder.checkpoint), *([ProgressBar(bar)] if bar else [])]
         trainer = make(config.trainer)(recipe=recipe, callbacks=watchers)
         learner = classifier(network, recipe, config.seed, micro)
+        learner = fused(learner, turn) if turn else learner
         try:
             done = fit(learner, data, trainer, curve, resume=recorder.resume(damage))
         except Stopped:
@@ -143,14 +151,14 @@ def assist(config: DictConfig, folder: Path) -> None:
     fit(Classifier(network, recipe, seed=config.seed), data, trainer, curve, resume=checkpoint)
 
 
-def main(config: DictConfig, watch: Watch | None = None) -> float | None:
+def main(config: DictConfig, watch: Watch | None = None, turn: Any = None) -> float | None:
     """Train the one run that `config` describes, unless its record exists; return its validation error in percent."""
     job = cast(DictConfig, HydraConfig.get())  # which Hydra types as its schema
     run, folder = run_of(config, job), Path(job.runtime.output_dir)
     if os.environ.get("LOCAL_RANK", "0") != "0":
         return assist(config, folder)
     if job.mode == RunMode.MULTIRUN:  # a worker has planned, checked and claimed it
-        return objective(train(config, run, folder, alone=False, watch=watch))
+        return objective(train(config, run, folder, alone=False, watch=watch, turn=turn))
     with one_sentence(), unbegun_removed(folder):
         record = None if config.retrain else known(folder, run)
         if record is None or record["status"] == "failed":

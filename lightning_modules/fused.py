@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
@@ -11,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.classifier import Classifier
-from lightning_modules.fusible import PAYS, gain, refusal, together
+from lightning_modules.fusible import PAYS, gain, refusal
 from lightning_modules.micro import free_memory
 from lightning_modules.recipe import Recipe
-from lightning_modules.stack import Stack, side_by_side
-from lightning_modules.turns import Turn
+from lightning_modules.stack import Stack
+from lightning_modules.turns import Body, Own, Turn, in_turn
 
 EVALUATION, TRAINING = "evaluation", "training"
 SLOWER = "it is not faster"
@@ -69,6 +70,32 @@ class Fused(Classifier):
     def watched(self) -> bool:
         """Whether someone looks inside the network, and must see it alone."""
         return any(module._forward_hooks for module in self.network.modules())
+
+
+def fused(learner: Classifier, turn: Turn) -> Classifier:
+    """The same, asking for its steps; as it is, if it takes its batches in parts."""
+    if type(learner) is not Classifier:
+        return learner
+    return Fused(learner.network, learner.recipe, seed=learner.seed, turn=turn)
+
+
+def at_once(bodies: Sequence[Body], *, known: bool, faster: bool, own: Own | None = None) -> str | None:
+    """Run trainings, each of which is given a turn; why they were done one by one, if they were, else None.
+
+    Args:
+        known, faster: as `Together` has them.
+        own: as `in_turn` has it.
+
+    Raises:
+        KeyboardInterrupt: and whatever else ends one of them, after the others have been ended too.
+    """
+    together = Together(known=known, faster=faster)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="There is a performance drop")  # of a view, in the average pool
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # each turn's end forgets what the others filter
+        warnings.filterwarnings("ignore", message="Detected call of `lr_scheduler")
+        in_turn([Turn(body) for body in bodies], together, own)
+    return together.trouble
 
 
 class Together:
@@ -136,9 +163,9 @@ def computed(requests: Sequence[Any]) -> list[Any]:
             learner.stack = stack
     with first.trainer.precision_plugin.forward_context():
         if kind == TRAINING:
-            return stack.step(together([(first.ready(images), labels) for *_, images, labels in requests], first.loss))
+            return stack.step([(first.ready(images), labels) for *_, images, labels in requests], first.loss)
         with torch.no_grad():
-            return list(stack.logits(side_by_side([first.ready(images) for *_, images, _ in requests])).unbind())
+            return list(stack.logits([first.ready(images) for *_, images, _ in requests]).unbind())
 
 
 def _kind(turn: Turn) -> tuple[str, tuple[int, ...]]:

@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.stack import Loss, Stack, Step, side_by_side
+from lightning_modules.stack import Batch, Loss, Stack
 
 IMAGES = 8  # of a batch, to compare with
 NEAR = 1e-9  # relative, in float64
 PAYS = 1.1  # times as fast at least
 ROUNDS = 3
-Batch = tuple[Tensor, Tensor]
 
 
 def refusal(networks: Sequence[nn.Module], batches: Sequence[Batch], loss: Loss) -> str | None:
@@ -35,7 +34,7 @@ def refusal(networks: Sequence[nn.Module], batches: Sequence[Batch], loss: Loss)
     expected = [_step(network, batch, loss) for network, batch in zip(alone, small, strict=True)]
     if (_drawn(small[0][0]), [_said(network) for network in alone]) != before:
         return "it draws random numbers or counts its steps"
-    done = Stack(fused).step(together(small, loss))
+    done = Stack(fused).step(small, loss)
     for one, other, mine, (value, _, gradients) in zip(alone, fused, expected, done, strict=True):
         pairs = [(mine, value), *zip((p.grad for p in one.parameters()), gradients, strict=True)]
         pairs += zip(one.buffers(), other.buffers(), strict=True)
@@ -62,7 +61,7 @@ def gain(
 
     def at_once() -> None:
         with context():
-            stack.step(together(batches, loss))
+            stack.step(batches, loss)
 
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(1 + ROUNDS):
@@ -74,11 +73,6 @@ def gain(
             taken.append(time.perf_counter() - begun)
     slow, fast = (min(taken[1:]) for taken in seconds)
     return slow / fast
-
-
-def together(batches: Sequence[Batch], loss: Loss) -> Step:
-    """A batch of each network as one."""
-    return Step(side_by_side([images for images, _ in batches]), torch.stack([labels for _, labels in batches]), loss)
 
 
 def _step(network: nn.Module, batch: Batch, loss: Loss) -> Tensor:

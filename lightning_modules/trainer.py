@@ -26,6 +26,7 @@ def lean_trainer(
     strategy: str = "auto",
     threads: int | None = None,
     deterministic: bool = False,
+    fuse: int | str = 1,
 ) -> pl.Trainer:
     """A Trainer without loggers, bars and summaries of its own.
 
@@ -35,11 +36,14 @@ def lean_trainer(
         strategy: auto, ddp, …
         threads: CPU threads of this process; null: torch's own choice.
         deterministic: refuse operations that could differ between two runs on the same device.
+        fuse: how many runs of a cell a sweep's worker trains as one program: a number, or auto. Nothing to one run.
 
     Raises:
         ValueError: this machine has no such devices, they cannot do the recipe's precision, or Lightning knows no such
             strategy.
     """
+    if fuse != "auto" and (not isinstance(fuse, int) or isinstance(fuse, bool) or fuse < 1):
+        raise ValueError(f"trainer.fuse={fuse} is neither auto nor a whole number ≥ 1")
     for library in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
     if threads:

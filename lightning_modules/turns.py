@@ -1,4 +1,4 @@
-"""Several trainings in one process, one at a time: each goes on until it asks for something, and waits for the answer."""
+"""Several trainings in one process, never two at a time: each goes on until it asks for something, and then waits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+Body = Callable[["Turn"], object]
 Own = Callable[[], Callable[[], object]]
 LOOK = 0.2  # seconds; a lock does not hear of every interruption, so that it is waited for again and again
 
@@ -30,7 +31,7 @@ class Turn:
         seconds: its share of the time up to its last request.
     """
 
-    def __init__(self, body: Callable[[Turn], object]) -> None:
+    def __init__(self, body: Body) -> None:
         self.body = body
         self.own: Own | None = None
         self.request: Any = None

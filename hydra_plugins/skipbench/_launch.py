@@ -22,6 +22,7 @@ from ablations.records import usable
 from ablations.status import Watch
 from hydra_plugins.skipbench._arguments import words
 from hydra_plugins.skipbench._display import watched
+from hydra_plugins.skipbench._group import kind, most
 from hydra_plugins.skipbench._hired import Hired
 from hydra_plugins.skipbench._places import OWN_PROCESSES, Places
 from hydra_plugins.skipbench._warm import fork_warm, import_ahead, with_root
@@ -53,12 +54,17 @@ def launch(
     """
     runs = Path(config.runs)
     places = Places.of(config, most=len(missing))
+    fuse = most(config.trainer, runs=len(missing), workers=places.workers)
     extra = {"study.name": plan.name} | threads_each(places.threads, rest)
     todo = [
-        (run.folder, [*cell.overrides, *words(extra | {"seed": run.seed, "hydra.sweep.subdir": run.folder})])
+        (
+            run.folder,
+            [*cell.overrides, *words(extra | {"seed": run.seed, "hydra.sweep.subdir": run.folder})],
+            kind(run) if fuse > 1 else "",
+        )
         for cell, run in missing
     ]
-    folders = [runs / folder for folder, _ in todo]
+    folders = [runs / folder for folder, *_ in todo]
     known = {runs / run.folder: run for _, run in missing}
     about = {"rest": rest, "context": context, "config": config, "console": console}
 
@@ -69,7 +75,7 @@ def launch(
     import_ahead()
     with watched(Watch(plan.as_json(), runs), console):
         for suspects in (False, True):
-            worker = Worker(main, context, config, runs, todo, config.max_consecutive_failures, suspects)
+            worker = Worker(main, context, config, runs, todo, config.max_consecutive_failures, suspects, fuse)
             while any(bool(killed(folder)) == suspects and not recorded(folder) for folder in folders):
                 launch_workers(worker, 1 if suspects else places.workers, lambda: folders, **about, died=died)
                 if not given_up_by_others(folders):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ablations.attempts import killed
 from ablations.lease import claim
 from ablations.records import read_record, usable
 from hydra_plugins.skipbench._compose import Composer
+from hydra_plugins.skipbench._group import Groups
 
 
 @dataclass
@@ -26,30 +27,58 @@ class Worker:
         context: Hydra's context, for composing and for callbacks.
         master: the config of the sweep.
         runs: where records lie.
-        todo: folder and overrides of each run, the longest first.
+        todo: folder, overrides and kind of each run, the longest first.
         patience: after so many failed runs in a row it stops; they will have a cause in common.
         suspects: whether it takes the runs under which a worker was killed before, or all others.
+        fuse: so many runs of one kind it trains as one program; but each suspect alone.
     """
 
     main: Any
     context: Any
     master: DictConfig
     runs: Path
-    todo: list[tuple[str, list[str]]]
+    todo: list[tuple[str, list[str], str]]
     patience: int
     suspects: bool = False
+    fuse: int = 1
 
     def __call__(self, _: DictConfig) -> None:
         failures, composer = 0, Composer(self.context.config_loader, self.master)
-        for folder, overrides in self.todo:
+
+        def train(main: Any, overrides: list[str]) -> Any:
+            return train_run(main, self.context, self.master, overrides, composer)
+
+        groups = Groups(train, self.main, faster=self.master.trainer.get("fuse") == "auto")
+        for k, todo in enumerate(self.todo):
+            with ExitStack() as leases:
+                taken = self.claimed(k, leases, groups) if failures < self.patience else []
+                if not taken:
+                    continue
+                with left_clean():
+                    if len(taken) > 1:
+                        groups.together(todo[2], [run[1] for run in taken])
+                    else:
+                        train(self.main, taken[0][1])
+                for run in taken:
+                    failures = failures + 1 if read_record(run[0])["status"] == "failed" else 0
+
+    def claimed(self, k: int, leases: ExitStack, groups: Groups) -> list[tuple[Path, list[str]]]:
+        """The k-th run and others of its kind, as many as are trained together; none if the k-th is not ours."""
+        taken: list[tuple[Path, list[str]]] = []
+        kind = self.todo[k][2]
+        wanted = 1 if self.suspects or groups.separate(kind) else self.fuse
+        for folder, overrides, other in self.todo[k:]:
             path = self.runs / folder / "record.json"
-            if usable(path) or failures == self.patience or bool(killed(path.parent)) != self.suspects:
-                continue
-            with claim(path.parent) as ours:
-                if ours and not usable(path):
-                    with left_clean():
-                        train_run(self.main, self.context, self.master, overrides, composer)
-                    failures = failures + 1 if read_record(path)["status"] == "failed" else 0
+            if other == kind and not usable(path) and bool(killed(path.parent)) == self.suspects:
+                lease = ExitStack()
+                if lease.enter_context(claim(path.parent)) and not usable(path):
+                    leases.enter_context(lease)
+                    taken.append((path, overrides))
+                else:
+                    lease.close()
+            if not taken or len(taken) == wanted:
+                break
+        return taken
 
 
 def train_run(
