@@ -57,6 +57,8 @@ def fit(
         KeyboardInterrupt: on Ctrl-C, after Lightning has put its affairs in order.
         torch.OutOfMemoryError: and whatever else the network or the data raise.
     """
+    if trainer.precision == "64-true":
+        classifier.double()  # before Lightning does, which first loads a checkpoint into what there is
     found = resume if resume and resume.exists() else None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning 2.6 beside torch 2.13; theirs to mend

@@ -1,100 +1,13 @@
 """Networks trained as one program are what each is when trained alone: every block with every norm."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 import torch
-from pytorch_lightning import Callback
 from torch import nn
 
-from lightning_modules.classifier import Classifier
-from lightning_modules.curve import Curve, LastEpoch
-from lightning_modules.data.augment import Keep
-from lightning_modules.diagnostics import Diagnostics
-from lightning_modules.fit import Outcome, fit
-from lightning_modules.fused import at_once, fused
-from lightning_modules.recipe import Recipe
-from lightning_modules.schedules import cosine
-from lightning_modules.stack import Stack
-from lightning_modules.trainer import lean_trainer
-from tests.training.trained import perceptron, tiny_data
-
-Build = Callable[[], nn.Module]
-NEAR = 1e-9
-DRAWS = "it draws random numbers or counts its steps"
-
-
-class Ended(NamedTuple):
-    done: Outcome
-    curve: list[dict[str, float]]
-    inside: list[dict[str, float]]
-    weights: dict[str, torch.Tensor]
-
-
-class Trainings:
-    """Three epochs of `build`'s network: seed k at the k-th learning rate, alone or all together.
-
-    Args:
-        breaks: an epoch after which the second seed is interrupted.
-    """
-
-    def __init__(self, build: Build, *, lr: Sequence[float], precision: str = "64", folder: Path | None = None) -> None:
-        self.build, self.lr, self.precision, self.folder = build, lr, precision, folder
-        self.breaks: int | None = None
-        self.ended: dict[int, Ended] = {}
-
-    def alone(self) -> list[Ended]:
-        for seed in range(len(self.lr)):
-            self.train(seed)
-        return [self.ended[seed] for seed in range(len(self.lr))]
-
-    def together(self) -> tuple[list[Ended], str | None]:
-        trouble = at_once([partial(self.train, seed) for seed in range(len(self.lr))], known=False, faster=False)
-        return [self.ended[seed] for seed in range(len(self.lr))], trouble
-
-    def train(self, seed: int, turn: Any = None) -> None:
-        def on_rows(rows: list[dict[str, float]], _: Any) -> None:
-            if seed == 1 and len(rows) == self.breaks:
-                raise KeyboardInterrupt
-
-        sgd = partial(torch.optim.SGD, lr=self.lr[seed], momentum=0.9, weight_decay=1e-3)
-        recipe = Recipe(
-            optimizer=sgd,
-            schedule=cosine,
-            augment=Keep(),
-            lr=self.lr[seed],
-            weight_decay=1e-3,
-            batch_size=16,
-            epochs=3,
-            precision=self.precision,
-            label_smoothing=0.1,
-        )
-        torch.manual_seed(seed)
-        network = self.build()
-        curve, inside = Curve(on_rows), Diagnostics(lambda rows, new: None)
-        watchers: list[Callback] = [curve, inside]
-        kept = self.folder / f"{seed}.ckpt" if self.folder else None
-        watchers += [LastEpoch(kept)] if kept else []
-        trainer = lean_trainer(recipe=recipe, callbacks=watchers, accelerator="cpu", threads=1)
-        learner = Classifier(network, recipe, seed=seed)
-        learner = fused(learner, turn) if turn else learner
-        done = fit(learner, tiny_data(seed=seed), trainer, curve, resume=kept)
-        self.ended[seed] = Ended(done, curve.rows, inside.rows, network.state_dict())
-
-
-def assert_same(one: Ended, other: Ended, *, near: float = NEAR) -> None:
-    torch.testing.assert_close(one.weights, other.weights, rtol=near, atol=near)
-    assert [row["lr"] for row in one.curve] == [row["lr"] for row in other.curve]
-    assert [row.keys() for row in one.inside] == [row.keys() for row in other.inside]
-    assert one.done.metrics == pytest.approx(other.done.metrics, rel=1e-6, nan_ok=True)  # sums are kept in float32
-    assert (one.done.epochs, one.done.steps, one.done.diverged) == (
-        other.done.epochs,
-        other.done.steps,
-        other.done.diverged,
-    )
+from tests.training.fusing import DRAWS, NEAR, Build, Trainings, assert_same
 
 
 def check(build: Build | None) -> None:
@@ -114,7 +27,7 @@ def draws(network: nn.Module) -> bool:
 
 
 @pytest.fixture
-def cell(offered: Callable[..., nn.Module | None], says: Callable[..., Any]) -> Callable[..., Build | None]:
+def cell(offered: Callable[..., nn.Module | None]) -> Callable[..., Build | None]:
     """cell('block=plain', …): what builds the network, with the body its block has by itself."""
 
     def built(*choices: str) -> Build | None:
