@@ -1,0 +1,126 @@
+"""`trainer.fuse=K` in a sweep, really typed: the records of a group are those of runs that were trained alone."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from ablations.identity import Run
+from hydra_plugins.skipbench._group import Groups, kind, most
+from lightning_modules.fused import SLOWER
+
+ROOT = Path(__file__).parents[1]
+ITS_OWN = {"seconds", "images_per_second", "provenance"}
+
+
+def sweep(runs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={runs}", "hydra/launcher=basic", *arguments]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def files(runs: Path) -> list[str]:
+    """What all runs left, by name; W&B's folders are named by the time."""
+    found = [path.relative_to(runs) for path in runs.rglob("*") if path.is_file()]
+    assert not [path for path in found if path.name == "lease.json"]
+    return sorted(str(path) for path in found if path.parts[0] not in ("wandb", ".studies", ".workers"))
+
+
+def results(path: Path) -> dict[str, Any]:
+    return {key: value for key, value in json.loads(path.read_text()).items() if key not in ITS_OWN}
+
+
+def numbers(metrics: dict[str, float | None]) -> list[float]:
+    return [math.nan if value is None else value for value in metrics.values()]
+
+
+@pytest.mark.slow
+def test_a_group_leaves_what_runs_alone_leave(tmp_path: Path) -> None:
+    asked = ["block=residual", "recipe.lr=0.05,0.1,1e300", "seed=1", "depth=8", "recipe.precision=64"]
+    asked += ["recipe.epochs=2", "tracker=offline", "trainer.threads=1"]
+    fused, alone = tmp_path / "fused", tmp_path / "alone"
+    assert sweep(fused, *asked, "trainer.fuse=3").stderr == ""
+    sweep(alone, *asked, "trainer.fuse=1")
+    assert files(fused) == files(alone)
+    assert len(list((fused / "wandb").glob("offline-run-*"))) == len(list((alone / "wandb").glob("offline-run-*")))
+    for path in sorted(fused.glob("*/record.json")):
+        one, other = results(path), results(alone / path.parent.name / path.name)
+        assert numbers(one.pop("metrics")) == pytest.approx(numbers(other.pop("metrics")), rel=1e-6, nan_ok=True)
+        assert one == other
+        assert one["status"] == ("diverged" if "1e+300" in one["label"] else "finished")
+        assert "training begins" in (path.parent / "run.log").read_text()
+        for name in ("curve.csv", "diagnostics.csv"):
+            lines, same = ((folder / path.parent.name / name).read_text().splitlines() for folder in (fused, alone))
+            assert lines[0] == same[0]
+            assert len(lines) == len(same)
+
+
+def test_what_cannot_be_trained_together_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[bool] = []
+
+    def at_once(bodies: list[Any], *, known: bool, faster: bool, own: Any) -> str | None:
+        asked.append(known)
+        return "it asks" if len(bodies) == 3 else SLOWER if len(bodies) == 2 else None
+
+    monkeypatch.setattr("lightning_modules.fused.at_once", at_once)
+    groups = Groups(lambda main, overrides: None, None, faster=True)
+    for name, count in (("odd", 3), ("slow", 2), ("even", 4), ("even", 4)):
+        groups.together(name, [["seed=0"]] * count)
+    assert asked == [False, False, False, True], "it is tried once"
+    assert [groups.separate(name) for name in ("odd", "slow", "even", "new")] == [True, True, False, False]
+    assert caplog.messages == ["3 runs were trained one by one, not as one program (trainer.fuse): it asks"]
+
+
+def test_runs_of_a_kind_differ_in_seed_rate_and_decay_alone() -> None:
+    def run(seed: int = 0, **changed: Any) -> Run:
+        recipe = {"lr": 0.1, "batch_size": 128, "optimizer": {"lr": 0.1, "weight_decay": 0.0}} | changed
+        return Run({}, seed, {"network": {"lr": changed.get("network", 1)}, "data": {}, "recipe": recipe})
+
+    assert kind(run()) == kind(run(seed=3)) == kind(run(lr=0.2, optimizer={"lr": 0.2, "weight_decay": 1.0}))
+    assert (
+        len({kind(run()), kind(run(batch_size=64)), kind(run(optimizer={"momentum": 0.9})), kind(run(network=2))}) == 4
+    )
+
+
+@pytest.mark.parametrize(
+    ("fuse", "accelerator", "wanted"), [(3, "cpu", 3), ("auto", "cpu", 1), (1, "auto", 1), ("auto", "auto", 1)]
+)
+def test_how_many_a_worker_takes(fuse: Any, accelerator: str, wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = OmegaConf.create({"fuse": fuse, "accelerator": accelerator})
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert most(trainer, runs=100, workers=2) == wanted
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    if (fuse, accelerator) == ("auto", "auto"):
+        assert [most(trainer, runs=runs, workers=2) for runs in (1, 2, 7, 100)] == [1, 1, 4, 8]
+    else:
+        assert most(trainer, runs=100, workers=2) == wanted
+
+
+@pytest.mark.slow
+def test_ctrl_c_gives_up_the_leases_of_a_group(tmp_path: Path) -> None:
+    asked = ["block=plain", "depth=8", "seed=range(3)", "recipe.epochs=500", "tracker=none", "trainer.fuse=3"]
+    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={tmp_path}", "hydra/launcher=basic", *asked]
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while len(list(tmp_path.glob("*/curve.csv"))) < 3:
+        assert process.poll() is None
+        time.sleep(0.05)
+    assert len(list(tmp_path.glob("*/lease.json"))) == 3
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted; the same command goes on" in stderr
+    assert "Traceback" not in stderr
+    assert not list(tmp_path.glob("*/lease.json"))
+    assert len(list(tmp_path.glob("*/last.ckpt"))) == 3
+    assert not list(tmp_path.glob("*/record.json"))
