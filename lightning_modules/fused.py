@@ -127,7 +127,7 @@ class Together:
             requests = [turn.request for turn in turns]
             try:
                 self.trouble = None if self.known else unfit(requests, faster=self.faster)
-                self.known = True
+                self.known, begun = True, time.perf_counter()
                 answers = None if self.trouble else computed(requests)
             except Exception as error:
                 self.trouble = str(error).partition("\n")[0] or type(error).__name__

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from lightning_modules.merged import Merging
+
 Batch = tuple[Tensor, Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -35,7 +37,8 @@ class Stack:
             return functional_call(self.skeleton, tensors, (images,))
 
         whole = _side_by_side(images, self.format)
-        return vmap(one, in_dims=(0, 1), randomness="error")({**self.weights, **self.buffers}, whole)
+        with Merging():
+            return vmap(one, in_dims=(0, 1), randomness="error")({**self.weights, **self.buffers}, whole)
 
     def step(self, batches: Sequence[Batch], loss: Loss) -> list[tuple[Tensor, Tensor, list[Tensor | None]]]:
         """Loss, logits and gradients of each network on its own batch. Where it fails, nothing has changed."""

@@ -1,5 +1,6 @@
 """Three small trainings, alone and all at once."""
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -46,7 +47,10 @@ class Trainings:
         return [self.ended[seed] for seed in range(len(self.lr))]
 
     def together(self) -> tuple[list[Ended], str | None]:
+        begun = time.perf_counter()
         trouble = at_once([partial(self.train, seed) for seed in range(len(self.lr))], known=False, faster=False)
+        went = time.perf_counter() - begun
+        assert sum(ended.done.seconds for ended in self.ended.values()) < went, "each counts its share of the time"
         return [self.ended[seed] for seed in range(len(self.lr))], trouble
 
     def train(self, seed: int, turn: Any = None) -> None:
@@ -64,7 +68,8 @@ class Trainings:
         )
         torch.manual_seed(seed)
         network = self.build()
-        curve, inside = Curve(lambda rows, new: None), Diagnostics(lambda rows, new: None)
+        curve = Curve(lambda rows, new: None, clock=turn.clock if turn else time.perf_counter)
+        inside = Diagnostics(lambda rows, new: None)
         watchers: list[Callback] = [curve, inside]
         kept = self.folder / f"{seed}.ckpt" if self.folder else None
         watchers += [LastEpoch(kept)] if kept else []
