@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -114,12 +113,11 @@ def fitted(
     micro, retries = config.micro_batch, 2
     while True:
         network, data, recipe = parts
-        curve = Curve(on_rows, clock=turn.clock if turn else time.perf_counter)
-        inside = Diagnostics(on_diagnostics, enabled=config.diagnostics)
+        curve, inside = Curve(on_rows), Diagnostics(on_diagnostics, enabled=config.diagnostics)
         watchers = [curve, inside, LastEpoch(recorder.checkpoint), *([ProgressBar(bar)] if bar else [])]
         trainer = make(config.trainer)(recipe=recipe, callbacks=watchers)
         learner = classifier(network, recipe, config.seed, micro)
-        learner = fused(learner, turn) if turn else learner
+        learner = fused(learner, turn, curve) if turn else learner
         try:
             done = fit(learner, data, trainer, curve, resume=recorder.resume(damage))
         except Stopped:

@@ -27,17 +27,16 @@ class Curve(Callback):
 
     Args:
         on_rows: called after every epoch with all rows and the new ones; after an interruption also before the first.
-        clock: the time in seconds.
 
     Attributes:
         rows: one an epoch.
+        clock: the time in seconds.
     """
 
-    def __init__(
-        self, on_rows: Callable[[list[Row], list[Row]], object], *, clock: Callable[[], float] = time.perf_counter
-    ) -> None:
+    clock: Callable[[], float] = staticmethod(time.perf_counter)
+
+    def __init__(self, on_rows: Callable[[list[Row], list[Row]], object]) -> None:
         self.rows: list[Row] = []
-        self.clock = clock
         self.on_rows = on_rows
         self.told = 0
         self.started = 0.0

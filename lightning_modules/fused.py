@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.classifier import Classifier
+from lightning_modules.curve import Curve
 from lightning_modules.fusible import PAYS, gain, refusal
 from lightning_modules.micro import free_memory
 from lightning_modules.recipe import Recipe
@@ -32,31 +34,21 @@ class Fused(Classifier):
         super().__init__(network, recipe, seed=seed)
         self.turn = turn
         self.stack: Stack | None = None
-        self.gradients: list[Tensor | None] | None = None
 
-    def on_train_start(self) -> None:
-        super().on_train_start()
-        self.stack = None  # Lightning may have moved the weights to another device, and out of the stack
-
-    def on_test_start(self) -> None:
-        super().on_test_start()
-        self.stack = None
+    def setup(self, stage: str) -> None:
+        self.stack = None  # Lightning will move the weights to its device, and out of the stack
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         done = None if self.watched else self.turn.ask((TRAINING, self, *batch))
         if done is None:
-            self.gradients = None
             return super().training_step(batch, batch_idx)
-        loss, logits, self.gradients = done
+        loss, logits, gradients = done
         self._add(loss, logits, batch[1])
-        return loss
+        return _Known.apply(torch.zeros((), requires_grad=True), loss, partial(self._take, gradients))  # pyright: ignore[reportReturnType]
 
-    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        if self.gradients is None:
-            return super().backward(loss, *args, **kwargs)
-        for weight, gradient in zip(self.network.parameters(), self.gradients, strict=True):
+    def _take(self, gradients: list[Tensor | None]) -> None:
+        for weight, gradient in zip(self.network.parameters(), gradients, strict=True):
             weight.grad = gradient
-        self.gradients = None
 
     def forward(self, images: Tensor) -> Tensor:
         logits = None if self.training or self.watched else self.turn.ask((EVALUATION, self, images, None))
@@ -69,11 +61,26 @@ class Fused(Classifier):
     @property
     def watched(self) -> bool:
         """Whether someone looks inside the network, and must see it alone."""
-        return any(module._forward_hooks for module in self.network.modules())
+        return any(module._forward_hooks or module._forward_pre_hooks for module in self.network.modules())
 
 
-def fused(learner: Classifier, turn: Turn) -> Classifier:
-    """The same, asking for its steps; as it is, if it takes its batches in parts."""
+class _Known(torch.autograd.Function):
+    """A loss whose gradients are known already: to go backward is to take them."""
+
+    @staticmethod
+    def forward(ctx: Any, start: Tensor, loss: Tensor, take: Callable[[], None]) -> Tensor:
+        ctx.take = take
+        return loss.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor) -> tuple[None, None, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx.take()
+        return None, None, None
+
+
+def fused(learner: Classifier, turn: Turn, curve: Curve) -> Classifier:
+    """The same, asking for its steps, its curve with its share of the time; as it is, if it takes parts of batches."""
+    curve.clock = turn.clock
     if type(learner) is not Classifier:
         return learner
     return Fused(learner.network, learner.recipe, seed=learner.seed, turn=turn)
@@ -145,6 +152,8 @@ def unfit(requests: Sequence[Any], *, faster: bool) -> str | None:
     if str(first.recipe.precision) == "16-mixed":
         return "recipe.precision=16-mixed scales the loss of each network by itself"
     networks = [learner.network for _, learner, *_ in requests]
+    if any(module._compiled_call_impl is not None for module in networks[0].modules()):
+        return "trainer.compile compiles each network by itself"
     batches = [(first.ready(images), labels) for *_, images, labels in requests]
     if reason := refusal(networks, batches, first.loss):
         return reason
@@ -168,6 +177,7 @@ def computed(requests: Sequence[Any]) -> list[Any]:
             return list(stack.logits([first.ready(images) for *_, images, _ in requests]).unbind())
 
 
-def _kind(turn: Turn) -> tuple[str, tuple[int, ...]]:
-    kind, _, images, _ = turn.request
-    return kind, tuple(images.shape)
+def _kind(turn: Turn) -> tuple[Any, ...]:
+    """Those who ask for the same; in different epochs a network may be another."""
+    kind, learner, images, _ = turn.request
+    return kind, learner.current_epoch, tuple(images.shape)

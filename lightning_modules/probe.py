@@ -113,8 +113,8 @@ class Probe:
 
 def _norms(tensors: Sequence[Tensor], *, wide: bool = False) -> Tensor:
     """The norm of each; wide where the squares of what vanishes or explodes would leave the range of a float."""
-    wide = (wide and tensors[0].device.type != "mps") or tensors[0].dtype == torch.float64  # MPS has no such type
-    dtype = torch.float64 if wide else torch.float32
+    wide = wide or tensors[0].dtype == torch.float64  # whose norms cannot be narrower
+    dtype = torch.float64 if wide and tensors[0].device.type != "mps" else torch.float32  # MPS has no other
     return torch.stack([torch.linalg.vector_norm(tensor, dtype=dtype) for tensor in tensors])
 
 

@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from lightning_modules.networks.growth import begin_as
 from lightning_modules.schedules import with_total_steps
 
-PRECISIONS = ("32", "bf16-mixed", "16-mixed", "64")
+PRECISIONS = ("32", "bf16-mixed", "16-mixed", "64-true")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Recipe:
         weight_decay: L2 penalty; `optimizer` takes it from here.
         epochs, steps: how long; exactly one is given, the other null.
         clip_norm: largest norm of the whole gradient, or null.
-        precision: "32", "bf16-mixed", "16-mixed" or "64".
+        precision: "32", "bf16-mixed", "16-mixed" or "64-true".
         channels_last: memory format of images and weights.
         grow_from, grow_at: the depth with which the training begins, and the number of epochs after which the blocks
             that are missing are put in; null where it is trained as it is.

@@ -25,8 +25,8 @@ def lean_trainer(
     devices: int | str = 1,
     strategy: str = "auto",
     threads: int | None = None,
-    deterministic: bool = False,
     fuse: int | str = 1,
+    deterministic: bool = False,
 ) -> pl.Trainer:
     """A Trainer without loggers, bars and summaries of its own.
 
@@ -35,8 +35,8 @@ def lean_trainer(
         devices: how many of them.
         strategy: auto, ddp, …
         threads: CPU threads of this process; null: torch's own choice.
-        deterministic: refuse operations that could differ between two runs on the same device.
         fuse: how many runs of a cell a sweep's worker trains as one program: a number, or auto. Nothing to one run.
+        deterministic: refuse operations that could differ between two runs on the same device.
 
     Raises:
         ValueError: this machine has no such devices, they cannot do the recipe's precision, or Lightning knows no such
@@ -48,7 +48,7 @@ def lean_trainer(
         logging.getLogger(library).setLevel(logging.WARNING)
     if threads:
         torch.set_num_threads(threads)
-    precision: Any = f"{recipe.precision}-true" if str(recipe.precision) in ("32", "64") else recipe.precision
+    precision: Any = "32-true" if str(recipe.precision) == "32" else str(recipe.precision)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="GPU available but not used")  # as was asked for
         warnings.filterwarnings("ignore", message=".*AMP with fp16 is not supported")  # an error, below

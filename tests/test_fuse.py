@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from ablations.identity import Run
+from benchmarks import fuse as benchmark
 from hydra_plugins.skipbench._group import Groups, kind, most
 from lightning_modules.fused import SLOWER
 
@@ -45,7 +47,7 @@ def numbers(metrics: dict[str, float | None]) -> list[float]:
 
 @pytest.mark.slow
 def test_a_group_leaves_what_runs_alone_leave(tmp_path: Path) -> None:
-    asked = ["block=residual", "recipe.lr=0.05,0.1,1e300", "seed=1", "depth=8", "recipe.precision=64"]
+    asked = ["block=residual", "recipe.lr=0.05,0.1,1e300", "seed=1", "depth=8", "recipe.precision=64-true"]
     asked += ["recipe.epochs=2", "tracker=offline", "trainer.threads=1"]
     fused, alone = tmp_path / "fused", tmp_path / "alone"
     assert sweep(fused, *asked, "trainer.fuse=3").stderr == ""
@@ -124,3 +126,10 @@ def test_ctrl_c_gives_up_the_leases_of_a_group(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*/lease.json"))
     assert len(list(tmp_path.glob("*/last.ckpt"))) == 3
     assert not list(tmp_path.glob("*/record.json"))
+
+
+def test_what_the_benchmark_prints() -> None:
+    config = benchmark.composed("trainer=cpu", "trainer.threads=1", "data=digits", "depth=8", "recipe.epochs=1")
+    *_, ratio, alone, together = benchmark.compared(config, 2, 1, cuda=False).split(" | ")
+    assert re.fullmatch(r"(\d\.\d\d)× \(\1 to \1\)", ratio)
+    assert int(alone) >= 0 <= int(together)

@@ -21,11 +21,11 @@ def kind(run: Run) -> str:
 
 
 def most(trainer: DictConfig, *, runs: int, workers: int) -> int:
-    """How many runs a worker takes at once: `trainer.fuse`; of `auto` one on a CPU, and no more than its share."""
+    """How many runs a worker takes at once: `trainer.fuse`; of `auto` its share at most, one on a CPU or compiled."""
     asked = trainer.get("fuse", 1)
     if asked != "auto":
         return asked
-    return min(MOST, -(-runs // workers)) if on_gpu(trainer) else 1
+    return min(MOST, -(-runs // workers)) if on_gpu(trainer) and trainer.get("compile", "none") == "none" else 1
 
 
 def on_gpu(trainer: DictConfig) -> bool:

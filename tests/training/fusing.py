@@ -37,7 +37,9 @@ class Ended(NamedTuple):
 class Trainings:
     """Three epochs of `build`'s network: seed k at the k-th learning rate, alone or all together."""
 
-    def __init__(self, build: Build, *, lr: Sequence[float], precision: str = "64", folder: Path | None = None) -> None:
+    def __init__(
+        self, build: Build, *, lr: Sequence[float], precision: str = "64-true", folder: Path | None = None
+    ) -> None:
         self.build, self.lr, self.precision, self.folder = build, lr, precision, folder
         self.ended: dict[int, Ended] = {}
 
@@ -68,14 +70,13 @@ class Trainings:
         )
         torch.manual_seed(seed)
         network = self.build()
-        curve = Curve(lambda rows, new: None, clock=turn.clock if turn else time.perf_counter)
-        inside = Diagnostics(lambda rows, new: None)
+        curve, inside = Curve(lambda rows, new: None), Diagnostics(lambda rows, new: None)
         watchers: list[Callback] = [curve, inside]
         kept = self.folder / f"{seed}.ckpt" if self.folder else None
         watchers += [LastEpoch(kept)] if kept else []
         trainer = lean_trainer(recipe=recipe, callbacks=watchers, accelerator="cpu", threads=1)
         learner = Classifier(network, recipe, seed=seed)
-        learner = fused(learner, turn) if turn else learner
+        learner = fused(learner, turn, curve) if turn else learner
         done = fit(learner, tiny_data(seed=seed), trainer, curve, resume=kept)
         self.ended[seed] = Ended(done, curve.rows, inside.rows, network.state_dict())
 
