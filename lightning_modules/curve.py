@@ -33,14 +33,13 @@ class Curve(Callback):
         clock: the time in seconds.
     """
 
-    clock: Callable[[], float] = staticmethod(time.perf_counter)
-
     def __init__(self, on_rows: Callable[[list[Row], list[Row]], object]) -> None:
         self.rows: list[Row] = []
         self.on_rows = on_rows
         self.told = 0
         self.started = 0.0
         self.lr = 0.0
+        self.clock: Callable[[], float] = time.perf_counter
 
     @property
     def diverged(self) -> bool:
