@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from ablations.claims import judge
 from ablations.identity import Run
+from ablations.records import read_plan, read_records
 from benchmarks import fuse as benchmark
 from hydra_plugins.skipbench._group import Groups, kind, most
 from lightning_modules.fused import SLOWER
@@ -25,7 +27,7 @@ ITS_OWN = {"seconds", "images_per_second", "provenance"}
 
 def sweep(runs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={runs}", "hydra/launcher=basic", *arguments]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(call, capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -64,6 +66,18 @@ def test_a_group_leaves_what_runs_alone_leave(tmp_path: Path) -> None:
             lines, same = ((folder / path.parent.name / name).read_text().splitlines() for folder in (fused, alone))
             assert lines[0] == same[0]
             assert len(lines) == len(same)
+
+
+@pytest.mark.long
+def test_in_float32_the_verdicts_of_the_headline_are_the_same(tmp_path: Path) -> None:
+    outcomes = []
+    for fuse in (3, 1):
+        runs = tmp_path / str(fuse)
+        done = sweep(runs, "study=headline", "tracker=none", "trainer.threads=1", f"trainer.fuse={fuse}")
+        assert "one by one" not in done.stderr
+        outcomes.append([found.outcome for found in judge(read_plan(runs, "headline"), read_records(runs)[0])])
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0].count("supported") > len(outcomes[0]) / 2
 
 
 def test_what_cannot_be_trained_together_is_said_once(
