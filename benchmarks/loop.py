@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import product
@@ -41,6 +41,7 @@ from lightning_modules.networks.shortcuts import A  # noqa: E402
 from lightning_modules.schedules import cosine  # noqa: E402
 
 Part = tuple[Tensor, Tensor]
+Means = dict[str, float]
 RUNS = {
     "twelve": [*product(("plain", "residual"), (8, 20), (0, 1, 2))],
     "headline": [*product(("plain", "residual", "highway"), (8, 20, 56), (0, 1, 2))],
@@ -101,21 +102,20 @@ def build(
     return CifarNet(depth, 1, in_channels, 10, block=kinds[block], **rest)
 
 
-def train(
-    network: nn.Module,
-    parts: Parts,
-    *,
-    epochs: int = 10,
-    batch: int = 128,
-    lr: float = 0.1,
-    bf16: bool = False,
-    on_epoch: Callable[[dict[str, float]], object] | None = None,
-) -> dict[str, float]:
-    """Train, validate after every epoch, test once; returns the last epoch's losses and errors.
+def train(network: nn.Module, parts: Parts, *, epochs: int = 10, batch: int = 128, bf16: bool = False) -> Means:
+    """Train, validate after every epoch, test once; returns the last epoch's losses and errors."""
+    *_, means = each_epoch(network, parts, epochs=epochs, batch=batch, bf16=bf16)
+    with torch.autocast(parts.test[0].device.type, torch.bfloat16, enabled=bf16):
+        return means | evaluate(network, parts.test, batch, "test")
+
+
+def each_epoch(
+    network: nn.Module, parts: Parts, *, epochs: int, batch: int = 128, lr: float = 0.1, bf16: bool = False
+) -> Iterator[Means]:
+    """Train and validate, an epoch each time the next means are asked for.
 
     Args:
         bf16: autocast, as `recipe.precision=bf16-mixed` does.
-        on_epoch: told the means of each epoch.
     """
     (images, labels), device = parts.train, parts.train[0].device
     network = network.to(device=device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -123,7 +123,6 @@ def train(
     optimizer = torch.optim.SGD(network.parameters(), lr=lr, momentum=0.9, weight_decay=1e-4)
     schedule = cosine(optimizer, total_steps=epochs * steps, warmup=0.2)
     autocast = partial(torch.autocast, device.type, torch.bfloat16, enabled=bf16)
-    means: dict[str, float] = {}
     for _ in range(epochs):
         network.train()
         loss_sum, wrong = torch.zeros((), device=device), torch.zeros((), dtype=torch.int64, device=device)
@@ -141,14 +140,11 @@ def train(
         means = {"train_loss": loss_sum.item() / (steps * batch), "train_error": 100 * wrong.item() / (steps * batch)}
         with autocast():
             means |= evaluate(network, parts.val, batch, "val")
-        if on_epoch:
-            on_epoch(means)
-    with autocast():
-        return means | evaluate(network, parts.test, batch, "test")
+        yield means
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, part: Part, batch: int, name: str) -> dict[str, float]:
+def evaluate(network: nn.Module, part: Part, batch: int, name: str) -> Means:
     """Mean loss and error in percent of a part."""
     network.eval()
     device, count = part[0].device, len(part[1])
@@ -160,7 +156,7 @@ def evaluate(network: nn.Module, part: Part, batch: int, name: str) -> dict[str,
     return {f"{name}_loss": loss_sum.item() / count, f"{name}_error": 100 * wrong.item() / count}
 
 
-def timed(run: tuple[str, int, int], epochs: int = 10) -> tuple[float, float, dict[str, float]]:
+def timed(run: tuple[str, int, int], epochs: int = 10) -> tuple[float, float, Means]:
     """Wall and processor seconds of one run on digits, building included, and what it came to."""
     parts = digits_in_memory()
     wall, busy = time.perf_counter(), time.process_time()
