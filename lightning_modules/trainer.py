@@ -15,6 +15,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Checkpoint
 
 from lightning_modules.recipe import Recipe
+from lightning_modules.steps import LeanSteps
 
 
 def lean_trainer(
@@ -78,4 +79,5 @@ def lean_trainer(
         raise ValueError(f"recipe.precision={precision} needs a GPU: on a CPU choose bf16-mixed or 32")
     if recipe.grow_from is not None and trainer.world_size > 1:
         raise ValueError("recipe.grow_from needs one device: several would not share what a new block learns")
+    trainer.fit_loop.epoch_loop = LeanSteps(trainer)
     return trainer
