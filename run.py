@@ -103,8 +103,6 @@ def fitted(
     def on_rows(rows: Rows, new: Rows) -> None:
         recorder.curve(rows)
         log.epochs(new)
-        if watch is not None:
-            watch(new)
 
     def on_diagnostics(rows: Rows, new: Rows) -> None:
         recorder.diagnostics(rows)
@@ -113,7 +111,7 @@ def fitted(
     micro, retries = config.micro_batch, 2
     while True:
         network, data, recipe = parts
-        curve, inside = Curve(on_rows), Diagnostics(on_diagnostics, enabled=config.diagnostics)
+        curve, inside = Curve(on_rows, watch), Diagnostics(on_diagnostics, enabled=config.diagnostics)
         watchers = [curve, inside, LastEpoch(recorder.checkpoint), *([ProgressBar(bar)] if bar else [])]
         trainer = make(config.trainer)(recipe=recipe, callbacks=watchers)
         learner = classifier(network, recipe, config.seed, micro)

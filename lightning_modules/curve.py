@@ -15,7 +15,8 @@ from pytorch_lightning.callbacks import Callback, Checkpoint
 from lightning_modules.classifier import Classifier
 
 METRICS = ("train_loss", "train_error", "val_loss", "val_error")
-SHARE = 0.03  # of the time that saving may take
+SHARE = 0.01  # of the time that saving may take
+TELLING = 0.005  # of the time that handing rows on may take
 Row = dict[str, float]
 
 
@@ -26,17 +27,24 @@ class Curve(Callback):
     over interruptions. The last epoch of a recipe in steps may be a part of one.
 
     Args:
-        on_rows: called after every epoch with all rows and the new ones; after an interruption also before the first.
+        on_rows: called with all rows and the new ones; not after every epoch where they are very short, but at the end;
+            after an interruption also before the first.
+        on_epoch: called after every epoch with its row in a list, after an interruption also with those before; may end
+            the training by raising.
 
     Attributes:
         rows: one an epoch.
         clock: the time in seconds.
     """
 
-    def __init__(self, on_rows: Callable[[list[Row], list[Row]], object]) -> None:
+    def __init__(
+        self,
+        on_rows: Callable[[list[Row], list[Row]], object],
+        on_epoch: Callable[[list[Row]], object] | None = None,
+    ) -> None:
         self.rows: list[Row] = []
-        self.on_rows = on_rows
-        self.told = 0
+        self.on_rows, self.on_epoch = on_rows, on_epoch
+        self.told, self.due = 0, 0.0
         self.started = 0.0
         self.lr = 0.0
         self.clock: Callable[[], float] = time.perf_counter
@@ -49,6 +57,8 @@ class Curve(Callback):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.rows:
             self._tell(trainer)
+            if self.on_epoch and trainer.is_global_zero:
+                self.on_epoch(self.rows)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.started = self.clock()
@@ -66,12 +76,24 @@ class Curve(Callback):
         }
         self.rows.append(row)
         trainer.should_stop = trainer.should_stop or not math.isfinite(row["train_loss"])
+        if time.monotonic() >= self.due:
+            self._tell(trainer)
+        if self.on_epoch and trainer.is_global_zero:
+            self.on_epoch([row])
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._tell(trainer)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         self._tell(trainer)
 
     def _tell(self, trainer: pl.Trainer) -> None:
-        if trainer.is_global_zero:
+        begun = time.monotonic()
+        if trainer.is_global_zero and self.told < len(self.rows):
             self.on_rows(self.rows, self.rows[self.told :])
             self.told = len(self.rows)
+            ended = time.monotonic()
+            self.due = ended + (ended - begun) / TELLING
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}

@@ -70,7 +70,8 @@ class Diagnostics(Callback):
         if not trainer.gradient_clip_val:
             self.gradients = [weight.grad for weight in self.weights]
         steps = pl_module.recipe.steps
-        self.measuring = batch_idx + 1 == trainer.num_training_batches or trainer.global_step + 1 == steps
+        last = batch_idx + 1 == trainer.num_training_batches
+        self.measuring = last or (steps is not None and trainer.global_step + 1 == steps)
         if self.measuring:
             self.probe.watch()
 

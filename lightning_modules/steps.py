@@ -1,4 +1,4 @@
-"""Lightning's steps without their ceremony: the same calls in the same order, made directly."""
+"""Lightning's epochs without their ceremony: the same calls in the same order, made directly."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loops.evaluation_loop import _EvaluationLoop
 from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
 from torch import Tensor
 
 HOOKS = ("on_train_batch_start", "on_before_backward", "on_before_optimizer_step", "on_train_batch_end")
+VALIDATION = tuple(
+    f"on_validation_{when}" for when in ("start", "epoch_start", "batch_start", "batch_end", "epoch_end", "end")
+)
 
 
 class LeanSteps(_TrainingEpochLoop):
@@ -28,6 +32,8 @@ class LeanSteps(_TrainingEpochLoop):
     def __init__(self, trainer: pl.Trainer, mark: Callable[[str], object] | None = None) -> None:
         before = trainer.fit_loop.epoch_loop
         super().__init__(trainer, min_steps=before.min_steps, max_steps=before.max_steps)
+        old = self.val_loop
+        self.val_loop = LeanValidation(trainer, old._trainer_fn, old._stage, verbose=False, inference_mode=True)
         self.mark = mark
         self.lean = False
         self.listeners: dict[str, list[Callable[..., Any]]] = {}
@@ -47,7 +53,7 @@ class LeanSteps(_TrainingEpochLoop):
         batch, _, _ = next(data_fetcher)
         index = self.batch_idx + 1
         progress.is_last_batch = data_fetcher.done
-        batch = self._on_device(batch)
+        batch = on_device(trainer, batch)
         progress.increment_ready()
         self._tell("on_train_batch_start", batch, index)
         module.on_train_batch_start(batch, index)
@@ -57,7 +63,7 @@ class LeanSteps(_TrainingEpochLoop):
         progress.increment_processed()
         for config in trainer.lr_scheduler_configs:
             self.scheduler_progress.increment_ready()
-            config.scheduler.step()
+            config.scheduler.step()  # pyright: ignore[reportCallIssue] none that waits for a metric
             self.scheduler_progress.increment_completed()
         self._marked("optimizer")
         outputs = {"loss": loss}
@@ -99,16 +105,9 @@ class LeanSteps(_TrainingEpochLoop):
 
         progress = self.automatic_optimization.optim_progress.optimizer.step
         progress.increment_ready()
-        optimizer.step(closure)
+        optimizer.step(closure)  # pyright: ignore[reportCallIssue, reportArgumentType] torch's stub wants a float
         progress.increment_completed()
         return losses[-1]
-
-    def _on_device(self, batch: Any) -> Any:
-        data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue] Lightning sets it when it fits
-        device = self.trainer.strategy.root_device
-        if batch[0].device != device:
-            batch = data.transfer_batch_to_device(batch, device, 0)
-        return data.on_after_batch_transfer(batch, 0)
 
     def _tell(self, hook: str, *news: Any) -> None:
         for listener in self.listeners[hook]:
@@ -119,8 +118,57 @@ class LeanSteps(_TrainingEpochLoop):
             self.mark(part)
 
 
+class LeanValidation(_EvaluationLoop):
+    """Lightning's validation inside a training, for one device and one set of batches."""
+
+    def run(self) -> list[Any]:
+        trainer, module = self.trainer, self.trainer.lightning_module
+        if self.restarting or not possible(trainer):
+            return super().run()
+        self.setup_data()
+        training = [one for one in module.modules() if one.training]
+        module.eval()
+        told = {hook: _listeners(trainer, hook) for hook in VALIDATION}
+        self.batch_progress.reset_on_run()
+        with torch.inference_mode():
+            self._tell(told["on_validation_start"], module.on_validation_start)
+            self._tell(told["on_validation_epoch_start"], module.on_validation_epoch_start)
+            batches: Any = self._combined_loader.flattened[0] if self._combined_loader is not None else ()
+            for index, batch in enumerate(batches):
+                self.batch_progress.is_last_batch = index + 1 == len(batches)
+                batch = on_device(trainer, batch)
+                self.batch_progress.increment_ready()
+                self._tell(told["on_validation_batch_start"], module.on_validation_batch_start, batch, index)
+                self.batch_progress.increment_started()
+                with trainer.precision_plugin.val_step_context():
+                    outputs: Any = module.validation_step(batch, index)
+                self.batch_progress.increment_processed()
+                self._tell(told["on_validation_batch_end"], module.on_validation_batch_end, outputs, batch, index)
+                self.batch_progress.increment_completed()
+                self._has_run = True
+            self._tell(told["on_validation_epoch_end"], module.on_validation_epoch_end)
+            self._tell(told["on_validation_end"], module.on_validation_end)
+        for one in training:
+            one.training = True
+        return []
+
+    def _tell(self, listeners: list[Callable[..., Any]], own: Callable[..., Any], *news: Any) -> None:
+        for listener in listeners:
+            listener(self.trainer, self.trainer.lightning_module, *news)
+        own(*news)
+
+
+def on_device(trainer: pl.Trainer, batch: Any) -> Any:
+    """The batch as the data module hands it to the network, on the trainer's device."""
+    data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue] Lightning sets it when it fits
+    device = trainer.strategy.root_device
+    if batch[0].device != device:
+        batch = data.transfer_batch_to_device(batch, device, 0)
+    return data.on_after_batch_transfer(batch, 0)
+
+
 def possible(trainer: pl.Trainer) -> bool:
-    """Whether `LeanSteps` does all that this training asks for."""
+    """Whether the lean loops do all that this training asks for."""
     kind = type(trainer.lightning_module)
     ours = ("optimizer_zero_grad", "optimizer_step", "backward", "lr_scheduler_step", "transfer_batch_to_device")
     return (
@@ -135,5 +183,6 @@ def possible(trainer: pl.Trainer) -> bool:
 
 def _listeners(trainer: pl.Trainer, hook: str) -> list[Callable[..., Any]]:
     """The callbacks' own methods of that name."""
-    callbacks = [one for one in trainer.callbacks if getattr(type(one), hook) is not getattr(pl.Callback, hook)]
-    return [getattr(callback, hook) for callback in callbacks]
+    callbacks: Any = trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue] set in the making
+    methods = [getattr(callback, hook) for callback in callbacks]
+    return [one for one in methods if getattr(one, "__func__", one) is not getattr(pl.Callback, hook)]

@@ -64,7 +64,9 @@ class Batches:
         order, start = self._order(), 0
         rng = None if self.seed is None else np.random.default_rng([self.seed, self.epoch, AUGMENT, self.rank])
         for end in self.ends:
-            mine = np.array_split(order[start:end], self.world_size)[self.rank]
+            mine = order[start:end]
+            if self.world_size > 1:
+                mine = np.array_split(mine, self.world_size)[self.rank]
             start = end
             images = self.images[mine]
             images = self.augment.at_evaluation(images) if rng is None else self.augment(images, rng)

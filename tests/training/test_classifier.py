@@ -213,7 +213,7 @@ def test_the_sums_are_float32_whatever_is_added() -> None:
         logits = torch.zeros(1, 10, dtype=torch.float16)
         classifier._add(torch.ones((), dtype=torch.float16), logits, torch.ones(1, dtype=torch.int64))
     assert classifier.sums is not None
-    assert classifier.sums.tolist() == [2100, 2100, 2100]
+    assert (classifier.sums.tolist(), classifier.count) == ([2100, 2100], 2100)
 
 
 def test_the_sums_wait_on_the_device() -> None:
