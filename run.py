@@ -147,6 +147,22 @@ def assist(config: DictConfig, folder: Path) -> None:
     fit(Classifier(network, recipe, seed=config.seed), data, trainer, curve, resume=checkpoint)
 
 
+def profiled(config: DictConfig, run: Run) -> None:
+    """Print where the time of a step goes; nothing is recorded."""
+    from rich import print as show
+
+    from lightning_modules.curve import Curve
+    from lightning_modules.diagnostics import Diagnostics
+    from lightning_modules.micro import classifier
+    from lightning_modules.profile import profile
+
+    check(config)
+    network, data, recipe = build(config)
+    watchers = [Curve(lambda rows, new: None), Diagnostics(lambda rows, new: None, enabled=config.diagnostics)]
+    trainer = make(config.trainer)(recipe=recipe, callbacks=watchers)
+    show(profile(classifier(network, recipe, config.seed, config.micro_batch), data, trainer).table(run.label))
+
+
 def main(config: DictConfig, watch: Watch | None = None, turn: Any = None) -> float | None:
     """Train the one run that `config` describes, unless its record exists; return its validation error in percent."""
     job = cast(DictConfig, HydraConfig.get())  # which Hydra types as its schema
@@ -156,6 +172,9 @@ def main(config: DictConfig, watch: Watch | None = None, turn: Any = None) -> fl
     if job.mode == RunMode.MULTIRUN:  # a worker has planned, checked and claimed it
         return objective(train(config, run, folder, alone=False, watch=watch, turn=turn))
     with one_sentence(), unbegun_removed(folder):
+        if config.profile:
+            profiled(config, run)
+            return None
         record = None if config.retrain else known(folder, run)
         if record is None or record["status"] == "failed":
             check(config)

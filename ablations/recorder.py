@@ -197,13 +197,12 @@ def objective(record: Record) -> float | None:
 
 @contextmanager
 def unbegun_removed(folder: Path) -> Iterator[None]:
-    """If the body raises before the run began, remove the folder that was made for it."""
+    """If the body ends without a run begun, remove the folder that was made for it."""
     try:
         yield
-    except Exception:
+    finally:
         if not any((folder / name).exists() for name in ("config.yaml", RECORD, CURVE, CHECKPOINT, LEASE)):
             shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def finite(value: float) -> float | None:

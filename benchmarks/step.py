@@ -116,7 +116,7 @@ def cifar(epochs: int, steps: int) -> str:
     network = loop.build("residual", 20, 0, in_channels=3, widths=(16, 32, 64))
     parts = loop.cifar_in_memory(train=128 * steps, test=256)
     sizes = [*CIFAR, f"data.source.train={128 * steps + 256}", "trainer.threads=1", "depth=20"]
-    pairs = by_hand(sizes, network, parts, epochs or 8, bf16=False)
+    pairs = by_hand(sizes, network, parts, epochs or 3, bf16=False)
     return row(f"32×32, ResNet-20, {steps} steps an epoch, ours / by hand", pairs, steps, "≤ 1.02")
 
 
@@ -180,8 +180,8 @@ def main() -> None:
     """Measure what is asked for and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("settings", nargs="*", default=[*SETTINGS], metavar="SETTING", help=", ".join(SETTINGS))
-    parser.add_argument("--epochs", type=int, default=0, metavar="N", help="to measure (60, 8, 5 × 5, 3 × 2)")
-    parser.add_argument("--steps", type=int, default=20, metavar="N", help="an epoch of 32×32 images has (20)")
+    parser.add_argument("--epochs", type=int, default=0, metavar="N", help="to measure (60, 3, 5 × 5, 3 × 2)")
+    parser.add_argument("--steps", type=int, default=100, metavar="N", help="an epoch of 32×32 images has (100)")
     options = parser.parse_args()
     print(f"{os.cpu_count()} × {processor()}, Python {platform.python_version()}, torch {torch.__version__}", end=", ")
     print(f"load {os.getloadavg()[0]:.1f}\n")

@@ -59,7 +59,8 @@ class Probe:
     @torch.no_grad()
     def after_step(self) -> None:
         """Measure how far the step moved the weights."""
-        self.norms.append(_norms([now - then for now, then in zip(self.parameters, self.before, strict=True)]))
+        moved: Any = torch._foreach_sub(self.parameters, self.before)  # pyright: ignore
+        self.norms.append(_norms(moved))
         self.before = []
 
     def values(self) -> dict[str, float]:
@@ -115,7 +116,7 @@ def _norms(tensors: Sequence[Tensor], *, wide: bool = False) -> Tensor:
     """The norm of each; wide where the squares of what vanishes or explodes would leave the range of a float."""
     wide = wide or tensors[0].dtype == torch.float64  # whose norms cannot be narrower
     dtype = torch.float64 if wide and tensors[0].device.type != "mps" else torch.float32  # MPS has no other
-    return torch.stack([torch.linalg.vector_norm(tensor, dtype=dtype) for tensor in tensors])
+    return torch.stack(torch._foreach_norm(tensors, 2, dtype))  # pyright: ignore[reportPrivateImportUsage, reportArgumentType]
 
 
 def _sizes(norms: list[list[float]], which: Sequence[int]) -> dict[str, float]:

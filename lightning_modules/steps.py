@@ -50,15 +50,17 @@ class LeanSteps(_TrainingEpochLoop):
         if self.restarting or not self.lean:
             return super().advance(data_fetcher)
         trainer, module, progress = self.trainer, self.trainer.lightning_module, self.batch_progress
+        self._marked("rest")
         batch, _, _ = next(data_fetcher)
         index = self.batch_idx + 1
         progress.is_last_batch = data_fetcher.done
         batch = on_device(trainer, batch)
+        self._marked("data")
         progress.increment_ready()
         self._tell("on_train_batch_start", batch, index)
         module.on_train_batch_start(batch, index)
         progress.increment_started()
-        self._marked("data")
+        self._marked("rest")
         loss = self._step(batch, index)
         progress.increment_processed()
         for config in trainer.lr_scheduler_configs:
@@ -93,9 +95,11 @@ class LeanSteps(_TrainingEpochLoop):
                     for weight in group["params"]:
                         weight.grad = None
                 self._tell("on_before_backward", loss)
+                self._marked("rest")
                 loss.backward()
             self._marked("backward")
             self._tell("on_before_optimizer_step", optimizer)
+            self._marked("rest")
             if trainer.gradient_clip_val:
                 module.configure_gradient_clipping(
                     optimizer, trainer.gradient_clip_val, trainer.gradient_clip_algorithm

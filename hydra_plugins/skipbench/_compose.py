@@ -17,7 +17,7 @@ from hydra_plugins.skipbench._choices import refuse_clashes
 NO_AXES = {
     *("study", "sampler", "pruner", "storage", "trainer", "tracker", "runs", "data_dir", "seed", "hydra"),
     *("workers", "workers_per_gpu", "micro_batch"),
-    *("plan", "on_invalid", "stale", "retry", "retrain", "diagnostics", "max_consecutive_failures"),
+    *("plan", "on_invalid", "stale", "retry", "retrain", "profile", "diagnostics", "max_consecutive_failures"),
 }
 
 

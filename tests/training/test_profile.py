@@ -1,0 +1,57 @@
+"""`profile=true`: the parts of a step add up to it, and nothing is recorded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hydra.utils import instantiate
+from rich.console import Console
+
+from lightning_modules import profile as module
+from lightning_modules.classifier import Classifier
+from lightning_modules.networks.counting import multiply_adds
+from run import build
+from training.trained import composed
+
+
+def test_the_parts_of_a_step_add_up_and_the_rates_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STEPS", 10)
+    config = composed("recipe.epochs=50")
+    network, data, recipe = build(config)
+    learner = Classifier(network, recipe, seed=0)
+    found = module.profile(learner, data, instantiate(config.trainer)(recipe=recipe, callbacks=[]))
+    assert [*found.milliseconds] == [*module.PARTS]
+    assert all(spent > 0 for spent in found.milliseconds.values())
+    assert found.whole == pytest.approx(sum(found.milliseconds.values()))
+    assert learner.trainer.global_step == 10 + module.WARM_UP, "no more steps than are looked at"
+    assert found.flops == 6 * 128 * multiply_adds(network, data.shape)
+    assert min(found.milliseconds["forward"], found.milliseconds["backward"]) > found.milliseconds["data"]
+    with Console(width=100, record=True) as console:
+        console.print(found.table("residual"))
+    assert {"forward", "optimiser", "overhead", "convolution"} <= set(console.export_text().split())
+
+
+def test_what_cannot_be_told_apart_says_so() -> None:
+    config = composed()
+    network, data, recipe = build(config)
+    trainer = instantiate(config.trainer)(recipe=recipe, callbacks=[])
+    trainer.fit_loop.epoch_loop = object()
+    with pytest.raises(ValueError, match="profile=true looks at"):
+        module.profile(Classifier(network, recipe, seed=0), data, trainer)
+
+
+def test_nothing_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    from hydra.core.hydra_config import HydraConfig
+
+    import run
+
+    monkeypatch.setattr(module, "STEPS", 5)
+    config = composed(
+        f"runs={tmp_path}", "profile=true", f"hydra.runtime.output_dir={tmp_path / 'run'}", "hydra.mode=RUN"
+    )
+    (tmp_path / "run" / ".hydra").mkdir(parents=True)
+    monkeypatch.setattr(HydraConfig, "get", lambda: config.hydra)
+    assert run.main(config) is None
+    assert "forward" in capsys.readouterr().out
+    assert not [*tmp_path.iterdir()]
