@@ -3,14 +3,31 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad as padded
 
 
 class Augment(ABC):
-    """What happens to a whole batch, uint8 (N, H, W, C) to uint8 (N, H', W', C), before the network sees it."""
+    """What happens to a whole batch, uint8 (N, H, W, C) to uint8 (N, H', W', C), before the network sees it.
+
+    Where `resident` is true it can also be done on a device that holds the data set: `draw` makes the random decisions,
+    from the same stream as on the CPU, and `on_device` carries them out.
+    """
+
+    resident = False
 
     @abstractmethod
     def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """For training: all randomness comes from `rng`; `images` is the caller's to give away."""
+
+    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """The decisions for `count` images, int64 (k, count), that `__call__` would make: by default there are none."""
+        return np.empty((0, count), np.int64)
+
+    def on_device(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """As `__call__`, of images (N, H, W, C) and decisions (k, N) that lie on a device."""
+        return images
 
     def at_evaluation(self, images: np.ndarray) -> np.ndarray:
         """The part that also applies to validation and test images: by default nothing."""
@@ -24,12 +41,16 @@ class Augment(ABC):
 class Keep(Augment):
     """Images as they are."""
 
+    resident = True
+
     def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return images
 
 
 class CropFlip(Augment):
     """`pad` black pixels around, a random crop of the old size, every other one mirrored. He et al. 2015, Sec. 4.2."""
+
+    resident = True
 
     def __init__(self, pad: int = 4) -> None:
         if pad < 0:
@@ -39,18 +60,33 @@ class CropFlip(Augment):
     def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         count, height, width, channels = images.shape
         pad, row = self.pad, width * channels
-        tops, lefts = rng.integers(0, 2 * pad + 1, (2, count))
-        mirrored = rng.random(count) < 0.5
-        padded = np.zeros((count, height + 2 * pad, width + 2 * pad, channels), np.uint8)
-        padded[:, pad : pad + height, pad : pad + width] = images
+        tops, lefts, mirrored = self.draw(count, rng)
+        wide = np.zeros((count, height + 2 * pad, width + 2 * pad, channels), np.uint8)
+        wide[:, pad : pad + height, pad : pad + width] = images
         # A loop over images that copies whole rows is faster than any gather over pixels.
-        rows = padded.reshape(count, height + 2 * pad, -1)
+        rows = wide.reshape(count, height + 2 * pad, -1)
         cropped = np.empty((count, height, row), np.uint8)
         for k, (top, left) in enumerate(zip(tops.tolist(), (channels * lefts).tolist(), strict=True)):
             cropped[k] = rows[k, top : top + height, left : left + row]
         cropped = cropped.reshape(images.shape)
-        cropped[mirrored] = cropped[mirrored, :, ::-1]
+        mirror = mirrored.astype(bool)
+        cropped[mirror] = cropped[mirror, :, ::-1]
         return cropped
+
+    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Where the crop begins from the top and the left, and whether it is mirrored."""
+        tops, lefts = rng.integers(0, 2 * self.pad + 1, (2, count))
+        return np.stack([tops, lefts, rng.random(count) < 0.5])
+
+    def on_device(self, images: Tensor, drawn: Tensor) -> Tensor:
+        tops, lefts, mirrored = drawn[:, :, None]
+        _, height, width, _ = images.shape
+        wide = padded(images, (0, 0, self.pad, self.pad, self.pad, self.pad))
+        columns = torch.arange(width, device=images.device)
+        columns = lefts + torch.where(mirrored > 0, width - 1 - columns, columns)
+        rows = tops + torch.arange(height, device=images.device)
+        which = torch.arange(len(images), device=images.device)
+        return wide[which[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
 class Resize(Augment):
@@ -65,7 +101,6 @@ class Resize(Augment):
         return self.at_evaluation(images)
 
     def at_evaluation(self, images: np.ndarray) -> np.ndarray:
-        import torch
         from torch.nn.functional import interpolate
 
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2)

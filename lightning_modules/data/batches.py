@@ -20,11 +20,14 @@ class Batches:
     With a `seed` it is for training: order and augmentation are a pure function of (seed, epoch), and the last batch is
     left out where it would be smaller. Without one it is for evaluation: in order and complete. `batch_size` counts the
     images of all devices together; each of `world_size` devices iterates over its own share of every batch.
+
+    Images may be a tensor, of a device that holds the whole data set: batches are then the same ones, made there. An
+    epoch's order and decisions are sent at its start, and no batch waits for the device.
     """
 
     def __init__(
         self,
-        images: Pixels,
+        images: Pixels | Tensor,
         labels: np.ndarray,
         indices: np.ndarray,
         *,
@@ -57,6 +60,9 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         # A generator: the epoch is read at the first batch, not when Lightning makes the iterator, which is earlier.
+        if isinstance(self.images, Tensor):
+            yield from self._resident(self.images)
+            return
         batches = self._batches()
         yield from batches if isinstance(self.images, np.ndarray) else ahead(batches)
 
@@ -72,6 +78,19 @@ class Batches:
             images = self.augment.at_evaluation(images) if rng is None else self.augment(images, rng)
             pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
             yield pixels, torch.from_numpy(self.labels[mine])
+
+    def _resident(self, images: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        order, sizes = self._order(), np.diff([0, *self.ends])
+        rng = None if self.seed is None else np.random.default_rng([self.seed, self.epoch, AUGMENT, self.rank])
+        drawn = [] if rng is None else [np.concatenate([self.augment.draw(int(n), rng) for n in sizes], axis=1)]
+        plan = torch.from_numpy(np.concatenate([order[None, : self.ends[-1]], *drawn])).to(images.device)
+        labels, start = torch.from_numpy(self.labels).to(images.device), 0
+        for end in self.ends:
+            here = plan[:, start:end]
+            start = end
+            batch = images[here[0]]
+            batch = batch if rng is None else self.augment.on_device(batch, here[1:])
+            yield batch.permute(0, 3, 1, 2), labels[here[0]]
 
     def _order(self) -> np.ndarray:
         if self.seed is None:

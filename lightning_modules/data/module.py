@@ -12,9 +12,10 @@ from torch import Tensor
 
 from lightning_modules.data.augment import Augment
 from lightning_modules.data.batches import Batches
-from lightning_modules.data.images import Images, check, split, statistics
+from lightning_modules.data.images import Images, Pixels, check, split, statistics
 
 Source = Callable[[Path], Images]
+SHARE = 0.25  # of a GPU's free memory that a data set may take
 
 
 class ImageData(LightningDataModule):
@@ -47,6 +48,7 @@ class ImageData(LightningDataModule):
         self.held_out, self.split_seed = held_out, split_seed
         self.batch_size, self.augment, self.seed = batch_size, augment, seed
         self._parts: _Parts | None = None
+        self._on_gpu: dict[str, Tensor] = {}
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -104,6 +106,16 @@ class ImageData(LightningDataModule):
         pixels = images.to(torch.float32, memory_format=torch.channels_last)
         return pixels.sub_(self._mean).mul_(self._scale), labels
 
+    def _held(self, part: str) -> Pixels | Tensor:
+        """A part's images: on the GPU that trains, where they and the augmentation fit there, or else as loaded."""
+        images = getattr(self.images, f"{part}_images")
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        if device.type != "cuda" or not isinstance(images, np.ndarray) or not self.augment.resident:
+            return images
+        if part not in self._on_gpu and images.nbytes < SHARE * torch.cuda.mem_get_info(device)[0]:
+            self._on_gpu[part] = torch.from_numpy(images).to(device)
+        return self._on_gpu.get(part, images)
+
     @property
     def _loaded(self) -> _Parts:
         self.prepare_data()
@@ -114,7 +126,7 @@ class ImageData(LightningDataModule):
     def _batches(self, part: str, indices: np.ndarray, *, seed: int | None = None) -> Batches:
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         return Batches(
-            getattr(self.images, f"{part}_images"),
+            self._held(part) if world_size == 1 else getattr(self.images, f"{part}_images"),
             getattr(self.images, f"{part}_labels"),
             indices,
             batch_size=self.batch_size,

@@ -140,3 +140,17 @@ def test_what_cannot_be_shared_says_so():
         batches(seed=0, world_size=3)
     with pytest.raises(ValueError, match="2 images cannot be shared by 5 devices: use fewer"):
         batches(LABELS[:2], world_size=5)
+
+
+@pytest.mark.parametrize("augment", [Keep(), CropFlip(2), CropFlip(0)])
+@pytest.mark.parametrize(("seed", "size"), [(3, 10), (None, 10), (3, 128)])
+def test_a_device_that_holds_the_data_set_makes_the_same_batches(augment, seed, size):
+    options = {"batch_size": size, "augment": augment, "seed": seed}
+    loaders = [Batches(images, LABELS, LABELS[5:], **options) for images in (PIXELS, torch.from_numpy(PIXELS))]
+    for epoch in (0, 4):
+        for loader in loaders:
+            loader.set_epoch(epoch)
+        for here, there in zip(*loaders, strict=True):
+            assert torch.equal(here[0], there[0])
+            assert torch.equal(here[1], there[1])
+            assert there[0].is_contiguous(memory_format=torch.channels_last)
