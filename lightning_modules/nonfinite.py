@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -44,9 +45,11 @@ def _first_output(network: nn.Module, forward: Callable[[], object]) -> str | No
         return look
 
     handles = [module.register_forward_hook(hook(name or WHOLE)) for name, module in network.named_modules()]
+    compiled = any(module._compiled_call_impl is not None for module in network.modules())
+    eager = torch.compiler.set_stance("force_eager") if compiled else nullcontext()  # compiled blocks know no hooks
     devices = {parameter.device.index for parameter in network.parameters() if parameter.is_cuda}
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=devices), Rewound(network):
+        with eager, torch.no_grad(), torch.random.fork_rng(devices=devices), Rewound(network):
             forward()
     finally:
         for handle in handles:

@@ -23,18 +23,22 @@ class Probe:
     """
 
     def __init__(self, network: nn.Module) -> None:
+        self.network = network
         self.parts = parts(network)
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         position = {id(parameter): i for i, parameter in enumerate(self.parameters)}
         self.owned = [[position[id(p)] for p in part.parameters() if id(p) in position] for part in self.parts]
         self.handles: list[Any] = []
+        self.eager: Any = None
         self.seen: list[tuple[str, int, Tensor]] = []
         self.units: list[int] = []
         self.norms: list[Tensor] = []
         self.before: list[Tensor] = []
 
     def watch(self) -> None:
-        """Measure the next forward pass."""
+        """Measure the next forward pass; one of compiled blocks goes uncompiled, since they know no hooks."""
+        compiled = any(module._compiled_call_impl is not None for module in self.network.modules())
+        self.eager = torch.compiler.set_stance("force_eager") if compiled else None
         self.seen, self.units = [], [0] * len(self.parts)
         for i, part in enumerate(self.parts):
             self._hook(part.response, partial(self._response, i))
@@ -47,6 +51,9 @@ class Probe:
         for handle in self.handles:
             handle.remove()
         self.handles = []
+        if self.eager is not None:
+            torch.compiler.set_stance("default")
+            self.eager = None
 
     @torch.no_grad()
     def before_step(self) -> None:

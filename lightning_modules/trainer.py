@@ -14,6 +14,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Checkpoint
 
+from lightning_modules.compiled import Compiled
 from lightning_modules.recipe import Recipe
 from lightning_modules.steps import LeanSteps
 
@@ -28,6 +29,7 @@ def lean_trainer(
     threads: int | None = None,
     fuse: int | str = 1,
     deterministic: bool = False,
+    compile: str = "none",
 ) -> pl.Trainer:
     """A Trainer without loggers, bars and summaries of its own.
 
@@ -38,6 +40,7 @@ def lean_trainer(
         threads: CPU threads of this process; null: torch's own choice.
         fuse: how many runs of a cell a sweep's worker trains as one program: a number, or auto. Nothing to one run.
         deterministic: refuse operations that could differ between two runs on the same device.
+        compile: none, default or reduce-overhead, as `Compiled` has them; no part of what a run is.
 
     Raises:
         ValueError: this machine has no such devices, they cannot do the recipe's precision, or Lightning knows no such
@@ -49,6 +52,7 @@ def lean_trainer(
         logging.getLogger(library).setLevel(logging.WARNING)
     if threads:
         torch.set_num_threads(threads)
+    compiled = [Compiled(compile)] if compile != "none" else []
     precision: Any = "32-true" if str(recipe.precision) == "32" else str(recipe.precision)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="GPU available but not used")  # as was asked for
@@ -62,7 +66,7 @@ def lean_trainer(
                 max_epochs=recipe.epochs if recipe.epochs is not None else -1,  # the classifier counts recipe.steps
                 precision=precision,
                 gradient_clip_val=recipe.clip_norm,
-                callbacks=list(callbacks),
+                callbacks=[*callbacks, *compiled],
                 plugins=[LightningEnvironment()],  # under Slurm it would requeue on its own and count its tasks
                 logger=False,
                 default_root_dir=os.devnull,  # under Slurm, Lightning would go on from any hpc_ckpt_*.ckpt lying there
@@ -79,5 +83,9 @@ def lean_trainer(
         raise ValueError(f"recipe.precision={precision} needs a GPU: on a CPU choose bf16-mixed or 32")
     if recipe.grow_from is not None and trainer.world_size > 1:
         raise ValueError("recipe.grow_from needs one device: several would not share what a new block learns")
+    if trainer.strategy.root_device.type == "cuda":
+        if precision == "bf16-mixed" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            raise ValueError("recipe.precision=bf16-mixed is not what this GPU can do: choose recipe.precision=32")
+        torch.set_float32_matmul_precision("high")  # TF32, where float32 is asked for, as convolutions have it anyway
     trainer.fit_loop.epoch_loop = LeanSteps(trainer)
     return trainer

@@ -74,7 +74,7 @@ class Batches:
             if self.world_size > 1:
                 mine = np.array_split(mine, self.world_size)[self.rank]
             start = end
-            images = self.images[mine]
+            images: np.ndarray = self.images[mine]  # pyright: ignore[reportAssignmentType] no tensor comes here
             images = self.augment.at_evaluation(images) if rng is None else self.augment(images, rng)
             pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
             yield pixels, torch.from_numpy(self.labels[mine])
