@@ -33,7 +33,8 @@ class Diagnostics(Callback):
 
     Responses are those of He et al. 2015, Fig. 7; of a batch taken in parts, the first part's are measured. A training
     is to the last bit what it is without this callback. A loss is looked at before its gradient is computed, while the
-    weights that led to it are still there.
+    weights that led to it are still there; but on a GPU, where every look would wait for the device, only when the
+    epoch is over, and what is named is then of its end.
 
     Args:
         on_rows: called with all rows and the new ones; not after every epoch where they are very short, but at the end.
@@ -80,7 +81,7 @@ class Diagnostics(Callback):
             return
         if self.measuring:
             self.probe.unwatch()  # before a backward pass that recomputes
-        if self.first_nonfinite is None and not math.isfinite(loss.item()):
+        if loss.device.type == "cpu" and self.first_nonfinite is None and not math.isfinite(loss.item()):
             self._name(trainer, pl_module)
         self.gradients = []  # the last step's: they would take memory
 
@@ -103,7 +104,8 @@ class Diagnostics(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         if self.probe is None:
             return
-        if self.first_nonfinite is None and not math.isfinite(pl_module.metrics.get("val_loss", 0.0)):
+        losses = [pl_module.metrics.get(name, 0.0) for name in ("train_loss", "val_loss")]
+        if self.first_nonfinite is None and not all(map(math.isfinite, losses)):
             self._name(trainer, pl_module)
         if self.measuring:
             values = {name: float(f"{value:.6g}") for name, value in self.probe.values().items()}

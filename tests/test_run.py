@@ -116,7 +116,7 @@ def test_a_mistake_gets_one_sentence_before_anything_trains(tmp_path: Path, argu
 
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path: Path, stop: signal.Signals) -> None:
-    arguments = ["depth=8", "recipe.epochs=6", "tracker=none", "trainer.threads=1"]
+    arguments = ["depth=8", "recipe.epochs=12", "tracker=none", "trainer.threads=1"]
     for name in ("whole", "broken"):
         (tmp_path / name).mkdir()
     assert run(*arguments, runs=tmp_path / "whole").returncode == 0
@@ -135,6 +135,6 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path: Path, stop: s
     assert run(*arguments, runs=tmp_path / "broken").returncode == 0
     whole, resumed = record_in(tmp_path / "whole"), record_in(tmp_path / "broken")
     assert resumed["metrics"] == whole["metrics"]
-    assert (resumed["epochs"], resumed["steps"]) == (6, 60)
+    assert (resumed["epochs"], resumed["steps"]) == (12, 120)
     curves = [next((tmp_path / name).glob("*/curve.csv")).read_text().splitlines() for name in ("whole", "broken")]
     assert [line.rpartition(",")[0] for line in curves[0]] == [line.rpartition(",")[0] for line in curves[1]]

@@ -1,0 +1,60 @@
+"""The benchmarks in a small size: that they run, and that what they compare is the same training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import conventional, gpu, loop, step
+
+
+def test_the_loop_by_hand_keeps_its_sums() -> None:
+    parts, network = loop.digits_in_memory(), loop.build("residual", 8, 0, widths=(4, 4, 8))
+    *_, means = loop.each_epoch(network, parts, epochs=2)
+    found = loop.evaluate(network, parts.val, 1000, "val")
+    assert {name: means[name] for name in found} == pytest.approx(found, rel=1e-4)
+    assert means["train_error"] < 90
+
+
+def test_what_most_people_write_normalises_and_crops_each_image() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
+    scale = torch.from_numpy(images / 255).float()
+    mean, std = (value.view(-1, 1, 1) for value in (scale.mean((0, 1, 2)), scale.std((0, 1, 2))))
+    options = {"mean": mean, "std": std}
+    whole = conventional.Pictures(images, np.arange(64), crop_flip=False, **options)
+    stacked = torch.stack([whole[k][0] for k in range(64)])
+    assert stacked.mean((0, 2, 3)).abs().max() < 1e-3
+    assert (stacked.std((0, 2, 3)) - 1).abs().max() < 1e-2
+    cropped = conventional.Pictures(images, np.arange(64), crop_flip=True, **options)
+    assert cropped[0][0].shape == (3, 32, 32)
+    assert len({cropped[0][0].sum().item() for _ in range(8)}) > 1
+
+
+def test_a_ratio_is_of_the_epochs_beside_each_other() -> None:
+    pairs = [((2.0, 1.0), (1.0, 1.0)), ((4.0, 3.0), (2.0, 2.0)), ((6.0, 4.0), (3.0, 4.0))]
+    assert step.ratios(pairs, 0) == "2.000 (2.000 to 2.000), best 2.000"
+    assert step.ratios(pairs, 1) == "1.000 (1.000 to 1.250), best 1.000"
+
+
+@pytest.mark.slow
+def test_the_gpu_script_runs_unattended(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    parts = "peak,loops,conventional,epoch"
+    rows = gpu.main(["--small", "--here", "--parts", parts, "--out", str(tmp_path)])
+    assert {part for part, _, _ in rows} == set(parts.split(","))
+    assert not [row for row in rows if row[1] == "failed"]
+    assert json.loads((tmp_path / "gpu.json").read_text())["rows"] == rows
+    assert (tmp_path / "gpu.md").read_text().count("\n| ") == len(rows) + 1
+
+
+def test_a_part_that_fails_is_a_row_that_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks import gpu_parts
+
+    def broken(sizes: object, say: object) -> None:
+        raise RuntimeError("the card is on fire")
+
+    monkeypatch.setitem(gpu_parts.PARTS, "peak", broken)
+    assert gpu.main(["--here", "--parts", "peak"]) == [["peak", "failed", "RuntimeError: the card is on fire"]]
