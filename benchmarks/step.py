@@ -113,6 +113,7 @@ def digits(epochs: int, steps: int) -> str:
 
 def cifar(epochs: int, steps: int) -> str:
     """Against the loop, ResNet-20 on random images of CIFAR's size, which ours also crops and mirrors."""
+    steps = steps or 100
     network = loop.build("residual", 20, 0, in_channels=3, widths=(16, 32, 64))
     parts = loop.cifar_in_memory(train=128 * steps, test=256)
     sizes = [*CIFAR, f"data.source.train={128 * steps + 256}", "trainer.threads=1", "depth=20"]
@@ -131,15 +132,23 @@ def digits_conventional(epochs: int, steps: int) -> str:
 
 def cifar_conventional(epochs: int, steps: int) -> str:
     """Against what people write, ResNet-20 on random images of CIFAR's size, in float32 and in bf16."""
-    images = loop.synthetic(Path(), size=32, channels=3, classes=10, train=128 * steps + 256, test=256)
+    steps = steps or 20
     cut = 128 * steps
+    images = loop.synthetic(Path(), size=32, channels=3, classes=10, train=cut + 256, test=256)
     parts = [(images.train_images[part], images.train_labels[part]) for part in (slice(cut), slice(cut, None))]
     build = lambda: loop.build("residual", 20, 0, in_channels=3, widths=(16, 32, 64))  # noqa: E731
     rows = []
     for precision, wanted in (("32", "≥ 1.4"), ("bf16-mixed", "≥ 1.8")):
         asked = [*CIFAR, f"data.source.train={cut + 256}", "depth=20", f"recipe.precision={precision}"]
         pairs = taking_turns(asked, build, parts, epochs or 2, rounds=3, crop_flip=True)
-        rows.append(row(f"32×32, ResNet-20, conventional float32 / ours {precision}", pairs, steps, wanted))
+        rows.append(
+            row(
+                f"32×32, ResNet-20, {steps} steps an epoch, conventional float32 / ours {precision}",
+                pairs,
+                steps,
+                wanted,
+            )
+        )
     return "\n".join(rows)
 
 
@@ -181,7 +190,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("settings", nargs="*", default=[*SETTINGS], metavar="SETTING", help=", ".join(SETTINGS))
     parser.add_argument("--epochs", type=int, default=0, metavar="N", help="to measure (60, 3, 5 × 5, 3 × 2)")
-    parser.add_argument("--steps", type=int, default=100, metavar="N", help="an epoch of 32×32 images has (100)")
+    parser.add_argument("--steps", type=int, default=0, metavar="N", help="an epoch of 32×32 images has (100; 20)")
     options = parser.parse_args()
     print(f"{os.cpu_count()} × {processor()}, Python {platform.python_version()}, torch {torch.__version__}", end=", ")
     print(f"load {os.getloadavg()[0]:.1f}\n")
