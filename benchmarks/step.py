@@ -4,8 +4,8 @@
 
 Ours is all that a study has on: records, curves, diagnostics, checkpoints, W&B offline. Against the loop (one thread)
 the two take turns, an epoch each, in one process; an epoch is its steps, its validation and whatever follows. Against
-what people write whole trainings take turns, with all threads but that ours has one on digits, as in a study. Prints rows of a Markdown table: ratios of seconds on the
-wall and of the processor's seconds, which others on the machine move less.
+what people write whole trainings take turns, each with all threads, but ours with one on digits, as in a study. Prints
+rows of a Markdown table: ratios of seconds on the wall and of the processor's, which others on the machine move less.
 """
 
 from __future__ import annotations
