@@ -66,7 +66,8 @@ def _merged(path: Path, group: str) -> tuple[dict[str, Any], list[str]]:
             companions.append(f"{word.removeprefix('override /')}={choice}")
         elif word == "self":
             tree |= data.get(group, {}) if everywhere else {k: v for k, v in data.items() if k != "defaults"}
-            companions += [f"{k}={v}" for k, v in data.items() if everywhere and k not in (group, "defaults")]
+            others = {k: v for k, v in data.items() if everywhere and k not in (group, "defaults")}
+            companions += [f"{k}={v}" for k, v in _options(others)]
         else:
             inherited, more = _merged(path.parent / f"{choice}.yaml", group)
             tree, companions = tree | inherited, companions + more
