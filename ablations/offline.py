@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
+
+
+def run_id(label: str) -> str:
+    """What W&B knows a run by."""
+    return re.sub(r"[^\w.-]+", "-", label)[:128]
 
 
 def logged_ids(runs: Path) -> set[str]:

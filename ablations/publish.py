@@ -13,8 +13,8 @@ from typing import Any
 
 from ablations.catalog import chosen_plan
 from ablations.html.numbers import Numbers
-from ablations.metrics import CURVE
-from ablations.offline import logged_ids, sync_command
+from ablations.metrics import CURVE, DIAGNOSTICS
+from ablations.offline import logged_ids, run_id, sync_command
 from ablations.published import publish_results
 from ablations.records import read_records
 from ablations.results import Plan, Record, Row, result_rows
@@ -66,27 +66,25 @@ def publish_study(
 def _publish_run(
     plan: Plan, record: Record, tracker: Any, runs: Path, here: set[str]
 ) -> tuple[bool, tuple[str, str] | None]:
-    from ablations.tracking import run_id
-
     label = str(record["label"])
     if not tracker.sends and run_id(label) in here:
         return False, None
     about = {"config": {**record["axes"], "seed": record["seed"]}, "group": plan["name"]}
     about["tags"] = [str(value) for axis, value in record["axes"].items() if axis in TAGGED]
     with tracker.run(folder=runs, label=label, again=True, **about) as log:
-        rows = _curve(runs / str(record["folder"]) / CURVE)
-        left = rows[log.step :]
+        folder, reached = runs / str(record["folder"]), log.epoch_reached
+        curve = _table(folder / CURVE)
+        left = [row for row in curve if row["epoch"] > reached]
         log.epochs(left)
+        log.diagnostics(row for row in _table(folder / DIAGNOSTICS) if row["epoch"] > reached)
         log.record(record)
-        return bool(left) or not rows, log.address
+        return bool(left) or not curve, log.address
 
 
 def _publish_answer(
     plan: Plan, rows: list[Row], records: Mapping[str, Record], tracker: Any, runs: Path, here: set[str]
 ) -> tuple[bool, tuple[str, str] | None]:
     """The results as one more run, known by the records and claims that it was made from."""
-    from ablations.tracking import run_id
-
     made_of = sorted(f"{run['identity']} {run['status']}" for row in rows for run in (*row.runs, *row.failures))
     digest = hashlib.sha256(repr((made_of, plan["study"].get("claims"))).encode()).hexdigest()[:8]
     name = f"{plan['name']}-results-{digest}"
@@ -95,8 +93,8 @@ def _publish_answer(
     return True, publish_results(tracker, plan, rows, records, runs, id=name)
 
 
-def _curve(path: Path) -> list[dict[str, float | None]]:
-    """The epochs of a run, as it logged them."""
+def _table(path: Path) -> list[dict[str, Any]]:
+    """The epochs of a run's curve or diagnostics, as it logged them."""
     if not path.exists():
         return []
     file = Numbers.read(path)

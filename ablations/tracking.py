@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ablations.identity import Run
+from ablations.offline import run_id
 from ablations.results import Record
 
 MODES = ("auto", "none", "offline", "online")
@@ -38,6 +38,11 @@ class Log:
         return int(getattr(self._run, "step", 0) or 0)
 
     @property
+    def epoch_reached(self) -> int:
+        """The last epoch the run has already; 0 of a new one."""
+        return int(self._run.summary.get("epoch") or 0) if self._run is not None else 0
+
+    @property
     def address(self) -> tuple[str, str] | None:
         """Entity and project, of a run that is sent; None offline or nowhere."""
         run = self._run
@@ -52,7 +57,7 @@ class Log:
         for row in rows:
             self.epoch(row)
 
-    def diagnostics(self, rows: Iterable[Mapping[str, float]]) -> None:
+    def diagnostics(self, rows: Iterable[Mapping[str, float | None]]) -> None:
         """Log what was measured inside the network: `name.block_01` as `diagnostics/name/block_01`."""
         for row in rows:
             inside = {f"diagnostics/{name.replace('.', '/')}": row[name] for name in row if name != "epoch"}
@@ -93,11 +98,6 @@ class Log:
             run, self._run = self._run, None
             with _anything_goes():
                 run.finish(exit_code=1)
-
-
-def run_id(label: str) -> str:
-    """What W&B knows a run by."""
-    return re.sub(r"[^\w.-]+", "-", label)[:128]
 
 
 @dataclass(frozen=True)

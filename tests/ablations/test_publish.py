@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 
@@ -46,6 +47,20 @@ def test_publishing_logs_every_run_of_the_records_and_the_answer(study, tmp_path
     assert answer["history"][0]["results._type"] == "table-file"
 
 
+def test_what_was_measured_inside_the_networks_is_published_too(study, tmp_path):
+    plan, records = study
+    write_study(tmp_path, plan, records.values(), blocks=2)
+    publish_study(plan, records, Tracker("offline"), tmp_path)
+    logged = [run for run in read_folder(tmp_path) if run["job_type"] == "run"]
+    name = "diagnostics/gradient_norm/stages/0/1"
+    for run in logged:
+        assert [(row["epoch"], row[name]) for row in run["history"] if name in row] == [
+            (epoch, pytest.approx(math.exp(1 / 5) / epoch)) for epoch in (1, 2, 3)
+        ]
+        assert [row["epoch"] for row in run["history"] if "val_error" in row] == [1, 2, 3]
+    assert len(logged) == 4
+
+
 def test_publishing_twice_adds_nothing_and_a_new_run_only_itself_and_the_answer(study, tmp_path):
     plan, records = study
     for _ in range(2):
@@ -86,11 +101,13 @@ def test_a_run_that_is_half_there_is_completed(study, tmp_path):
         def __exit__(self, *trouble):
             return None
 
-        step, address = 2, ("me", "skipbench")
+        epoch_reached, step, address = 2, 3, ("me", "skipbench")
         record = media = summary = staticmethod(lambda *anything: None)
 
         def epochs(self, rows):
             self.rows.extend(row["epoch"] for row in rows)
+
+        diagnostics = epochs
 
     plan, records = study
     half = Half()
