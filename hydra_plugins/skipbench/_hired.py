@@ -28,12 +28,14 @@ class Hired:
         sweep: goes into every lease, so that the sweep knows its own.
         gpus: shared round-robin.
         stop: once this file exists, work ends and leases are given up; None where a signal reaches the worker.
+        interruptible: whether Ctrl-C ends the sweep; one that a script has put into the background ignores it.
     """
 
     worker: Callable[[DictConfig], None]
     sweep: str
     gpus: list[str]
     stop: Path | None
+    interruptible: bool = True
 
     def __call__(self, config: DictConfig) -> None:
         from hydra.core.hydra_config import HydraConfig
@@ -42,7 +44,7 @@ class Hired:
         if device is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = device  # before anything asks for a GPU in this process
         os.environ[SWEEP] = self.sweep
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a fork of a process that Ctrl-C was not for
+        if self.interruptible and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # forked from what ignores it
             signal.signal(signal.SIGINT, signal.default_int_handler)
         if "SUBMITIT_EXECUTOR" in os.environ:  # submitit would ignore it, and be killed half a minute later
             signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -108,7 +109,7 @@ def launch_workers(
     runs, sweep = Path(config.runs), uuid.uuid4().hex[:12]
     places = Places.of(config, most=workers)
     stop = runs / ".workers" / f"stop-{sweep}" if places.launcher not in ("basic", "joblib") else None
-    hired = Hired(worker, sweep, places.gpus, stop)
+    hired = Hired(worker, sweep, places.gpus, stop, signal.getsignal(signal.SIGINT) is not signal.SIG_IGN)
     prepare(config, places.launcher, workers)
     launcher = Plugins.instance().instantiate_launcher(config=config, hydra_context=context, task_function=hired)
     jobs = [[*rest, f"hydra.sweep.subdir='.workers/{k}'", "hydra.output_subdir=null"] for k in range(workers)]
