@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -50,8 +51,11 @@ def test_a_sweep_trains_what_is_missing_and_only_that(tmp_path: Path) -> None:
     table = [line for line in first.stdout.splitlines() if re.search(r" (plain|residual) .* ± ", line)]
     assert len(table) == 2
 
+    left = tmp_path / min(before) / "lease.json"
+    left.write_text(json.dumps({"host": socket.gethostname(), "pid": 2**22 + 1}))  # killed between record and release
     again = sweep("block=plain,residual", "depth=8", "seed=0,1", *QUICK, runs=tmp_path)
     assert again.returncode == 0, again.stderr
+    assert not left.exists()
     assert "0 to train, 4 reused" in again.stdout
     assert stamps(tmp_path) == before
     assert [line for line in again.stdout.splitlines() if line in table] == table, "the same table from the records"

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from ablations.files import aside
 from ablations.identity import REFERENCE, digest
+from ablations.lease import release_orphan
 from ablations.plan import Plan, point_words
 from ablations.provenance import command
 from ablations.recorder import RECORD
@@ -143,6 +144,8 @@ class Searching:
                 tuning.fill()
         left = self.open_folders(tunings)
         if not left:
+            for folder in self.leases():
+                release_orphan(folder)
             return
         places = Places.of(self.config, most=len(left))
         extra = words(threads_each(places.threads, rest))
@@ -167,13 +170,10 @@ class Searching:
                 aside(path, self.config.retry)
 
     def leases(self) -> list[Path]:
-        """Folders in which a worker of this search may have left a lease."""
-        trials, _ = read_trials(self.runs, self.study["name"], self.points)
-        open_trials = [trial for trial in trials if trial["state"] == "running"]
-        folders = [
-            trial_folder(self.runs, self.study["name"], trial["tuning"], trial["number"]) for trial in open_trials
-        ]
-        return [*folders, *(self.runs / run["folder"] for trial in open_trials for run in trial["runs"])]
+        """Folders in which a worker of this search may have left a lease: one is killed at any instant, told or not."""
+        name, (trials, _) = self.study["name"], read_trials(self.runs, self.study["name"], self.points)
+        folders = [trial_folder(self.runs, name, trial["tuning"], trial["number"]) for trial in trials]
+        return [*folders, *(self.runs / run["folder"] for trial in trials for run in trial["runs"])]
 
     def open_folders(self, tunings: list[Any]) -> list[Path]:
         """Folders of the trials that nobody has finished."""

@@ -18,6 +18,7 @@ from ablations import reuse
 from ablations.cells import BUDGET
 from ablations.claims import answerable, check_claims
 from ablations.identity import Run, digest
+from ablations.lease import release_orphan
 from ablations.plan import Plan
 from ablations.provenance import command
 from ablations.records import plan_path, read_records, write_json
@@ -82,6 +83,8 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     missing = plan.missing(records)
     if missing:
         launch(plan, missing, rest=typed.rest, context=context, main=main, config=config, console=console)
+    for run in (run for cell in plan.cells for run in cell.runs.values()):
+        release_orphan(runs / run.folder)  # of a worker that was killed between its record and giving up its lease
     tell(plan, config, console, started if missing else None)
 
 

@@ -1,6 +1,7 @@
 """Studies that search, really typed: trials trained, pruned, infeasible, equal; winners with fresh seeds."""
 
 import json
+import socket
 from collections import Counter
 from pathlib import Path
 
@@ -33,8 +34,11 @@ def test_only_active_axes_are_asked_for_and_equal_trials_cost_nothing(tmp_path: 
     assert sorted(scores[cell["cell"]] for cell in plan["cells"]) == best, "the best two, on seeds no trial saw"
     assert "fresh seeds" in done.stdout
     before = stamps(tmp_path)
+    left = tmp_path / "runs" / trials[0]["runs"][0]["folder"] / "lease.json"
+    left.write_text(json.dumps({"host": socket.gethostname(), "pid": 2**22 + 1}))  # killed between record and release
     again = search(tmp_path)
     assert again.returncode == 0, again.stderr
+    assert not left.exists()
     assert "0 to go, 10 done" in again.stdout
     assert stamps(tmp_path) == before
     more = search(tmp_path, "study.search.trials=12", "workers=2", "retry=failed", "plan=true")
