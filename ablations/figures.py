@@ -12,6 +12,7 @@ from ablations.results import Plan, Row, measured
 PANELS = {"train_error": "training", "test_error": "test"}
 OKABE_ITO = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]  # told apart by everybody
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke"]
+LETTERS = 110  # of labels that fit beside each other above the two panels
 TICKS = [0, 1, 5, 10, 20, 40, 60, 80, 100]
 
 
@@ -72,7 +73,10 @@ def error_chart(plan: Plan, rows: Sequence[Row]) -> Any:
     )
     y_title = "error (%, square-root scale)" if tall else "error (%)"
     colours = alt.Scale(domain=names, range=palette) if palette else alt.Scale(domain=names, scheme="tableau20")
-    legend = alt.Legend(title=None, orient="top", symbolSize=90, symbolOpacity=1, labelFontSize=12)
+    columns = max(1, LETTERS // (3 + max(map(len, names))))
+    legend = alt.Legend(
+        title=None, orient="top", columns=columns, symbolSize=90, symbolOpacity=1, labelFontSize=12, labelLimit=0
+    )
     colour = alt.Color("series:N", scale=colours, legend=legend)
     shape = alt.Shape("series:N", scale=alt.Scale(domain=names, range=SHAPES), legend=legend)
 
