@@ -134,8 +134,13 @@ def data_of(
 
 def _series(row: Row, axis: str) -> str:
     aside = {axis, "width"} if BUDGET in row.shown else {axis}  # a matched width is not what a line is about
-    others = [str(value) for name, value in row.shown.items() if name not in aside and value is not None]
+    others = [_said(name, value) for name, value in row.shown.items() if name not in aside and value is not None]
     return ", ".join(others) or "all"
+
+
+def _said(axis: str, value: Any) -> str:
+    """A word speaks for itself; a number is told with what it is of."""
+    return value if isinstance(value, str) else f"{axis.rpartition('.')[2]}={value}"
 
 
 def _domain(xs: Sequence[float], *, wide: bool) -> list[float]:
