@@ -31,12 +31,21 @@ if __name__ == "__main__":
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot fork")
 def test_a_workers_imports_are_done_before_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    path = tmp_path / "program.py"
-    path.write_text(PROGRAM)
+    path = tmp_path / "run.py"
+    path.write_text(PROGRAM.replace("import os,", "import sys; del sys.path[0]\nimport os,"))
     done = subprocess.run(
         [sys.executable, str(path)], capture_output=True, text=True, timeout=120, cwd=Path(__file__).parents[1]
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_workers_of_another_program_are_no_forks() -> None:
+    from joblib.externals.loky.backend.context import get_start_method
+
+    from hydra_plugins.skipbench._warm import fork_warm
+
+    fork_warm()
+    assert get_start_method() == "loky", "which does not run this program's first lines again"
 
 
 def test_other_launchers_start_their_own_processes() -> None:

@@ -15,14 +15,14 @@ from threading import Thread
 
 from ablations.provenance import ROOT
 
-START_METHOD = "loky" if sys.platform == "win32" else "forkserver"
+PROGRAMS = "run.py", "skipbench"  # a fork imports the program once more, and another's may not bear that
 IMPORTED = ["lightning_modules.diagnostics", "lightning_modules.progress", "lightning_modules.micro", "wandb", "run"]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def warm_up(launcher: str) -> None:
     """Begin to import what workers need, in a process of its own, where the launcher can fork them from it."""
-    if launcher != "joblib" or START_METHOD != "forkserver":
+    if launcher != "joblib" or not forkable():
         return
     from multiprocessing import forkserver
 
@@ -38,10 +38,16 @@ def import_ahead() -> None:
 
 
 def fork_warm() -> None:
-    """Let joblib start its processes by that server."""
+    """Let joblib start its processes by that server, where it can be."""
     from joblib.externals.loky.backend.context import set_start_method
 
-    set_start_method(START_METHOD, force=True)
+    set_start_method("forkserver" if forkable() else "loky", force=True)
+
+
+def forkable() -> bool:
+    """Whether workers can be forks: not on Windows, and not of a program that is not ours."""
+    program = getattr(sys.modules["__main__"], "__file__", None) or ""
+    return sys.platform != "win32" and os.path.basename(program) in PROGRAMS
 
 
 def with_root() -> str:
