@@ -22,12 +22,12 @@ from ablations.attempts import forget
 from ablations.files import SCHEMA, OtherSchema, RecordError, aside, write_json, write_text
 from ablations.identity import Run
 from ablations.lease import NAME as LEASE
+from ablations.metrics import CURVE, DAMAGES, DIAGNOSTICS
 from ablations.provenance import provenance
 from ablations.records import Record, read_record
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-RECORD, CURVE, CHECKPOINT, TRACEBACK = "record.json", "curve.csv", "last.ckpt", "traceback.txt"
-DIAGNOSTICS, LESIONS = "diagnostics.csv", "lesions.csv"
+RECORD, CHECKPOINT, TRACEBACK = "record.json", "last.ckpt", "traceback.txt"
 NOTHING: dict[str, Any] = {"epochs": 0, "steps": 0, "seconds": 0.0, "images_per_second": 0.0, "device": None}
 
 
@@ -74,7 +74,7 @@ class Recorder:
         if path.exists() and known(self.folder, self.run) is None:
             _warn(f"{path} is damaged or another run's: kept as {aside(path, 'damaged').name}, and the run trained")
         logging.getLogger(__name__).info("training begins in process %d of %s", os.getpid(), socket.gethostname())
-        for name in (DIAGNOSTICS, LESIONS):  # of a training before this, maybe without any
+        for name in (DIAGNOSTICS, DAMAGES):  # of a training before this, maybe without any
             (self.folder / name).unlink(missing_ok=True)
         write_text(self.folder / "config.yaml", _yaml({**self.run.config, "seed": self.run.seed}))
 
@@ -111,7 +111,7 @@ class Recorder:
     ) -> Record:
         """Write the record of a training that came to its end, or to a loss that is not finite: then with the layer."""
         if done.lesions:
-            self._table(LESIONS, done.lesions)
+            self._table(DAMAGES, done.lesions)
         return self._write(
             status="diverged" if done.diverged else "finished",
             cause="nan" if done.diverged else None,

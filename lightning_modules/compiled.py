@@ -7,11 +7,17 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
+from torch import nn
 
 from lightning_modules.classifier import Classifier
 from lightning_modules.networks.parts import parts
 
 MODES = ("none", "default", "reduce-overhead")
+
+
+def is_compiled(network: nn.Module) -> bool:
+    """Whether the network or a part of it was compiled in place."""
+    return any(module._compiled_call_impl is not None for module in network.modules())
 
 
 class Compiled(Callback):

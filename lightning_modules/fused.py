@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.classifier import Classifier
+from lightning_modules.compiled import is_compiled
 from lightning_modules.curve import Curve
 from lightning_modules.fusible import PAYS, gain, refusal
 from lightning_modules.micro import free_memory
@@ -152,7 +153,7 @@ def unfit(requests: Sequence[Any], *, faster: bool) -> str | None:
     if str(first.recipe.precision) == "16-mixed":
         return "recipe.precision=16-mixed scales the loss of each network by itself"
     networks = [learner.network for _, learner, *_ in requests]
-    if any(module._compiled_call_impl is not None for module in networks[0].modules()):
+    if is_compiled(networks[0]):
         return "trainer.compile compiles each network by itself"
     batches = [(first.ready(images), labels) for *_, images, labels in requests]
     if reason := refusal(networks, batches, first.loss):

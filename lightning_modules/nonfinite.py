@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lightning_modules.compiled import is_compiled
 from lightning_modules.networks.recompute import Rewound
 
 WHOLE = "network"
@@ -45,8 +46,8 @@ def _first_output(network: nn.Module, forward: Callable[[], object]) -> str | No
         return look
 
     handles = [module.register_forward_hook(hook(name or WHOLE)) for name, module in network.named_modules()]
-    compiled = any(module._compiled_call_impl is not None for module in network.modules())
-    eager = torch.compiler.set_stance("force_eager") if compiled else nullcontext()  # compiled blocks know no hooks
+    # compiled blocks know no hooks
+    eager = torch.compiler.set_stance("force_eager") if is_compiled(network) else nullcontext()
     devices = {parameter.device.index for parameter in network.parameters() if parameter.is_cuda}
     try:
         with eager, torch.no_grad(), torch.random.fork_rng(devices=devices), Rewound(network):

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lightning_modules.compiled import is_compiled
 from lightning_modules.networks.parts import parts
 
 RESPONSE, DEAD, OPEN = "response", "dead_units", "gate_openness"
@@ -37,8 +38,7 @@ class Probe:
 
     def watch(self) -> None:
         """Measure the next forward pass; one of compiled blocks goes uncompiled, since they know no hooks."""
-        compiled = any(module._compiled_call_impl is not None for module in self.network.modules())
-        self.eager = torch.compiler.set_stance("force_eager") if compiled else None
+        self.eager = torch.compiler.set_stance("force_eager") if is_compiled(self.network) else None
         self.seen, self.units = [], [0] * len(self.parts)
         for i, part in enumerate(self.parts):
             self._hook(part.response, partial(self._response, i))

@@ -128,6 +128,8 @@ def test_an_invalid_cell_stops_the_sweep_before_anything_trains_or_is_left_out(t
         (["on_invalid=shrug"], "neither stop nor skip"),
         (["recipe.lr=-1"], "recipe.lr=-1 must be > 0"),
         (["recipe.precision=16-mixed", "trainer=cpu"], "needs a GPU: on a CPU choose bf16-mixed or 32"),
+        (["trainer.fuse=many"], "trainer.fuse=many is neither auto nor a whole number"),
+        (["trainer.compile=fast"], "trainer.compile=fast is none of none, default, reduce-overhead"),
         (["data=cifar10", "data_dir=nowhere"], "data_batch_1.bin"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -57,8 +57,13 @@ def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None
 
 
 def may_not_fit(trainer: Any, precision: Any) -> bool:
-    """Whether a machine could lack what a trainer wants; to try takes seconds, since Lightning must be imported."""
-    return str(precision) != "32" or trainer.accelerator not in ("auto", "cpu") or trainer.strategy != "auto"
+    """Whether a machine could lack what a trainer wants, or a word of it could mean nothing.
+
+    To try takes seconds, since Lightning must be imported.
+    """
+    plain = trainer.get("fuse", 1) in ("auto", 1) and trainer.get("compile", "none") == "none"
+    there = trainer.accelerator in ("auto", "cpu") and trainer.strategy == "auto"
+    return str(precision) != "32" or not there or not plain
 
 
 def telling_first(cells: list[Cell]) -> list[Cell]:

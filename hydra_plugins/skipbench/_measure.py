@@ -11,7 +11,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ablations.lease import claim
-from ablations.recorder import CURVE, RECORD, Stopped
+from ablations.metrics import CURVE
+from ablations.recorder import RECORD, Stopped
 from ablations.records import Record, read_record, usable
 from ablations.space import CURVES, Search
 from ablations.status import read_curve
