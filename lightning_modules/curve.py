@@ -13,9 +13,10 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, Checkpoint
 
 from lightning_modules.classifier import Classifier
+from lightning_modules.seldom import Seldom
 
 METRICS = ("train_loss", "train_error", "val_loss", "val_error")
-SHARE = 0.01  # of the time that saving may take
+SAVING = 0.01  # of the time that saving may take
 TELLING = 0.005  # of the time that handing rows on may take
 Row = dict[str, float]
 
@@ -44,7 +45,7 @@ class Curve(Callback):
     ) -> None:
         self.rows: list[Row] = []
         self.on_rows, self.on_epoch = on_rows, on_epoch
-        self.told, self.due = 0, 0.0
+        self.told, self.telling = 0, Seldom(TELLING)
         self.started = 0.0
         self.lr = 0.0
         self.clock: Callable[[], float] = time.perf_counter
@@ -76,7 +77,7 @@ class Curve(Callback):
         }
         self.rows.append(row)
         trainer.should_stop = trainer.should_stop or not math.isfinite(row["train_loss"])
-        if time.monotonic() >= self.due:
+        if self.telling.due:
             self._tell(trainer)
         if self.on_epoch and trainer.is_global_zero:
             self.on_epoch([row])
@@ -88,12 +89,10 @@ class Curve(Callback):
         self._tell(trainer)
 
     def _tell(self, trainer: pl.Trainer) -> None:
-        begun = time.monotonic()
         if trainer.is_global_zero and self.told < len(self.rows):
-            self.on_rows(self.rows, self.rows[self.told :])
+            with self.telling.done():
+                self.on_rows(self.rows, self.rows[self.told :])
             self.told = len(self.rows)
-            ended = time.monotonic()
-            self.due = ended + (ended - begun) / TELLING
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows}
@@ -105,21 +104,19 @@ class Curve(Callback):
 class LastEpoch(Checkpoint):
     """Keeps the state after the last finished epoch in one file, replaced atomically; but none that diverged.
 
-    Where epochs are so short that saving each would take more than `SHARE` of the time, some are left out: an
+    Where epochs are so short that saving each would take more than `SAVING` of the time, some are left out: an
     interrupted run then goes on from the last one saved, and ends the same.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.due = 0.0
+        self.saving = Seldom(SAVING)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        begun = time.monotonic()
-        if trainer.should_stop or not trainer.strategy.broadcast(begun >= self.due):
+        if trainer.should_stop or not trainer.strategy.broadcast(self.saving.due):
             return
         part = self.path.with_name(f".{self.path.name}.part")
-        trainer.save_checkpoint(part)
-        if trainer.is_global_zero:
-            os.replace(part, self.path)
-        ended = time.monotonic()
-        self.due = ended + (ended - begun) / SHARE
+        with self.saving.done():
+            trainer.save_checkpoint(part)
+            if trainer.is_global_zero:
+                os.replace(part, self.path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +12,10 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 
 from lightning_modules.classifier import Classifier
-from lightning_modules.curve import Row
+from lightning_modules.curve import TELLING, Row
 from lightning_modules.nonfinite import first_nonfinite
 from lightning_modules.probe import Probe
-
-SHARE = 0.005  # of the time that handing rows on may take
+from lightning_modules.seldom import Seldom
 
 
 class Diagnostics(Callback):
@@ -49,7 +47,7 @@ class Diagnostics(Callback):
         self.on_rows, self.enabled = on_rows, enabled
         self.rows: list[Row] = []
         self.first_nonfinite: str | None = None
-        self.told, self.due = 0, 0.0
+        self.told, self.telling = 0, Seldom(TELLING)
         self.probe: Probe | None = None
         self.weights: list[nn.Parameter] = []
         self.measuring = False
@@ -111,7 +109,7 @@ class Diagnostics(Callback):
             values = {name: float(f"{value:.6g}") for name, value in self.probe.values().items()}
             self.rows.append({"epoch": trainer.current_epoch + 1, **values})
         self.measuring, self.images, self.gradients = False, None, []
-        if time.monotonic() >= self.due:
+        if self.telling.due:
             self._tell(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -129,12 +127,10 @@ class Diagnostics(Callback):
         self.first_nonfinite = first_nonfinite(pl_module.network, self.gradients, forward if alone else None)
 
     def _tell(self, trainer: pl.Trainer) -> None:
-        begun = time.monotonic()
         if trainer.is_global_zero and self.enabled and self.told < len(self.rows):
-            self.on_rows(self.rows, self.rows[self.told :])
+            with self.telling.done():
+                self.on_rows(self.rows, self.rows[self.told :])
             self.told = len(self.rows)
-            ended = time.monotonic()
-            self.due = ended + (ended - begun) / SHARE
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows, "first_nonfinite": self.first_nonfinite}

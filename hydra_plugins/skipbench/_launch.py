@@ -26,7 +26,7 @@ from hydra_plugins.skipbench._display import watched
 from hydra_plugins.skipbench._group import kind, most
 from hydra_plugins.skipbench._hired import Hired
 from hydra_plugins.skipbench._places import OWN_PROCESSES, Places
-from hydra_plugins.skipbench._warm import fork_warm, import_ahead, with_root
+from hydra_plugins.skipbench._warm import fork_warm, imported_ahead, with_root
 from hydra_plugins.skipbench._worker import Worker
 
 PATIENCE = 30.0  # seconds that workers have to give up what they hold
@@ -73,8 +73,7 @@ def launch(
         if count_killed(folder) >= MOST and folder in known:
             Recorder(known[folder], folder).give_up(f"killed {MOST} times")
 
-    import_ahead()
-    with watched(Watch(plan.as_json(), runs), console):
+    with imported_ahead(places.launcher), watched(Watch(plan.as_json(), runs), console):
         for suspects in (False, True):
             worker = Worker(main, context, config, runs, todo, config.max_consecutive_failures, suspects, fuse)
             while any(bool(killed(folder)) == suspects and not recorded(folder) for folder in folders):

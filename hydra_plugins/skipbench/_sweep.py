@@ -32,6 +32,7 @@ from hydra_plugins.skipbench._errors import as_value_error
 from hydra_plugins.skipbench._launch import launch
 from hydra_plugins.skipbench._match import Widths, budget_of, doubled
 from hydra_plugins.skipbench._quick import QuickComposer
+from hydra_plugins.skipbench._tell import tell
 from hydra_plugins.skipbench._warm import warm_up
 
 
@@ -58,13 +59,17 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         if winners is None:
             return
         question = winners
+    launcher = config.hydra.runtime.choices["hydra/launcher"]
+    asked = len(question.points) * len(question.seeds)
+    if not config.plan and sum(1 for _ in runs.glob("*/record.json")) < asked:  # so something will be missing
+        warm_up(launcher)
     plan = make_plan(question, typed, composer)
     records, problems = read_records(runs)
     if config.retry and not config.plan:
         reuse.set_aside(plan, records, config.retry, runs)
     problems += set_stale_aside(plan, records, config)
     if plan.missing(records) and not config.plan:
-        warm_up(config.hydra.runtime.choices["hydra/launcher"])
+        warm_up(launcher)
     with console.status("checking what is to be trained …"):
         check_cells(plan, composer, records)
     write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
@@ -206,35 +211,3 @@ def search_first(
     swept = list(dict.fromkeys([*question.swept, *search.space]))
     question.study["seeds"] = search.fresh
     return Question({**question.study, "fixed": {}}, searching.winners(), search.fresh, swept)
-
-
-def tell(plan: Plan, config: DictConfig, console: Console, started: float | None) -> None:
-    """The report; and, where something was trained, the results to W&B."""
-    from ablations.exports import closing_page
-    from ablations.offline import sync_command
-    from ablations.published import publish_results
-    from ablations.report import print_report
-    from ablations.tracking import Tracker
-
-    runs = Path(config.runs)
-    records, _ = read_records(runs)
-    written = plan.as_json()
-    sync = None
-    if started is not None:
-        chosen: Any = OmegaConf.to_container(config.tracker, resolve=True)
-        tracker = Tracker(**{key: value for key, value in chosen.items() if key != "_target_"})
-        publish_results(tracker, written, result_rows(written, records), records, runs)
-        sync = sync_command(runs, since=started)
-    print_report(written, records, console, runs=runs, sync=sync)
-    try:
-        if page := closing_page(written, records, runs=runs):
-            console.print(f"[dim]written:[/] {escape(str(page))}", highlight=False, soft_wrap=True)
-    except (ValueError, OSError) as error:
-        console.print(f"[yellow]![/] no page: {escape(str(error))}", highlight=False)
-    left = len(plan.missing(records))
-    if left:
-        failures = config.max_consecutive_failures
-        console.print(f"[yellow]![/] {left} runs were left: a worker stops after {failures} failures in a row")
-    mine = {run.identity for cell in plan.cells for run in cell.runs.values()}
-    if left or any(records[key]["status"] == "failed" for key in mine & set(records)):
-        raise SystemExit(2)

@@ -31,10 +31,17 @@ def warm_up(launcher: str) -> None:
         forkserver.ensure_running()
 
 
-def import_ahead() -> None:
-    """Import what the report needs while workers are being started."""
+@contextmanager
+def imported_ahead(launcher: str) -> Iterator[None]:
+    """Import what the report needs while workers work; not beside one in this process, which imports some of it too."""
+    if launcher == "basic":
+        yield
+        return
     modules = "scipy.stats", "statsmodels.regression.linear_model"
-    Thread(target=lambda: [import_module(name) for name in modules], daemon=True).start()
+    thread = Thread(target=lambda: [import_module(name) for name in modules], daemon=True)
+    thread.start()
+    yield
+    thread.join()  # two threads that import the same may find each other's half-made modules
 
 
 def fork_warm() -> None:

@@ -80,7 +80,8 @@ def fill(network: nn.Module, draw: Callable[[Tensor], object]) -> None:
         if isinstance(module, Readout):
             continue
         if isinstance(module, WEIGHTED):
-            draw(module.weight)
+            if not module.weight.is_meta:  # of which there is nothing to draw
+                draw(module.weight)
         elif isinstance(module, NORMS) and module.weight is not None:
             nn.init.ones_(module.weight)
         else:

@@ -6,4 +6,4 @@ import pytest
 @pytest.fixture
 def every_epoch_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     """However short an epoch is, its state is kept."""
-    monkeypatch.setattr("lightning_modules.curve.SHARE", float("inf"))
+    monkeypatch.setattr("lightning_modules.curve.SAVING", float("inf"))

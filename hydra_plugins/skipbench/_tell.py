@@ -1,0 +1,55 @@
+"""What a sweep ends with: the answer on the terminal, its page, and W&B's copy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.markup import escape
+
+from ablations.plan import Plan
+from ablations.records import read_records
+from ablations.results import result_rows
+
+
+def tell(plan: Plan, config: DictConfig, console: Console, started: float | None) -> None:
+    """The report; and then, where something was trained, the results to W&B, which takes a while."""
+    from ablations.exports import closing_page
+    from ablations.report import print_report
+
+    runs = Path(config.runs)
+    records, _ = read_records(runs)
+    written = plan.as_json()
+    print_report(written, records, console, runs=runs)
+    try:
+        if page := closing_page(written, records, runs=runs):
+            console.print(f"[dim]written:[/] {escape(str(page))}", highlight=False, soft_wrap=True)
+    except (ValueError, OSError) as error:
+        console.print(f"[yellow]![/] no page: {escape(str(error))}", highlight=False)
+    if started is not None:
+        with console.status("showing W&B the answer …"):
+            sync = publish(written, records, config, since=started)
+        if sync:
+            console.print(f"[dim]upload to W&B[/]  {escape(sync)}", highlight=False, soft_wrap=True)
+    left = len(plan.missing(records))
+    if left:
+        failures = config.max_consecutive_failures
+        console.print(f"[yellow]![/] {left} runs were left: a worker stops after {failures} failures in a row")
+    mine = {run.identity for cell in plan.cells for run in cell.runs.values()}
+    if left or any(records[key]["status"] == "failed" for key in mine & set(records)):
+        raise SystemExit(2)
+
+
+def publish(plan: dict[str, Any], records: dict[str, Any], config: DictConfig, *, since: float) -> str | None:
+    """Show the answer in W&B; the line that uploads what was written since then, if it was kept in files."""
+    from ablations.offline import sync_command
+    from ablations.published import publish_results
+    from ablations.tracking import Tracker
+
+    runs = Path(config.runs)
+    chosen: Any = OmegaConf.to_container(config.tracker, resolve=True)
+    tracker = Tracker(**{key: value for key, value in chosen.items() if key != "_target_"})
+    publish_results(tracker, plan, result_rows(plan, records), records, runs)
+    return sync_command(runs, since=since)
