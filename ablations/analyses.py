@@ -43,7 +43,8 @@ def add_analyses(command: Callable[..., argparse.ArgumentParser]) -> None:
     two.add_argument("start", metavar="FROM", help='a cell, as in "block=plain depth=56"')
     two.add_argument("end", metavar="TO", help='a cell, as in "block=residual depth=56"')
     for each in (one, two):
-        each.add_argument("--metric", default="test_error", help="(test_error); what a claim may be about")
+        default = "test_error" if each is one else "val_error"  # an order is chosen, and so by validation
+        each.add_argument("--metric", default=default, help="(%(default)s); what a claim may be about")
 
 
 def choice(words: str) -> dict[str, Any]:
@@ -58,4 +59,12 @@ def choice(words: str) -> dict[str, Any]:
     for axis, equals, value in pairs:
         if not (axis and equals and value):
             raise ValueError(f"{axis + equals + value!r} is not AXIS=VALUE, as in block=plain")
-    return {axis: yaml.safe_load(value) for axis, _, value in pairs}
+    return {axis: _read(yaml.safe_load(value)) for axis, _, value in pairs}
+
+
+def _read(value: Any) -> Any:
+    """1e-2 is a number on the command line, and a word to YAML 1.1."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,11 +25,26 @@ def select(choice: Mapping[str, Any], rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if any(agrees({**point, **row.axes}) for point in row.points or ({},))]
 
 
-def not_one(choice: Mapping[str, Any], found: Sequence[Row]) -> str:
-    """Why `choice`, which found none or several cells, names no single one."""
+def not_one(choice: Mapping[str, Any], found: Sequence[Row], rows: Sequence[Row] = ()) -> str:
+    """Why `choice`, which found none or several cells of `rows`, names no single one; with the nearest that would."""
     named = ", ".join(f"{axis}={value}" for axis, value in choice.items())
     if not found:
-        return f"no such cell in this study: {named}"
+        return f"no such cell in this study: {named}{_nearest(choice, rows)}"
     axes = dict.fromkeys(axis for row in found for axis in row.axes)
     varied = [axis for axis in axes if axis not in choice and len({str(row.axes.get(axis)) for row in found}) > 1]
     return f"{named} matches {len(found)} cells; name also {' and '.join(varied) or 'another axis'}"
+
+
+def _nearest(choice: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    """What of `choice` no row has, and what there is instead."""
+    there: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for axis, value in [*row.axes.items(), *(pair for point in row.points for pair in point.items())]:
+            there.setdefault(axis, {})[str(value)] = None
+    for axis, value in choice.items():
+        if there and axis not in there:
+            near = difflib.get_close_matches(axis, there, 1, 0)
+            return f"; it has no axis {axis}: did you mean {near[0]}?"
+        if there and str(value) not in there[axis]:
+            return f"; {axis} is {', '.join(there[axis])}"
+    return ""

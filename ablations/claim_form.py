@@ -36,6 +36,7 @@ from ablations.references import UnknownReference, published_number
 SHAPES = ("contrast", "cell", "order")
 REQUIRED = ("says", "metric", "expect")
 OPTIONAL = ("source", "published", "reference")
+EXPECTED = '"> 0", "< 0", "within 0.5" (any number), "within 0.5 of 3.1" or "within 0.5 of published"'
 EXAMPLE = "{plus: {depth: 56}, minus: {depth: 20}}"
 NUMBER = r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
 
@@ -55,10 +56,17 @@ class Part:
     low: float
     high: float
 
+    @property
+    def ends(self) -> list[float]:
+        """Its finite ends."""
+        return [end for end in (self.low, self.high) if math.isfinite(end)]
+
     def holds(self, value: float) -> bool:
-        """Whether a value lies in the region; at its very end only within a margin."""
-        ends = (value in (self.low, self.high)) and math.isfinite(self.low) and math.isfinite(self.high)
-        return self.low < value < self.high or ends
+        """Whether a value lies in the region; at its very end only within a margin, or where both are infinite."""
+        ends = (self.low, self.high)
+        if value in ends:
+            return math.isinf(value) or all(map(math.isfinite, ends))
+        return self.low < value < self.high
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,8 @@ def _read(claim: Mapping[str, Any], fields: str) -> Claim:
         if published is not None:
             raise ClaimError("it has published and reference; a reference has its number already")
         published = published_number(claim["reference"])
-    if published is not None and (isinstance(published, bool) or not isinstance(published, int | float)):
+    number = isinstance(published, int | float) and not isinstance(published, bool) and math.isfinite(published)
+    if published is not None and not number:
         raise ClaimError(f"published is one number, not {published!r}")
     metric, expect, shape = read_metric(claim["metric"]), str(claim["expect"]), shapes[0]
     if shape == "order":
@@ -124,6 +133,8 @@ def _read(claim: Mapping[str, Any], fields: str) -> Claim:
         parts = (Part(terms, *expected_region(expect, around=around, published=published)),)
     if metric.fraction and shape == "contrast" and sorted(map(abs, (parts[0].low, parts[0].high))) != [0, math.inf]:
         raise ClaimError(f'a contrast of {metric.text} is expected "> 0" or "< 0", not {expect!r}')
+    if metric.fraction and shape == "cell" and not any(0 <= end <= 1 for end in parts[0].ends):
+        raise ClaimError(f"{metric.text} is a share of the seeds, from 0 to 1, which {expect!r} does not divide")
     return Claim(str(claim["says"]), str(claim.get("source") or ""), metric, expect, published, parts)
 
 
@@ -134,10 +145,9 @@ def expected_region(expect: str, *, around: float | None = 0.0, published: float
         ClaimError: not `> number`, `< number`, `within positive number` or `within positive number of number`.
     """
     found = re.fullmatch(rf"\s*(?:([<>])|within)\s*({NUMBER})\s*(?:of\s+({NUMBER}|published))?\s*", str(expect))
-    if not found or (found[1] and found[3]) or (not found[1] and float(found[2]) <= 0):
-        allowed = '"> 0", "< 0", "within 0.5" (any number), "within 0.5 of 3.1" or "within 0.5 of published"'
-        raise ClaimError(f"expect is {allowed}, not {str(expect)!r}")
-    bound = float(found[2])
+    bound = float(found[2]) if found else math.nan
+    if not found or not math.isfinite(bound) or (found[1] and found[3]) or (not found[1] and bound <= 0):
+        raise ClaimError(f"expect is {EXPECTED}, not {str(expect)!r}")
     if found[1]:
         return (bound, math.inf) if found[1] == ">" else (-math.inf, bound)
     centre = published if found[3] == "published" else float(found[3]) if found[3] else around

@@ -23,7 +23,7 @@ from ablations.results import Plan, Record, Row, result_rows
 from ablations.signs import Exact, Ranked, Share, Shares
 from ablations.statistics import LEVEL, Difference, Effect, difference_of, holm
 
-__all__ = ["MOST_SEEDS", "ClaimError", "Verdict", "answerable", "check_claims", "judge"]
+__all__ = ["MOST_SEEDS", "ClaimError", "Verdict", "answerable", "check_answers", "check_claims", "judge"]
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NO_VERDICT = "supported", "contradicted", "inconclusive", "no verdict"
 
@@ -58,11 +58,6 @@ class Verdict:
     def n(self) -> int:
         return self.effect.n if self.effect else 0
 
-    @property
-    def least_p(self) -> float:
-        """The smallest p that n seeds can give without assuming how they are distributed: that of the sign test."""
-        return 0.5**self.n
-
 
 def judge(plan: Plan, records: Mapping[str, Record], *, runs: Path = Path("runs")) -> list[Verdict]:
     """A verdict for each claim of the plan's study, in order; `runs` is where curves and diagnostics lie.
@@ -83,13 +78,32 @@ def judge(plan: Plan, records: Mapping[str, Record], *, runs: Path = Path("runs"
         verdict, evidence = found[i]
         if evidence is not None:
             left = (sum(p >= inside[k] for p in inside), sum(p >= outside[k] for p in outside))  # Holm's multipliers
-            verdicts[i] = _decide(verdict, evidence, adjusted[k], left, plan)
+            failed = any(row.failed for row in rows)
+            verdicts[i] = _decide(verdict, evidence, adjusted[k], left, plan, failed=failed)
     return verdicts
 
 
 def answerable(claim: Mapping[str, Any], rows: Sequence[Row]) -> bool:
     """Whether the claim names single cells."""
     return all(len(select(cell, rows)) == 1 for part in read_claim(claim).parts for _, cell in part.terms)
+
+
+def check_answers(plan: Plan) -> None:
+    """Whether the plan's cells can answer its study's claims, once they are trained.
+
+    Raises:
+        ClaimError: a claim names a cell or an epoch that will not be there, or compares a cell with itself.
+    """
+    rows, epochs = result_rows(plan, {}), {cell["cell"]: cell["epochs"] for cell in plan["cells"]}
+    for claim in check_claims(plan["study"]):
+        about = f"claim {claim.says[:40]!r}"
+        try:
+            cells, _ = _sums(claim, rows)
+        except NothingToJudge as why:
+            raise ClaimError(f"{about}: {why}") from None
+        for cell in cells:
+            if (claim.metric.epoch or 0) > (epochs[cell] or math.inf):
+                raise ClaimError(f"{about}: {claim.metric.text}, but its runs have {epochs[cell]} epochs")
 
 
 def _measure(claim: Claim, rows: Sequence[Row], runs: Path) -> tuple[Verdict, Evidence | None]:
@@ -117,7 +131,7 @@ def _sums(claim: Claim, rows: Sequence[Row]) -> tuple[dict[str, Row], list[Signs
         for sign, choice in part.terms:
             found = select(choice, rows)
             if len(found) != 1:
-                raise NothingToJudge(not_one(choice, found))
+                raise NothingToJudge(not_one(choice, found, rows))
             cells[found[0].cell] = found[0]
             signs[found[0].cell] += sign
         sums.append({cell: sign for cell, sign in signs.items() if sign})
@@ -142,15 +156,17 @@ def _effects(
     planned = max(row.planned for row in cells.values())
     if len(seeds) < 2:
         raise NothingToJudge(f"needs at least 2 seeds, has {len(seeds)} of {planned}")
-    if any(of[seed] is None for of in values.values() for seed in seeds):
-        raise NothingToJudge(f"{claim.metric.text} was not measured in every run")
+    for row in cells.values():
+        for run in row.runs:
+            if run["seed"] in seeds and values[row.cell][run["seed"]] is None:
+                raise NothingToJudge(f"{claim.metric.text} was not measured in {run['label']} ({run['status']})")
     effects = tuple(_effect(claim, signs, values, seeds) for signs in sums)
     diverged = sum(run["status"] == "diverged" and run["seed"] in seeds for row in cells.values() for run in row.runs)
     notes = [f"{len(seeds)} of {planned} seeds" if len(seeds) < planned else ""]
     notes += [f"{diverged} diverged" if diverged and not claim.metric.fraction else ""]
     notes += ["some are infinite: signed ranks, median" if any(isinstance(e, Ranked) for e in effects) else ""]
     flat = any(isinstance(effect, Difference) and effect.sd == 0 for effect in effects)
-    return effects, [*notes, "every seed differs by the same amount: sign test" if flat else ""], diverged
+    return effects, [*notes, "every seed gives the same number: sign test" if flat else ""], diverged
 
 
 def _effect(claim: Claim, signs: Signs, known: Mapping[str, Mapping[int, Any]], seeds: Sequence[int]) -> Effect:
@@ -174,7 +190,13 @@ def _counted(verdict: Verdict, evidence: Evidence | None) -> Verdict:
 
 
 def _decide(
-    verdict: Verdict, evidence: Evidence, adjusted: tuple[float, float], left: tuple[int, int], plan: Plan
+    verdict: Verdict,
+    evidence: Evidence,
+    adjusted: tuple[float, float],
+    left: tuple[int, int],
+    plan: Plan,
+    *,
+    failed: bool,
 ) -> Verdict:
     inside, outside = evidence.inside, evidence.outside
     verdict = replace(verdict, effect=evidence.weakest)
@@ -185,10 +207,11 @@ def _decide(
         return replace(verdict, outcome=SUPPORTED if towards else CONTRADICTED)
     multiplier = left[0] if towards else left[1]
     enough = evidence.enough(LEVEL / multiplier, inside=towards)
-    by_signs = any(isinstance(effect, Ranked | Shares) for effect in evidence.effects)
-    if by_signs and multiplier * verdict.least_p >= LEVEL:
-        never = f"{verdict.n} seeds allow no p below {multiplier * verdict.least_p:.3g}"
+    least = min(1.0, multiplier * evidence.least_p(inside=towards))
+    if least >= LEVEL and not any(isinstance(effect, Difference) and effect.sd for effect in evidence.effects):
+        never = f"{verdict.n} seeds allow no p below {least:.3g}"
         verdict = replace(verdict, reason=", ".join(filter(None, [verdict.reason, never])))
     if enough is None:
         return replace(verdict, outcome=INCONCLUSIVE)
-    return replace(verdict, outcome=INCONCLUSIVE, more_seeds=enough - verdict.n, command=more_seeds(plan, enough))
+    command = more_seeds(plan, enough, retry=failed)
+    return replace(verdict, outcome=INCONCLUSIVE, more_seeds=enough - verdict.n, command=command)

@@ -18,7 +18,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablations.cells import BUDGET, select
+from ablations.cells import BUDGET, not_one, select
 from ablations.metrics import read_metric
 from ablations.results import Plan, Record, Row, result_rows
 
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 INACTIVE = "–"
+REST = "three and more together"
 
 
 @dataclass(frozen=True)
 class Term:
-    """An axis, or two of them together.
+    """An axis, or two of them together, or (REST) all that three and more do together.
 
     Attributes:
         df: its degrees of freedom; 0 where the grid cannot tell it from others.
@@ -58,6 +59,7 @@ class Effects:
     terms: tuple[Term, ...]
     levels: dict[str, dict[str, float]]
     within: float  # standard deviation between seeds, pooled over the cells
+    chance: float  # what lies between seeds, of the variation of all runs
     notes: tuple[str, ...]
 
 
@@ -75,7 +77,10 @@ def axis_effects(
         ValueError: fewer than two cells, no cell with two seeds, or a metric that was not measured or is infinite.
     """
     asked = read_metric(metric)
-    rows = select(where or {}, result_rows(plan, records))
+    every = result_rows(plan, records)
+    rows = select(where or {}, every)
+    if where and not rows:
+        raise ValueError(not_one(where, rows, every))
     measured = [[(asked.of(run, runs), str(run["label"])) for run in row.runs] for row in rows]
     for value, label in (pair for cell in measured for pair in cell):
         if value is None or not math.isfinite(value):
@@ -86,7 +91,8 @@ def axis_effects(
     aside = {BUDGET, "width"} if BUDGET in plan["swept"] else set()  # a matched width follows from the other axes
     axes = [axis for axis in plan["swept"] if axis not in aside and len({_level(row, axis) for row, _ in known}) > 1]
     if len(known) < 2 or not axes or all(len(cell) < 2 for _, cell in known):
-        raise ValueError(f"effects need two cells, and two seeds in one of them; there are {len(known)} measured cells")
+        found = f"there {'is' if len(known) == 1 else 'are'} {len(known)} measured cell{'s' * (len(known) != 1)}"
+        raise ValueError(f"effects need two cells, and two seeds in one of them; {found}")
     return _analyse(metric, axes, known, _notes(rows, known, axes))
 
 
@@ -106,14 +112,14 @@ def print_effects(effects: Effects, console: Console) -> None:
     console.print(table)
     for axis, means in effects.levels.items():
         console.print(Text.assemble((f"{axis}  ", "bold"), ", ".join(f"{k} {v:.4g}" for k, v in means.items())))
-    console.print(Text(f"Between seeds: sd {effects.within:.3g}, pooled over the cells.", style="dim"))
+    chance = f"Between seeds: {effects.chance:.1%} of variation, sd {effects.within:.3g}, pooled over the cells."
+    console.print(Text(chance, style="dim"))
     for note in effects.notes:
         console.print(Text(note, style="dim"))
 
 
 def _analyse(metric: str, axes: list[str], known: list[tuple[Row, list[float]]], notes: list[str]) -> Effects:
     import numpy as np
-    from scipy import stats
     from statsmodels.regression.linear_model import OLS
 
     values = np.array([value for _, cell in known for value in cell])
@@ -138,12 +144,25 @@ def _analyse(metric: str, axes: list[str], known: list[tuple[Row, list[float]]],
     for term in columns:
         others = [other for other in columns if not set(term) <= set(other)]
         (without, fewer), (along, rank) = fit(others), fit([*others, term])
-        df, gained = rank - fewer, max(0.0, without - along)
-        f = None if df == 0 else (gained / df) / (within / free) if within else math.inf
-        p = None if f is None else float(stats.f.sf(f, df, free)) if math.isfinite(f) else 0.0
-        terms.append(Term(term, df, gained / total if df and total else 0.0, f, p))
+        terms.append(_term(term, rank - fewer, max(0.0, without - along), within / free, free, total))
+    if len(axes) > 2:
+        without, rank = fit([*columns])
+        terms.append(_term((REST,), len(known) - rank, max(0.0, without - within), within / free, free, total))
     levels = {axis: _level_means(axis, known) for axis in axes}
-    return Effects(metric, tuple(terms), levels, math.sqrt(within / free), tuple(notes))
+    share = within / total if total else 0.0
+    return Effects(metric, tuple(terms), levels, math.sqrt(within / free), share, tuple(notes))
+
+
+def _term(axes: tuple[str, ...], df: int, gained: float, error: float, free: int, total: float) -> Term:
+    """What a sum of squares of `df` degrees of freedom amounts to, against the variance between seeds."""
+    from scipy import stats
+
+    if df == 0:
+        return Term(axes, 0, 0.0, None, None)
+    if gained <= 1e-12 * total:
+        return Term(axes, df, 0.0, 0.0, 1.0)
+    f = (gained / df) / error if error else math.inf
+    return Term(axes, df, gained / total, f, float(stats.f.sf(f, df, free)) if error else 0.0)
 
 
 def _indicators(levels: Sequence[str]) -> Any:
@@ -175,7 +194,8 @@ def _notes(rows: Sequence[Row], known: Sequence[tuple[Row, list[float]]], axes: 
     inactive = Counter(axis for row, _ in known for axis in axes if _level(row, axis) == INACTIVE)
     notes += [f"{axis} is not active in {n} of the cells ({INACTIVE})." for axis, n in inactive.items()]
     diverged = sum(row.diverged for row, _ in known)
-    return notes + ([f"{diverged} runs diverged and count as measured."] if diverged else [])
+    verb = "run diverged and counts" if diverged == 1 else "runs diverged and count"
+    return notes + ([f"{diverged} {verb} as measured."] if diverged else [])
 
 
 def _level(row: Row, axis: str) -> str:

@@ -50,6 +50,15 @@ class Evidence:
         ]
         return min(1.0, len(tests) * min(tests))
 
+    def least_p(self, *, inside: bool) -> float:
+        """The smallest p that so many seeds can give, inside or outside, without assuming how they are distributed."""
+        each = [
+            effect.least_p(bound, above=(bound == part.low) == inside)
+            for part, effect in zip(self.parts, self.effects, strict=True)
+            for bound in part.ends
+        ]
+        return max(each) if inside else min(1.0, len(each) * min(each))
+
     @property
     def weakest(self) -> Effect:
         """The effect of the part that is the least sure to lie inside."""

@@ -31,6 +31,8 @@ TIMES = ("seconds", "epochs", "images_per_second")
 FRACTION = "diverged"
 NAMES = (*METRICS, *LESIONS, *COUNTS, *TIMES, FRACTION)
 FORMS = f"{', '.join(NAMES)}, train_error@best, train_error@5, epochs until train_error <= 5, diagnostics.NAME[@5]"
+NORMS = ("gradient_ratio", "gradient_norm", "weight_norm", "update_ratio", "response")  # may grow without bound
+DIAGNOSED = (*NORMS, "dead_units", "gate_openness")  # of the network; of a block with .block_01, … behind
 CURVE, DIAGNOSTICS, DAMAGES = "curve.csv", "diagnostics.csv", "lesions.csv"
 
 
@@ -67,6 +69,11 @@ class Metric:
         return self.text == FRACTION
 
     @property
+    def better(self) -> int:
+        """1 where more is better, else −1."""
+        return 1 if self.name == "images_per_second" else -1
+
+    @property
     def unit(self) -> str:
         """What its differences are counted in, with a space before it, or nothing."""
         if self.level:
@@ -79,7 +86,7 @@ class Metric:
         """The run's value; None where it was not measured. `runs` is where the run's folder lies."""
         folder = runs / str(record["folder"])
         if self.diagnostic:
-            return _at(_rows(folder / DIAGNOSTICS), self.name, self.epoch, diverged=record["status"] == "diverged")
+            return _inside(_rows(folder / DIAGNOSTICS), self.name, self.epoch, diverged=record["status"] == "diverged")
         if self.level:
             return _reached(_rows(folder / CURVE), self.name, self.level)
         if self.epoch is not None:
@@ -110,7 +117,10 @@ def read_metric(text: object) -> Metric:
     if mark and not re.fullmatch(r"best|[1-9][0-9]*", when):
         raise MetricError(f"{words!r}: after @ comes best or an epoch from 1, as in train_error@best or train_error@5")
     epoch = None if not mark else 0 if when == "best" else int(when)
-    if re.fullmatch(r"diagnostics\.[^\s@]+", name):
+    if found := re.fullmatch(r"diagnostics\.(\w+)(?:\.block_\d+)?", name):
+        if found[1] not in DIAGNOSED:
+            near = difflib.get_close_matches(found[1], DIAGNOSED, 1, 0)
+            raise MetricError(f"no diagnostic {found[1]!r}; did you mean {near[0]}? allowed are {', '.join(DIAGNOSED)}")
         if epoch == 0:
             raise MetricError(f"{words!r}: no diagnostic is best when lowest; give an epoch, as in {name}@5, or none")
         return Metric(words, name.partition(".")[2], epoch, diagnostic=True)
@@ -134,19 +144,27 @@ def _along_curve(name: str, words: str) -> str:
 
 
 def _rows(path: Path) -> list[dict[str, float]]:
-    """The rows of a file of numbers; what is empty is left out; no file, no rows."""
+    """The rows of a file of numbers; what is empty is left out; no file, no rows; ValueError if it is damaged."""
     if not path.exists():
         return []
-    with open(path, encoding="utf-8", newline="") as file:
-        return [{key: float(value) for key, value in row.items() if key and value} for row in csv.DictReader(file)]
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            return [{key: float(value) for key, value in row.items() if key and value} for row in csv.DictReader(file)]
+    except (ValueError, TypeError) as error:  # a torn line too, which has more cells than the head
+        raise ValueError(f"{path} is damaged: {error}; python -m ablations doctor looks for such") from None
 
 
-def _at(rows: Sequence[dict[str, float]], name: str, epoch: int | None, *, diverged: bool) -> float | None:
-    """A column at an epoch, or at the last; of a diverged run the last at most; infinite where it is no number."""
+def _inside(rows: Sequence[dict[str, float]], name: str, epoch: int | None, *, diverged: bool) -> float | None:
+    """A diagnostic at an epoch, or at the last; of a diverged run the last at most.
+
+    Where it is no number a norm is infinite, and a share what it was when it last was one.
+    """
+    shares = name.partition(".")[0] not in NORMS
     known = [row for row in rows if name in row and (epoch is None or row["epoch"] <= epoch)]
     if not known or (epoch is not None and known[-1]["epoch"] < epoch and not diverged):
         return None
-    return known[-1][name] if math.isfinite(known[-1][name]) else math.inf
+    numbers = [row[name] if math.isfinite(row[name]) else math.inf for row in known]
+    return next((number for number in reversed(numbers) if math.isfinite(number)), None) if shares else numbers[-1]
 
 
 def _reached(rows: Sequence[dict[str, float]], name: str, level: tuple[str, float]) -> float | None:

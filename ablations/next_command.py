@@ -10,7 +10,7 @@ from ablations.results import Plan
 
 
 def again(plan: Plan) -> str:
-    """The command that trains what the plan misses: quoted, without `plan=true`, and ours, whoever wrote the plan."""
+    """The command that trains what the plan misses: quoted, and ours, whoever wrote it; without what is asked once."""
     command = plan.get("command") or ""
     try:
         words = shlex.split(command)
@@ -18,7 +18,7 @@ def again(plan: Plan) -> str:
         words = command.split()
     if words[:2] != ["python", "run.py"] and words[:1] != ["skipbench"]:
         words = ["python", "run.py", "-m", f"study={plan['name']}"]
-    return shlex.join(word for word in words if word != "plan=true")
+    return shlex.join(word for word in words if word != "plan=true" and not word.startswith("retry="))
 
 
 def with_seeds(command: str, seeds: Sequence[int]) -> str:
@@ -28,10 +28,15 @@ def with_seeds(command: str, seeds: Sequence[int]) -> str:
     return f"{plain} {shlex.quote(f'seed={listed}')}"
 
 
-def more_seeds(plan: Plan, total: int) -> str:
-    """The command that trains `total` seeds of every cell: those there are, and the next numbers."""
+def more_seeds(plan: Plan, total: int, *, retry: bool = False) -> str:
+    """The command that trains `total` seeds of every cell: those there are, and the next numbers.
+
+    Args:
+        retry: the failed ones too.
+    """
+    command = again(plan) + " retry=failed" * retry
     seeds = sorted({run["seed"] for cell in plan["cells"] for run in cell["runs"]})
     if total <= len(seeds):
-        return again(plan)
+        return command
     fresh = (seed for seed in range(total + len(seeds)) if seed not in seeds)
-    return with_seeds(again(plan), sorted([*seeds, *(next(fresh) for _ in range(total - len(seeds)))]))
+    return with_seeds(command, sorted([*seeds, *(next(fresh) for _ in range(total - len(seeds)))]))

@@ -29,13 +29,20 @@ Axes = dict[str, Any]
 
 @dataclass(frozen=True)
 class Step:
-    """One axis changed; `gain` is how much lower the metric is after it, paired by seed (None with fewer than 2)."""
+    """One axis changed.
+
+    Attributes:
+        mean: of the metric after it, over all seeds there are.
+        gain: how much better the metric is after it, over the n seeds that both cells have.
+        difference: the gains, with their spread; None of fewer than 2 seeds, or where one is infinite.
+    """
 
     axis: str
     before: Any
     after: Any
     mean: float
     gain: float
+    n: int
     difference: Difference | None
 
 
@@ -48,6 +55,7 @@ class AblationPath:
         steps: in the order of gain, as far as there are records.
         left: the axes still to change where the records end.
         missing: cells that were candidates and have no record, as the words that choose them.
+        unequal: whether cells differ in their seeds, so that gains are not the differences of means.
     """
 
     metric: str
@@ -55,6 +63,7 @@ class AblationPath:
     steps: tuple[Step, ...]
     left: tuple[str, ...]
     missing: tuple[str, ...]
+    unequal: bool
 
 
 def ablation_path(
@@ -63,7 +72,7 @@ def ablation_path(
     start: Mapping[str, Any],
     end: Mapping[str, Any],
     *,
-    metric: str = "test_error",
+    metric: str = "val_error",
     runs: Path = Path("runs"),
 ) -> AblationPath:
     """The path from `start` to `end`, two cells of the study; cells between them may be any that have records.
@@ -77,13 +86,15 @@ def ablation_path(
     for row, choice in ((first, start), (last, end)):
         if row.cell not in cells:
             named = " ".join(f"{axis}={value}" for axis, value in choice.items())
+            if row.n:
+                raise ValueError(f"{named} was trained without measuring {metric}: choose another --metric")
             raise ValueError(f"{named} has no {metric} yet; train it: {again(plan)}")
     state = {**last.axes, **first.axes}
     left = [axis for axis, value in first.axes.items() if axis in last.axes and str(last.axes[axis]) != str(value)]
     if not left:
         raise ValueError("start and end are the same cell: there is nothing to change on the way")
     named = [axis for axis in state if axis in {*left, *plan["swept"], *(first.points or ({},))[0]}]
-    here, steps, missing = cells[first.cell][1], [], {}
+    here, steps, missing, unequal = cells[first.cell][1], [], {}, False
     while left:
         found: list[tuple[float, str, Values]] = []
         for axis in left:
@@ -92,15 +103,17 @@ def ablation_path(
             if there is None:
                 missing[_command(plan, {name: changed[name] for name in named})] = None
             else:
-                gain = _mean(here, there) - _mean(there, here)
+                gain = asked.better * (_mean(there, here) - _mean(here, there))
                 found.append((0.0 if math.isnan(gain) else gain, axis, there))  # ∞ − ∞ is no gain
         if not found:
             break
         gain, axis, there = max(found, key=lambda item: item[0])
-        steps.append(Step(axis, state[axis], last.axes[axis], _mean(there, there), gain, _paired(here, there)))
+        n, paired = len(here.keys() & there.keys()), _paired(here, there, asked.better)
+        steps.append(Step(axis, state[axis], last.axes[axis], _mean(there, there), gain, n, paired))
+        unequal = unequal or here.keys() != there.keys()
         state[axis], here = last.axes[axis], there
         left.remove(axis)
-    return AblationPath(metric, _mean(cells[first.cell][1], {}), tuple(steps), tuple(left), tuple(missing))
+    return AblationPath(metric, _mean(cells[first.cell][1], {}), tuple(steps), tuple(left), tuple(missing), unequal)
 
 
 def print_path(path: AblationPath, console: Console) -> None:
@@ -116,8 +129,10 @@ def print_path(path: AblationPath, console: Console) -> None:
         found = step.difference
         between = f"[{found.interval[0]:+.2f}, {found.interval[1]:+.2f}]" if found and found.interval else "–"
         change = f"{step.axis}: {step.before} → {step.after}"
-        table.add_row(change, f"{step.mean:.2f}", f"{step.gain:+.2f}", between, str(found.n if found else 1))
+        table.add_row(change, f"{step.mean:.2f}", f"{step.gain:+.2f}", between, str(step.n))
     console.print(table)
+    if path.unequal:
+        console.print(Text("Not all cells have the same seeds: a gain is over the n seeds of both, a mean over all."))
     if path.left:
         console.print(Text(f"The records end here; still to change: {', '.join(path.left)}.", style="yellow"))
     if path.missing:
@@ -129,7 +144,7 @@ def print_path(path: AblationPath, console: Console) -> None:
 def _end(choice: Mapping[str, Any], rows: Sequence[Row]) -> Row:
     found = select(choice, rows)
     if len(found) != 1:
-        raise ValueError(not_one(choice, found))
+        raise ValueError(not_one(choice, found, rows))
     return found[0]
 
 
@@ -154,9 +169,9 @@ def _cell_of(state: Axes, cells: Mapping[str, tuple[Axes, Values]]) -> Values | 
     return next((values for axes, values in reversed(list(cells.values())) if agrees(axes)), None)
 
 
-def _paired(before: Values, after: Values) -> Difference | None:
+def _paired(before: Values, after: Values, better: int) -> Difference | None:
     seeds = sorted(before.keys() & after.keys())
-    values = [before[seed] - after[seed] for seed in seeds]
+    values = [better * (after[seed] - before[seed]) for seed in seeds]
     if len(seeds) < 2 or not all(map(math.isfinite, values)):
         return None
     return difference_of(values, scale=max(max(map(abs, before.values())), max(map(abs, after.values()))))

@@ -103,8 +103,8 @@ def print_next(plan: Plan, rows: Sequence[Row], console: Console, *, runs: Path,
     lines = []
     if any(row.missing for row in rows):
         lines.append(("train what is missing", again(plan)))
-    if failed := next((record for row in rows for record in row.failures), None):
-        lines.append(("try a failed run again", _single(plan, failed)))
+    if any(row.failed for row in rows):
+        lines.append(("try the failed again", f"{again(plan)} retry=failed"))
     if any(row.n >= row.planned for row in rows):
         seeds = max(row.planned for row in rows)
         lines.append(("more seeds", more_seeds(plan, 5 if seeds <= 3 else 2 * seeds)))
@@ -121,12 +121,6 @@ def print_next(plan: Plan, rows: Sequence[Row], console: Console, *, runs: Path,
     width = max(len(what) for what, _ in lines)
     for what, command in lines:
         console.print(Text.assemble((f"{what:<{width}}  ", "dim"), command), soft_wrap=True)
-
-
-def _single(plan: Plan, record: Record) -> str:
-    cell = next(cell for cell in plan["cells"] if record["identity"] in {run["identity"] for run in cell["runs"]})
-    chosen = cell.get("overrides") or [f"{axis}={value}" for axis, value in (cell["points"] or [{}])[0].items()]
-    return shlex.join(["python", "run.py", *chosen, f"seed={record['seed']}"])
 
 
 def _some(names: Sequence[str]) -> str:

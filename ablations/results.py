@@ -70,10 +70,11 @@ class Row:
 
 
 def measured(record: Record, metric: str) -> float | None:
-    """A metric of a run. A diverged run counts: its errors as measured, its losses as infinite."""
-    if record["status"] == "diverged" and metric.endswith("_loss"):
+    """A metric of a run. A diverged run counts: its errors as measured, its losses as infinite, as one that is null."""
+    found = record["metrics"].get(metric)
+    if metric.endswith("_loss") and (record["status"] == "diverged" or (found is None and metric in record["metrics"])):
         return math.inf
-    return record["metrics"].get(metric)
+    return found
 
 
 def result_rows(plan: Plan, records: Mapping[str, Record]) -> list[Row]:

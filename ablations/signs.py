@@ -110,27 +110,32 @@ class Share(Effect):
     def p_below(self, bound: float = 0.0) -> float:
         return self._p(bound, "less")
 
+    def least_p(self, bound: float, *, above: bool) -> float:
+        return (bound if above else 1 - bound) ** self.n if 0 <= bound <= 1 else 0.0
+
     def power_above(self, bound: float, n: Any, level: float) -> Any:
         from scipy import stats
 
+        if not 0 <= bound <= 1:
+            return 0.0 * n + (bound < 0)
         enough = stats.binom.isf(level, n, bound) + 1
-        return stats.binom.sf(enough - 1, n, self._shrunk)
+        return stats.binom.sf(enough - 1, n, self.mean)
 
     def power_below(self, bound: float, n: Any, level: float) -> Any:
         from scipy import stats
 
+        if not 0 <= bound <= 1:
+            return 0.0 * n + (bound > 1)
         enough = stats.binom.ppf(level, n, bound)
         enough = enough - (stats.binom.cdf(enough, n, bound) > level)
-        return stats.binom.cdf(enough, n, self._shrunk)
-
-    @property
-    def _shrunk(self) -> float:
-        """Never 0 or 1: a few seeds do not show that."""
-        return (sum(self.values) + 0.5) / (self.n + 1)
+        return stats.binom.cdf(enough, n, self.mean)
 
     def _p(self, bound: float, alternative: str) -> float:
+        """Of a bound that no share can reach there is nothing to test: an end of a margin may be such."""
         from scipy import stats
 
+        if not 0 <= bound <= 1:
+            return float((bound > 1) == (alternative == "greater"))
         return float(stats.binomtest(round(sum(self.values)), self.n, bound, alternative=alternative).pvalue)
 
 

@@ -51,6 +51,10 @@ class Effect(ABC):
     def p_below(self, bound: float = 0.0) -> float:
         """One-sided p of "it is at least `bound`": small when it is smaller."""
 
+    def least_p(self, bound: float, *, above: bool) -> float:
+        """The smallest p that n seeds can give without assuming how they are distributed: that of the sign test."""
+        return 0.5**self.n
+
     @abstractmethod
     def power_above(self, bound: float, n: Any, level: float) -> Any:
         """How likely `p_above` of `n` seeds is at most `level`, if the truth is what was seen; `n` may be an array."""

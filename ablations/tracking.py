@@ -70,8 +70,8 @@ class Log:
     def record(self, record: Record) -> None:
         """Sum the run up by its record; a failed one is marked so."""
         self._failed = record["status"] == "failed"
-        kept = ("status", "cause", "epochs", "steps", "seconds", "params", "macs")
-        self.summary({**record["metrics"], **{key: record[key] for key in kept}})
+        kept = ("status", "cause", "first_nonfinite", "epochs", "steps", "seconds", "params", "macs")
+        self.summary({**record["metrics"], **{key: record[key] for key in kept if key in record}})
 
     def media(self, make: Callable[[Any], Mapping[str, Any]]) -> None:
         """Log tables and plots; `make(wandb)` is called only if there is a run to show them in."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ablations.claims import CONTRADICTED, INCONCLUSIVE, MOST_SEEDS, NO_VERDICT, SUPPORTED, Verdict
+from ablations.signs import Share
 from ablations.statistics import Interval
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 SIGNS = {SUPPORTED: ("✓", "green"), CONTRADICTED: ("✗", "red"), INCONCLUSIVE: ("?", "yellow")}
 NONE = "–"
+ENOUGH = 10  # seeds, from which on a bootstrap interval of 95% covers nearly so much; of three it covers 71%
 
 
 def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
@@ -129,10 +131,11 @@ def _print_least(verdicts: Sequence[Verdict], console: Console) -> None:
     """How little so few seeds could show without an assumption of how they are distributed."""
     from rich.text import Text
 
-    least = {verdict.n: verdict.least_p for verdict in verdicts if verdict.p is not None}
-    if least:
-        words = ", ".join(f"{p:.3g} with {n} seeds" for n, p in sorted(least.items()))
-        console.print(Text(f"p: one-sided, Holm over the claims; by signs alone at least {words}.", style="dim"))
+    counts = {verdict.n for verdict in verdicts if verdict.p is not None and not isinstance(verdict.effect, Share)}
+    if counts:
+        words = ", ".join(f"{0.5**n:.3g} with {n} seeds" for n in sorted(counts))
+        few = " A bootstrap of so few is too narrow." if min(counts) < ENOUGH else ""
+        console.print(Text(f"p: one-sided, Holm over the claims; by signs alone at least {words}.{few}", style="dim"))
 
 
 def _counts(verdicts: Sequence[Verdict]) -> str:

@@ -16,7 +16,7 @@ from rich.markup import escape
 from ablations import plan as planning
 from ablations import reuse
 from ablations.cells import BUDGET
-from ablations.claims import answerable, check_claims
+from ablations.claims import answerable, check_answers, check_claims
 from ablations.identity import Run, digest
 from ablations.lease import release_orphan
 from ablations.plan import Plan
@@ -175,9 +175,11 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
 
     cells, invalid = planning.make_cells(question.whole_points, question.seeds, compose)
     plan = Plan(study["name"], study, question.swept, command(), cells, invalid)
-    if set(typed.swept) - {"seed"}:  # another grid: the study's claims are kept where it can still answer them
+    if {*typed.swept, *typed.chosen} - {"seed"}:  # another grid: of the study's claims those that it can still answer
         rows = result_rows(plan.as_json(), {})
         study["claims"] = [claim for claim in study.get("claims") or [] if answerable(claim, rows)]
+    elif not study.get("space") and not invalid:
+        check_answers(plan.as_json())
     return plan
 
 

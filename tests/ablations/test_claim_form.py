@@ -89,5 +89,5 @@ def test_an_order_is_a_step_between_neighbours():
 
 def test_an_end_counts_as_inside_only_within_a_margin():
     bound, margin = read_claim(ALONE).parts[0], read_claim(PLAIN | {"expect": "within 2"}).parts[0]
-    assert [bound.holds(x) for x in (7.9, 8.0, -math.inf)] == [True, False, False]
+    assert [bound.holds(x) for x in (7.9, 8.0, -math.inf, math.inf)] == [True, False, True, False]
     assert [margin.holds(x) for x in (-2.0, 2.0, 2.1)] == [True, True, False]

@@ -120,5 +120,5 @@ def test_metrics_of_the_curve_are_read_beside_the_record(tmp_path):
     assert curve.effect.values == (10, 11, 12)
     assert (diagnostic.outcome, diagnostic.reason) == (
         "no verdict",
-        "diagnostics.gradient_ratio was not measured in every run",
+        "diagnostics.gradient_ratio was not measured in plain-56-s0 (finished)",
     )

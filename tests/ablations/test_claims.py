@@ -10,7 +10,7 @@ from scipy import stats
 
 from ablations.cells import select
 from ablations.claim_form import expected_region
-from ablations.claims import judge
+from ablations.claims import ClaimError, check_answers, judge
 from ablations.results import result_rows
 from ablations.statistics import LEVEL, POWER
 from tests.ablations.conftest import make_plan, make_records
@@ -96,7 +96,8 @@ def test_a_claim_without_data_still_counts_in_the_correction():
     errors = {56: HIGH, 20: LOW, 8: [1.0] * 3}
     first, second = judge(plan, make_records(plan, lambda axes, seed: errors[axes["depth"]][seed]))
     assert first.adjusted == pytest.approx(2 * first.p)
-    assert (second.outcome, second.reason) == ("no verdict", "no such cell in this study: block=highway")
+    reason = "no such cell in this study: block=highway; block is plain, residual"
+    assert (second.outcome, second.reason) == ("no verdict", reason)
 
 
 def test_an_ambiguous_side_says_what_else_to_name(plan):
@@ -125,6 +126,44 @@ def test_a_diverged_run_counts_with_its_error_and_never_with_its_loss():
     assert loss.effect.mean == pytest.approx(61 / 50 - 2.5 / 50)  # the median; the mean would be infinite
     assert loss.p == 0.5**3  # all three seeds say the same, and three signs cannot say more
     assert "1 diverged, some are infinite: signed ranks, median, 3 seeds allow no p below 0.125" in loss.reason
+
+
+def test_what_is_infinite_in_every_seed_points_where_it_is():
+    few = verdict_of([{"status": "diverged"}] * 3, LOW, metric="train_loss")
+    assert (few.outcome, few.p, few.more_seeds) == ("inconclusive", 0.5**3, 8)
+    many = verdict_of([{"status": "diverged"}] * 5, [1.0] * 5, metric="train_loss")
+    assert (many.outcome, many.p) == ("supported", 0.5**5)
+    other = verdict_of([1.0] * 5, [{"status": "diverged"}] * 5, metric="train_loss")
+    assert (other.outcome, other.p) == ("contradicted", 0.5**5)
+
+
+def test_failed_seeds_are_tried_again_and_not_counted_twice():
+    plan = make_plan(claims=[claim()])
+    errors = {56: [2.0, 9.0, 5.0], 20: [1.5, 4.0, 5.5], 8: [1.0] * 3}
+
+    def error(axes, seed):
+        return {"status": "failed"} if (axes["depth"], seed) == (20, 2) else errors[axes["depth"]][seed]
+
+    found = judge(plan, make_records(plan, error))[0]
+    enough = found.n + found.more_seeds
+    assert (found.n, found.command) == (2, f"python run.py -m retry=failed 'seed=range({enough})'")
+
+
+def test_what_a_plan_will_not_answer_is_refused_before_it_is_trained():
+    for asked, words in [
+        (claim(plus={"block": "highway"}), "block is plain, residual"),
+        (claim(plus={"blok": "plain"}), "no axis blok: did you mean block?"),
+        (claim(plus={"block": "plain"}), "matches 3 cells"),
+        (claim(minus={"block": "plain", "depth": 56}), "the same cell"),
+        (claim(metric="train_error@500"), "train_error@500, but its runs have 10 epochs"),
+    ]:
+        plan = make_plan(claims=[asked])
+        for cell in plan["cells"]:
+            cell["epochs"] = 10
+        with pytest.raises(ClaimError, match=words):
+            check_answers(plan)
+    plan["study"]["claims"] = [claim(metric="train_error@10")]
+    check_answers(plan)
 
 
 def test_no_spread_needs_enough_seeds_to_be_believed():

@@ -12,7 +12,7 @@ from rich.console import Console
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from ablations.effects import axis_effects, print_effects
+from ablations.effects import REST, axis_effects, print_effects
 from tests.ablations.conftest import make_plan, make_records
 
 GRID = {"block": ["plain", "residual"], "depth": [8, 20, 56], "norm": ["batch", "none"]}
@@ -42,9 +42,9 @@ def test_type_two_anova_of_statsmodels(lost):
     plan, records, table = study(lost=lost)
     theirs = anova(table, "value ~ C(block) * C(depth) * C(norm)")
     found = axis_effects(plan, records)
-    assert len(found.terms) == 6
+    assert len(found.terms) == 7
     for term in found.terms:
-        row = theirs.loc[":".join(f"C({axis})" for axis in term.axes)]
+        row = theirs.loc[":".join(f"C({axis})" for axis in (GRID if term.axes == (REST,) else term.axes))]
         assert (term.f, term.p, term.df) == pytest.approx((row["F"], row["PR(>F)"], row["df"]))
     pooled = theirs.loc["Residual"]
     assert found.within**2 == pytest.approx(pooled["sum_sq"] / pooled["df"])
@@ -55,8 +55,8 @@ def test_shares_of_a_balanced_grid_add_up():
     plan, records, table = study({"block": ["plain", "residual"], "depth": [8, 20], "norm": ["batch"]})
     found = axis_effects(plan, records)
     theirs = anova(table, "value ~ C(block) * C(depth)")
-    shares = sum(term.share for term in found.terms)
-    assert shares == pytest.approx(1 - theirs.loc["Residual"]["sum_sq"] / theirs["sum_sq"].sum())
+    assert found.chance == pytest.approx(theirs.loc["Residual"]["sum_sq"] / theirs["sum_sq"].sum())
+    assert found.chance + sum(term.share for term in found.terms) == pytest.approx(1)
     assert {term.axes for term in found.terms} == {("block",), ("depth",), ("block", "depth")}
 
 
@@ -75,13 +75,23 @@ def test_an_axis_that_is_not_active_everywhere_is_compared_where_it_is():
     assert any(note.startswith("Incomplete grid: 4 of the 8 combinations") for note in found.notes)
 
 
+def test_what_three_axes_do_together_is_not_hidden():
+    def odd(axes, seed):
+        return 100.0 * ((axes["block"] == "plain") ^ (axes["depth"] == 8) ^ (axes["norm"] == "none")) + seed
+
+    plan = make_plan({"block": ["plain", "residual"], "depth": [8, 20], "norm": ["batch", "none"]})
+    found = axis_effects(plan, make_records(plan, odd))
+    assert max(found.terms, key=lambda term: term.share).axes == (REST,)
+    assert found.chance + sum(term.share for term in found.terms) == pytest.approx(1)
+
+
 def test_missing_cells_and_diverged_runs_are_said():
     plan, records, _ = study(lost={("plain", 8, seed) for seed in range(3)})
     next(iter(records.values()))["status"] = "diverged"
     notes = axis_effects(plan, records).notes
     assert "Incomplete: 2 cells have no run yet." in notes
     assert any("10 of the 12 combinations" in note for note in notes)
-    assert "1 runs diverged and count as measured." in notes
+    assert "1 run diverged and counts as measured." in notes
 
 
 def test_without_any_spread_an_effect_is_certain():
@@ -89,7 +99,7 @@ def test_without_any_spread_an_effect_is_certain():
     found = axis_effects(plan, make_records(plan, lambda axes, seed: axes["depth"]))
     by_axes = {term.axes: term for term in found.terms}
     assert by_axes["depth",].f == float("inf")
-    assert by_axes["block",].share == pytest.approx(0, abs=1e-12)
+    assert (by_axes["block",].share, by_axes["block",].p) == (0, 1)
     assert found.levels["depth"] == {"8": 8, "20": 20, "56": 56}
 
 
@@ -100,7 +110,7 @@ def test_without_any_spread_an_effect_is_certain():
         (lambda axes, seed: 5.0 if seed == 0 else None, {}, "two seeds in one of them"),
         (lambda axes, seed: {"status": "diverged"}, {"metric": "test_loss"}, "is infinite for plain-8-s0"),
         (lambda axes, seed: 5.0, {"metric": "test_eror"}, "did you mean test_error"),
-        (lambda axes, seed: 5.0, {"where": {"block": "plain", "depth": 8}}, "there are 1 measured cells"),
+        (lambda axes, seed: 5.0, {"where": {"block": "plain", "depth": 8}}, "there is 1 measured cell$"),
     ],
 )
 def test_what_cannot_be_analysed_is_refused(plan, errors, more, words):
@@ -114,6 +124,6 @@ def test_the_largest_effect_is_printed_first():
     print_effects(axis_effects(plan, records), console)
     text = console.file.getvalue()
     shares = [float(share) for share in re.findall(r"([\d.]+)%", text)]
-    assert len(shares) == 6
-    assert shares == sorted(shares, reverse=True)
+    assert len(shares) == 8  # of seven terms, and of what lies between seeds
+    assert shares[:-1] == sorted(shares[:-1], reverse=True)
     assert "36 runs in 12 cells, 3 a cell." in text

@@ -26,7 +26,9 @@ DIVERGED = RECORD | {"status": "diverged", "metrics": {"train_error": 90.0, "tra
 def runs(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "curve.csv").write_text(CURVE)
-    (tmp_path / "run" / "diagnostics.csv").write_text("epoch,gradient_ratio,norm.0\n1,3,1\n3,7,nan\n")
+    (tmp_path / "run" / "diagnostics.csv").write_text(
+        "epoch,gradient_ratio,response,dead_units\n1,3,1,0.5\n3,7,nan,nan\n"
+    )
     return tmp_path
 
 
@@ -54,8 +56,9 @@ def runs(tmp_path):
         ("diagnostics.gradient_ratio", 7.0),
         ("diagnostics.gradient_ratio@1", 3.0),
         ("diagnostics.gradient_ratio@4", None),
-        ("diagnostics.norm.0", math.inf),
-        ("diagnostics.absent", None),
+        ("diagnostics.response", math.inf),
+        ("diagnostics.dead_units", 0.5),
+        ("diagnostics.response.block_03", None),
     ],
 )
 def test_a_finished_run(text, value, runs):
@@ -96,7 +99,8 @@ def test_without_the_files_nothing_was_measured(tmp_path):
         ("train_error@0", "an epoch from 1"),
         ("train_error@last", "best or an epoch"),
         ("epochs until params < 3", "along the epochs there are train_loss"),
-        ("diagnostics.ratio@best", "give an epoch"),
+        ("diagnostics.response@best", "give an epoch"),
+        ("diagnostics.gradnorm_ratio", "did you mean gradient_ratio"),
         ("test_eror", "did you mean test_error"),
         ("accuracy", "epochs until train_error <= 5"),
     ],

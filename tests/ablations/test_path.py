@@ -98,5 +98,5 @@ def test_ends_are_single_cells(grid, start, end, words):
 
 
 def test_an_end_without_a_record_says_how_to_train_it(grid):
-    with pytest.raises(ValueError, match=r"has no test_error yet; train it: python run\.py -m"):
+    with pytest.raises(ValueError, match=r"has no val_error yet; train it: python run\.py -m"):
         ablation_path(grid, {}, FROM, TO)

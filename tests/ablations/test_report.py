@@ -58,7 +58,7 @@ def test_what_failed_diverged_and_is_missing_is_named_with_its_cause(plan):
     assert "2 runs diverged, counted as measured: plain-20-s1, residual-20-s1" in text
     assert "2 runs of 18 not trained yet: plain-56-s2, residual-56-s2" in text
     assert "depth=21 is not 6n+2" in text
-    assert "python run.py block=plain depth=8 seed=0" in text
+    assert "python run.py -m retry=failed" in text
 
 
 def test_many_troubles_are_counted_rather_than_listed(plan):

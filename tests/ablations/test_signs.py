@@ -65,13 +65,21 @@ def test_power_is_what_counting_says():
         wins = [w for w in range(size + 1) if sign_test([1.0] * w + [-1.0] * (size - w)) <= level]
         assert power[k] == pytest.approx(sum(stats.binom.pmf(w, size, 3.5 / 4) for w in wins))
     assert power[0] == 0  # ½⁴ is above 5%
-    share = Share((0.0,) * 6)
+    share = Share((1.0,) + (0.0,) * 5)
     for k, size in enumerate(n):
-        chance = [stats.binom.pmf(w, size, 0.5 / 7) for w in range(size + 1)]
+        chance = [stats.binom.pmf(w, size, 1 / 6) for w in range(size + 1)]
         below = [w for w in range(size + 1) if stats.binom.cdf(w, size, 0.5) <= level]
         assert share.power_below(0.5, n, level)[k] == pytest.approx(sum(chance[w] for w in below))
         above = [w for w in range(size + 1) if stats.binom.sf(w - 1, size, 0.01) <= level]
         assert share.power_above(0.01, n, level)[k] == pytest.approx(sum(chance[w] for w in above))
+
+
+def test_a_share_cannot_lie_outside_0_and_1():
+    share = Share((1.0, 1.0, 0.0))
+    assert (share.p_above(-0.1), share.p_below(1.1)) == (0, 0)
+    assert (share.p_above(1.1), share.p_below(-0.1)) == (1, 1)
+    assert share.least_p(0.05, above=True) == Share((1.0,) * 3).p_above(0.05)
+    assert share.least_p(0.05, above=False) == pytest.approx(Share((0.0,) * 3).p_below(0.05))
 
 
 def test_a_count_is_certain():

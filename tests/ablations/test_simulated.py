@@ -14,7 +14,7 @@ from ablations.claims import judge
 from ablations.statistics import LEVEL, difference_of
 from tests.ablations.conftest import make_plan, make_records
 
-DRAWS = 2000
+DRAWS, FEW = 2000, 400
 
 
 def cell(block, depth):
@@ -111,3 +111,31 @@ def test_so_many_more_seeds_do_decide():
     rate = np.mean([found[0].outcome == "supported" for found in outcomes(claims(shift)[:1], seeds, noise)])
     fewer = np.mean([found[0].outcome == "supported" for found in outcomes(claims(shift)[:1], seeds - 2, noise)])
     assert rate >= 0.8 - 0.03 > fewer
+
+
+@pytest.mark.parametrize("seeds", [5, 7])
+def test_infinite_losses_are_as_rarely_wrong(seeds):
+    """One run in four diverges, in any cell alike: no cell is above another, and the ranks know it."""
+    plan = make_plan(claims=[claims()[0] | {"metric": "train_loss"}], seeds=range(seeds))
+    records, random = make_records(plan), np.random.default_rng(1)
+    wrong = 0
+    for _ in range(FEW):
+        for record in records.values():
+            record["status"] = "diverged" if random.random() < 0.25 else "finished"
+            record["metrics"]["train_loss"] = float(random.normal(1, 0.3))
+        wrong += judge(plan, records)[0].outcome == "supported"
+    assert wrong / FEW <= LEVEL + 2 * math.sqrt(LEVEL * (1 - LEVEL) / FEW)
+
+
+def test_a_share_on_the_edge_is_as_rarely_wrong():
+    """Three runs in ten diverge, and the claim says more, or less, than that."""
+    cells = cell("plain", 56)
+    made = [{"says": "A claim.", "metric": "diverged", "cell": cells, "expect": f"{sign} 0.3"} for sign in "<>"]
+    plan = make_plan(claims=made, seeds=range(12))
+    records, random = make_records(plan), np.random.default_rng(2)
+    wrong = 0
+    for _ in range(FEW):
+        for record in records.values():
+            record["status"] = "diverged" if random.random() < 0.3 else "finished"
+        wrong += any(verdict.outcome == "supported" for verdict in judge(plan, records))
+    assert 0 < wrong / FEW <= LEVEL + 2 * math.sqrt(LEVEL * (1 - LEVEL) / FEW)
