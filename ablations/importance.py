@@ -27,7 +27,7 @@ FEWEST = 8  # trials; below that a quarter is one
 
 @dataclass(frozen=True)
 class Importance:
-    """Of one tuning: its complete trials, and the share of each axis, the largest first; none with too few trials."""
+    """Of one tuning: its complete trials, and the share of each axis, the largest first; none if they cannot tell."""
 
     tuning: str
     trials: int
@@ -61,7 +61,8 @@ def search_importance(plan: Plan, runs: Path) -> list[Importance]:
     for tuning in plan["study"]["tunings"]:
         trials, _ = read_trials(runs, plan["name"], [tuning["name"]])
         complete = [trial for trial in trials if trial["state"] == "complete" and trial["values"]]
-        shares = importance(_study(search, complete)) if len(complete) >= FEWEST else {}
+        differ = len({str(trial["values"]) for trial in complete}) > 1
+        shares = importance(_study(search, complete)) if len(complete) >= FEWEST and differ else {}
         found.append(Importance(tuning["name"], len(complete), shares))
     return found
 
@@ -76,7 +77,7 @@ def print_importance(found: Sequence[Importance], objectives: Sequence[str], con
         table.add_column(head, justify="right" if head in ("trials", "importance") else "left", no_wrap=True)
     for one in found:
         first = [one.tuning, str(one.trials)]
-        for axis, share in one.shares.items() or [(f"(needs {FEWEST} complete trials)", None)]:
+        for axis, share in one.shares.items() or [(f"(needs {FEWEST} complete trials that differ)", None)]:
             table.add_row(*first, axis, "" if share is None else f"{share:.0%}")
             first = ["", ""]
     console.print(table)

@@ -22,7 +22,7 @@ def value_of(point):
     return abs(math.log10(point["recipe.lr"]) + 1) * 20 + point["width"]
 
 
-def searched(tmp_path, trials):
+def searched(tmp_path, trials, value_of=value_of):
     plan = make_plan(name="search")
     plan["study"] |= {"space": SPACE, "search": {"trials": trials}, "tunings": [{"name": "all", "point": {}}]}
     draw = random.Random(0)
@@ -74,9 +74,14 @@ def test_too_few_trials_say_nothing(tmp_path):
     assert found[0].shares == {}
     console = Console(file=io.StringIO(), width=100)
     print_importance(found, ["val_error"], console)
-    assert f"needs {FEWEST} complete trials" in console.file.getvalue()
+    assert f"needs {FEWEST} complete trials that differ" in console.file.getvalue()
     with pytest.raises(ValueError, match="needs 8 complete trials; there are 0"):
         importance(optuna.create_study())
+
+
+def test_trials_that_are_all_as_good_say_nothing(tmp_path):
+    (found,) = search_importance(searched(tmp_path, 30, lambda point: 5.0), tmp_path)
+    assert (found.trials, found.shares) == (30, {})
 
 
 def test_a_study_that_does_not_search_is_refused(tmp_path):
