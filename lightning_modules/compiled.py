@@ -20,12 +20,25 @@ def is_compiled(network: nn.Module) -> bool:
     return any(module._compiled_call_impl is not None for module in network.modules())
 
 
+def compile_in_place(network: nn.Module, mode: str) -> None:
+    """Have a network, or each of its blocks, compiled when it is first called; blocks of one shape share a program."""
+    import torch._dynamo.config as settings
+
+    settings.recompile_limit = max(settings.recompile_limit, 64)  # shapes × training or not of one block's code
+    if mode == "default":
+        for part in parts(network):
+            for module in part.modules:
+                module.compile(dynamic=False)
+    else:
+        network.compile(mode=mode, dynamic=False)
+
+
 class Compiled(Callback):
     """Compiles in place: the keys of checkpoints stay as they are, and what is measured inside is measured uncompiled.
 
-    `default` compiles block by block. Blocks of the same shapes share one program, so that 110 layers take as long to
-    compile as 8. `reduce-overhead` compiles the whole network, for one CUDA graph forward and one backward.
-    Programs are kept in TORCHINDUCTOR_CACHE_DIR, or a folder of the user's in /tmp, which workers share.
+    `default` compiles block by block, so that 110 layers take about as long to compile as 8. `reduce-overhead` compiles
+    the whole network, for one CUDA graph forward and one backward. Programs are kept in TORCHINDUCTOR_CACHE_DIR, or a
+    folder of the user's in /tmp, which workers share.
 
     Numbers differ in the last bits from those of uncompiled networks, as those of another device do.
 
@@ -39,15 +52,7 @@ class Compiled(Callback):
         self.mode = mode
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        import torch._dynamo.config as settings
-
-        settings.recompile_limit = max(settings.recompile_limit, 64)  # shapes × training or not of one block's code
-        if self.mode == "default":
-            for part in parts(pl_module.network):
-                for module in part.modules:
-                    module.compile(dynamic=False)
-        else:
-            pl_module.network.compile(mode=self.mode, dynamic=False)
+        compile_in_place(pl_module.network, self.mode)
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         if self.mode == "reduce-overhead":

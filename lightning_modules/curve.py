@@ -16,8 +16,8 @@ from lightning_modules.classifier import Classifier
 from lightning_modules.seldom import Seldom
 
 METRICS = ("train_loss", "train_error", "val_loss", "val_error")
-SAVING = 0.01  # of the time that saving may take
-TELLING = 0.005  # of the time that handing rows on may take
+SAVING = 0.005  # of the time that saving may take
+TELLING = 0.0025  # of the time that handing rows on may take
 Row = dict[str, float]
 
 
