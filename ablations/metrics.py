@@ -9,6 +9,8 @@
     params, macs                       counts (multiply-adds of one image): equal for all seeds, known without training
     seconds, epochs, images_per_second
     diagnostics.gradient_ratio[@5]     a column of the run's diagnostics.csv, at the last epoch or at epoch 5
+    log10 diagnostics.gradient_ratio   the logarithm of a loss, a time or a diagnostic: for what vanishes or explodes;
+                                       its differences are orders of magnitude
 
 A diverged run counts: its errors as measured (the last ones, where it ended before the epoch asked for), its losses as
 infinite from the epoch at which they were.
@@ -21,7 +23,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ablations.results import LESIONS, METRICS, Record, measured
@@ -30,7 +32,8 @@ COUNTS = ("params", "macs")
 TIMES = ("seconds", "epochs", "images_per_second")
 FRACTION = "diverged"
 NAMES = (*METRICS, *LESIONS, *COUNTS, *TIMES, FRACTION)
-FORMS = f"{', '.join(NAMES)}, train_error@best, train_error@5, epochs until train_error <= 5, diagnostics.NAME[@5]"
+ALONG = "train_error@best, train_error@5, epochs until train_error <= 5, diagnostics.NAME[@5], log10 train_loss"
+FORMS = f"{', '.join(NAMES)}, {ALONG}"
 NORMS = ("gradient_ratio", "gradient_norm", "weight_norm", "update_ratio", "response")  # may grow without bound
 DIAGNOSED = (*NORMS, "dead_units", "gate_openness")  # of the network; of a block with .block_01, … behind
 CURVE, DIAGNOSTICS, DAMAGES = "curve.csv", "diagnostics.csv", "lesions.csv"
@@ -50,6 +53,7 @@ class Metric:
         epoch: None at the end, 0 for the best of all, otherwise the epoch.
         level: for `epochs until`, the comparison and the level.
         diagnostic: a column of diagnostics.csv.
+        log: its decimal logarithm.
     """
 
     text: str
@@ -57,6 +61,7 @@ class Metric:
     epoch: int | None = None
     level: tuple[str, float] | None = None
     diagnostic: bool = False
+    log: bool = False
 
     @property
     def counted(self) -> bool:
@@ -76,6 +81,8 @@ class Metric:
     @property
     def unit(self) -> str:
         """What its differences are counted in, with a space before it, or nothing."""
+        if self.log:
+            return " orders of magnitude"
         if self.level:
             return " epochs"
         return {"seconds": " s", "epochs": " epochs"}.get(
@@ -84,6 +91,10 @@ class Metric:
 
     def of(self, record: Record, runs: Path) -> float | None:
         """The run's value; None where it was not measured. `runs` is where the run's folder lies."""
+        found = self._of(record, runs)
+        return found if found is None or not self.log else math.log10(found) if found > 0 else -math.inf
+
+    def _of(self, record: Record, runs: Path) -> float | None:
         folder = runs / str(record["folder"])
         if self.diagnostic:
             return _inside(_rows(folder / DIAGNOSTICS), self.name, self.epoch, diverged=record["status"] == "diverged")
@@ -111,6 +122,11 @@ def read_metric(text: object) -> Metric:
         MetricError: there is no such metric.
     """
     words = str(text).strip()
+    if words.startswith("log10 "):
+        inner = read_metric(words.removeprefix("log10 "))
+        if inner.unit == " points" or inner.level or inner.fraction or inner.log or inner.counted:
+            raise MetricError(f"{words!r}: log10 takes a loss, a time or a diagnostic, as in log10 train_loss")
+        return replace(inner, text=words, log=True)
     if found := re.fullmatch(r"epochs until (\w+) *(<=|<) *([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)", words):
         return Metric(words, _along_curve(found[1], words), level=(found[2], float(found[3])))
     name, mark, when = words.partition("@")

@@ -57,6 +57,9 @@ def runs(tmp_path):
         ("diagnostics.gradient_ratio@1", 3.0),
         ("diagnostics.gradient_ratio@4", None),
         ("diagnostics.response", math.inf),
+        ("log10 diagnostics.gradient_ratio", math.log10(7)),
+        ("log10 diagnostics.response", math.inf),
+        ("log10 train_loss", math.log10(0.2)),
         ("diagnostics.dead_units", 0.5),
         ("diagnostics.response.block_03", None),
     ],
@@ -102,6 +105,8 @@ def test_without_the_files_nothing_was_measured(tmp_path):
         ("diagnostics.response@best", "give an epoch"),
         ("diagnostics.gradnorm_ratio", "did you mean gradient_ratio"),
         ("test_eror", "did you mean test_error"),
+        ("log10 train_error", "a loss, a time or a diagnostic"),
+        ("log10 params", "a loss, a time or a diagnostic"),
         ("accuracy", "epochs until train_error <= 5"),
     ],
 )
