@@ -6,7 +6,6 @@ A run is known by its label, the answer by what it was made from: publishing aga
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from ablations.metrics import CURVE, DIAGNOSTICS
 from ablations.offline import logged_ids, run_id, sync_command
 from ablations.published import publish_results
 from ablations.records import read_records
-from ablations.results import Plan, Record, Row, result_rows
+from ablations.results import Plan, Record, result_rows
 
 TAGGED = ("block", "data", "recipe")
 
@@ -59,7 +58,7 @@ def publish_study(
         for record in (*row.runs, *row.failures):
             added, address = _publish_run(plan, record, tracker, runs, here)
             logged, there = logged + added, there + (not added)
-    _, sent = _publish_answer(plan, rows, records, tracker, runs, here)
+    sent = publish_results(tracker, plan, rows, records, runs)
     return logged, there, sent or address
 
 
@@ -79,18 +78,6 @@ def _publish_run(
         log.diagnostics(row for row in _table(folder / DIAGNOSTICS) if row["epoch"] > reached)
         log.record(record)
         return bool(left) or not curve, log.address
-
-
-def _publish_answer(
-    plan: Plan, rows: list[Row], records: Mapping[str, Record], tracker: Any, runs: Path, here: set[str]
-) -> tuple[bool, tuple[str, str] | None]:
-    """The results as one more run, known by the records and claims that it was made from."""
-    made_of = sorted(f"{run['identity']} {run['status']}" for row in rows for run in (*row.runs, *row.failures))
-    digest = hashlib.sha256(repr((made_of, plan["study"].get("claims"))).encode()).hexdigest()[:8]
-    name = f"{plan['name']}-results-{digest}"
-    if not tracker.sends and run_id(name) in here:
-        return False, None
-    return True, publish_results(tracker, plan, rows, records, runs, id=name)
 
 
 def _table(path: Path) -> list[dict[str, Any]]:

@@ -1,40 +1,47 @@
-"""What W&B is shown of a study's answer."""
+"""What W&B is shown of a study's answer.
+
+An answer is known by what it was made from, the records and the claims: a sweep, another that joined it and `publish`
+show the same one once. A later, fuller answer is another run of the same name, and says in its summary of how many of
+the planned runs it is; W&B's files are only ever added to, so the older one stays.
+"""
 
 from __future__ import annotations
 
-import time
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
+from ablations.offline import logged_ids, run_id
 from ablations.results import Plan, Record, Row, best_row
 
 
 def publish_results(
-    tracker: Any,
-    plan: Plan,
-    rows: Sequence[Row],
-    records: Mapping[str, Record],
-    runs: Path,
-    *,
-    id: str | None = None,
+    tracker: Any, plan: Plan, rows: Sequence[Row], records: Mapping[str, Record], runs: Path
 ) -> tuple[str, str] | None:
     """Show a study's answer as one more W&B run of job type `results`: tables, plots, verdicts; where, if sent.
 
-    Args:
-        id: goes on with the run of this id, if there is one; its tables and plots are then there already.
+    Offline, an answer that lies under `runs/wandb` is not written again.
     """
-    name, when = plan["name"], time.strftime("%Y%m%d-%H%M%S")
+    name, known = plan["name"], answer_id(plan, rows)
+    if not tracker.sends and run_id(known) in logged_ids(runs):
+        return None
     study = {key: plan["study"].get(key) for key in ("question", "grid", "seeds", "fixed")}
     config = {"study": name, "command": plan.get("command"), **study}
-    new = f"{name}-results-{when}-{uuid4().hex[:4]}"  # sweeps that joined each other end in the same second
-    about = {"label": f"{name} results", "id": id or new, "group": name, "job_type": "results"}
-    with tracker.run(folder=runs, config=config, tags=["results"], again=id is not None, **about) as log:
+    about = {"label": f"{name} results", "id": known, "group": name, "job_type": "results"}
+    with tracker.run(folder=runs, config=config, tags=["results"], again=True, **about) as log:
         if log.step == 0:
             log.media(lambda wandb: results_media(wandb, plan, rows))
         log.summary(lambda: results_summary(plan, rows, records, Path(runs)))
         return log.address
+
+
+def answer_id(plan: Plan, rows: Sequence[Row]) -> str:
+    """`headline-results-06c6a553`: the study and a digest of the records and claims."""
+    made_of = sorted(f"{run['identity']} {run['status']}" for row in rows for run in (*row.runs, *row.failures))
+    known = json.dumps([made_of, plan["study"].get("claims") or []], sort_keys=True, default=str)
+    return f"{plan['name']}-results-{hashlib.sha256(known.encode()).hexdigest()[:8]}"
 
 
 def results_media(wandb: Any, plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:

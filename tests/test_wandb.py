@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from ablations.__main__ import main
 from ablations.records import plans, read_plan, read_records
 from ablations.results import METRICS, Row, result_rows
 from tests.ablations.wandb_file import read_folder
@@ -163,6 +164,13 @@ def test_the_line_to_type_names_every_folder_that_waits(sweep: Sweep) -> None:
     done = subprocess.run(typed, capture_output=True, text=True, env=somebody(sweep.runs), timeout=60, check=True)
     assert f"Would sync {len(found)} run(s)" in done.stdout + done.stderr
     assert all(f"/run-{run['id']}.wandb" in done.stdout + done.stderr for run in found)
+
+
+def test_publishing_what_a_sweep_has_shown_adds_nothing(sweep: Sweep, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = sorted((sweep.runs / "wandb").glob("offline-run-*"))
+    assert main(["publish", sweep.plan["name"], "--runs", str(sweep.runs), "--mode", "offline"]) == 0
+    assert "0 runs logged or completed, 8 were there already." in capsys.readouterr().out
+    assert sorted((sweep.runs / "wandb").glob("offline-run-*")) == folders
 
 
 def test_a_resumed_run_shows_all_epochs(tmp_path: Path) -> None:

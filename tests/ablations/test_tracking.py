@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -114,14 +113,15 @@ def test_results_hold_a_row_a_cell_a_row_a_run_plots_and_verdicts(tmp_path, warn
     assert list(run["folder"].rglob("*.png"))
 
 
-def test_results_of_sweeps_that_end_in_the_same_second_are_two(tmp_path, monkeypatch):
-    monkeypatch.setattr("ablations.published.time", SimpleNamespace(strftime=lambda _: "20261121-120000"))
+def test_sweeps_that_joined_each_other_show_one_answer_and_a_fuller_one_beside_it(tmp_path):
     plan = make_plan(claims=[])
     records = make_records(plan, lambda axes, s: axes["depth"] + s)
-    for _ in range(2):
-        publish_results(Tracker(mode="offline"), plan, result_rows(plan, records), records, tmp_path)
+    early = {key: record for key, record in records.items() if record["seed"] < 2}
+    for known in (early, early, records, records):
+        publish_results(Tracker(mode="offline"), plan, result_rows(plan, known), known, tmp_path)
     one, other = read_folder(tmp_path)
     assert one["id"] != other["id"]
+    assert (one["summary"]["runs"], other["summary"]["runs"]) == (12, 18)
     assert one["summary"]["best"] == other["summary"]["best"] == {"block": "plain", "depth": 8}
 
 
