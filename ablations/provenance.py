@@ -32,9 +32,9 @@ def provenance(*, device: str | None, started: str, finished: str) -> dict[str, 
 
 
 def command() -> str:
-    """What was typed, without the folders of this machine."""
+    """What was typed, without the folders of this machine, and without `plan=true`: it names what trains the runs."""
     program = "skipbench" if Path(sys.argv[0]).name == "skipbench" else "python run.py"
-    return " ".join([program, *sys.argv[1:]])
+    return " ".join([program, *(word for word in sys.argv[1:] if not word.startswith("plan="))])
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ from html import escape
 
 from ablations.claims import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
 from ablations.effects import Effects
+from ablations.next_command import again
 from ablations.results import Plan, Row, best_row
 from ablations.table import COLUMNS, caption
 from ablations.verdict_list import SIGNS, basis_words, cells
@@ -79,7 +80,7 @@ def provenance(plan: Plan, rows: Sequence[Row]) -> str:
     spent = sum(run.get("seconds") or 0 for run in runs)
     starts, ends = named("started"), named("finished")
     found = {
-        "study": [plan["name"], *([str(plan["command"])] if plan.get("command") else [])],
+        "study": [plan["name"], again(plan)],
         "fixed": [f"{axis}={value}" for axis, value in (plan["study"].get("fixed") or {}).items()],
         "seeds": [", ".join(map(str, sorted({run["seed"] for cell in plan["cells"] for run in cell["runs"]})))],
         "records": [f"{len(runs)}, {spent / 60:.1f} minutes of training in all"],

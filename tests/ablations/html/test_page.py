@@ -144,6 +144,11 @@ def test_a_study_without_any_record_is_a_page_too(plan, tmp_path):
     assert [one["name"] for one in json.loads(Tags(text).data)["figures"]] == []
 
 
+def test_where_the_numbers_come_from_is_a_command_that_trains_them(plan, tmp_path):
+    plan["command"] = "python run.py -m study=headline plan=true"
+    assert "python run.py -m study=headline</dd>" in page(plan, make_records(plan), runs=tmp_path)
+
+
 def test_what_diverged_failed_or_cannot_be_built_is_named(plan, tmp_path):
     kinds = {0: {"status": "diverged", "cause": "nan"}, 1: {"status": "failed", "cause": "oom"}, 2: 5.0}
     records = make_records(plan, lambda axes, seed: kinds[seed])
