@@ -137,14 +137,16 @@ def report(options: argparse.Namespace) -> None:
 
 
 def verdict(options: argparse.Namespace) -> None:
+    from ablations.beside import settings_beside
     from ablations.claims import judge
+    from ablations.results import result_rows
     from ablations.verdict_list import print_list
 
-    found = chosen_plan(options.runs, options.study)
-    verdicts = judge(found, _good_records(options.runs), runs=options.runs)
+    found, records = chosen_plan(options.runs, options.study), _good_records(options.runs)
+    verdicts = judge(found, records, runs=options.runs)
     if not verdicts:
         print(f"The study {found['name']} makes no claims; add some under `claims:` in its YAML.")
-    print_list(verdicts, plain_console())
+    print_list(verdicts, plain_console(), settings_beside(found, result_rows(found, records)))
 
 
 def doctor(options: argparse.Namespace) -> int:

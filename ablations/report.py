@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablations.beside import settings_beside
 from ablations.claims import judge
 from ablations.next_command import again, more_seeds
 from ablations.results import Plan, Record, Row, invalid_points, result_rows
@@ -56,7 +57,7 @@ def print_report(
         console.print(result_table(rows, console=console))
     else:
         console.print("No run of this study is finished yet.")
-    print_verdicts(judge(plan, records, runs=Path(runs)), console)
+    print_verdicts(judge(plan, records, runs=Path(runs)), console, settings_beside(plan, rows))
     print_gaps(plan, rows, console, problems=problems)
     print_next(plan, rows, console, runs=runs, sync=sync)
 

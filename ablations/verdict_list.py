@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from ablations.claims import CONTRADICTED, INCONCLUSIVE, MOST_SEEDS, NO_VERDICT, SUPPORTED, Verdict
@@ -19,17 +20,21 @@ NONE = "–"
 ENOUGH = 10  # seeds, from which on a bootstrap interval of 95% covers nearly so much; of three it covers 71%
 
 
-def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
-    """A sign and the claim, and below it what the sign rests on; one line where both fit."""
+def print_verdicts(verdicts: Sequence[Verdict], console: Console, beside: Sequence[str] = ()) -> None:
+    """A sign and the claim, and below it what the sign rests on; one line where both fit.
+
+    Args:
+        beside: for each claim, what its published number is of, as `settings_beside` says it.
+    """
     from rich.text import Text
 
     if not verdicts:
         return
     console.print()
     console.print(Text.assemble(("Claims", "bold"), (f"  {_counts(verdicts)}", "dim")))
-    for verdict in verdicts:
+    for verdict, published in zip_longest(verdicts, beside, fillvalue=""):
         sign, colour = SIGNS.get(verdict.outcome, ("?", "dim"))
-        claim, basis = Text(verdict.says), Text(basis_words(verdict), style="dim")
+        claim, basis = Text(verdict.says), Text(basis_words(verdict, published), style="dim")
         fits = len(claim) + len(basis) + 5 <= console.width
         body = Text.assemble(claim, "  " if fits else "\n", basis)
         for i, line in enumerate(body.wrap(console, console.width - 2)):
@@ -40,8 +45,12 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console) -> None:
     _print_least(verdicts, console)
 
 
-def print_list(verdicts: Sequence[Verdict], console: Console) -> None:
-    """A line a claim: sign, claim, effect, interval, n, p, published value; below, what is open and how to close it."""
+def print_list(verdicts: Sequence[Verdict], console: Console, beside: Sequence[str] = ()) -> None:
+    """A line a claim: sign, claim, effect, interval, n, p, published value; below, what is open and how to close it.
+
+    Args:
+        beside: for each claim, what its published number is of, as `settings_beside` says it.
+    """
     from rich.table import Table
     from rich.text import Text
 
@@ -60,6 +69,8 @@ def print_list(verdicts: Sequence[Verdict], console: Console) -> None:
         sign, colour = SIGNS.get(verdict.outcome, ("?", "dim"))
         table.add_row(Text(sign, style=colour), Text(verdict.says), *map(Text, text))
     console.print(table)
+    for words in dict.fromkeys(filter(None, beside)):
+        console.print(Text(f"published: {words}.", style="dim"))
     notes = [(verdict, note) for verdict in verdicts if (note := open_words(verdict) or verdict.reason)]
     if notes:
         console.print()
@@ -83,8 +94,12 @@ def cells(verdict: Verdict) -> list[str]:
     return [number(verdict, effect.mean), shown, str(verdict.n) if verdict.adjusted is not None else NONE, p, published]
 
 
-def basis_words(verdict: Verdict) -> str:
-    """`train error +75.29 points [+52.31, +98.26], …`: all that a verdict rests on."""
+def basis_words(verdict: Verdict, beside: str = "") -> str:
+    """`train error +75.29 points [+52.31, +98.26], …`: all that a verdict rests on.
+
+    Args:
+        beside: what the published number is of.
+    """
     words, effect = [], verdict.effect
     if effect is not None:
         interval = f" {between(verdict, effect.interval)}" if effect.interval else ""
@@ -92,7 +107,8 @@ def basis_words(verdict: Verdict) -> str:
         words.append(f"{name} {number(verdict, effect.mean)}{verdict.unit}{interval}")
         words += [f"bootstrap {between(verdict, effect.bootstrap)}"] if effect.bootstrap else []
         words.append(f"expected {verdict.expect}")
-        words += [f"published {verdict.published:g}"] if verdict.published is not None else []
+        of = f" ({beside})" if beside else ""
+        words += [f"published {verdict.published:g}{of}"] if verdict.published is not None else []
     if verdict.adjusted is not None:
         words += [f"n {verdict.n}", f"p {verdict.adjusted:.2g} (Holm)"]
     words += [open_words(verdict)] if open_words(verdict) else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ablations.beside import publications, settings_beside
 from ablations.claims import Verdict, judge
 from ablations.report import same_everywhere
 from ablations.results import Plan, Record, Row, invalid_points, result_rows
@@ -24,7 +25,9 @@ def written_answer(plan: Plan, records: Mapping[str, Record], *, runs: Path, pic
     parts = [f"# {plain(plan['name'])}", plain(plan["study"].get("question") or ""), plain(f"With {shared}.")]
     parts += [f"![error against the swept axis]({picture})"] if picture else []
     parts += [markdown(rows).strip() if rows else ""]
-    parts += ["## Claims", "\n".join(map(verdict_line, verdicts))] if verdicts else []
+    beside = settings_beside(plan, rows)
+    parts += ["## Claims", "\n".join(map(verdict_line, verdicts, beside))] if verdicts else []
+    parts += ["\n".join(f"- {plain(line)}" for line in publications(plan))]
     parts += (
         ["## What is missing", "\n".join(f"- {plain(line)}" for line in gaps(plan, rows))] if gaps(plan, rows) else []
     )
@@ -32,10 +35,10 @@ def written_answer(plan: Plan, records: Mapping[str, Record], *, runs: Path, pic
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def verdict_line(verdict: Verdict) -> str:
+def verdict_line(verdict: Verdict, beside: str = "") -> str:
     """`- ✓ **supported**: the claim`, and below it what the verdict rests on."""
     sign = SIGNS.get(verdict.outcome, ("?", ""))[0]
-    return f"- {sign} **{verdict.outcome}**: {plain(verdict.says)}\\\n  {plain(basis_words(verdict))}"
+    return f"- {sign} **{verdict.outcome}**: {plain(verdict.says)}\\\n  {plain(basis_words(verdict, beside))}"
 
 
 def gaps(plan: Plan, rows: Sequence[Row]) -> list[str]:

@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ablations.beside import publications, settings_beside
 from ablations.claims import Verdict, judge
 from ablations.effects import Effects, axis_effects
 from ablations.html import series, tables
@@ -62,8 +63,8 @@ def page(plan: Plan, records: Mapping[str, Record], *, runs: Path, problems: Seq
         "name": escape(str(plan["name"])),
         "question": escape(question),
         "standing": _standing(plan, records, rows, runs, problems),
-        "verdicts": tables.verdict_list(verdicts),
-        "verdict_table": tables.verdict_table(verdicts),
+        "verdicts": tables.verdict_list(verdicts, settings_beside(plan, rows)),
+        "verdict_table": tables.verdict_table(verdicts, publications(plan)),
         "figures": "".join(_section(figure) for figure in known.figures),
         "results": tables.result_table(rows),
         "effects": tables.effect_table(effects) if effects else f"<p class=quiet>{escape(known.why)}</p>",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
+from itertools import zip_longest
 
 from ablations.claims import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
 from ablations.effects import Effects
@@ -15,27 +16,28 @@ from ablations.verdict_list import SIGNS, basis_words, cells
 TONES = {SUPPORTED: "yes", CONTRADICTED: "no", INCONCLUSIVE: "open", NO_VERDICT: "none"}
 
 
-def verdict_list(verdicts: Sequence[Verdict]) -> str:
+def verdict_list(verdicts: Sequence[Verdict], beside: Sequence[str] = ()) -> str:
     """A numbered item a claim: sign, sentence, what it rests on, the command that would close it."""
     if not verdicts:
         return "<p class=quiet>This study makes no claims.</p>"
     items = []
-    for verdict in verdicts:
+    for verdict, published in zip_longest(verdicts, beside, fillvalue=""):
         sign = SIGNS.get(verdict.outcome, ("?", ""))[0]
         command = f"<code>{escape(verdict.command)}</code>" if verdict.command else ""
-        says, basis, outcome = escape(verdict.says), escape(basis_words(verdict)), escape(verdict.outcome)
+        says, basis, outcome = escape(verdict.says), escape(basis_words(verdict, published)), escape(verdict.outcome)
         head = f"<b class=sign>{sign}</b> <span class=says>{says}</span> <b class=outcome>{outcome}</b>"
         items.append(f'<li class="{TONES[verdict.outcome]}">{head}<p class=quiet>{basis}</p>{command}</li>')
     return f"<ol class=verdicts>{''.join(items)}</ol>"
 
 
-def verdict_table(verdicts: Sequence[Verdict]) -> str:
-    """Effect, interval, n, p and published value of each claim."""
+def verdict_table(verdicts: Sequence[Verdict], publications: Sequence[str] = ()) -> str:
+    """Effect, interval, n, p and published value of each claim; below, the settings of what is published."""
     heads = ["", "claim", "metric", "effect", "95% interval", "n", "p (Holm)", "published"]
     lines = [
         [f"{i} {SIGNS.get(v.outcome, ('?', ''))[0]}", v.says, v.metric, *cells(v)] for i, v in enumerate(verdicts, 1)
     ]
-    return f"<section><h2>Claims in numbers</h2>{table(heads, lines, left=3)}</section>" if lines else ""
+    notes = "".join(f"<p class=quiet>{escape(text)}</p>" for text in publications)
+    return f"<section><h2>Claims in numbers</h2>{table(heads, lines, left=3)}{notes}</section>" if lines else ""
 
 
 def result_table(rows: Sequence[Row]) -> str:
