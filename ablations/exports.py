@@ -12,6 +12,7 @@ from ablations.catalog import chosen_plan
 from ablations.files import write_text
 from ablations.records import plan_path, read_records
 from ablations.results import Plan, Record
+from ablations.standing import standing
 
 SOON = 60  # runs whose page is written within a second, with the JavaScript at hand
 FORMATS = ("md", "report", "csv", "tex", "html", "svg", "png")
@@ -46,15 +47,15 @@ def export(options: argparse.Namespace) -> None:
         picture = beside.name if beside and beside.exists() else None
         text = written_answer(found, records, runs=options.runs, picture=picture)
     else:
-        text = as_text(rows, options.format)
+        text = as_text(rows, options.format, standing(found, rows, options.runs))
     if options.out is None:
         print(text, end="")
     else:
         write_text(options.out, text)
 
 
-def as_text(rows: Sequence[Any], kind: str) -> str:
-    """The results as md, csv or tex."""
+def as_text(rows: Sequence[Any], kind: str, notes: Sequence[str] = ()) -> str:
+    """The results as md, csv or tex; `notes` go beside the table, and a CSV file has its columns `n` and `planned`."""
     if kind == "csv":
         from ablations.flat import comma_separated
 
@@ -62,10 +63,10 @@ def as_text(rows: Sequence[Any], kind: str) -> str:
     if kind == "tex":
         from ablations.latex import booktabs
 
-        return booktabs(rows)
+        return booktabs(rows, notes)
     from ablations.table import markdown
 
-    return markdown(rows)
+    return markdown(rows, notes)
 
 
 def write_html(
@@ -98,7 +99,7 @@ def write_files(
     known = answer(plan, records, runs=runs)
     written = [write_html(plan, records, folder / "report.html", runs=runs, problems=problems)]
     for kind in ("md", "csv", "tex"):
-        write_text(folder / f"results.{kind}", as_text(known.rows, kind))
+        write_text(folder / f"results.{kind}", as_text(known.rows, kind, standing(plan, known.rows, runs)))
         written.append(folder / f"results.{kind}")
     return written + write_figures(known.figures, known.axes, known.cells, folder)
 

@@ -20,8 +20,8 @@ def escaped(text: str) -> str:
     return "".join(SPECIAL.get(character, character) for character in " ".join(text.split()))
 
 
-def booktabs(rows: Sequence[Row]) -> str:
-    r"""The results as a `tabular` for `\usepackage{booktabs}`; bold: the lowest validation error."""
+def booktabs(rows: Sequence[Row], notes: Sequence[str] = ()) -> str:
+    r"""The results as a `tabular` for `\usepackage{booktabs}`; bold: the lowest validation error; notes as comments."""
     columns = [column for column in COLUMNS if column.wanted(rows)]
     swept = list(rows[0].shown) if rows else []
     texts = [["–" if row.shown[axis] is None else str(row.shown[axis]) for row in rows] for axis in swept]
@@ -32,5 +32,5 @@ def booktabs(rows: Sequence[Row]) -> str:
     for row, line in zip(rows, zip(*texts, strict=True), strict=True):
         cells = [rf"\textbf{{{escaped(text)}}}" if row is best and text.strip() else escaped(text) for text in line]
         lines.append(" & ".join(cells) + r" \\")
-    notes = [f"% {escaped(note.replace('★', 'Bold:'))}" for note in caption(rows)]
-    return "\n".join([*notes, *lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+    said = [f"% {escaped(note.replace('★', 'Bold:'))}" for note in (*notes, *caption(rows))]
+    return "\n".join([*said, *lines, r"\bottomrule", r"\end{tabular}"]) + "\n"

@@ -12,6 +12,7 @@ from ablations.claims import judge
 from ablations.next_command import again, more_seeds
 from ablations.results import Plan, Record, Row, invalid_points, result_rows
 from ablations.search_report import print_search
+from ablations.standing import standing
 from ablations.table import result_table
 from ablations.verdict_list import print_verdicts
 
@@ -53,6 +54,8 @@ def print_report(
     if plan["study"].get("tunings"):
         print_search(plan, records, console, runs=runs)
     console.print()
+    for line in standing(plan, rows, Path(runs)):
+        console.print(Text(line, style="yellow"))
     if any(row.n for row in rows):
         console.print(result_table(rows, console=console))
     else:

@@ -127,8 +127,8 @@ def _hardware(provenance: Mapping[str, Any]) -> str:
     return f"{device}, {processor}" if processor and device.startswith("cpu") else device
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """The table for a README."""
+def markdown(rows: Sequence[Row], notes: Sequence[str] = ()) -> str:
+    """The table for a README, and below it what must be known of it."""
     columns = [column for column in COLUMNS if column.wanted(rows)]
     heads, lines = _texts(rows, columns)
     swept = len(heads) - len(columns)
@@ -138,7 +138,7 @@ def markdown(rows: Sequence[Row]) -> str:
     for row, line in zip(rows, lines, strict=True):
         cells = [plain(text) for text in line]
         out.append("| " + " | ".join(f"**{text}**" if row is best and text else text for text in cells) + " |")
-    return "\n".join([*out, "", plain(" ".join(caption(rows))).replace("★", "Bold:")]) + "\n"
+    return "\n".join([*out, "", plain(" ".join([*notes, *caption(rows)])).replace("★", "Bold:")]) + "\n"
 
 
 def plain(text: str) -> str:

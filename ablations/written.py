@@ -9,6 +9,7 @@ from ablations.beside import publications, settings_beside
 from ablations.claims import Verdict, judge
 from ablations.report import same_everywhere
 from ablations.results import Plan, Record, Row, invalid_points, result_rows
+from ablations.standing import standing
 from ablations.table import markdown, plain
 from ablations.verdict_list import SIGNS, basis_words
 
@@ -23,6 +24,7 @@ def written_answer(plan: Plan, records: Mapping[str, Record], *, runs: Path, pic
     verdicts = judge(plan, records, runs=runs)
     shared = " ".join(f"{axis}={value}" for axis, value in same_everywhere(plan).items())
     parts = [f"# {plain(plan['name'])}", plain(plan["study"].get("question") or ""), plain(f"With {shared}.")]
+    parts += [plain(line) for line in standing(plan, rows, runs)]
     parts += [f"![error against the swept axis]({picture})"] if picture else []
     parts += [markdown(rows).strip() if rows else ""]
     beside = settings_beside(plan, rows)

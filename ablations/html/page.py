@@ -19,7 +19,7 @@ from ablations.html import series, tables
 from ablations.html.bundle import javascript
 from ablations.html.figures import Figure, figures_of
 from ablations.results import Plan, Record, Row, invalid_points, result_rows
-from ablations.status import Watch
+from ablations.standing import standing
 
 HERE = Path(__file__).parent
 LOOKS = "style-src 'unsafe-inline'; img-src data: blob:"
@@ -118,13 +118,7 @@ def _standing(
     planned, have = sum(row.planned for row in rows), sum(row.n for row in rows)
     failed = [f"{run['label']} ({run['cause']})" for row in rows for run in row.failures]
     diverged = [run["label"] for row in rows for run in row.runs if run["status"] == "diverged"]
-    lines = []
-    if missing := planned - have - len(failed):
-        training = len(Watch(plan, runs).look().training)
-        now = f"still running, {training} in training now" if training else "nobody trains them now"
-        lines.append(
-            f"Not complete: {missing} of {planned} runs are missing ({now}); what follows is of those there are."
-        )
+    lines = standing(plan, rows, runs)
     lines += [f"{len(failed)} failed: {_some(failed)}"] if failed else []
     lines += [f"{len(diverged)} diverged, counted as measured: {_some(diverged)}"] if diverged else []
     invalid = invalid_points(plan)
