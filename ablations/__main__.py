@@ -23,7 +23,7 @@ examples:
   python -m ablations effects headline            what each axis does, and two together
   python -m ablations path headline "block=plain depth=56" "block=residual depth=20"
   python -m ablations report headline --html headline.html   with figures, for a browser
-  python -m ablations report headline --files answer         all of it: page, tables, every figure as SVG and PNG
+  python -m ablations report headline --files answer         all of it: page, answer, tables, figures (SVG, PNG)
   python -m ablations export headline --format md for a README, report: all of it; csv, tex for a paper, svg or png
   python -m ablations publish headline            create or complete its side of W&B, from the records
   python -m ablations doctor                      what is damaged, and why; --repair mends it or moves it aside
@@ -83,7 +83,9 @@ def parser() -> Parser:
     command(commands.status, "how far a study is, and who trains what now")
     report_parser = command(commands.report, "the whole answer: table, verdicts, gaps, what to type next")
     report_parser.add_argument("--html", type=Path, metavar="FILE", help="as one page with figures, for a browser")
-    report_parser.add_argument("--files", type=Path, metavar="DIR", help="as page, tables (md, csv, tex) and pictures")
+    report_parser.add_argument(
+        "--files", type=Path, metavar="DIR", help="as page, answer, tables (md, csv, tex) and pictures"
+    )
     command(commands.verdict, "the claims of a study and what the records say about them")
     add_analyses(command)
     export_parser = command(export, "a study's results for other programs")

@@ -57,9 +57,9 @@ def export(options: argparse.Namespace) -> None:
 def as_text(rows: Sequence[Any], kind: str, notes: Sequence[str] = ()) -> str:
     """The results as md, csv or tex; `notes` go beside the table, and a CSV file has its columns `n` and `planned`."""
     if kind == "csv":
-        from ablations.flat import comma_separated
+        from ablations.flat import comma_separated, flat_results
 
-        return comma_separated(rows)
+        return comma_separated(flat_results(rows))
     if kind == "tex":
         from ablations.latex import booktabs
 
@@ -91,17 +91,29 @@ def closing_page(plan: Plan, records: Mapping[str, Record], *, runs: Path) -> Pa
 def write_files(
     plan: Plan, records: Mapping[str, Record], folder: Path, *, runs: Path, problems: Sequence[str] = ()
 ) -> list[Path]:
-    """Write everything there is of a study: page, tables, each figure as SVG and PNG; what was written."""
+    """Write everything there is of a study: page, answer, tables, verdicts, each figure as SVG and PNG; what was written.
+
+    Raises:
+        ClaimError: a claim of the study is malformed.
+    """
+    from ablations.beside import settings_beside
+    from ablations.flat import comma_separated, flat_verdicts
     from ablations.html.page import answer
     from ablations.html.still import write_figures
+    from ablations.written import written_answer
 
     folder.mkdir(parents=True, exist_ok=True)
     known = answer(plan, records, runs=runs)
     written = [write_html(plan, records, folder / "report.html", runs=runs, problems=problems)]
-    for kind in ("md", "csv", "tex"):
-        write_text(folder / f"results.{kind}", as_text(known.rows, kind, standing(plan, known.rows, runs)))
-        written.append(folder / f"results.{kind}")
-    return written + write_figures(known.figures, known.axes, known.cells, folder)
+    pictures = write_figures(known.figures, known.axes, known.cells, folder)
+    picture = next((path.name for path in pictures if path.name == "errors.png"), None)
+    notes = standing(plan, known.rows, runs)
+    texts = {f"results.{kind}": as_text(known.rows, kind, notes) for kind in ("md", "csv", "tex")}
+    texts["answer.md"] = written_answer(plan, records, runs=runs, picture=picture)
+    texts["verdicts.csv"] = comma_separated(flat_verdicts(known.verdicts, settings_beside(plan, known.rows)))
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return [*written, *(folder / name for name in texts), *pictures]
 
 
 def _chart(found: dict[str, Any], rows: Sequence[Any], options: argparse.Namespace) -> Any:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ablations.results import LESIONS, METRICS, Row
+
+if TYPE_CHECKING:
+    from ablations.claims import Verdict
 
 Matrix = tuple[list[str], list[list[Any]]]  # headings, lines
 
@@ -40,10 +43,43 @@ def flat_runs(rows: Sequence[Row]) -> Matrix:
     return heads, lines
 
 
-def comma_separated(rows: Sequence[Row]) -> str:
-    """`flat_results` as CSV; what is unknown is left empty."""
+def flat_verdicts(verdicts: Sequence[Verdict], beside: Sequence[str]) -> Matrix:
+    """A line a claim: what is claimed and found, and what its published number is of."""
+    heads = [
+        "claim",
+        "verdict",
+        "metric",
+        "expect",
+        "effect",
+        "low",
+        "high",
+        "n",
+        "p_holm",
+        "published",
+        "published_of",
+    ]
+    lines = []
+    for verdict, of in zip(verdicts, beside, strict=True):
+        effect = verdict.effect
+        low, high = (effect.interval if effect else None) or (None, None)
+        line = [
+            verdict.says,
+            verdict.outcome,
+            verdict.metric,
+            verdict.expect,
+            effect.mean if effect else None,
+            low,
+            high,
+        ]
+        line += [verdict.n if effect else None, verdict.adjusted, verdict.published, of, verdict.source, verdict.reason]
+        lines.append(line)
+    return [*heads, "source", "reason"], lines
+
+
+def comma_separated(matrix: Matrix) -> str:
+    """As CSV; what is unknown is left empty."""
     file = io.StringIO()
-    heads, lines = flat_results(rows)
+    heads, lines = matrix
     csv.writer(file, lineterminator="\n").writerows([list(map(_no_formula, line)) for line in (heads, *lines)])
     return file.getvalue()
 

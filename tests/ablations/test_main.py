@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -73,10 +74,30 @@ def test_report_writes_a_page_or_all_there_is(runs, capsys, tmp_path):
     assert status == 0
     written = [Path(line) for line in out.splitlines()]
     assert all(path.stat().st_size for path in written)
-    names = {"report.html", "results.md", "results.csv", "results.tex"}
+    names = {"report.html", "answer.md", "results.md", "results.csv", "results.tex", "verdicts.csv"}
     names |= {f"{figure}.{kind}" for figure in ("errors", "interaction", "costs") for kind in ("svg", "png")}
     assert {path.relative_to(folder).as_posix() for path in written[1:]} == names
     assert page.read_text() == (folder / "report.html").read_text()
+    assert "(errors.png)" in (folder / "answer.md").read_text()
+
+
+def test_the_files_hold_the_verdicts_with_all_they_rest_on(tmp_path, capsys):
+    cells = {"plus": {"block": "plain", "depth": 56}, "minus": {"block": "residual", "depth": 56}}
+    claim = {"says": "=Worse.", "source": "He", "metric": "test_error", "contrast": cells, "expect": "> 0"}
+    open_claim = {**claim, "says": "Nowhere.", "contrast": {**cells, "minus": {"block": "highway"}}, "published": 1.5}
+    plan = make_plan(name="s", claims=[claim, open_claim])
+    write_json(plan_path(tmp_path, "s"), plan)
+    for record in make_records(plan, lambda axes, seed: 9.0 + 2 * seed if axes["block"] == "plain" else seed).values():
+        write_json(tmp_path / record["folder"] / "record.json", record)
+    assert call(capsys, "report", "s", "--runs", tmp_path, "--files", tmp_path / "all")[0] == 0
+    with open(tmp_path / "all" / "verdicts.csv", encoding="utf-8", newline="") as file:
+        known, unknown = csv.DictReader(file)
+    assert (known["claim"], known["verdict"], known["source"]) == ("'=Worse.", "supported", "He")
+    assert (float(known["effect"]), int(known["n"]), known["published"]) == (10.0, 3, "")
+    assert float(known["low"]) < 10 < float(known["high"])
+    assert 0 < float(known["p_holm"]) < 0.05
+    assert (unknown["verdict"], unknown["effect"], unknown["published"]) == ("no verdict", "", "1.5")
+    assert "**supported**: =Worse." in (tmp_path / "all" / "answer.md").read_text()
 
 
 def test_export_to_standard_output_and_a_picture_needs_a_file(runs, capsys):

@@ -8,7 +8,7 @@ import io
 import pytest
 from rich.console import Console
 
-from ablations.flat import comma_separated, flat_runs
+from ablations.flat import comma_separated, flat_results, flat_runs
 from ablations.results import Spread, result_rows
 from ablations.table import caption, markdown, result_table, short_count, short_seconds, spreads
 from tests.ablations.conftest import make_plan, make_records
@@ -89,7 +89,7 @@ def test_markdown_has_a_line_a_cell_and_marks_the_best(rows):
 
 
 def test_csv_reads_back_to_the_numbers(rows):
-    lines = list(csv.DictReader(io.StringIO(comma_separated(rows))))
+    lines = list(csv.DictReader(io.StringIO(comma_separated(flat_results(rows)))))
     assert [(line["block"], int(line["depth"]), int(line["n"])) for line in lines[:3]] == [
         ("plain", 8, 3),
         ("plain", 20, 3),
@@ -129,6 +129,8 @@ def test_lesions_are_shown_where_they_were_measured(plan):
     rows = result_rows(plan, make_records(plan, lambda axes, seed: {"metrics": {"lesion_mean": 4.0 + seed}}))
     assert all("5.00 ± 1.00" in line for line in printed(rows, width=140) if line.split()[:1] == ["plain"])
     assert "lesion mean" in markdown(rows)
-    assert [line["lesion_mean_mean"] for line in csv.DictReader(io.StringIO(comma_separated(rows)))] == ["5.0"] * 6
+    assert [line["lesion_mean_mean"] for line in csv.DictReader(io.StringIO(comma_separated(flat_results(rows))))] == [
+        "5.0"
+    ] * 6
     without = result_rows(plan, make_records(plan))
-    assert "lesion" not in markdown(without) + comma_separated(without)
+    assert "lesion" not in markdown(without) + comma_separated(flat_results(without))
