@@ -91,7 +91,7 @@ def closing_page(plan: Plan, records: Mapping[str, Record], *, runs: Path) -> Pa
 def write_files(
     plan: Plan, records: Mapping[str, Record], folder: Path, *, runs: Path, problems: Sequence[str] = ()
 ) -> list[Path]:
-    """Write everything there is of a study: page, answer, tables, verdicts, each figure as SVG and PNG; what was written.
+    """Write everything there is of a study: page, answer, tables, verdicts, pictures; what was written.
 
     Raises:
         ClaimError: a claim of the study is malformed.

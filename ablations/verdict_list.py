@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from ablations.claims import CONTRADICTED, INCONCLUSIVE, MOST_SEEDS, NO_VERDICT, SUPPORTED, Verdict
@@ -32,7 +31,7 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console, beside: Sequen
         return
     console.print()
     console.print(Text.assemble(("Claims", "bold"), (f"  {_counts(verdicts)}", "dim")))
-    for verdict, published in zip_longest(verdicts, beside, fillvalue=""):
+    for verdict, published in zip(verdicts, beside or [""] * len(verdicts), strict=True):
         sign, colour = SIGNS.get(verdict.outcome, ("?", "dim"))
         claim, basis = Text(verdict.says), Text(basis_words(verdict, published), style="dim")
         fits = len(claim) + len(basis) + 5 <= console.width

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
-from itertools import zip_longest
 
 from ablations.claims import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
 from ablations.effects import Effects
@@ -21,7 +20,7 @@ def verdict_list(verdicts: Sequence[Verdict], beside: Sequence[str] = ()) -> str
     if not verdicts:
         return "<p class=quiet>This study makes no claims.</p>"
     items = []
-    for verdict, published in zip_longest(verdicts, beside, fillvalue=""):
+    for verdict, published in zip(verdicts, beside or [""] * len(verdicts), strict=True):
         sign = SIGNS.get(verdict.outcome, ("?", ""))[0]
         command = f"<code>{escape(verdict.command)}</code>" if verdict.command else ""
         says, basis, outcome = escape(verdict.says), escape(basis_words(verdict, published)), escape(verdict.outcome)
