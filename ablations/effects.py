@@ -139,7 +139,8 @@ def _analyse(metric: str, axes: list[str], known: list[tuple[Row, list[float]]],
     within = math.fsum((value - math.fsum(cell) / len(cell)) ** 2 for _, cell in known for value in cell)
     free = len(values) - len(known)
     total = float(((values - values.mean()) ** 2).sum())
-    within = 0.0 if within <= 1e-20 * float((values**2).sum()) else within
+    rounding = 1e-20 * float((values**2).sum())
+    within, total = (0.0 if ss <= rounding else ss for ss in (within, total))
     terms = []
     for term in columns:
         others = [other for other in columns if not set(term) <= set(other)]
@@ -159,7 +160,7 @@ def _term(axes: tuple[str, ...], df: int, gained: float, error: float, free: int
 
     if df == 0:
         return Term(axes, 0, 0.0, None, None)
-    if gained <= 1e-12 * total:
+    if not total or gained <= 1e-12 * total:
         return Term(axes, df, 0.0, 0.0, 1.0)
     f = (gained / df) / error if error else math.inf
     return Term(axes, df, gained / total, f, float(stats.f.sf(f, df, free)) if error else 0.0)

@@ -12,7 +12,7 @@ from ablations.claims import judge
 from ablations.next_command import again, more_seeds
 from ablations.results import Plan, Record, Row, invalid_points, result_rows
 from ablations.search_report import print_search
-from ablations.standing import standing
+from ablations.standing import diverged, standing
 from ablations.table import result_table
 from ablations.verdict_list import print_verdicts
 
@@ -79,9 +79,9 @@ def print_gaps(plan: Plan, rows: Sequence[Row], console: Console, *, problems: S
 
     lines: list[tuple[str, str]] = []
     failed = [f"{record['label']} ({record['cause']})" for row in rows for record in row.failures]
-    diverged = [record["label"] for row in rows for record in row.runs if record["status"] == "diverged"]
+    gone = diverged(rows)
     lines += [("red", f"{_runs(failed)} failed: {_some(failed)}")] if failed else []
-    lines += [("yellow", f"{_runs(diverged)} diverged, counted as measured: {_some(diverged)}")] if diverged else []
+    lines += [("yellow", f"{_runs(gone)} diverged, counted as measured: {_some(gone)}")] if gone else []
     known = {record["identity"] for row in rows for record in (*row.runs, *row.failures)}
     missing = [run["label"] for cell in plan["cells"] for run in cell["runs"] if run["identity"] not in known]
     lines += [

@@ -24,6 +24,12 @@ def standing(plan: Plan, rows: Sequence[Row], runs: Path) -> list[str]:
     return lines
 
 
+def diverged(rows: Sequence[Row]) -> list[str]:
+    """The runs that diverged, each with the first of its tensors that was not finite, where that is known."""
+    runs = [run for row in rows for run in row.runs if run["status"] == "diverged"]
+    return [f"{run['label']} ({first})" if (first := run.get("first_nonfinite")) else run["label"] for run in runs]
+
+
 def _words(missing: int, planned: int, unit: str, training: int) -> str:
     now = f"still running, {training} in training now" if training else "nobody trains them now"
     return f"Not complete: {missing} of {planned} {unit} are missing ({now}); what follows is of those there are."

@@ -19,7 +19,7 @@ from ablations.html import series, tables
 from ablations.html.bundle import javascript
 from ablations.html.figures import Figure, figures_of
 from ablations.results import Plan, Record, Row, invalid_points, result_rows
-from ablations.standing import standing
+from ablations.standing import diverged, standing
 
 HERE = Path(__file__).parent
 LOOKS = "style-src 'unsafe-inline'; img-src data: blob:"
@@ -117,10 +117,10 @@ def _standing(
     """How complete the answer is: what is missing, in training, failed, diverged, invalid or damaged."""
     planned, have = sum(row.planned for row in rows), sum(row.n for row in rows)
     failed = [f"{run['label']} ({run['cause']})" for row in rows for run in row.failures]
-    diverged = [run["label"] for row in rows for run in row.runs if run["status"] == "diverged"]
+    gone = diverged(rows)
     lines = standing(plan, rows, runs)
     lines += [f"{len(failed)} failed: {_some(failed)}"] if failed else []
-    lines += [f"{len(diverged)} diverged, counted as measured: {_some(diverged)}"] if diverged else []
+    lines += [f"{len(gone)} diverged, counted as measured: {_some(gone)}"] if gone else []
     invalid = invalid_points(plan)
     lines += [f"{len(invalid)} cannot be built: {_some(invalid)}"] if invalid else []
     lines += problems[:6]

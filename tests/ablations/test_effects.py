@@ -75,6 +75,12 @@ def test_an_axis_that_is_not_active_everywhere_is_compared_where_it_is():
     assert any(note.startswith("Incomplete grid: 4 of the 8 combinations") for note in found.notes)
 
 
+def test_where_all_runs_are_equal_nothing_has_an_effect():
+    plan = make_plan()
+    found = axis_effects(plan, make_records(plan, lambda axes, seed: 90.1))
+    assert [(term.share, term.f, term.p) for term in found.terms] == [(0, 0, 1)] * 3
+
+
 def test_what_three_axes_do_together_is_not_hidden():
     def odd(axes, seed):
         return 100.0 * ((axes["block"] == "plain") ^ (axes["depth"] == 8) ^ (axes["norm"] == "none")) + seed

@@ -49,13 +49,13 @@ def test_the_page_of_a_finished_study():
 def test_what_failed_diverged_and_is_missing_is_named_with_its_cause(plan):
     fates = {
         (8, 0): {"status": "failed", "cause": "oom"},
-        (20, 1): {"status": "diverged", "cause": "nan"},
+        (20, 1): {"status": "diverged", "cause": "nan", "first_nonfinite": "stages.1 (output)"},
         (56, 2): None,
     }
     plan["invalid"] = [{"point": {"depth": 21}, "reason": "depth=21 is not 6n+2"}]
     text = page(plan, make_records(plan, lambda axes, seed: fates.get((axes["depth"], seed), 5.0)))
     assert "2 runs failed: plain-8-s0 (oom), residual-8-s0 (oom)" in text
-    assert "2 runs diverged, counted as measured: plain-20-s1, residual-20-s1" in text
+    assert "2 runs diverged, counted as measured: plain-20-s1 (stages.1 (output)), residual-20-s1" in text
     assert "2 runs of 18 not trained yet: plain-56-s2, residual-56-s2" in text
     assert "depth=21 is not 6n+2" in text
     assert "python run.py -m retry=failed" in text
