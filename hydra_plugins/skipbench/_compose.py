@@ -82,7 +82,8 @@ def is_active(axis: str, config: DictConfig) -> bool:
 
 def plain_tree(config: DictConfig) -> dict[str, Any]:
     """A composed config as plain data without its `hydra` node, interpolations not resolved."""
-    tree: Any = OmegaConf.to_container(OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]))
+    tree: Any = OmegaConf.to_container(config)
+    tree.pop("hydra", None)
     return tree
 
 
