@@ -1,6 +1,7 @@
 """Every study in conf/study can be asked: it composes, its claims name single cells, its cost is what it plans."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ STUDIES = {
     path.stem: yaml.safe_load(path.read_text())["study"] for path in sorted((ROOT / "conf/study").glob("*.yaml"))
 }
 SHARED = ROOT.parent / "shared" / "references.yaml"
+# What claims were made about: where a study has other images, its claims say which.
+IMAGES = ("CIFAR-10", "ImageNet", "MNIST", "Shapeset", "music and text")
 DATA = {"cifar10": "CIFAR-10", "image_folder": "ImageNet", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
 CLAIMS = [(name, claim) for name, study in STUDIES.items() for claim in study.get("claims") or []]
 
@@ -125,9 +128,24 @@ def test_a_small_study_ends_in_minutes(name: str) -> None:
     assert set(STUDIES[name]["cost"]) == {"runs", "cpu_minutes", "gpu_minutes"}
 
 
-@pytest.mark.parametrize("name", [name for name in STUDIES if name.endswith("_paper")])
-def test_a_study_of_paper_size_has_a_small_one(name: str) -> None:
-    assert name.removesuffix("_paper") in STUDIES
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_has_a_size_for_two_cores_and_one_for_a_gpu(name: str) -> None:
+    small = name.removesuffix("_paper").removesuffix("_cifar")
+    assert {small, small + ("_cifar" if small.startswith("search_") else "_paper")} <= set(STUDIES)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_says_in_a_sentence_what_to_expect(name: str) -> None:
+    expected = STUDIES[name]["expect"]
+    assert re.fullmatch(r"[A-Z0-9][^\n]*[^.]\.", expected)
+    assert len(expected) <= 120
+
+
+@pytest.mark.parametrize(("name", "claim"), CLAIMS, ids=str)
+def test_a_claim_says_whose_it_is_and_of_which_images(name: str, claim: dict[str, Any]) -> None:
+    assert claim["source"]
+    if STUDIES[name]["fixed"]["data"] == "digits" and not claim["source"].startswith("ours"):
+        assert any(images in claim["source"] for images in IMAGES)
 
 
 @pytest.mark.parametrize(("name", "claim"), [(n, c) for n, c in CLAIMS if "reference" in c], ids=str)

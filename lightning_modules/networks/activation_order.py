@@ -1,0 +1,75 @@
+"""Where norm and activation stand beside the addition: the orders of He et al. 2016 that are neither first nor best.
+
+Fig. 4 has five. Its (a), both behind the body, is `blocks.Residual`; (e), both before it, is `preactivation`.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from lightning_modules.networks.blocks import Residual
+from lightning_modules.networks.layers import Activation, Norm, Sized
+from lightning_modules.networks.preactivation import take_last_norm
+
+
+class BnAfterAddition(Residual):
+    """y = act(norm(f(x) + s(x))), where f gives up the norm it ends with.   He et al. 2016, Fig. 4b.
+
+    The norm stands in the way of the shortcut too. Whatever `norm` is chosen stands there, batch norm or another.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        stride: int,
+        *,
+        body: Sized,
+        shortcut: Sized,
+        norm: Norm,
+        activation: Activation,
+    ) -> None:
+        super().__init__(c_in, c_out, stride, body=body, shortcut=shortcut, activation=activation)
+        self.norm = norm(c_out)
+        take_last_norm(self)
+
+    def join(self, x: Tensor, fx: Tensor) -> Tensor:
+        return self.norm(fx + self.shortcut(x))
+
+
+class ReluBeforeAddition(Residual):
+    """y = act(f(x)) + s(x): with a ReLU what is added is never negative.   He et al. 2016, Fig. 4c.
+
+    A body of zeros would stay one, since at 0 a ReLU hands no gradient on: inits that zero bodies refuse the block.
+    """
+
+    closed = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.join(x, self.activation(self.body(x)))
+
+
+class ReluOnlyPreActivation(Residual):
+    """y = f(act(x)) + s(x), where f keeps its norms.   He et al. 2016, Fig. 4d.
+
+    As in `PreActivation`: where the size changes the shortcut sees act(x) too; the first block of a network has no
+    activation of its own, since the stem ends with one, and the last applies another after its addition.
+    """
+
+    def __init__(
+        self, c_in: int, c_out: int, stride: int, *, body: Sized, shortcut: Sized, activation: Activation
+    ) -> None:
+        super().__init__(c_in, c_out, stride, body=body, shortcut=shortcut, activation=activation)
+        self.resized = c_in != c_out or stride != 1
+        self.activation_of, self.last = activation, nn.Identity()
+
+    def placed(self, index: int, count: int) -> None:
+        """Do what the `index`-th of `count` blocks does, from 1."""
+        if index == 1:
+            self.activation = nn.Identity()
+        if index == count:
+            self.last = self.activation_of()
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.activation(x)
+        return self.last(self.join(a if self.resized else x, self.body(a)))
