@@ -9,6 +9,7 @@ A reference is written like the claim it belongs to: one number for a cell, plus
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,11 +52,13 @@ class Reference:
 
     @property
     def measured(self) -> float:
-        """The value in this suite's units: errors in percent, counts in ones."""
+        """The value in this suite's units: errors in percent, counts in ones, factors in orders of magnitude."""
         if self.unit == "accuracy":
             return round(100 * (1 - self.value), 6)
         if self.unit == "% accuracy":
             return round(100 - self.value, 6)
+        if self.unit.startswith("x "):
+            return math.log10(self.value)
         return self.value * SCALES.get(self.unit, 1)
 
 

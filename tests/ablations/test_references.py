@@ -19,6 +19,7 @@ KEYS = {"plus": "he2015.cifar10.test_err.resnet1202", "minus": "he2015.cifar10.t
         (3.6, "GFLOP (multiply-adds)", 3.6e9),
         (19.4, "M params", 19.4e6),
         (11178378, "params", 11178378),
+        (100, "x lower training loss (more than)", 2),
     ],
 )
 def test_units(value, unit, measured):

@@ -10,13 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_modules.networks.activation_order import BnAfterAddition, ReluBeforeAddition, ReluOnlyPreActivation
 from lightning_modules.networks.blocks import Block, Plain, Residual
 from lightning_modules.networks.bodies import Basic, Bottleneck, Dense
 from lightning_modules.networks.densenet import Concatenation
 from lightning_modules.networks.dropped import DropoutShortcut, StochasticDepth
 from lightning_modules.networks.gated import ShortcutGating
-from lightning_modules.networks.inits import last_layer
 from lightning_modules.networks.norms import Batch
 from lightning_modules.networks.preactivation import PreActivation
 from lightning_modules.networks.shortcuts import A, B, Nothing
@@ -155,57 +153,6 @@ def test_a_pre_activated_projection_sees_the_activation():
     x = images()
     a = block.norm(x).relu()
     assert torch.equal(block(x), block.shortcut(a) + block.body(a))
-
-
-@sizes
-def test_a_norm_behind_the_addition_sees_the_sum(size):
-    block = BnAfterAddition(*size, **parts, norm=Batch)
-    x = images()
-    torch.testing.assert_close(
-        block(x), F.batch_norm(block.body(x) + block.shortcut(x), None, None, training=True).relu()
-    )
-    assert sum(isinstance(m, Batch) for m in block.modules()) == Basic.layers, "the body's last is the block's now"
-
-
-@sizes
-def test_with_a_relu_before_the_addition_nothing_is_ever_taken_away(size):
-    block = ReluBeforeAddition(*size, **parts).eval()
-    x = images()
-    assert torch.equal(block(x), block.body(x).relu() + block.shortcut(x))
-    assert (block(x) >= block.shortcut(x)).all()
-    assert (like(block, Residual, size)(x) != block(x)).any()
-
-
-@pytest.mark.parametrize("body", [basic, partial(Bottleneck, norm=Batch, activation=nn.ReLU)])
-def test_pre_activation_by_the_relu_alone_leaves_the_body_its_norms(body):
-    block = ReluOnlyPreActivation(8, 8, 1, body=body, shortcut=A, activation=nn.ReLU).eval()
-    x = images()
-    assert torch.equal(block(x), x + block.body(x.relu()))
-    assert isinstance(last_layer(block), Batch)
-    nn.init.zeros_(last_layer(block).weight)
-    assert torch.equal(block(x), x), "nothing is done to the sum, not even to what is negative"
-    wider = ReluOnlyPreActivation(8, 16, 2, body=body, shortcut=A, activation=nn.ReLU).eval()
-    assert torch.equal(wider(x), wider.shortcut(x.relu()) + wider.body(x.relu()))
-
-
-@pytest.mark.parametrize(
-    "block", ["bn_after_addition", "relu_before_addition", "relu_only_preactivation", "preactivation"]
-)
-def test_the_order_of_norm_and_activation_costs_nothing(build, block):
-    counts = [
-        sum(p.numel() for p in build("network=small", f"block={b}", "data.channels=1").parameters() if p.dim() > 1)
-        for b in (block, "residual")
-    ]
-    assert counts[0] == counts[1]
-
-
-@pytest.mark.parametrize("block", ["preactivation", "relu_only_preactivation"])
-def test_what_enters_and_leaves_the_blocks_is_activated_once(build, block):
-    network = build("network=small", f"block={block}", "data.channels=1").eval()
-    blocks = [block for stage in network.stages for block in stage]
-    assert [isinstance(b.activation, nn.Identity) for b in blocks] == [True] + [False] * 8
-    assert [isinstance(b.last, nn.Identity) for b in blocks] == [True] * 8 + [False]
-    assert (network.stages(network.stem(torch.randn(2, 1, 8, 8))) >= 0).all()
 
 
 def test_the_first_and_last_pre_activated_blocks_are_special(build):
