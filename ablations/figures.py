@@ -11,6 +11,7 @@ from ablations.results import Plan, Row, measured
 
 PANELS = {"train_error": "training", "test_error": "test"}
 OKABE_ITO = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]  # told apart by everybody
+DASHES = [[1, 0], [6, 3], [2, 2], [9, 3, 2, 3]]  # beyond seven lines
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "stroke"]
 LETTERS = 110  # of labels that fit beside each other above the two panels
 TICKS = [0, 1, 5, 10, 20, 40, 60, 80, 100]
@@ -59,7 +60,7 @@ def error_chart(plan: Plan, rows: Sequence[Row]) -> Any:
     xs = sorted({row.shown[axis] for row in drawn})
     wide = xs[0] > 0 and xs[-1] / xs[0] >= 4
     tall = max(mean["mean"] for mean in means) > 15
-    palette = OKABE_ITO if len(names) <= len(OKABE_ITO) else None
+    turns = len(names) > len(OKABE_ITO)
     x = alt.X(
         "x:Q",
         title=axis + (" (log scale)" if wide else ""),
@@ -72,12 +73,21 @@ def error_chart(plan: Plan, rows: Sequence[Row]) -> Any:
         alt.Axis(values=[tick for tick in TICKS if tick <= top], labelOverlap=False) if tall else alt.Axis(tickCount=6)
     )
     y_title = "error (%, square-root scale)" if tall else "error (%)"
-    colours = alt.Scale(domain=names, range=palette) if palette else alt.Scale(domain=names, scheme="tableau20")
+    hues, patterns = in_turn(names)
+    dash = alt.StrokeDash("series:N", scale=alt.Scale(domain=names, range=patterns))
     columns = max(1, LETTERS // (3 + max(map(len, names))))
     legend = alt.Legend(
-        title=None, orient="top", columns=columns, symbolSize=90, symbolOpacity=1, labelFontSize=12, labelLimit=0
+        title=None,
+        orient="top",
+        columns=columns,
+        symbolSize=500 if turns else 90,
+        symbolOpacity=1,
+        labelFontSize=12,
+        labelLimit=0,
+        symbolType="stroke" if turns else alt.Undefined,
     )
-    colour = alt.Color("series:N", scale=colours, legend=legend)
+    colour = alt.Color("series:N", scale=alt.Scale(domain=names, range=hues), legend=legend)
+    dash = dash.legend(legend) if turns else dash.legend(None)
     shape = alt.Shape("series:N", scale=alt.Scale(domain=names, range=SHAPES), legend=legend)
 
     def panel(metric: str, heading: str, first: bool) -> Any:
@@ -86,9 +96,10 @@ def error_chart(plan: Plan, rows: Sequence[Row]) -> Any:
         about = {"scale": scale, "axis": y_axis, "title": y_title if first else None}
         y = alt.Y("mean:Q", **about)
         base = alt.Chart(alt.Data(values=here)).encode(x=x, color=colour)
-        line = base.mark_line(strokeWidth=2.2).encode(y=y)
+        line = base.mark_line(strokeWidth=2.2).encode(y=y, strokeDash=dash)
         bar = base.mark_rule(strokeWidth=1.6).encode(y=alt.Y("low:Q", **about), y2="high:Q")
-        dot = base.mark_point(filled=True, size=75, opacity=1).encode(y=y, shape=shape)
+        dot = base.mark_point(filled=True, size=75, opacity=1).encode(y=y)
+        dot = dot if turns else dot.encode(shape=shape)
         cloud = alt.Chart(alt.Data(values=runs)).mark_point(filled=True, size=22, opacity=0.45, xOffset=7)
         each = cloud.encode(x=x, color=colour, y=alt.Y("error:Q", **about))
         return (line + bar + each + dot).properties(width=270, height=260, title=heading)
@@ -112,6 +123,13 @@ def error_chart(plan: Plan, rows: Sequence[Row]) -> Any:
         )
         .configure_title(subtitleColor="#666", subtitleFontSize=11)
     )
+
+
+def in_turn(names: Sequence[str]) -> tuple[list[str], list[list[int]]]:
+    """A colour and a dash for each name; seven have colours of their own, the next seven the same with another dash."""
+    most = len(OKABE_ITO)
+    hues = [OKABE_ITO[i % most] for i in range(len(names))]
+    return hues, [DASHES[i // most % len(DASHES)] for i in range(len(names))]
 
 
 def data_of(

@@ -12,7 +12,7 @@ from ablations.claim_form import check_claims
 from ablations.claims import Verdict
 from ablations.effects import Effects
 from ablations.figures import numeric_axis
-from ablations.html import series, specs
+from ablations.html import error_specs, series, specs
 from ablations.results import Plan, Record, Row
 from ablations.statistics import Effect
 from ablations.verdict_list import SIGNS, between, number
@@ -29,6 +29,7 @@ class Figure:
         line: the axis that a line runs along, which therefore cannot be its colour.
         panels: how many stand side by side at most; 0 for a single view.
         least: the narrowest a panel may be, in pixels.
+        words: what a picture of it says besides, where the page says it in another place.
     """
 
     name: str
@@ -40,10 +41,11 @@ class Figure:
     panels: int = 0
     least: int = 250
     filtered: bool = True
+    words: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """As the page reads it."""
-        return {**vars(self), "rows": series.packed(self.rows)}
+        return {**vars(self), "rows": series.packed(self.rows), "words": []}
 
 
 def figures_of(
@@ -77,9 +79,9 @@ def _errors(rows: Sequence[Row]) -> list[Figure]:
         return []
     axis, top = numeric_axis(rows), max(found["high"])
     if axis:
-        spec, title = specs.against(axis, sorted(set(found["x"])), top), f"Error against {axis}"
+        spec, title = error_specs.against(axis, sorted(set(found["x"])), top), f"Error against {axis}"
     else:
-        spec, title = specs.dots(top), "Error of each cell"
+        spec, title = error_specs.dots(top), "Error of each cell"
     return [Figure("errors", title, "Mean ± sd over the seeds; small dots are single runs.", spec, found, axis, 2)]
 
 
@@ -88,9 +90,14 @@ def _curves(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs
     if not found["mean"]:
         return []
     caption = (
-        "Thin: training; thick: validation. Lines are means over the seeds, bands reach from the least to the most."
+        "Thin: training; thick: validation (the test set is looked at once, at the end). "
+        "Lines are means over the seeds, bands reach from the least to the most."
     )
-    spec = specs.curves(max(found["high"]))
+    caption += " A dot alone: every run diverged in its first epoch." if any(found["note"]) else ""
+    cells = series.cells_of(series.axes_of(plan, rows), rows)
+    left = [cell["label"] for i, cell in enumerate(cells) if rows[i].n and i not in set(found["cell"])]
+    caption += f" Without a curve: {'; '.join(left)}." if left else ""
+    spec = error_specs.curves(max(found["high"]))
     return [Figure("curves", "Training curves", caption, spec, found, panels=3, least=300)]
 
 
@@ -102,7 +109,7 @@ def _damages(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], run
         "Points of validation error that are added when a block is taken out; from the least to the most of the seeds."
     )
     title = "What each block is worth"
-    return [Figure("lesions", title, caption, specs.damages(), found, panels=3, least=300)]
+    return [Figure("lesions", title, caption, error_specs.damages(), found, panels=3, least=300)]
 
 
 def _forests(plan: Plan, verdicts: Sequence[Verdict]) -> list[Figure]:
@@ -111,30 +118,45 @@ def _forests(plan: Plan, verdicts: Sequence[Verdict]) -> list[Figure]:
     units: dict[str, list[dict[str, Any]]] = {}
     for index, (verdict, region) in enumerate(zip(verdicts, regions, strict=True), start=1):
         effect = verdict.effect
-        if effect is not None and verdict.adjusted is not None and math.isfinite(effect.mean):
-            unit = f"{verdict.metric.replace('_', ' ')}{', difference in' * verdict.signed}{verdict.unit}"
+        if effect is not None and verdict.adjusted is not None and not math.isnan(effect.mean):
+            name = verdict.metric.replace("_", " ")
+            unit = f"{name}, difference{' in' * bool(verdict.unit)}{verdict.unit}"
+            if not verdict.signed:
+                unit = f"{name} ({verdict.unit.strip()})" if verdict.unit else name
             units.setdefault(unit, []).append(_contrast(index, verdict, effect, (region.low, region.high)))
-    drawn = []
+    drawn, there = [], {line["claim"] for lines in units.values() for line in lines}
+    left = [str(i) for i, verdict in enumerate(verdicts, start=1) if _mark(i, verdict) not in there]
+    words = "Estimate and 95% interval of each claim; grey: the region it expects; a diamond: the published number"
+    words += (
+        "; an arrow: infinite" if any(math.isinf(line["mean"]) for lines in units.values() for line in lines) else ""
+    )
+    words += f". Not drawn, for want of an interval: {', '.join(left)}." if left else "."
     for k, (unit, lines) in enumerate(units.items()):
         known = [line[name] for line in lines for name in ("mean", "low", "high", "from", "to", "published")]
         ends = [0.0, *(value for value in known if value is not None and math.isfinite(value))]
         room = 0.08 * (max(ends) - min(ends)) or 1.0
         edges = [min(ends) - room, max(ends) + room]
         for line in lines:  # what has no end reaches the edge
+            line["end"] = "" if math.isfinite(line["mean"]) else "∞" if line["mean"] > 0 else "-∞"
             line |= {end: min(max(line[end], edges[0]), edges[1]) for end in ("low", "high", "from", "to")}
+            line["mean"] = min(max(line["mean"], edges[0] + room / 4), edges[1] - room / 4)
         spec = specs.forest(unit, [line["claim"] for line in lines], edges)
         table: series.Table = {key: [series.short(line[key]) for line in lines] for key in lines[0]}
-        words = "Estimate and 95% interval of each claim; grey: the region it expects; ◇: the published number."
         title, caption = ("Claims", words) if k == 0 else ("", "")
-        drawn.append(Figure(f"claims-{k}", title, caption, spec, table, filtered=False))
+        claims = tuple(f"{line['claim']} {line['says']}" for line in lines)
+        drawn.append(Figure(f"claims-{k}", title, caption, spec, table, filtered=False, words=claims))
     return drawn
+
+
+def _mark(index: int, verdict: Verdict) -> str:
+    return f"{index} {SIGNS.get(verdict.outcome, ('?', ''))[0]}"
 
 
 def _contrast(index: int, verdict: Verdict, effect: Effect, region: tuple[float, float]) -> dict[str, Any]:
     mean, interval = effect.mean, effect.interval or (effect.mean, effect.mean)
     shown = f" {between(verdict, interval)}" if effect.interval else ""
     return {
-        "claim": f"{index} {SIGNS.get(verdict.outcome, ('?', ''))[0]}",
+        "claim": _mark(index, verdict),
         "says": verdict.says,
         "outcome": verdict.outcome,
         "expect": verdict.expect,

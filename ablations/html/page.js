@@ -2,6 +2,7 @@
 const { axes, cells, figures } = JSON.parse(document.getElementById("data").textContent);
 const LIGHT = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];  // Okabe and Ito
 const DARK = ["#E8752B", "#4FA8E0", "#1FBF93", "#E09AC2", "#F0B840", "#8FD0F5", "#FFFFFF"];
+const DASHES = [[1, 0], [6, 3], [2, 2], [9, 3, 2, 3]];  // for the axes that have no colour; as figures.py
 const HEATS = 12, LEGEND = 24, HOVERED = 6000, INACTIVE = "–";
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const coarse = matchMedia("(pointer: coarse)");
@@ -12,6 +13,8 @@ const shown = axes.map(axis => new Set(axis.values));
 const chosen = { colour: first(axis => axis.number) ?? (axes.length - 1), panel: first(axis => !axis.number) ?? -1 };
 if (axes.length < 2) chosen.panel = -1;
 else if (chosen.panel === chosen.colour) chosen.panel = axes.findIndex((axis, i) => i !== chosen.colour);
+const lined = figures.filter(figure => figure.spec.spec?.layer?.some(view => view.encoding.strokeDash));
+if (lined.some(figure => rolesOf(figure).dashes.length > DASHES.length)) chosen.colour = -1;
 
 function first(wanted) { const i = axes.findIndex(wanted); return i < 0 ? null : i; }
 function visible(cell) { return cells[cell].levels.every((level, i) => shown[i].has(level)); }
@@ -45,14 +48,35 @@ function controls() {
   box.open = innerWidth > 700 && axes.flatMap(axis => axis.values).length < 20;
 }
 
-// The rows of a figure that the filter leaves, with the texts made from their cell's axes.
-function rowsOf(figure, colour) {
-  const names = Object.keys(figure.rows), count = names.length ? figure.rows[names[0]].length : 0;
-  const about = cells.map((cell, i) => {
-    const rest = cell.levels.filter((level, k) => axes[k].name !== figure.line && level !== INACTIVE);
-    return { label: cell.label, series: rest.join(", ") || "all", colour: colour < 0 ? cell.label : cell.levels[colour],
-      panel: chosen.panel < 0 ? "" : `${axes[chosen.panel].name} ${cell.levels[chosen.panel]}` };
+// What a cell is called, beside the axes that are shown otherwise; among words, a number says what it is of.
+function named(cell, without) {
+  const left = axes.map((axis, i) => i).filter(i => !without.includes(i));
+  const said = i => left.length > 1 && isFinite(cell.levels[i]) ? `${axes[i].name.split(".").pop()}=` : "";
+  return left.filter(i => cell.levels[i] !== INACTIVE).map(i => said(i) + cell.levels[i]).join(", ");
+}
+
+// Which axis a figure has as colour, and what its dashes and, without such an axis, its colours tell apart.
+function rolesOf(figure) {
+  const line = axes.findIndex(axis => axis.name === figure.line);
+  const panel = figure.spec.facet?.field === "panel" ? chosen.panel : -1;
+  const colour = chosen.colour >= 0 && chosen.colour === line ? axes.findIndex((axis, i) => i !== line) : chosen.colour;
+  const about = cells.map(cell => {
+    const rest = named(cell, [line, panel]) || "all";
+    return { label: cell.label, series: named(cell, [line]) || "all", colour: colour < 0 ? rest : cell.levels[colour],
+      dash: colour < 0 ? "" : named(cell, [line, panel, colour]) || INACTIVE,
+      panel: panel < 0 ? "" : `${axes[panel].name} ${cell.levels[panel]}` };
   });
+  const groups = new Map();  // dashes are needed only where one colour of a panel has several
+  for (const one of about) groups.set(one.panel + one.colour, (groups.get(one.panel + one.colour) ?? new Set()).add(one.dash));
+  if (![...groups.values()].some(dashes => dashes.size > 1)) for (const one of about) one.dash = "";
+  const rest = axes.filter((axis, i) => ![line, panel, colour].includes(i)).map(axis => axis.name).join(", ");
+  return { colour, about, rest, dashes: [...new Set(about.map(one => one.dash))],
+    domain: colour < 0 ? [...new Set(about.map(one => one.colour))] : axes[colour].values };
+}
+
+// The rows of a figure that the filter leaves, with the texts made from their cell's axes.
+function rowsOf(figure, about) {
+  const names = Object.keys(figure.rows), count = names.length ? figure.rows[names[0]].length : 0;
   const rows = [];
   for (let k = 0; k < count; k++) {
     const row = {};
@@ -74,27 +98,42 @@ function coloured(encoding, domain, title) {
   if (title) encoding.title = title;
 }
 
+// Lines of a colour are told apart by dashes; more than seven cells by colours and dashes in turn, with one legend.
+function told(views, roles) {
+  const { colour, dashes, domain, rest } = roles, title = colour < 0 ? "cell" : axes[colour].name;
+  const turns = colour < 0 && domain.length > LIGHT.length && domain.length <= LIGHT.length * DASHES.length;
+  for (const encoding of views.map(view => view.encoding ?? {})) {
+    if (encoding.color?.field === "colour") coloured(encoding.color, domain, title);
+    if (encoding.shape?.field === "colour") Object.assign(encoding.shape, { scale: { domain }, title });
+    if (encoding.color?.field === "by") coloured(encoding.color, encoding.color.scale.domain);
+    if (!views.some(view => view.encoding?.strokeDash)) continue;
+    if (turns) {
+      const palette = dark.matches ? DARK : LIGHT, turn = some => domain.map((value, i) => some(i));
+      if (encoding.color?.field === "colour") Object.assign(encoding.color, {
+        scale: { domain, range: turn(i => palette[i % palette.length]) },
+        legend: { ...encoding.color.legend, symbolType: "stroke", symbolSize: 500 } });
+      if (encoding.strokeDash) Object.assign(encoding.strokeDash, { field: "colour", title,
+        scale: { domain, range: turn(i => DASHES[Math.floor(i / palette.length)]) } });
+      delete encoding.shape;
+    } else if (encoding.strokeDash && dashes.length > 1 && dashes.length <= DASHES.length)
+      Object.assign(encoding.strokeDash, { title: rest, scale: { domain: dashes, range: DASHES.slice(0, dashes.length) } });
+    else delete encoding.strokeDash;
+  }
+}
+
 function complete(figure, width) {
-  const spec = structuredClone(figure.spec), inner = spec.spec ?? spec;
-  let colour = chosen.colour;
-  if (colour >= 0 && axes[colour].name === figure.line) colour = axes.findIndex(axis => axis.name !== figure.line);
-  const alone = colour < 0 && figure.line && axes.length === 1;  // the line's axis is the only one
-  let rows = rowsOf(figure, colour);
-  if (alone) for (const row of rows) row.colour = row.series;
-  const there = new Set(rows.map(row => row.colour));
-  const domain = alone ? ["all"] : colour < 0 ? [...new Set(cells.map(cell => cell.label))] : axes[colour].values;
-  for (const view of [inner, ...(inner.layer ?? [])])
-    for (const channel of ["color", "shape"]) {
-      const encoding = view.encoding?.[channel];
-      if (encoding?.field === "by") coloured(encoding, encoding.scale.domain);
-      else if (encoding?.field !== "colour") continue;
-      else if (channel === "color") coloured(encoding, domain, alone ? "cells" : colour < 0 ? "cell" : axes[colour].name);
-      else Object.assign(encoding, { scale: { domain }, title: alone ? "cells" : colour < 0 ? "cell" : axes[colour].name });
-      const values = encoding.scale.domain.filter(value => encoding.field === "by" || there.has(value));
-      const every = Math.ceil(values.length / LEGEND);
-      encoding.legend = { ...encoding.legend, values: values.filter((value, i) => i % every === 0),
-        columns: width < 500 ? 3 : 8, labelLimit: 160 };
-    }
+  const spec = structuredClone(figure.spec), inner = spec.spec ?? spec, views = [inner, ...(inner.layer ?? [])];
+  const roles = rolesOf(figure);
+  let rows = rowsOf(figure, roles.about);
+  told(views, roles);
+  for (const encoding of views.flatMap(view => Object.values(view.encoding ?? {}))) {
+    if (!["colour", "dash", "by"].includes(encoding?.field)) continue;
+    const there = new Set(rows.map(row => row[encoding.field]));
+    const values = encoding.scale.domain.filter(value => there.has(value)), every = Math.ceil(values.length / LEGEND);
+    encoding.legend = { ...encoding.legend, values: values.filter((value, i) => i % every === 0),
+      columns: Math.max(1, Math.floor(width / (60 + 6.5 * Math.min(34, Math.max(...values.map(value => value.length)))))),
+      labelLimit: 230 };
+  }
   if (spec.facet) {
     const field = spec.facet.field;
     let panels = [...new Set(rows.map(row => row[field]))];
@@ -120,6 +159,8 @@ function complete(figure, width) {
     if (width < 460 * spec.hconcat.length) { spec.vconcat = spec.hconcat; delete spec.hconcat; }
     for (const view of spec.hconcat ?? spec.vconcat) view.width = Math.min(460, width / (spec.hconcat?.length ?? 1) - 80);
   } else inner.width = Math.min(width - 80, 760);
+  if (inner.layer && !rows.some(row => row.note))  // an empty layer would be complained of
+    inner.layer = inner.layer.filter(view => !view.name?.startsWith("once"));
   if (inner.layer && rows.length > HOVERED) inner.layer = inner.layer.filter(view => view.name !== "hover");
   if (coarse.matches) for (const view of [inner, ...(inner.layer ?? [])]) delete view.params;  // a finger scrolls
   if (figure.rows && Object.keys(figure.rows).length) spec.data = { values: rows };

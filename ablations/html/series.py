@@ -46,13 +46,15 @@ def curves(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs:
     """Training and validation error along the epochs: mean, least and most of the seeds that were there."""
     found = [files_of(plan, records, row, runs, CURVE) for row in rows]
     keep = kept_epochs((file for files in found for file in files), MOST_NUMBERS // max(1, 4 * len(rows)))
-    table: Table = {name: [] for name in ("cell", "part", "epoch", "mean", "low", "high", "n")}
+    table: Table = {name: [] for name in ("cell", "part", "epoch", "mean", "low", "high", "n", "note")}
     for index, whole in enumerate(found):
         files = [file.only(keep) for file in whole]
+        at_once = rows[index].diverged == rows[index].planned and all(run["epochs"] <= 1 for run in rows[index].runs)
+        note = "diverged in the first epoch" if at_once else ""
         for metric in ("train_error", "val_error"):
             for epoch, values in by_epoch(files, metric):
                 mean = math.fsum(values) / len(values)
-                line = (index, PARTS[metric], epoch, mean, min(values), max(values), len(values))
+                line = (index, PARTS[metric], epoch, mean, min(values), max(values), len(values), note)
                 _add(table, line)
     return table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ablations.dots import dot_chart, names_of
-from ablations.figures import error_chart, numeric_axis, series_of
+from ablations.figures import DASHES, OKABE_ITO, error_chart, in_turn, numeric_axis, series_of
 from ablations.results import result_rows
 from tests.ablations.conftest import make_plan, make_records
 
@@ -61,6 +61,13 @@ def test_further_axes_name_the_line():
     plan = make_plan({"depth": [8, 20], "block": ["plain", "residual"], "shortcut": ["A", "B"]})
     rows = result_rows(plan, make_records(plan))
     assert list(series_of(rows, "test_error")) == ["plain", "residual, A", "residual, B"]
+
+
+@pytest.mark.parametrize("n", [7, 24, len(OKABE_ITO) * len(DASHES)])
+def test_lines_are_told_apart_by_colour_and_dash(n):
+    pairs = list(zip(*in_turn([str(i) for i in range(n)]), strict=True))
+    assert all(one not in pairs[:i] for i, one in enumerate(pairs))
+    assert (n > len(OKABE_ITO)) == any(dash != DASHES[0] for _, dash in pairs)
 
 
 @pytest.mark.parametrize("kind", ["svg", "png"])
