@@ -19,6 +19,7 @@ from ablations.html import series, tables
 from ablations.html.bundle import javascript
 from ablations.html.figures import Figure, figures_of
 from ablations.results import Plan, Record, Row, invalid_points, result_rows
+from ablations.space import read_search
 from ablations.standing import diverged, standing
 
 HERE = Path(__file__).parent
@@ -56,7 +57,7 @@ def answer(plan: Plan, records: Mapping[str, Record], *, runs: Path) -> Answer:
 def page(plan: Plan, records: Mapping[str, Record], *, runs: Path, problems: Sequence[str] = ()) -> str:
     """The page of a study, of as much of it as is there; raises as `answer`."""
     known = answer(plan, records, runs=runs)
-    rows, verdicts, effects = known.rows, known.verdicts, known.effects
+    rows, verdicts = known.rows, known.verdicts
     data = {"axes": known.axes, "cells": known.cells, "figures": [figure.as_json() for figure in known.figures]}
     question = str(plan["study"].get("question") or plan["name"])
     parts = {
@@ -67,7 +68,8 @@ def page(plan: Plan, records: Mapping[str, Record], *, runs: Path, problems: Seq
         "verdict_table": tables.verdict_table(verdicts, publications(plan)),
         "figures": "".join(_section(figure) for figure in known.figures),
         "results": tables.result_table(rows),
-        "effects": tables.effect_table(effects) if effects else f"<p class=quiet>{escape(known.why)}</p>",
+        "effects_title": "What mattered" if plan["study"].get("tunings") else "What each axis does",
+        "effects": _mattered(plan, runs) if plan["study"].get("tunings") else _effect_table(known),
         "provenance": tables.provenance(plan, rows),
     }
     return assemble(parts, data)
@@ -104,11 +106,24 @@ def _section(figure: Figure) -> str:
 
 
 def _effects(plan: Plan, records: Mapping[str, Record], runs: Path) -> tuple[Effects | None, str]:
-    """The effects of the axes on test error, or why there are none."""
+    """The effects of the axes on test error, or why there are none; of a search, its trials tell instead."""
+    if plan["study"].get("tunings"):
+        return None, ""
     try:
         return axis_effects(plan, records, runs=runs), ""
     except ValueError as error:
         return None, f"No analysis of variance: {error}."
+
+
+def _effect_table(known: Answer) -> str:
+    return tables.effect_table(known.effects) if known.effects else f"<p class=quiet>{escape(known.why)}</p>"
+
+
+def _mattered(plan: Plan, runs: Path) -> str:
+    """What mattered in a search: of the few cells that won, an analysis of variance could say nothing."""
+    from ablations.importance import search_importance
+
+    return tables.importance_table(search_importance(plan, runs), read_search(plan["study"]).objectives)
 
 
 def _standing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 from ablations.claims import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
 from ablations.effects import Effects
@@ -12,6 +13,10 @@ from ablations.results import Plan, Row, best_row
 from ablations.table import COLUMNS, caption
 from ablations.verdict_list import SIGNS, basis_words, cells
 
+if TYPE_CHECKING:
+    from ablations.importance import Importance  # with Optuna, which a page without a search does not wait for
+
+TOO_FEW = "(too few complete trials)"
 TONES = {SUPPORTED: "yes", CONTRADICTED: "no", INCONCLUSIVE: "open", NO_VERDICT: "none"}
 
 
@@ -67,6 +72,19 @@ def effect_table(effects: Effects) -> str:
     shown = table([f"effect on {effects.metric}", "of variation", "F", "df", "p"], lines, left=1)
     notes = [f"Between seeds: sd {effects.within:.3g}, pooled over the cells.", *effects.notes]
     return shown + "".join(f"<p class=quiet>{escape(note)}</p>" for note in notes)
+
+
+def importance_table(found: Sequence[Importance], objectives: Sequence[str]) -> str:
+    """What mattered in each tuning of a search, the most first."""
+    lines = []
+    for one in found:
+        shares = [(axis, f"{share:.0%}") for axis, share in one.shares.items()]
+        lines += [
+            [one.tuning.rpartition("-")[0], axis, share, str(one.trials)] for axis, share in shares or [(TOO_FEW, "")]
+        ]
+    what = f"Share in deciding which trials are the best quarter by {' and '.join(objectives)} (PED-ANOVA)."
+    shown = table(["tuning", "axis", "importance", "trials"], lines, left=2)
+    return f"{shown}<p class=quiet>{escape(what)}</p>"
 
 
 def provenance(plan: Plan, rows: Sequence[Row]) -> str:

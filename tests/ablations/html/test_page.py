@@ -14,6 +14,7 @@ from ablations.html.page import answer, embedded, page
 from ablations.html.still import still
 from ablations.latex import booktabs
 from ablations.results import result_rows
+from ablations.trials import trial_folder, write_trial
 from tests.ablations.conftest import make_plan, make_records
 from tests.ablations.html.study_folder import HOSTILE, write_curve, write_study
 
@@ -193,6 +194,24 @@ def test_what_diverged_is_drawn_and_said(tmp_path):
     assert "A dot alone: every run diverged in its first epoch." in figures["curves"].caption
     svg = vl_convert.vegalite_to_svg(still(figures["curves"], known.axes, known.cells))
     assert svg.count("diverged in the first epoch") == svg.count("block plain")
+
+
+def test_a_search_shows_what_mattered_to_its_trials_and_no_analysis_of_its_winners(tmp_path):
+    plan = make_plan({"block": ["plain", "residual"]})
+    about = {"space": {"depth": [8, 56], "width": [1, 2]}, "search": {"trials": 12, "objectives": ["val_error"]}}
+    plan["study"] |= about | {"tunings": [{"name": "t-12345678", "point": {}}]}
+    records = make_records(plan)
+    write_study(tmp_path, plan, records.values())
+    for number in range(12):
+        found = {"depth": 8 if number < 3 else 56, "width": 1 + number % 2}
+        trial = {"tuning": "t-12345678", "number": number, "state": "complete", "values": {"val_error": 1.0 + number}}
+        trial |= {"suggested": found, "point": found, "constraints": {}, "runs": [], "cell": f"c{number}", "label": "l"}
+        write_trial(trial_folder(tmp_path, plan["name"], "t-12345678", number), trial)
+    text = page(plan, records, runs=tmp_path)
+    assert "<td>t</td><td>depth</td>" in text, "depth decides which trials are the best, and is named first"
+    assert "PED-ANOVA" in text
+    assert "not in this grid" not in text
+    assert "analysis of variance" not in text.lower()
 
 
 def test_depth_alone_is_one_line_with_its_own_ticks(tmp_path):
