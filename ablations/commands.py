@@ -6,12 +6,15 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablations.catalog import STUDIES, chosen_plan, duration, written_studies
 from ablations.choices import Choice
 from ablations.files import printable
 from ablations.records import Record, RecordError, plans, read_plan, read_records
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def list_(options: argparse.Namespace) -> None:
@@ -26,14 +29,8 @@ def list_(options: argparse.Namespace) -> None:
         choices = choices_of(options.group, options.config_dir)
         plain_console().print(_choice_table(choices))
         return
-    from rich.markup import escape
-    from rich.table import Table
-
     records, problems = read_records(options.runs)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for head in ("study", "runs", "done", "CPU", "GPU", "question"):
-        words = head in ("study", "question")
-        table.add_column(head, justify="left" if words else "right", no_wrap=head != "question")
+    known: list[_Listed] = []
     named, written = plans(options.runs), written_studies()
     damaged = []
     for name in named:
@@ -44,22 +41,16 @@ def list_(options: argparse.Namespace) -> None:
             continue
         wanted = [run["identity"] for cell in found["cells"] for run in cell["runs"]]
         done = sum(key in records and records[key]["status"] != "failed" for key in wanted)
-        question = escape(found["study"].get("question") or "")
-        table.add_row(escape(name), str(len(wanted)), f"{done}/{len(wanted)}", *_times(found["study"]), question)
-    unread = []
+        known.append(_Listed(name, str(len(wanted)), f"{done}/{len(wanted)}", found["study"]))
+    unread = [name for name, study in sorted(written.items()) if study is None and name not in named]
     for name, study in sorted(written.items()):
-        if name in named:
-            continue
-        if study is None:
-            unread.append(name)
-        else:
-            runs = str((study.get("cost") or {}).get("runs", "–"))
-            table.add_row(escape(name), runs, "–", *_times(study), escape(str(study["question"])), style="dim")
+        if name not in named and study is not None:
+            known.append(_Listed(name, str((study.get("cost") or {}).get("runs", "–")), "–", study, "dim"))
     for choice in installed_choices("study"):
-        table.add_row(escape(choice.name), *"––––", escape(f"of {choice.origin}"), style="dim")
+        known.append(_Listed(choice.name, "–", "–", {"question": f"of {choice.origin}"}, "dim"))
     console = plain_console()
-    if table.row_count:
-        console.print(table)
+    if known:
+        _print_studies(known, console)
     else:
         console.print(f"No studies in {STUDIES} and none in {options.runs}.", markup=False)
     for sentence in [*damaged, *problems[:1]]:
@@ -68,6 +59,34 @@ def list_(options: argparse.Namespace) -> None:
         console.print(f"! and {len(problems) - 1} more records; python -m ablations doctor names them", markup=False)
     for name in unread:
         console.print(f"[red]![/] {STUDIES / name}.yaml is no study: it has no `study:` with a name")
+
+
+class _Listed(NamedTuple):
+    """A study as `list` shows it; dim where it has not been run."""
+
+    name: str
+    runs: str
+    done: str
+    study: Mapping[str, Any]
+    style: str = ""
+
+
+def _print_studies(known: Sequence[_Listed], console: Console) -> None:
+    """A line of numbers for each study; below it what it asks, and what to expect."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    lines = [("study", "runs", "done", "CPU", "GPU")]
+    lines += [(one.name, one.runs, one.done, *_times(one.study)) for one in known]
+    first, *widths = (max(map(len, column)) for column in zip(*lines, strict=True))
+    head, *rows = ("  ".join([f"{name:<{first}}", *map(str.rjust, rest, widths)]) for name, *rest in lines)
+    console.print(Text(head, style="bold"), soft_wrap=True)
+    for one, row in zip(known, rows, strict=True):
+        console.print(Text(row, style=one.style), soft_wrap=True)
+        said = [Text(str(one.study["question"]), style=one.style)] if one.study.get("question") else []
+        said += [Text(f"Expect: {one.study['expect']}", style="dim")] if one.study.get("expect") else []
+        for words in said:
+            console.print(Padding(words, (0, 0, 0, 2), expand=False))
 
 
 def _times(study: Mapping[str, Any]) -> tuple[str, str]:

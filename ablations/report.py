@@ -49,6 +49,8 @@ def print_report(
     console.print(Rule(Text.assemble((plan["name"], "bold")), align="left", style="dim"))
     if question:
         console.print(Text(question, style="italic"))
+    if expect := plan["study"].get("expect"):
+        console.print(Text(f"Expect: {expect}", style="dim"))
     if shared := same_everywhere(plan):
         console.print(Text(f"with {' '.join(f'{axis}={value}' for axis, value in shared.items())}", style="dim"))
     if plan["study"].get("tunings"):

@@ -24,6 +24,7 @@ def written_answer(plan: Plan, records: Mapping[str, Record], *, runs: Path, pic
     verdicts = judge(plan, records, runs=runs)
     shared = " ".join(f"{axis}={value}" for axis, value in same_everywhere(plan).items())
     parts = [f"# {plain(plan['name'])}", plain(plan["study"].get("question") or ""), plain(f"With {shared}.")]
+    parts[2:2] = [plain(f"Expect: {plan['study']['expect']}")] if plan["study"].get("expect") else []
     parts += [plain(line) for line in standing(plan, rows, runs)]
     parts += [f"![error against the swept axis]({picture})"] if picture else []
     parts += [markdown(rows).strip() if rows else ""]

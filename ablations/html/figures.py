@@ -58,7 +58,7 @@ def figures_of(
     runs: Path,
 ) -> list[Figure]:
     """Every figure the records allow, in the order of the page."""
-    drawn = [*_forests(plan, verdicts), *_errors(rows), *_curves(plan, records, rows, runs)]
+    drawn = [*_search(plan, rows, runs), *_forests(plan, verdicts), *_errors(rows), *_curves(plan, records, rows, runs)]
     drawn += _interaction(effects, rows) if effects else []
     drawn += _damages(plan, records, rows, runs)
     for kind, found in series.layers(plan, records, rows, runs, DIAGNOSTICS).items():
@@ -70,7 +70,7 @@ def figures_of(
     if any(row.params is not None for row in rows):
         caption = "Parameters, multiply-adds of one image forward, and mean training seconds of a run."
         drawn.append(Figure("costs", "What each cell costs", caption, specs.columns(), series.costs(rows), panels=3))
-    return drawn + _search(plan, rows, runs)
+    return drawn
 
 
 def _errors(rows: Sequence[Row]) -> list[Figure]:

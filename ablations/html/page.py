@@ -63,6 +63,7 @@ def page(plan: Plan, records: Mapping[str, Record], *, runs: Path, problems: Seq
     parts = {
         "name": escape(str(plan["name"])),
         "question": escape(question),
+        "expect": f"<p>Expect: {escape(str(expect))}</p>" if (expect := plan["study"].get("expect")) else "",
         "standing": _standing(plan, records, rows, runs, problems),
         "verdicts": tables.verdict_list(verdicts, settings_beside(plan, rows)),
         "verdict_table": tables.verdict_table(verdicts, publications(plan)),

@@ -79,9 +79,8 @@ def importance_table(found: Sequence[Importance], objectives: Sequence[str]) -> 
     lines = []
     for one in found:
         shares = [(axis, f"{share:.0%}") for axis, share in one.shares.items()]
-        lines += [
-            [one.tuning.rpartition("-")[0], axis, share, str(one.trials)] for axis, share in shares or [(TOO_FEW, "")]
-        ]
+        name = one.tuning.rpartition("-")[0] or one.tuning
+        lines += [[name, axis, share, str(one.trials)] for axis, share in shares or [(TOO_FEW, "")]]
     what = f"Share in deciding which trials are the best quarter by {' and '.join(objectives)} (PED-ANOVA)."
     shown = table(["tuning", "axis", "importance", "trials"], lines, left=2)
     return f"{shown}<p class=quiet>{escape(what)}</p>"

@@ -44,6 +44,34 @@ def test_list_shows_how_far_each_study_is_and_those_not_yet_run(runs, capsys):
         assert any(line.split()[:3] == [name, str(study["cost"]["runs"]), "–"] for line in out.splitlines())
 
 
+def test_list_says_what_to_expect_and_fits_80_columns(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    plan = make_plan(name="a_study")
+    plan["study"] |= {"expect": "Plain nets [of 56] fail.", "cost": {"cpu_minutes": 3}}
+    write_json(plan_path(tmp_path, "a_study"), plan)
+    lines = call(capsys, "list", "--runs", tmp_path)[1].splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("a_study "))
+    assert lines[at].split() == ["a_study", "18", "0/18", "3", "min", "–"]
+    assert [line.rstrip() for line in lines[at + 1 : at + 3]] == [
+        f"  {plan['study']['question']}",
+        "  Expect: Plain nets [of 56] fail.",
+    ]
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    "words", [["report", "s"], ["export", "s", "--format", "report"], ["export", "s", "--format", "html"]]
+)
+def test_every_view_says_what_to_expect_where_the_study_does(tmp_path, capsys, monkeypatch, words):
+    monkeypatch.setattr("ablations.html.page.javascript", lambda: "// vega")
+    plan = make_plan(name="s")
+    write_json(plan_path(tmp_path, "s"), plan)
+    assert "Expect:" not in call(capsys, *words, "--runs", tmp_path)[1]
+    plan["study"]["expect"] = "Plain nets fail."
+    write_json(plan_path(tmp_path, "s"), plan)
+    assert "Expect: Plain nets fail." in call(capsys, *words, "--runs", tmp_path)[1]
+
+
 def test_report_verdict_and_plan(runs, capsys):
     _, out, _ = call(capsys, "report", "headline", "--runs", runs)
     assert "2/3" in out
