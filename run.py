@@ -26,6 +26,7 @@ from hydra_plugins.skipbench._before import begin, check, check_trainer, make, s
 from hydra_plugins.skipbench._choices import listed
 from hydra_plugins.skipbench._compose import run_of, unused_axes
 from hydra_plugins.skipbench._errors import as_value_error, one_sentence
+from hydra_plugins.skipbench._folders import make_importable
 from hydra_plugins.skipbench._help import help_text
 
 CONF = Path(__file__).resolve().parent / "conf"
@@ -187,14 +188,6 @@ def main(config: DictConfig, watch: Watch | None = None, turn: Any = None) -> fl
     if record["status"] == "failed":
         raise SystemExit(2)
     return objective(record)
-
-
-def make_importable(folders: list[str | None]) -> None:
-    """Let plugins lie in these folders, here and in the processes that are started: behind all that is installed."""
-    new = [str(Path(folder).resolve()) for folder in folders if folder]
-    sys.path += [folder for folder in dict.fromkeys(new) if folder not in sys.path]
-    known = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*known, *new]))
 
 
 def cli() -> None:

@@ -35,11 +35,22 @@ class Place(NamedTuple):
 
 
 class Module(NamedTuple):
-    """A parsed module: its top-level definitions and what its imports bind (name → dotted path)."""
+    """A parsed module.
+
+    Attributes:
+        definitions: what its top level defines, by name.
+        imports: what its imports bind, name → dotted path.
+        stars: the modules all of whose names it imports.
+    """
 
     place: Place
     definitions: dict[str, list[ast.AST]]
     imports: dict[str, str]
+    stars: list[str]
+
+    def passed_on(self, name: str) -> list[str]:
+        """Where a name may come from that is not defined here."""
+        return [self.imports[name]] if name in self.imports else [f"{star}.{name}" for star in self.stars]
 
 
 def targets(config: Any) -> set[str]:
@@ -92,8 +103,8 @@ def _closure(target: str) -> frozenset[tuple[str, str, str]]:
             text = "\n".join(canonical(node) for node in nodes)
             found.add((root.as_posix(), name, hashlib.sha256(text.encode()).hexdigest()[:16]))
             todo += [used for node in nodes for used in _uses(node, module)]
-        elif name in module.imports:  # a name the module only passes on
-            todo.append(module.imports[name])
+        else:
+            todo += module.passed_on(name)
     return frozenset(found)
 
 
@@ -140,13 +151,22 @@ def _uses(node: ast.AST, module: Module) -> set[str]:
         if isinstance(child, ast.Name):
             if child.id in module.definitions:
                 used.add(f"{module.place.name}.{child.id}")
-            elif child.id in module.imports:
-                used.add(module.imports[child.id])
-        elif (
-            isinstance(child, ast.Attribute) and isinstance(child.value, ast.Name) and child.value.id in module.imports
-        ):
-            used.add(f"{module.imports[child.value.id]}.{child.attr}")
+            else:
+                used |= {*module.passed_on(child.id)}
+        elif isinstance(child, ast.Attribute):
+            name, *rest = _chain(child)
+            if name in module.imports:
+                used.add(".".join([module.imports[name], *rest]))
     return used
+
+
+def _chain(node: ast.expr) -> list[str]:
+    """`package.module.Class` as its names; the first is empty where an expression stands."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    return [node.id if isinstance(node, ast.Name) else "", *reversed(names)]
 
 
 def _locate(dotted: str) -> tuple[Place, str] | None:
@@ -177,6 +197,7 @@ def _parse(place: Place) -> Module:
         for name in _bound(node):
             definitions.setdefault(name, []).append(node)
     imports: dict[str, str] = {}
+    stars: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -189,22 +210,27 @@ def _parse(place: Place) -> Module:
                 package = package.rpartition(".")[0]
             source = ".".join(filter(None, [package if node.level else "", node.module or ""]))
             imports |= {alias.asname or alias.name: f"{source}.{alias.name}" for alias in node.names}
-    return Module(place, definitions, imports)
+            stars += [source] * ("*" in imports)
+            imports.pop("*", None)
+    return Module(place, definitions, imports, stars)
 
 
 def _top_level(body: list[ast.stmt]) -> Iterable[ast.stmt]:
-    """The statements of a module, those under `if` and `try` included."""
+    """The statements of a module, those under `if`, `try`, `with`, `for`, `while` and `match` included."""
     for node in body:
         yield node
-        if isinstance(node, ast.If | ast.Try):
-            yield from _top_level([*node.body, *node.orelse])
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            for inner in [node, *getattr(node, "handlers", []), *getattr(node, "cases", [])]:
+                for part in ("body", "orelse", "finalbody"):
+                    yield from _top_level(getattr(inner, part, []))
 
 
 def _bound(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return [node.name]
-    if isinstance(node, ast.Assign):
-        return [name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)]
+    if isinstance(node, ast.Assign | ast.For):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
     if isinstance(node, ast.AnnAssign | ast.AugAssign) and isinstance(node.target, ast.Name):
         return [node.target.id]
     return []

@@ -86,13 +86,20 @@ def leases(folder: Path) -> list[Path]:
 
 
 def expired(path: Path) -> bool:
-    """Compared with a file made now in the same folder: the file server's clock, not this machine's, is asked."""
-    if orphaned(path):
-        return True
+    """Whether nobody holds this lease any more, or it is gone."""
     try:
-        return _now(path.parent) - path.stat().st_mtime > EXPIRES
+        return _void(path)
     except FileNotFoundError:
         return True
+
+
+def _void(path: Path) -> bool:
+    """Compared with a file made now in the same folder: the file server's clock, not this machine's, is asked.
+
+    Raises:
+        FileNotFoundError: it is gone, which is not the same: another may have taken its place.
+    """
+    return orphaned(path) or _now(path.parent) - path.stat().st_mtime > EXPIRES
 
 
 def orphaned(path: Path) -> bool:
@@ -110,14 +117,17 @@ def orphaned(path: Path) -> bool:
 
 
 def _take(folder: Path) -> Path | None:
-    found = leases(folder)
-    if not found:
-        return _create(folder / NAME)
-    last = found[-1]
-    if not expired(last):
+    while found := leases(folder):
+        last = found[-1]
+        try:
+            void = _void(last)
+        except FileNotFoundError:  # given up meanwhile: whoever comes now sees a free folder, and so must we
+            continue
+        if void:
+            return _create(folder / f"lease-{_number(last.name) + 1}.json")
         _from_the_future(last)
         return None
-    return _create(folder / f"lease-{_number(last.name) + 1}.json")
+    return _create(folder / NAME)
 
 
 def _create(path: Path) -> Path | None:

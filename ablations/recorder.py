@@ -9,11 +9,10 @@ import json
 import logging
 import math
 import os
-import shutil
 import socket
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -197,12 +196,25 @@ def objective(record: Record) -> float | None:
 
 @contextmanager
 def unbegun_removed(folder: Path) -> Iterator[None]:
-    """If the body ends without a run begun, remove the folder that was made for it."""
+    """If the body ends without a run begun, remove the folder that was made for it, unless it holds anything else."""
     try:
         yield
     finally:
         if not any((folder / name).exists() for name in ("config.yaml", RECORD, CURVE, CHECKPOINT, LEASE)):
-            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                _remove_what_hydra_made(folder)
+
+
+def _remove_what_hydra_made(folder: Path) -> None:
+    """Raises OSError where something is left: somebody else's, which stays."""
+    for name in ("config", "hydra", "overrides"):
+        (folder / ".hydra" / f"{name}.yaml").unlink(missing_ok=True)
+    for log in folder.glob("*.log"):
+        if not log.stat().st_size:
+            log.unlink()
+    for place in (folder / ".hydra", folder):
+        if place.exists():
+            place.rmdir()
 
 
 def finite(value: float) -> float | None:

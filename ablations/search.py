@@ -103,12 +103,13 @@ class Tuning:
         Args:
             status: failed or diverged.
         """
-        known, _ = read_trials(self.runs, self.study_name, [self.name])
-        again = [trial for trial in known if trial["number"] not in self._retried and self._ended(trial) == status]
-        suggested = {trial.number: trial.params for trial in self.study.get_trials(deepcopy=False)}
-        for trial in again:
-            self.study.enqueue_trial(suggested[trial["number"]])
-        self.study.set_user_attr("retried", [*self._retried, *(trial["number"] for trial in again)])
+        with our_turn(trial_folder(self.runs, self.study_name, self.name, 0).parent):
+            known, _ = read_trials(self.runs, self.study_name, [self.name])
+            again = [trial for trial in known if trial["number"] not in self._retried and self._ended(trial) == status]
+            suggested = {trial.number: trial.params for trial in self.study.get_trials(deepcopy=False)}
+            for trial in again:
+                self.study.enqueue_trial(suggested[trial["number"]])
+            self.study.set_user_attr("retried", [*self._retried, *(trial["number"] for trial in again)])
         return again
 
     def _ended(self, trial: Trial) -> str:

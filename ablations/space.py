@@ -177,7 +177,7 @@ def _range(axis: str, value: Mapping[str, Any]) -> Range:
 
 
 def _constraint(text: Any) -> Constraint:
-    found = re.fullmatch(r"\s*(\w+)\s*(<=|>=)\s*([0-9_.]+(?:[eE][+-]?\d+)?)\s*", str(text))
+    found = re.fullmatch(r"\s*(\w+)\s*(<=|>=)\s*([0-9][0-9_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*", str(text))
     if not found:
         raise StudyError(f'search.constraints: {text!r} is not like "params <= 300_000" or "macs <= 25e6"')
     _one_of("search.constraints", found[1], SIZES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import socket
 import time
@@ -193,7 +194,8 @@ def picture(status: Status, left: float | None = None) -> Group:
 
 def _epochs(now: Training) -> str:
     of = f" of {now.epochs}" if now.epochs else ""
-    return f"epoch {now.epoch + 1}{of}" + (f", training error {now.error:.1f}%" if now.error is not None else "")
+    at = min(now.epoch + 1, now.epochs or math.inf)  # after the last it is being tested
+    return f"epoch {at}{of}" + (f", training error {now.error:.1f}%" if now.error is not None else "")
 
 
 def _training(folder: Path, label: str, epochs: int | None) -> Training:

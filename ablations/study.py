@@ -69,7 +69,8 @@ def merge(
         Points without the study's fixed choices, the seeds, and the axes that vary, in the order written.
     """
     swept, chosen = dict(swept), dict(chosen)
-    seeds = swept.pop("seed", None) or ([chosen.pop("seed")] if "seed" in chosen else seeds_of(study))
+    asked = swept.pop("seed", [chosen.pop("seed")] if "seed" in chosen else None)
+    seeds = seeds_of(study) if asked is None else asked
     points = grid_points([swept]) if swept else grid_points(study.get("grid")) or [{}]
     merged = [{**point, **chosen} for point in points]
     merged = list({repr(sorted(point.items(), key=str)): point for point in merged}.values())

@@ -88,8 +88,14 @@ def test_a_study_is_global_and_asks_something(path: Path) -> None:
 def test_the_words(path: Path) -> None:
     tree = ast.parse(path.read_text())
     names = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-    assert not [word for word in names if BANNED.search(word.replace("_", " "))]
-    assert not BANNED.fullmatch(path.stem.strip("_"))
+    assert not [word for word in [*names, path.stem] if BANNED.search(re.sub(r"_|(?<=[a-z])(?=[A-Z])", " ", word))]
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is no git checkout")
+def test_no_link_is_kept() -> None:
+    """Git puts a link in the place of a folder that it ignores: `.venv` would be gone with all that is in it."""
+    listed = subprocess.run(["git", "ls-files", "-s"], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert not [line for line in listed.splitlines() if line.startswith("120000")]
 
 
 @pytest.mark.parametrize("module", ["ablations", "ablations.__main__", "hydra_plugins.skipbench.sweeper"])

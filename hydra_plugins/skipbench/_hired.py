@@ -14,6 +14,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ablations.lease import SWEEP
+from hydra_plugins.skipbench._folders import find_as_the_sweep
 from hydra_plugins.skipbench._places import device_of
 
 LOOK = 1.0  # seconds between two looks for the file that says stop
@@ -40,6 +41,7 @@ class Hired:
     def __call__(self, config: DictConfig) -> None:
         from hydra.core.hydra_config import HydraConfig
 
+        find_as_the_sweep()
         device = device_of(int(Path(HydraConfig.get().sweep.subdir).name), self.gpus)
         if device is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = device  # before anything asks for a GPU in this process
@@ -64,7 +66,8 @@ def stopped_by(file: Path | None) -> Iterator[None]:
     def look() -> None:
         while not over.wait(LOOK):
             if file.exists():
-                _thread.interrupt_main()
+                in_background = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+                _thread.interrupt_main(signal.SIGTERM if in_background else signal.SIGINT)
                 return
 
     thread = threading.Thread(target=look, daemon=True)

@@ -21,7 +21,7 @@ from ablations.identity import Run, digest
 from ablations.lease import release_orphan
 from ablations.plan import Plan
 from ablations.provenance import command
-from ablations.records import plan_path, read_records, write_json
+from ablations.records import NAME, plan_path, read_records, write_json
 from ablations.results import result_rows
 from ablations.study import Point, StudyError, merge
 from hydra_plugins.skipbench._arguments import Arguments, parse, words
@@ -140,6 +140,8 @@ def ask(typed: Arguments, config: DictConfig) -> Question:
     study: Any = OmegaConf.to_container(config.study, resolve=True) if config.get("study") else {}
     if not isinstance(study, dict) or not study.get("name"):
         raise StudyError("no study is chosen; choose one with study=NAME (python -m ablations list shows them)")
+    if not NAME.fullmatch(str(study["name"])):
+        raise StudyError(f"study.name={study['name']} is a folder's name too: letters, digits, and . _ = + - inside")
     check_claims(study)
     adhoc = {axis: value for axis, value in {**typed.swept, **typed.chosen}.items() if axis != "seed"}
     points, seeds, swept = merge(study, typed.chosen, typed.swept)

@@ -83,6 +83,30 @@ def test_what_matters(write, old: str, new: str) -> None:
     assert write() != write(SOURCE.replace(old, new))
 
 
+@pytest.mark.parametrize(
+    ("imports", "name"),
+    [
+        ("import mine_parts.half", "mine_parts.half.divide"),
+        ("from mine_parts.half import *", "divide"),
+        (
+            "try:\n    import nowhere as part\nexcept ImportError:\n    from mine_parts import half as part",
+            "part.divide",
+        ),
+        ("try:\n    pass\nfinally:\n    from mine_parts.half import divide", "divide"),
+        ("try:\n    import nowhere\nexcept ImportError:\n    def f(x):\n        return part.divide(x)", "f"),
+        ("with open(__file__):\n    def f(x):\n        return part.divide(x)", "f"),
+        ("for f in (part.divide,):\n    pass", "f"),
+    ],
+)
+def test_however_it_is_reached(write, imports: str, name: str) -> None:
+    source = SOURCE.replace("import torch\n", f"import torch\n{imports}\n").replace(
+        "part.divide(c_in)", f"{name}(c_in)"
+    )
+    before = write(source)
+    assert write(source, PART.replace("x / 2", "x / 3")) != before
+    assert write(source, PART.replace("return x\n", "return -x\n")) == before
+
+
 def test_code_beside_the_target_counts_as_far_as_it_is_used(write) -> None:
     before = write()
     assert list(before) == ["mine_block.py", "mine_parts/half.py"]

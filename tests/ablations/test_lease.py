@@ -92,7 +92,7 @@ def test_who_found_a_lease_void_too_late_does_not_take_the_new_one(
     path.write_text('{"host": "elsewhere", "pid": 1}')
     os.utime(path, (0, 0))
     looked: list[bool] = []
-    look = lease.expired
+    look = lease._void
 
     def slow(at: Path) -> bool:
         """Between the look of one process and its grasp, another takes the lease over."""
@@ -106,12 +106,30 @@ def test_who_found_a_lease_void_too_late_does_not_take_the_new_one(
         return void
 
     others: list = []
-    monkeypatch.setattr(lease, "expired", slow)
+    monkeypatch.setattr(lease, "_void", slow)
     with claim(tmp_path) as ours:
         assert looked == [True]
         assert not ours
     others[0].__exit__(None, None, None)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_lease_given_up_between_two_looks_is_not_void(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lower number beside ours would let the next who comes think that the folder is free."""
+    first = claim(tmp_path)
+    assert first.__enter__()
+
+    def gone(path: Path) -> bool:
+        monkeypatch.undo()
+        first.__exit__(None, None, None)
+        return False
+
+    monkeypatch.setattr(lease, "orphaned", gone)
+    with claim(tmp_path) as ours:
+        assert ours
+        assert [path.name for path in tmp_path.iterdir()] == [NAME]
+        with claim(tmp_path) as second:
+            assert not second
 
 
 def test_who_was_thought_dead_does_not_free_what_another_holds(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from ablations.files import OtherSchema
 from ablations.identity import Run
-from ablations.recorder import Recorder, known
+from ablations.recorder import Recorder, known, unbegun_removed
 
 RUN = Run(axes={"block": "plain"}, seed=0, config={"network": {}, "data": {}, "recipe": {}})
 SIZES = {"params": 1, "macs": 1, "note": ""}
@@ -74,3 +74,17 @@ def test_a_full_disk_is_no_result_of_a_run(recorder: Recorder) -> None:
         recorder.fail(OSError(errno.ENOSPC, "No space left on device"))
     assert not (recorder.folder / "record.json").exists()
     assert recorder.fail(OSError(errno.ENOENT, "no such file"))["status"] == "failed"
+
+
+def test_a_folder_that_held_anything_else_is_not_removed(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder in (ours, theirs):
+        (folder / ".hydra").mkdir(parents=True)
+        (folder / ".hydra" / "overrides.yaml").write_text("[]")
+        (folder / "run.log").touch()
+    (theirs / "thesis.tex").write_text("years of work")
+    for folder in (ours, theirs):
+        with pytest.raises(ValueError, match="typo"), unbegun_removed(folder):
+            raise ValueError("typo")
+    assert not ours.exists()
+    assert [path.name for path in theirs.rglob("*")] == ["thesis.tex"]

@@ -7,6 +7,11 @@ from ablations.study import StudyError, grid_points, merge, seeds_of
 STUDY = {"grid": [{"block": ["plain", "residual"], "depth": [8, 20]}], "seeds": [0, 1]}
 
 
+def test_no_seeds_are_none_and_not_those_of_the_study():
+    with pytest.raises(StudyError, match=r"seeds=\[\] is not a list"):
+        merge(STUDY, {}, {"seed": []})
+
+
 def test_a_grid_is_a_union_of_products_in_the_order_written() -> None:
     grid = [{"block": "residual", "shortcut": ["A", "B"]}, {"block": "plain"}, {"block": "residual", "shortcut": "A"}]
     assert grid_points(grid) == [

@@ -1,0 +1,26 @@
+"""Folders where blocks and data of one's own may lie: importable here and in workers, behind all that is installed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+VARIABLE = "SKIPBENCH_PATH"  # not PYTHONPATH, which stands before the standard library: a random.py would hide Python's
+
+
+def make_importable(folders: Iterable[str | None]) -> None:
+    """Let modules in these folders be found, here and in the processes that are started."""
+    named = [str(Path(folder).resolve()) for folder in folders if folder]
+    os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys([*_known(), *named]))
+    find_as_the_sweep()
+
+
+def find_as_the_sweep() -> None:
+    """Find modules wherever the process finds them that started this one."""
+    sys.path += [folder for folder in _known() if folder not in sys.path]
+
+
+def _known() -> list[str]:
+    return list(filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)))
