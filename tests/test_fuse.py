@@ -5,8 +5,6 @@ import math
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,14 +18,13 @@ from ablations.records import read_plan, read_records
 from benchmarks import fuse as benchmark
 from hydra_plugins.skipbench._group import Groups, kind, most
 from lightning_modules.fused import SLOWER
+from tests.typed import Done, start, typed
 
-ROOT = Path(__file__).parents[1]
 ITS_OWN = {"seconds", "images_per_second", "provenance"}
 
 
-def sweep(runs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={runs}", "hydra/launcher=basic", *arguments]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=1800)
+def sweep(runs: Path, *arguments: str) -> Done:
+    done = typed("-m", f"runs={runs}", "hydra/launcher=basic", *arguments, at=runs.parent, timeout=1800)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -126,8 +123,7 @@ def test_how_many_a_worker_takes(fuse: Any, accelerator: str, wanted: int, monke
 @pytest.mark.slow
 def test_ctrl_c_gives_up_the_leases_of_a_group(tmp_path: Path) -> None:
     asked = ["block=plain", "depth=8", "seed=range(3)", "recipe.epochs=500", "tracker=none", "trainer.fuse=3"]
-    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={tmp_path}", "hydra/launcher=basic", *asked]
-    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = start("-m", f"runs={tmp_path}", "hydra/launcher=basic", *asked, at=tmp_path)
     while len(list(tmp_path.glob("*/curve.csv"))) < 3:
         assert process.poll() is None
         time.sleep(0.05)

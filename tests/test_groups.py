@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_plugins import ROOT, package, records, typed
+from tests.test_plugins import package, records
+from tests.typed import ROOT, typed
 
 POINTS = """
 [skipbench.shortcuts]
@@ -115,7 +116,7 @@ NEW = {"shortcut": "halved", "norm": "shifted", "network": "tiny", "data": "stri
 def test_each_is_offered_chosen_by_the_study_trained_recorded_shown_and_stale_once_changed(tmp_path: Path) -> None:
     site = package(tmp_path / "site", "the_whole", POINTS, whole=CODE)
     asked = ["-m", "study=everything", "tracker=none", "hydra/launcher=basic", "trainer.threads=1"]
-    done = typed(*asked, at=tmp_path, site=site)
+    done = typed(*asked, at=tmp_path, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "everything: 7 cells × 1 seed: 7 to train" in done.stdout
@@ -142,7 +143,7 @@ def test_each_is_offered_chosen_by_the_study_trained_recorded_shown_and_stale_on
 
     file = site / "whole.py"
     file.write_text(file.read_text().replace("* self.norm(", "* 2 * self.norm("))
-    changed = typed(*asked, "plan=true", at=tmp_path, site=site)
+    changed = typed(*asked, "plan=true", at=tmp_path, PYTHONPATH=str(site))
     assert "2 to train, 5 reused" in changed.stdout, "what does not name it stays"
     assert "2 records are stale: whole.py changed" in changed.stdout
     assert json.loads((tmp_path / "runs/.studies/everything/plan.json").read_text())["study"]["name"] == "everything"

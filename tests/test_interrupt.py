@@ -3,22 +3,19 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.typed import Done, start, typed
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "basic"])
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
 def test_a_sweep_that_is_told_to_stop(tmp_path: Path, stop: signal.Signals, launcher: str) -> None:
     asked = ["block=plain", "depth=8,20", "seed=0,1", "recipe.epochs=200", "tracker=none", f"hydra/launcher={launcher}"]
-    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={tmp_path}", *asked]
-    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = start("-m", f"runs={tmp_path}", *asked, at=tmp_path)
     while not list(tmp_path.glob("*/curve.csv")):
         assert process.poll() is None
         time.sleep(0.05)
@@ -47,18 +44,11 @@ FAILS = (
 
 def test_failures_in_a_row_stop_a_sweep_and_mended_code_trains_again(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(FAILS)
-    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={tmp_path}", "depth=8", "seed=range(4)", "tracker=none"]
-    call += [
-        "recipe.epochs=1",
-        "block=residual",
-        "block._target_=mine.Mine",
-        "hydra/launcher=basic",
-        "max_consecutive_failures=2",
-    ]
-    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    asked = ["-m", f"runs={tmp_path}", "depth=8", "seed=range(4)", "tracker=none", "hydra/launcher=basic"]
+    asked += ["recipe.epochs=1", "block=residual", "block._target_=mine.Mine", "max_consecutive_failures=2"]
 
-    def again(*more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*call, *more], capture_output=True, text=True, env=env, timeout=300)
+    def again(*more: str) -> Done:
+        return typed(*asked, *more, at=tmp_path)
 
     stopped = again()
     assert stopped.returncode == 2, stopped.stderr
@@ -76,8 +66,7 @@ def test_failures_in_a_row_stop_a_sweep_and_mended_code_trains_again(tmp_path: P
 
 def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
     asked = ["block=plain", "depth=8,14", "seed=0,1", "recipe.epochs=30", "tracker=none"]
-    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={tmp_path}", *asked]
-    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = start("-m", f"runs={tmp_path}", *asked, at=tmp_path)
     while not (leases := list(tmp_path.glob("*/lease.json"))) or not list(tmp_path.glob("*/curve.csv")):
         assert process.poll() is None
         time.sleep(0.05)

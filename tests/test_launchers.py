@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,15 +11,9 @@ import pytest
 
 from ablations.study import StudyError
 from hydra_plugins.skipbench._places import device_of, threads_of, worker_count
+from tests.typed import Begun, start, typed
 
-ROOT = Path(__file__).parents[1]
 QUICK = ["block=plain", "depth=8", "tracker=none"]
-
-
-def start(*arguments: str, runs: Path, **env: str) -> subprocess.Popen[str]:
-    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={runs}", *arguments]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(call, env=os.environ | env, cwd=runs, **pipes)
 
 
 def records(runs: Path) -> dict[str, dict]:
@@ -28,7 +21,7 @@ def records(runs: Path) -> dict[str, dict]:
     return {record["label"]: record for record in found}
 
 
-def lease(runs: Path, process: subprocess.Popen[str], *, begun: str = "curve.csv") -> dict:
+def lease(runs: Path, process: Begun, *, begun: str = "curve.csv") -> dict:
     """The lease of a run whose training has begun, once there is one."""
     while True:
         assert process.poll() is None, process.communicate()
@@ -90,7 +83,7 @@ def test_gpus_are_shared_round_robin() -> None:
 
 def test_submitit_workers_train_and_go_on_where_they_were_preempted(tmp_path: Path) -> None:
     asked = [*QUICK, "seed=0,1", "recipe.epochs=40", "hydra/launcher=submitit_local", "workers=2"]
-    process = start(*asked, runs=tmp_path)
+    process = start("-m", f"runs={tmp_path}", *asked, at=tmp_path)
     first = lease(tmp_path, process, begun="last.ckpt")
     os.kill(first["pid"], signal.SIGUSR2)  # as Slurm does before it takes the machine away
     stdout, stderr = process.communicate(timeout=120)
@@ -108,7 +101,7 @@ def test_submitit_workers_train_and_go_on_where_they_were_preempted(tmp_path: Pa
 
 def test_submitit_workers_end_with_the_sweep_that_started_them(tmp_path: Path) -> None:
     asked = [*QUICK, "seed=0,1", "recipe.epochs=2000", "hydra/launcher=submitit_local", "workers=2"]
-    process = start(*asked, runs=tmp_path)
+    process = start("-m", f"runs={tmp_path}", *asked, at=tmp_path)
     pid = lease(tmp_path, process)["pid"]
     process.send_signal(signal.SIGINT)  # to this process alone: no terminal tells the workers
     _, stderr = process.communicate(timeout=60)
@@ -154,9 +147,8 @@ def test_a_slurm_array_of_workers(tmp_path: Path) -> None:
     env = {"PATH": f"{fake}{os.pathsep}{os.environ['PATH']}", "SLURM_FAKE": str(fake)}
     asked = [*QUICK, "seed=range(3)", "recipe.epochs=2", "hydra/launcher=submitit_slurm"]
     asked += ["hydra.launcher.array_parallelism=2", "hydra.launcher.partition=short", "hydra.launcher.cpus_per_task=1"]
-    process = start(*asked, runs=runs, **env)
-    _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 0, stderr
+    done = typed("-m", f"runs={runs}", *asked, at=runs, **env)
+    assert done.returncode == 0, done.stderr
     assert len(records(runs)) == 3
     script = (fake / "script.sh").read_text()
     flags = {line.removeprefix("#SBATCH --") for line in script.splitlines() if line.startswith("#SBATCH")}
@@ -177,15 +169,14 @@ def test_a_run_that_always_kills_its_worker_fails_and_the_others_do_not(tmp_path
     (tmp_path / "mine.py").write_text(KILLER)
     asked = ["block=plain", "block._target_=mine.Killer,lightning_modules.networks.blocks.Plain", "depth=8", "seed=0"]
     asked += ["recipe.epochs=1", "tracker=none", "workers=2"]
-    process = start(*asked, runs=tmp_path, PYTHONPATH=str(tmp_path))
-    stdout, stderr = process.communicate(timeout=90)
-    assert process.returncode == 2, stderr
+    done = typed("-m", f"runs={tmp_path}", *asked, at=tmp_path)
+    assert done.returncode == 2, done.stderr
     found = records(tmp_path)
     failed = {label: record["cause"] for label, record in found.items() if record["status"] == "failed"}
     assert len(found) == 2
     assert list(failed.values()) == ["killed 3 times"]
     assert all("Killer" in label for label in failed)
-    assert "killed 3 times" in " ".join(stdout.split())
+    assert "killed 3 times" in " ".join(done.stdout.split())
     assert not list(tmp_path.glob("*/attempts.json")), "the record says it now"
 
 
@@ -197,14 +188,12 @@ def test_attempts_outlive_a_sweep(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(KILLER)
     asked = ["block=plain", "block._target_=mine.Killer", "depth=8", "seed=0", "recipe.epochs=1", "tracker=none"]
     asked += ["max_consecutive_failures=1"]
-    process = start(*asked, runs=tmp_path, PYTHONPATH=str(tmp_path))
-    _, stderr = process.communicate(timeout=90)
-    assert process.returncode == 1
-    assert "workers were killed 1 times" in stderr
+    done = typed("-m", f"runs={tmp_path}", *asked, at=tmp_path)
+    assert done.returncode == 1
+    assert "workers were killed 1 times" in done.stderr
     (folder,) = [path.parent for path in tmp_path.glob("*/attempts.json")]
     assert killed(folder) == 1
     count_killed(folder)
-    process = start(*asked, runs=tmp_path, PYTHONPATH=str(tmp_path))
-    process.communicate(timeout=90)
+    typed("-m", f"runs={tmp_path}", *asked, at=tmp_path)
     (record,) = records(tmp_path).values()
     assert record["cause"] == "killed 3 times"

@@ -1,10 +1,6 @@
 """`match:` in a study: every cell raw and matched, budgets within 2% of each other, nothing trained twice for it."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +8,8 @@ from ablations.cells import select
 from ablations.results import result_rows
 from ablations.study import StudyError
 from hydra_plugins.skipbench._match import Widths, budget_of, doubled
+from tests.typed import typed
 
-ROOT = Path(__file__).parents[1]
 POINTS = [{"depth": depth, "fixed": 1} for depth in (8, 20)]
 
 
@@ -67,16 +63,7 @@ def test_what_cannot_be_matched_is_refused(study, words):
 @pytest.mark.parametrize("budget", ["params", "macs"])
 def test_a_plan_has_matched_cells_beside_the_raw_ones(tmp_path, budget):
     asked = [f"+study.match={budget}", "block=residual,highway", "shortcut=A,C", "depth=8", "seed=0", "plan=true"]
-    call = [
-        sys.executable,
-        str(ROOT / "run.py"),
-        "-m",
-        f"runs={tmp_path}",
-        "tracker=none",
-        "hydra/launcher=basic",
-        *asked,
-    ]
-    done = subprocess.run(call, capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"COLUMNS": "200"})
+    done = typed("-m", f"runs={tmp_path}", "tracker=none", "hydra/launcher=basic", *asked, at=tmp_path)
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob(".studies/*/plan.json")
     plan = json.loads(path.read_text())

@@ -1,15 +1,13 @@
 """A block may come from anywhere: each way, really typed; what is offered twice is refused with both origins."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.typed import typed
+
 QUICK = ["depth=8", "seed=0", "recipe.epochs=1", "tracker=none"]
 
 CODE = '''"""Torch, and nothing else."""
@@ -54,13 +52,6 @@ def package(folder: Path, name: str, points: str, **files: str) -> Path:
     return write(folder, about | {f"{module}.py": text for module, text in files.items()})
 
 
-def typed(*arguments: str, at: Path, site: Path | None = None) -> subprocess.CompletedProcess[str]:
-    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"COLUMNS": "200"}
-    env |= {"PYTHONPATH": str(site)} if site else {}
-    call = [sys.executable, str(ROOT / "run.py"), *arguments]
-    return subprocess.run(call, capture_output=True, text=True, timeout=120, cwd=at, env=env)
-
-
 def records(at: Path) -> list[dict]:
     return [json.loads(path.read_text()) for path in sorted(at.glob("runs/*/record.json"))]
 
@@ -100,7 +91,7 @@ def test_every_way_is_swept_by_workers_recorded_shown_and_stale_once_changed(tmp
     names = ["here", "own", "offered", "pathed", "stored"]
     assert len(files) == len(names)
     asked = ["--config-dir", "mine", "-m", f"block={','.join(names)}", "block.ratio=1,2", *QUICK]
-    done = typed(*asked, "hydra/launcher=joblib", "workers=2", at=tmp_path, site=site)
+    done = typed(*asked, "hydra/launcher=joblib", "workers=2", at=tmp_path, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "10 cells × 1 seed: 10 to train" in done.stdout
@@ -114,11 +105,11 @@ def test_every_way_is_swept_by_workers_recorded_shown_and_stale_once_changed(tmp
         assert re.search(rf"^ +(★ +)?{name} +[12] +1 +\d", done.stdout, re.MULTILINE), "a line of the table"
     assert re.search(r"^ +block +block\.ratio +n ", done.stdout, re.MULTILINE), "the option is a column"
 
-    again = typed(*asked, "plan=true", at=tmp_path, site=site)
+    again = typed(*asked, "plan=true", at=tmp_path, PYTHONPATH=str(site))
     assert "0 to train, 10 reused" in again.stdout
     for file in files:
         file.write_text(file.read_text().replace(".relu()", ".tanh()"))
-    changed = typed(*asked, "plan=true", at=tmp_path, site=site)
+    changed = typed(*asked, "plan=true", at=tmp_path, PYTHONPATH=str(site))
     assert "10 to train, 0 reused" in changed.stdout
     (stale,) = re.findall(r"10 records are stale: (.*) changed", changed.stdout)
     assert {Path(name).name for name in stale.replace(" and", ",").split(", ")} >= {"own.py", "here.py", "widen.py"}
@@ -143,7 +134,7 @@ def test_a_block_for_an_afternoon(tmp_path: Path) -> None:
 def test_help_says_where_a_choice_comes_from_and_imports_no_package(tmp_path: Path) -> None:
     site, _ = all_ways(tmp_path)
     write(site, {"widen.py": "raise SystemExit('imported')\n" + (site / "widen.py").read_text()})
-    done = typed("--config-dir", "mine", "--help", at=tmp_path, site=site)
+    done = typed("--config-dir", "mine", "--help", at=tmp_path, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert "plain Nothing gets past the body: y = act(f(x))." in lines
@@ -153,8 +144,8 @@ def test_help_says_where_a_choice_comes_from_and_imports_no_package(tmp_path: Pa
     assert "stored y = norm(f(x)) + s(x), f as wide as one likes. [the ConfigStore, by stores]" in lines
 
 
-def refused(*arguments: str, at: Path, site: Path | None = None) -> str:
-    done = typed(*arguments, at=at, site=site)
+def refused(*arguments: str, at: Path, **env: str) -> str:
+    done = typed(*arguments, at=at, **env)
     assert done.returncode == 1, done.stdout
     (line,) = done.stderr.strip().splitlines()
     assert not list(at.glob("runs/*/record.json"))
@@ -164,7 +155,7 @@ def refused(*arguments: str, at: Path, site: Path | None = None) -> str:
 @pytest.mark.slow
 def test_a_name_that_is_taken_is_refused_with_both_origins(tmp_path: Path) -> None:
     site = package(tmp_path / "site", "wide_one", POINTS.replace("offered", "plain"), widen=CODE.format(name="Own"))
-    line = refused("block=plain", *QUICK, at=tmp_path, site=site)
+    line = refused("block=plain", *QUICK, at=tmp_path, PYTHONPATH=str(site))
     assert "block=plain could be conf/block/plain.yaml or wide_one 0.1 (widen:Own): give one" in line
     write(tmp_path / "mine", {"block/highway.yaml": YAML})
     line = refused("--config-dir", "mine", "block=highway", *QUICK, at=tmp_path)
@@ -176,5 +167,5 @@ def test_a_name_that_is_taken_is_refused_with_both_origins(tmp_path: Path) -> No
 def test_two_packages_with_one_name_are_refused_with_both_origins(tmp_path: Path) -> None:
     site = package(tmp_path / "site", "wide_one", POINTS, widen=CODE.format(name="Own"))
     package(site, "wide_two", POINTS.replace("widen", "wider"))
-    line = refused("block=offered", *QUICK, at=tmp_path, site=site)
+    line = refused("block=offered", *QUICK, at=tmp_path, PYTHONPATH=str(site))
     assert "block=offered is offered by wide_one 0.1 (widen:Own) and by wide_two 0.1 (wider:Own): uninstall one" in line

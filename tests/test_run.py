@@ -1,22 +1,19 @@
 """`python run.py`, really typed: one run from the command line to its record."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.typed import ROOT, Done, start, typed
+
 QUICK = ["depth=8", "recipe.epochs=2", "tracker=none"]
 
 
-def run(*arguments: str, runs: Path, timeout: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
-    call = [sys.executable, str(ROOT / "run.py"), f"runs={runs}", *arguments]
-    return subprocess.run(call, capture_output=True, text=True, timeout=timeout, cwd=runs, env=os.environ | env)
+def run(*arguments: str, runs: Path, cold: bool = False) -> Done:
+    return typed(f"runs={runs}", *arguments, at=runs, cold=cold)
 
 
 def record_in(runs: Path) -> dict:
@@ -25,7 +22,7 @@ def record_in(runs: Path) -> dict:
 
 
 def test_a_run_leaves_a_whole_record(tmp_path: Path) -> None:
-    done = run(*QUICK, "seed=3", runs=tmp_path)
+    done = run(*QUICK, "seed=3", runs=tmp_path, cold=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     record = record_in(tmp_path)
@@ -114,27 +111,32 @@ def test_a_mistake_gets_one_sentence_before_anything_trains(tmp_path: Path, argu
     assert not [path for path in tmp_path.iterdir() if path.name != "nowhere"], "a mistake leaves nothing behind"
 
 
+LONGER = ["depth=8", "recipe.epochs=12", "tracker=none", "trainer.threads=1"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("whole")
+    assert run(*LONGER, runs=runs, cold=True).returncode == 0
+    return runs
+
+
 @pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
-def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path: Path, stop: signal.Signals) -> None:
-    arguments = ["depth=8", "recipe.epochs=12", "tracker=none", "trainer.threads=1"]
-    for name in ("whole", "broken"):
-        (tmp_path / name).mkdir()
-    assert run(*arguments, runs=tmp_path / "whole").returncode == 0
-    call = [sys.executable, str(ROOT / "run.py"), f"runs={tmp_path / 'broken'}", *arguments]
-    process = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while not list((tmp_path / "broken").glob("*/last.ckpt")):
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(whole: Path, tmp_path: Path, stop: signal.Signals) -> None:
+    process = start(f"runs={tmp_path}", *LONGER, at=tmp_path)
+    while not list(tmp_path.glob("*/last.ckpt")):
         assert process.poll() is None
         time.sleep(0.005)
     process.send_signal(stop)
-    stderr = process.communicate()[1]
+    _, stderr = process.communicate()
     if stop == signal.SIGINT:
         assert process.returncode == 130
         assert stderr.startswith("interrupted;")
         assert len(stderr.splitlines()) == 1
-    assert not list((tmp_path / "broken").glob("*/record.json")), "it was stopped before its end"
-    assert run(*arguments, runs=tmp_path / "broken").returncode == 0
-    whole, resumed = record_in(tmp_path / "whole"), record_in(tmp_path / "broken")
-    assert resumed["metrics"] == whole["metrics"]
+    assert not list(tmp_path.glob("*/record.json")), "it was stopped before its end"
+    assert run(*LONGER, runs=tmp_path).returncode == 0
+    resumed = record_in(tmp_path)
+    assert resumed["metrics"] == record_in(whole)["metrics"]
     assert (resumed["epochs"], resumed["steps"]) == (12, 120)
-    curves = [next((tmp_path / name).glob("*/curve.csv")).read_text().splitlines() for name in ("whole", "broken")]
+    curves = [next(runs.glob("*/curve.csv")).read_text().splitlines() for runs in (whole, tmp_path)]
     assert [line.rpartition(",")[0] for line in curves[0]] == [line.rpartition(",")[0] for line in curves[1]]

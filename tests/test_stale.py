@@ -1,14 +1,12 @@
 """Records of data that has changed since: named, trained again, or kept where that is asked for."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.typed import typed
+
 NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 
 
@@ -20,12 +18,11 @@ def write_images(path: Path, seed: int) -> None:
 
 
 def sweep(runs: Path, *arguments: str) -> str:
-    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={runs / 'runs'}", f"data_dir={runs}", "data=arrays"]
-    call += ["data.channels=1", "data.size=8", "data.classes=10", "data.held_out=20", "tracker=none", "depth=8"]
-    call += ["network=small", "block=plain", "seed=0,1", "recipe=digits_quick", "recipe.epochs=1"]
-    call += ["recipe.batch_size=32", "hydra/launcher=basic", *arguments]
-    env = os.environ | {"COLUMNS": "200"}
-    done = subprocess.run(call, capture_output=True, text=True, timeout=300, env=env, cwd=runs)
+    asked = ["-m", f"runs={runs / 'runs'}", f"data_dir={runs}", "data=arrays"]
+    asked += ["data.channels=1", "data.size=8", "data.classes=10", "data.held_out=20", "tracker=none", "depth=8"]
+    asked += ["network=small", "block=plain", "seed=0,1", "recipe=digits_quick", "recipe.epochs=1"]
+    asked += ["recipe.batch_size=32", "hydra/launcher=basic"]
+    done = typed(*asked, *arguments, at=runs)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

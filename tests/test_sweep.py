@@ -1,25 +1,21 @@
 """`python run.py -m`, really typed: it plans, trains what is missing, reuses the rest and reports."""
 
 import json
-import os
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.typed import Done, typed
+
 QUICK = ["recipe.epochs=1", "tracker=none"]
 
 
-def sweep(*arguments: str, runs: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+def sweep(*arguments: str, runs: Path, cold: bool = False) -> Done:
     own = any("hydra/launcher" in argument for argument in arguments)
     launcher = [] if own else ["hydra/launcher=basic"]  # workers in processes of their own take seconds to begin
-    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={runs}", *launcher, *arguments]
-    env = os.environ | {"COLUMNS": "200"}
-    return subprocess.run(call, capture_output=True, text=True, timeout=timeout, cwd=runs, env=env)
+    return typed("-m", f"runs={runs}", *launcher, *arguments, at=runs, cold=cold)
 
 
 def records(runs: Path) -> dict[str, dict]:
@@ -39,7 +35,7 @@ def plan(runs: Path) -> dict:
 
 
 def test_a_sweep_trains_what_is_missing_and_only_that(tmp_path: Path) -> None:
-    first = sweep("block=plain,residual", "depth=8", "seed=0,1", *QUICK, runs=tmp_path)
+    first = sweep("block=plain,residual", "depth=8", "seed=0,1", *QUICK, runs=tmp_path, cold=True)
     assert first.returncode == 0, first.stderr
     assert first.stderr == ""
     assert "2 cells × 2 seeds: 4 to train, 0 reused" in first.stdout
@@ -70,10 +66,11 @@ def test_a_sweep_trains_what_is_missing_and_only_that(tmp_path: Path) -> None:
 def test_seeds_are_paired_and_a_launcher_changes_nothing(tmp_path: Path) -> None:
     grids = [["hydra/launcher=basic"], ["hydra/launcher=joblib"]]
     found = []
-    for k, launcher in enumerate(grids):
-        runs = tmp_path / str(k)
+    for cold, launcher in enumerate(grids):
+        runs = tmp_path / str(cold)
         runs.mkdir()
-        done = sweep("block=residual,plain", "depth=8", "seed=0", "trainer.threads=1", *launcher, *QUICK, runs=runs)
+        asked = ["block=residual,plain", "depth=8", "seed=0", "trainer.threads=1", *launcher, *QUICK]
+        done = sweep(*asked, runs=runs, cold=bool(cold))
         assert done.returncode == 0, done.stderr
         found.append({label: record["metrics"] for label, record in records(runs).items()})
     assert found[0] == found[1]
@@ -95,8 +92,7 @@ def test_plan_names_what_is_equivalent_and_trains_nothing(tmp_path: Path) -> Non
 
 def test_a_sweep_is_a_sweep_wherever_its_flag_stands_and_counts_the_epochs_of_steps(tmp_path: Path) -> None:
     asked = ["block=plain", "-m", "depth=8", "seed=0", "recipe.epochs=null", "recipe.steps=25", "plan=true"]
-    call = [sys.executable, str(ROOT / "run.py"), f"runs={tmp_path}", *asked]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    done = typed(f"runs={tmp_path}", *asked, at=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 to train" in done.stdout
     (cell,) = plan(tmp_path)["cells"]
@@ -166,11 +162,8 @@ def test_a_failing_run_is_recorded_with_its_cause_and_the_others_go_on(tmp_path:
         "        if self.training and x.device.type == 'cpu':\n            raise RuntimeError('my own mistake')\n"
         "        return super().join(x, fx)\n"
     )
-    env_path = {"PYTHONPATH": str(tmp_path)}
-    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={tmp_path}", "depth=8", "seed=0,1", *QUICK]
-    call += ["hydra/launcher=basic"]
-    call += ["block._target_=mine.Mine,lightning_modules.networks.blocks.Residual"]
-    done = subprocess.run(call, capture_output=True, text=True, env=os.environ | env_path, cwd=tmp_path, timeout=300)
+    blocks = "block._target_=mine.Mine,lightning_modules.networks.blocks.Residual"
+    done = sweep("depth=8", "seed=0,1", *QUICK, blocks, runs=tmp_path)
     assert done.returncode == 2, done.stderr
     found = list(records(tmp_path).values())
     assert sorted(record["status"] for record in found) == ["failed", "failed", "finished", "finished"]

@@ -3,13 +3,12 @@
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.search.typed import plan_name, search, stamps, typed, write_study
+from tests.search.typed import plan_name, search, stamps, start, write_study
 
 
 @pytest.mark.slow
@@ -22,15 +21,12 @@ def test_a_search_that_is_killed_and_typed_again_has_exactly_its_trials(tmp_path
         write_study(folder, space=space, search="{trials: 8, replicate: {top: 2, seeds: [1, 2]}}")
         if name == "broken":
             for enough in (2, 5):  # trials told when it is killed
-                call = typed(folder, "recipe.epochs=4", launcher=launcher)
-                process = subprocess.Popen(
-                    call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-                )
+                process = start(folder, "recipe.epochs=4", launcher=launcher)
                 while process.poll() is None and len(stamps(folder)) < enough:
                     time.sleep(0.01)
                 assert process.poll() is None, "it was killed before its end"
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                process.communicate()
         done = search(folder, "recipe.epochs=4", launcher=launcher)
         assert done.returncode == 0, done.stderr
         paths = sorted((folder / "runs" / ".studies" / plan_name(folder) / "trials").glob("*/*/trial.json"))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests import typed
+
 STUDY = """# @package _global_
 # A search for a test.
 study:
@@ -22,15 +20,13 @@ study:
 """
 
 
-def typed(runs: Path, *arguments: str, launcher: str = "basic") -> list[str]:
-    call = [sys.executable, str(ROOT / "run.py"), "--config-dir", str(runs / "mine"), "-m", "study=mine"]
-    return [*call, f"runs={runs / 'runs'}", "tracker=none", f"hydra/launcher={launcher}", *arguments]
+def start(runs: Path, *arguments: str, launcher: str = "basic") -> typed.Begun:
+    words = ["--config-dir", runs / "mine", "-m", "study=mine", f"runs={runs / 'runs'}", "tracker=none"]
+    return typed.start(*words, f"hydra/launcher={launcher}", *arguments, at=runs)
 
 
-def search(runs: Path, *arguments: str, launcher: str = "basic") -> subprocess.CompletedProcess[str]:
-    env = os.environ | {"COLUMNS": "200"}
-    call = typed(runs, *arguments, launcher=launcher)
-    return subprocess.run(call, capture_output=True, text=True, timeout=300, env=env, cwd=runs)
+def search(runs: Path, *arguments: str, launcher: str = "basic") -> typed.Done:
+    return typed.ended(start(runs, *arguments, launcher=launcher))
 
 
 def write_study(runs: Path, *, space: str, grid: str = "[]", search: str = "{trials: 6}") -> None:

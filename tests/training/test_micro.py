@@ -1,9 +1,6 @@
 """A batch taken in parts is the same step; where memory runs out a run is begun again with smaller parts."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,8 +10,8 @@ from torch import nn
 
 from lightning_modules.classifier import Classifier
 from lightning_modules.micro import MicroBatched, classifier, smaller
+from tests.typed import typed
 
-ROOT = Path(__file__).parents[2]
 RECIPE = SimpleNamespace(channels_last=True, label_smoothing=0.1)
 
 
@@ -60,8 +57,7 @@ OOM = (
 def test_a_run_without_memory_is_begun_again_in_smaller_parts(tmp_path: Path, norm: str, status: str) -> None:
     (tmp_path / "mine.py").write_text(OOM)
     asked = [f"norm={norm}", "depth=8", "recipe.epochs=1", "tracker=none", "block._target_=mine.Hungry"]
-    call = [sys.executable, str(ROOT / "run.py"), f"runs={tmp_path}", *asked]
-    subprocess.run(call, env=os.environ | {"PYTHONPATH": str(tmp_path)}, timeout=120, capture_output=True)
+    typed(f"runs={tmp_path}", *asked, at=tmp_path)
     (path,) = tmp_path.glob("*/record.json")
     record = json.loads(path.read_text())
     assert record["status"] == status
