@@ -4,38 +4,34 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from ablations.__main__ import main
 from ablations.records import Record, plans, read_plan, read_records
+from tests import typed
+from tests.typed import Begun
 
-ROOT = Path(__file__).parents[2]
 TIMING = {"seconds"}  # columns that no two sweeps have in common
 
 
-def start(runs: Path, *asked: str, quiet: bool = True) -> subprocess.Popen[str]:
+def start(runs: Path, *asked: str) -> Begun:
     """Type a sweep, in a process group of its own."""
     runs.mkdir(exist_ok=True)
-    call = [sys.executable, str(ROOT / "run.py"), "-m", f"runs={runs}", "tracker=none", "trainer.threads=1", *asked]
-    pipe = subprocess.DEVNULL if quiet else subprocess.PIPE
-    env = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "200"}
-    return subprocess.Popen(call, stdout=pipe, stderr=pipe, text=True, env=env, cwd=runs, start_new_session=True)
+    return typed.start("-m", f"runs={runs}", "tracker=none", "trainer.threads=1", *asked, at=runs, OMP_NUM_THREADS="1")
 
 
 def finish(runs: Path, *asked: str, timeout: float = 300) -> str:
     """Type a sweep and let it end; what it said."""
-    process = start(runs, *asked, quiet=False)
-    stdout, stderr = process.communicate(timeout=timeout)
-    assert process.returncode == 0, stderr + stdout
-    return stdout + stderr
+    done = typed.ended(start(runs, *asked), timeout)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout + done.stderr
 
 
-def until(condition: Callable[[], Any], process: subprocess.Popen[str], timeout: float = 120) -> bool:
+def until(condition: Callable[[], Any], process: Begun, timeout: float = 120) -> bool:
     """Wait for something to be so; whether it became so before the process ended."""
     begun = time.monotonic()
     while not condition():
@@ -63,8 +59,7 @@ def planned(runs: Path) -> set[str]:
 def table(runs: Path) -> list[dict[str, str]]:
     """The exported table of the one study under `runs`, without the columns of times."""
     (name,) = plans(runs)
-    call = [sys.executable, "-m", "ablations", "export", name, "--format", "csv", "--runs", str(runs)]
-    done = subprocess.run(call, capture_output=True, text=True, cwd=ROOT, check=True)
-    assert done.stderr == ""
-    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    with redirect_stdout(io.StringIO()) as said:
+        assert main(["export", name, "--format", "csv", "--runs", str(runs)]) == 0
+    rows = list(csv.DictReader(io.StringIO(said.getvalue())))
     return [{key: value for key, value in row.items() if key not in TIMING} for row in rows]

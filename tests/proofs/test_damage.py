@@ -122,7 +122,7 @@ def test_a_full_disk_is_named_and_nothing_recorded_is_lost(small_disk: Path, roo
     before = {path: path.read_bytes() for path in runs.glob("*/record.json")}
     assert len(before) == 2
     fill(small_disk, but=room)
-    process = start(runs, *ASKED, "seed=range(3)", quiet=False)
+    process = start(runs, *ASKED, "seed=range(3)")
     stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 1, stdout + stderr
     (sentence,) = [line for line in stderr.splitlines() if line.startswith("error: ")]

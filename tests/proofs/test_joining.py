@@ -9,7 +9,7 @@ import pytest
 
 from tests.proofs.sweeps import finish, planned, results, start, table
 
-ASKED = ("block=plain,residual", "depth=8", "seed=range(6)", "recipe.epochs=24", "hydra/launcher=basic")
+ASKED = ("block=plain,residual", "depth=8", "seed=range(6)", "recipe.epochs=12", "hydra/launcher=basic")
 
 
 def starts(runs: Path) -> Counter[str]:
@@ -22,7 +22,7 @@ def starts(runs: Path) -> Counter[str]:
 def test_three_processes_train_every_run_exactly_once(tmp_path: Path) -> None:
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     finish(alone, *ASKED)
-    processes = [start(shared, *ASKED, quiet=False) for _ in range(3)]
+    processes = [start(shared, *ASKED) for _ in range(3)]
     said = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], said
     found, expected = results(shared), results(alone)
@@ -39,7 +39,7 @@ def test_three_processes_train_every_run_exactly_once(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_two_studies_at_once_share_the_runs_that_both_need(tmp_path: Path) -> None:
     rest = ("depth=8", "seed=range(3)", "recipe.epochs=8", "hydra/launcher=basic")
-    processes = [start(tmp_path, f"block=plain,{other}", *rest, quiet=False) for other in ("residual", "highway")]
+    processes = [start(tmp_path, f"block=plain,{other}", *rest) for other in ("residual", "highway")]
     said = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     found = results(tmp_path)

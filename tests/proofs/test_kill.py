@@ -16,7 +16,7 @@ from tests.proofs.sweeps import finish, planned, results, start, table, until
 EPOCHS, RUNS = 20, 16
 ASKED = ("block=plain,residual", "depth=8", "seed=range(8)", f"recipe.epochs={EPOCHS}", "hydra.launcher.n_jobs=2")
 KILLS = ["start"] * 10 + ["training"] * 5 + ["recording"] * 5
-STARTING = 7.0  # seconds in which a sweep composes, checks, starts its workers, claims its first runs
+STARTING = 6.0  # seconds in which a sweep composes, checks, starts its workers, claims its first runs
 
 
 def epochs(folder: Path) -> int:
@@ -48,7 +48,7 @@ def killed(runs: Path, kind: str, chance: random.Random) -> bool:
     working = working and process.poll() is None
     if working:
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     return working
 
 

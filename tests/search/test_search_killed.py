@@ -27,7 +27,7 @@ def test_a_search_that_is_killed_and_typed_again_has_exactly_its_trials(tmp_path
                 assert process.poll() is None, "it was killed before its end"
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
-        done = search(folder, "recipe.epochs=4", launcher=launcher)
+        done = search(folder, "recipe.epochs=4", launcher=launcher, cold=name == "whole")
         assert done.returncode == 0, done.stderr
         paths = sorted((folder / "runs" / ".studies" / plan_name(folder) / "trials").glob("*/*/trial.json"))
         trials = [json.loads(path.read_text()) for path in paths]

@@ -13,7 +13,7 @@ from tests.search.typed import plan_name, plan_of, search, stamps, trials_of, wr
 def test_only_active_axes_are_asked_for_and_equal_trials_cost_nothing(tmp_path: Path) -> None:
     space = "{gate_bias: [-1, -3], shortcut: [A, B], block: [plain, highway], block.coupled: [true, false]}"
     write_study(tmp_path, space=space, search="{trials: 10, replicate: {top: 2, seeds: [1, 2]}}")
-    done = search(tmp_path)
+    done = search(tmp_path, cold=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     trials = trials_of(tmp_path)

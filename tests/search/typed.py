@@ -20,13 +20,13 @@ study:
 """
 
 
-def start(runs: Path, *arguments: str, launcher: str = "basic") -> typed.Begun:
+def start(runs: Path, *arguments: str, launcher: str = "basic", cold: bool = False) -> typed.Begun:
     words = ["--config-dir", runs / "mine", "-m", "study=mine", f"runs={runs / 'runs'}", "tracker=none"]
-    return typed.start(*words, f"hydra/launcher={launcher}", *arguments, at=runs)
+    return typed.start(*words, f"hydra/launcher={launcher}", *arguments, at=runs, cold=cold)
 
 
-def search(runs: Path, *arguments: str, launcher: str = "basic") -> typed.Done:
-    return typed.ended(start(runs, *arguments, launcher=launcher))
+def search(runs: Path, *arguments: str, launcher: str = "basic", cold: bool = False) -> typed.Done:
+    return typed.ended(start(runs, *arguments, launcher=launcher, cold=cold))
 
 
 def write_study(runs: Path, *, space: str, grid: str = "[]", search: str = "{trials: 6}") -> None:
