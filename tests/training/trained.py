@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from copy import deepcopy
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,11 @@ QUICK = ["depth=8", "recipe.epochs=2", "trainer=cpu", "trainer.threads=1", "trac
 
 def composed(*overrides: str) -> DictConfig:
     """What `python run.py` would train: a digits ResNet-8 for two epochs, where nothing else is said."""
+    return deepcopy(_composed(overrides))
+
+
+@cache
+def _composed(overrides: tuple[str, ...]) -> DictConfig:
     OmegaConf.register_new_resolver("folder", lambda: "folder", replace=True)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("config", overrides=[*QUICK, *overrides], return_hydra_config=True)
