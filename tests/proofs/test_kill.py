@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from ablations.__main__ import main
 from tests.proofs.sweeps import finish, planned, results, start, table, until
 
 EPOCHS, RUNS = 20, 16
-ASKED = ("block=plain,residual", "depth=8", "seed=range(8)", f"recipe.epochs={EPOCHS}", "hydra.launcher.n_jobs=2")
+ASKED = ("block=plain,residual", "depth=8", "seed=range(8)", f"recipe.epochs={EPOCHS}")
 KILLS = ["start"] * 10 + ["training"] * 5 + ["recording"] * 5
-STARTING = 6.0  # seconds in which a sweep composes, checks, starts its workers, claims its first runs
+# By where its workers are, the seconds in which a sweep composes, checks, starts them, claims its first runs.
+STARTING = {"hydra/launcher=basic": 2.5, "hydra.launcher.n_jobs=2": 6.0}
 
 
 def epochs(folder: Path) -> int:
@@ -32,11 +34,11 @@ def now(runs: Path) -> dict[Path, int]:
     return {path.parent: epochs(path.parent) for path in runs.glob("*/lease*.json")}
 
 
-def killed(runs: Path, kind: str, chance: random.Random) -> bool:
+def killed(runs: Path, kind: str, launcher: str, chance: random.Random) -> bool:
     """Type the sweep and kill it, with all its workers, at a random instant; whether it was still at work."""
-    process = start(runs, *ASKED)
+    process = start(runs, *ASKED, launcher)
     if kind == "start":
-        instant = time.monotonic() + chance.uniform(0, STARTING)
+        instant = time.monotonic() + chance.uniform(0, STARTING[launcher])
         working = until(lambda: time.monotonic() > instant, process)
     elif kind == "training":
         before = now(runs)
@@ -55,17 +57,17 @@ def killed(runs: Path, kind: str, chance: random.Random) -> bool:
 @pytest.mark.slow
 def test_killed_at_twenty_random_instants_it_ends_in_the_table_of_an_unkilled_one(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    finish(whole, *ASKED)
+    finish(whole, *ASKED, "hydra/launcher=basic")
     chance = random.Random(20)
     hits, kept, halves = 0, set[str](), 0
-    for kind in chance.sample(KILLS, len(KILLS)):
-        hits += killed(broken, kind, chance)
+    for kind, launcher in zip(chance.sample(KILLS, len(KILLS)), cycle(STARTING), strict=False):
+        hits += killed(broken, kind, launcher, chance)
         halves += len(list(broken.glob("*/last.ckpt")))
         assert kept <= set(results(broken)), "what was recorded stays"
         kept = set(results(broken))
     assert hits >= 15, f"only {hits} of {len(KILLS)} kills met a sweep at work"
     assert halves, "some were killed in the midst of a training"
-    said = finish(broken, *ASKED)
+    said = finish(broken, *ASKED, "hydra/launcher=basic")
     assert f"{RUNS - len(kept)} to train, {len(kept)} reused" in said
     found, expected = results(broken), results(whole)
     assert len(found) == RUNS
