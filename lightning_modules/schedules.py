@@ -25,7 +25,7 @@ def constant(optimizer: Optimizer) -> LambdaLR:
 
 
 def cosine(optimizer: Optimizer, *, total_steps: int, warmup: float = 0.0) -> LambdaLR:
-    """Linear from 0 over the first `warmup` share of the steps, then half a cosine down to 0. Loshchilov & Hutter."""
+    """Rises in a line over the first `warmup` share of the steps, then half a cosine down to 0. Loshchilov & Hutter."""
     rise = round(_share("warmup", warmup) * total_steps)
 
     def factor(step: int) -> float:

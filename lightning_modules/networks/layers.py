@@ -27,8 +27,8 @@ class Pointwise(nn.Conv2d):
 
 
 def conv(c_in: int, c_out: int, kernel: int, stride: int, *, bias: bool, groups: int = 1) -> nn.Conv2d:
-    """A convolution that keeps the size but for its stride: H → ⌈H / stride⌉. A 1×1 one has one group."""
-    if kernel == 1:
+    """A convolution that keeps the size but for its stride: H → ⌈H / stride⌉."""
+    if kernel == 1 and groups == 1:
         return Pointwise(c_in, c_out, stride, bias=bias)
     return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=bias, groups=groups)
 

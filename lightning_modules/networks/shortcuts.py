@@ -88,7 +88,7 @@ class Projection(nn.Sequential):
 
 
 class Nothing(nn.Module):
-    """s(x) = 0: nothing gets past the body."""
+    """s(x) = 0, a single zero, whatever it is added to: nothing gets past the body."""
 
     def __init__(self, c_in: int, c_out: int, stride: int) -> None:
         super().__init__()
