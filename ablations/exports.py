@@ -30,7 +30,7 @@ def export(options: argparse.Namespace) -> None:
     if options.format in ("svg", "png"):
         if options.out is None:
             raise ValueError(f"a picture needs a file: add --out {found['name']}.{options.format}")
-        chart = _chart(found, rows, options)
+        chart = study_chart(found, rows, options.runs)
         if chart is None:
             raise ValueError(f"{found['name']} has nothing to draw: no run is finished")
         options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -116,16 +116,15 @@ def write_files(
     return [*written, *(folder / name for name in texts), *pictures]
 
 
-def _chart(found: dict[str, Any], rows: Sequence[Any], options: argparse.Namespace) -> Any:
-    """The picture of a study: of a search its trials, else error against a numeric axis."""
-    if found["study"].get("tunings"):
+def study_chart(plan: Plan, rows: Sequence[Any], runs: Path) -> Any:
+    """The picture of a study: of a search its trials, else error against a numeric axis, else cell by cell; or None."""
+    if plan["study"].get("tunings"):
         from ablations.search_figures import search_chart
         from ablations.trials import read_trials
 
-        names = [tuning["name"] for tuning in found["study"]["tunings"]]
-        trials = {name: read_trials(options.runs, found["name"], [name])[0] for name in names}
-        return search_chart(found, trials, rows)
+        names = [tuning["name"] for tuning in plan["study"]["tunings"]]
+        return search_chart(plan, {name: read_trials(runs, plan["name"], [name])[0] for name in names}, rows)
     from ablations.dots import dot_chart
     from ablations.figures import error_chart
 
-    return error_chart(found, rows) or dot_chart(found, rows)
+    return error_chart(plan, rows) or dot_chart(plan, rows)

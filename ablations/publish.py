@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ablations.catalog import chosen_plan
+from ablations.claims import judge
 from ablations.html.numbers import Numbers
 from ablations.metrics import CURVE, DIAGNOSTICS
 from ablations.offline import logged_ids, run_id, sync_command
@@ -40,7 +41,8 @@ def publish(options: argparse.Namespace) -> None:
     if address:
         from ablations.wandb_views import save_views
 
-        print("\n".join(save_views(found, result_rows(found, records), *address, options.runs)))
+        verdicts = judge(found, records, runs=options.runs)
+        print("\n".join(save_views(found, result_rows(found, records), *address, options.runs, verdicts)))
     elif line := sync_command(options.runs):
         print(f"upload to W&B  {line}")
 

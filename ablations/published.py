@@ -8,6 +8,7 @@ the planned runs it is; W&B's files are only ever added to, so the older one sta
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,10 +32,14 @@ def publish_results(
     config = {"study": name, "command": plan.get("command"), **study}
     about = {"label": f"{name} results", "id": known, "group": name, "job_type": "results"}
     with tracker.run(folder=runs, config=config, tags=["results"], again=True, **about) as log:
-        if log.step == 0:
-            log.media(lambda wandb: results_media(wandb, plan, rows))
+        new = log.step == 0
+        if new:
+            log.media(lambda wandb: results_media(wandb, plan, rows, Path(runs)))
         log.summary(lambda: results_summary(plan, rows, records, Path(runs)))
-        return log.address
+        address = log.address
+        if new:  # last: a damaged curve stops them, and nothing else
+            log.media(lambda wandb: page_figures(wandb, plan, records, Path(runs)))
+        return address
 
 
 def answer_id(plan: Plan, rows: Sequence[Row]) -> str:
@@ -44,13 +49,10 @@ def answer_id(plan: Plan, rows: Sequence[Row]) -> str:
     return f"{plan['name']}-results-{hashlib.sha256(known.encode()).hexdigest()[:8]}"
 
 
-def results_media(wandb: Any, plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
-    """Results (a row a cell), runs (a row a run), and the plots of error against the numeric axis."""
-    import io
-
-    import PIL.Image
-
-    from ablations.figures import error_chart, numeric_axis, series_of
+def results_media(wandb: Any, plan: Plan, rows: Sequence[Row], runs: Path) -> dict[str, Any]:
+    """Results (a row a cell), runs (a row a run), plots of error against the numeric axis, and the study's picture."""
+    from ablations.exports import study_chart
+    from ablations.figures import numeric_axis, series_of
     from ablations.flat import flat_results, flat_runs
 
     media: dict[str, Any] = {}
@@ -64,11 +66,32 @@ def results_media(wandb: Any, plan: Plan, rows: Sequence[Row]) -> dict[str, Any]
             ys = [[y for _, y in line] for line in lines.values()]
             title = f"{metric.replace('_', ' ')} (%) by {axis}"
             media[metric] = wandb.plot.line_series(xs, ys, keys=list(lines), title=title, xname=axis)
-    if (chart := error_chart(plan, rows)) is not None:
+    if (chart := study_chart(plan, rows, runs)) is not None:
         file = io.BytesIO()
         chart.save(file, format="png", ppi=144)
-        media["figure"] = wandb.Image(PIL.Image.open(file), caption=plan["study"].get("question"))
+        media["figure"] = _image(wandb, file.getvalue(), plan["study"].get("question"))
     return media
+
+
+def page_figures(wandb: Any, plan: Plan, records: Mapping[str, Record], runs: Path) -> dict[str, Any]:
+    """The figures of the study's page as pictures: claims, curves, heat maps, costs, what else the records allow."""
+    import vl_convert
+
+    from ablations.html.page import answer
+    from ablations.html.still import still
+
+    known = answer(plan, records, runs=runs)
+    pictures = {
+        one.name: vl_convert.vegalite_to_png(still(one, known.axes, known.cells), ppi=120) for one in known.figures
+    }
+    captions = {one.name: f"{one.title}. {one.caption}" for one in known.figures}
+    return {f"figures/{name}": _image(wandb, picture, captions[name]) for name, picture in pictures.items()}
+
+
+def _image(wandb: Any, png: bytes, caption: str | None) -> Any:
+    import PIL.Image
+
+    return wandb.Image(PIL.Image.open(io.BytesIO(png)), caption=caption)
 
 
 def results_summary(plan: Plan, rows: Sequence[Row], records: Mapping[str, Record], runs: Path) -> dict[str, Any]:

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ablations.beside import settings_beside
+from ablations.claims import Verdict
 from ablations.files import SCHEMA, read_json, write_json
 from ablations.records import plan_path
 from ablations.results import Plan, Row
 from ablations.table import markdown
+from ablations.written import verdict_line
 
 CURVES = {"Does it fit?": ["train_error", "train_loss"], "Does it generalise?": ["val_error", "val_loss"]}
 NEEDED = "views need wandb-workspaces: pip install 'skipbench[wandb-reports]'"
@@ -27,12 +30,17 @@ def workspace(plan: Plan, rows: Sequence[Row], entity: str, project: str) -> Any
     return ws.Workspace(entity=entity, project=project, name=plan["name"], sections=sections, runset_settings=settings)
 
 
-def report(plan: Plan, rows: Sequence[Row], entity: str, project: str) -> Any:
-    """The report: the question, the results, then curves for each thing they are asked; `save()` sends it."""
+def report(plan: Plan, rows: Sequence[Row], entity: str, project: str, verdicts: Sequence[Verdict] = ()) -> Any:
+    """The report: the question, what is claimed and found, the results, then curves for each thing they are asked.
+
+    `save()` sends it.
+    """
     import wandb_workspaces.reports.v2 as wr
     from wandb_workspaces.reports.v2.interface import Report
 
-    made: list[Any] = [wr.H1(_question(plan)), wr.H2("Results"), wr.MarkdownBlock(markdown(rows))]
+    lines = "\n".join(map(verdict_line, verdicts, settings_beside(plan, rows)))
+    made: list[Any] = [wr.H1(_question(plan)), *([wr.H2("Claims"), wr.MarkdownBlock(lines)] if lines else [])]
+    made += [wr.H2("Results"), wr.MarkdownBlock(markdown(rows))]
     for name, metrics in CURVES.items():
         made += [wr.H2(name), wr.PanelGrid(runsets=[_runset(plan, rows)], panels=_curves(metrics))]
     made += [wr.H2("What it costs"), wr.PanelGrid(runsets=[_runset(plan, rows)], panels=_bars())]
@@ -40,7 +48,9 @@ def report(plan: Plan, rows: Sequence[Row], entity: str, project: str) -> Any:
     return Report(project=project, entity=entity, blocks=made, **about)
 
 
-def save_views(plan: Plan, rows: Sequence[Row], entity: str, project: str, runs: Path) -> list[str]:
+def save_views(
+    plan: Plan, rows: Sequence[Row], entity: str, project: str, runs: Path, verdicts: Sequence[Verdict] = ()
+) -> list[str]:
     """Save both, over those saved before: their addresses are kept beside the plan. A line for each."""
     try:
         import wandb_workspaces.workspaces as ws
@@ -49,7 +59,7 @@ def save_views(plan: Plan, rows: Sequence[Row], entity: str, project: str, runs:
         return [NEEDED]
     path = plan_path(runs, plan["name"]).with_name("wandb.json")
     known = read_json(path) if path.exists() else {}
-    view, page = workspace(plan, rows, entity, project), report(plan, rows, entity, project)
+    view, page = workspace(plan, rows, entity, project), report(plan, rows, entity, project, verdicts)
     if known.get("project") == f"{entity}/{project}":
         old_view: Any = ws.Workspace.from_url(known["workspace"])
         old_page: Any = Report.from_url(known["report"])

@@ -8,6 +8,7 @@ import math
 import pytest
 
 from ablations.__main__ import main
+from ablations.claims import judge
 from ablations.offline import logged_ids
 from ablations.publish import publish_study
 from ablations.results import result_rows
@@ -45,6 +46,16 @@ def test_publishing_logs_every_run_of_the_records_and_the_answer(study, tmp_path
         assert run["exit_code"] == (record["status"] == "failed")
     answer = next(run for run in logged.values() if run["job_type"] == "results")
     assert answer["history"][0]["results._type"] == "table-file"
+
+
+def test_the_answer_has_a_figure_though_no_axis_is_a_number_and_those_of_the_page(study, tmp_path):
+    plan, records = study
+    publish_study(plan, records, Tracker("offline"), tmp_path)
+    (run,) = [run for run in read_folder(tmp_path) if run["job_type"] == "results"]
+    shown = {key.removesuffix(".path") for key in run["summary"] if key.endswith(".path")}
+    assert {"figure", "figures/errors", "figures/curves", "figures/costs"} <= shown
+    for key in ("figure", "figures/curves"):
+        assert (run["folder"] / "files" / run["summary"][f"{key}.path"]).read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_was_measured_inside_the_networks_is_published_too(study, tmp_path):
@@ -142,7 +153,11 @@ def test_the_views_are_valid_without_a_server(study):
     assert [group["name"] for group in runs["grouping"]] == ["block.value"]
     labels = {record["label"] for record in records.values()}
     assert set(runs["filters"]["filters"][0]["value"]) == labels
-    page = report(plan, rows, "me", "skipbench")._to_model().model_dump_json(by_alias=True)
+    claim = {"says": "Plain is worse.", "source": "He", "metric": "test_error", "expect": "> 0"}
+    plan["study"]["claims"] = [{**claim, "contrast": {"plus": {"block": "plain"}, "minus": {"block": "residual"}}}]
+    verdicts = judge(plan, records)
+    page = report(plan, rows, "me", "skipbench", verdicts)._to_model().model_dump_json(by_alias=True)
+    assert f"**{verdicts[0].outcome}**: Plain is worse." in page
     assert json.loads(page)["displayName"] == "headline"
     assert all(label in page for label in labels)
     assert plan["study"]["question"] in page
