@@ -119,7 +119,7 @@ def against(axis: str, xs: Sequence[float], top: float) -> Spec:
 def dots(top: float) -> Spec:
     """Error at the end of each cell, where no axis is a number."""
     x = error_scale(top)
-    y = {"field": "label", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 150}}
+    y = {"field": "label", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 240}}
     tips = [tip("label", "cell"), tip("run", "of"), tip("part", "set"), tip("mean", "error (%)", ".2f")]
     means, each = {"filter": "datum.of == 0"}, {"filter": "datum.of == 1"}
     layer = [

@@ -136,10 +136,11 @@ def _forests(plan: Plan, verdicts: Sequence[Verdict]) -> list[Figure]:
         ends = [0.0, *(value for value in known if value is not None and math.isfinite(value))]
         room = 0.08 * (max(ends) - min(ends)) or 1.0
         edges = [min(ends) - room, max(ends) + room]
+        inset = 0.012 * (edges[1] - edges[0])
         for line in lines:  # what has no end reaches the edge
             line["end"] = "" if math.isfinite(line["mean"]) else "∞" if line["mean"] > 0 else "-∞"
             line |= {end: min(max(line[end], edges[0]), edges[1]) for end in ("low", "high", "from", "to")}
-            line["mean"] = min(max(line["mean"], edges[0] + room / 4), edges[1] - room / 4)
+            line["mean"] = min(max(line["mean"], edges[0] + inset), edges[1] - inset)
         spec = specs.forest(unit, [line["claim"] for line in lines], edges)
         table: series.Table = {key: [series.short(line[key]) for line in lines] for key in lines[0]}
         title, caption = ("Claims", words) if k == 0 else ("", "")

@@ -147,8 +147,9 @@ function complete(figure, width) {
     const fit = Math.max(1, Math.min(figure.panels, panels.length, Math.floor(width / figure.least)));
     const most = Math.ceil(panels.length / Math.ceil(panels.length / fit));
     spec.columns = most;
-    const longest = Math.min(150, 7 * Math.max(...rows.map(row => row.label.length), 0));
+    const longest = Math.min(240, width * .55, 6.5 * Math.max(...rows.map(row => row.label.length), 0));
     const labels = inner.encoding?.y?.field === "label" ? longest + 20 : 56;
+    if (inner.encoding?.y?.field === "label") inner.encoding.y.axis.labelLimit = longest;
     inner.width = Math.max(90, Math.floor((width - labels - 30) / most - 20));
     if (inner.mark?.type === "rect") {  // whole pixels, or the gaps between them show
       const epochs = new Set(rows.map(row => row.epoch)).size, blocks = Math.max(...rows.map(row => row.block));
@@ -173,7 +174,7 @@ function theme() {
   return { background: null, font: "system-ui, sans-serif", padding: 4, view: { stroke: null },
     axis: { ...words, gridColor: of("--line"), domainColor: of("--quiet"), tickColor: of("--quiet"), gridOpacity: .6,
       labelFontSize: 11, titleFontSize: 12 },
-    legend: { ...words, labelFontSize: 12, titleFontSize: 12, symbolOpacity: 1 }, header: { labelColor: of("--text") },
+    legend: { ...words, ...(innerWidth < 600 ? { layout: { top: { direction: "vertical" } } } : {}), labelFontSize: 12, titleFontSize: 12, symbolOpacity: 1 }, header: { labelColor: of("--text") },
     title: { color: of("--text") }, rule: { color: of("--quiet") }, facet: { spacing: 18 } };
 }
 

@@ -26,7 +26,10 @@ def axes_of(plan: Plan, rows: Sequence[Row]) -> list[dict[str, Any]]:
     found = []
     for axis in plan["swept"]:
         there = {level(row, axis) for row in rows}
-        values = [text for value in grid_values(plan, axis) if (text := str(value)) in there]
+        levels = grid_values(plan, axis)
+        if plan["study"].get("tunings") and all(isinstance(value, int | float) for value in levels):
+            levels = sorted(levels)  # a search comes upon them in no order
+        values = [text for value in levels if (text := str(value)) in there]
         values += sorted(there - {*values, INACTIVE}) + [INACTIVE] * (INACTIVE in there)
         if len(values) > 1:
             found.append({"name": axis, "values": values, "number": numeric_axis(rows) == axis})

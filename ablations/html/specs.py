@@ -76,7 +76,13 @@ def heat(title: str, *, log: bool) -> Spec:
             "type": "quantitative",
             "title": title,
             "scale": scale,
-            "legend": {"orient": "top"},
+            "legend": {
+                "orient": "top",
+                "gradientLength": 260,
+                "tickCount": 4,
+                "labelOverlap": True,
+                **({"format": ".0e"} if log else {}),
+            },
         },
         "tooltip": [tip("label", "cell"), tip("name", "block"), tip("epoch", "epoch"), tip("value", title, ".3g")],
     }
@@ -89,7 +95,7 @@ def columns() -> Spec:
     """What each cell costs."""
     parts = ["parameters", "multiply-adds", "seconds"]
     x = {"field": "value", "type": "quantitative", "title": None, "axis": {"format": "~s", "tickCount": 4}}
-    y = {"field": "label", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 150}}
+    y = {"field": "label", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 240}}
     tips = [tip("label", "cell"), tip("part", "of"), tip("value", "value", ",.4~r")]
     inner = {"height": {"step": 18}, "mark": {"type": "bar", "cornerRadiusEnd": 2}}
     inner["encoding"] = {"x": x, "y": y, "color": COLOUR, "tooltip": tips}

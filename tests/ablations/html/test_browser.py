@@ -81,6 +81,7 @@ def test_the_filters_filter_and_the_choices_choose(opened, study):
     assert count(tab, "curves") == everything / 2
     assert tab.locator("tr[data-cell]:visible").count() == 3
     assert tab.inner_text("#count") == "3 of 6 cells shown"
+    assert "Shift and the wheel zoom" in tab.inner_text("#controls")
     assert tab.locator("#curves").screenshot() != picture
     tab.uncheck("label:text-is('residual') input")
     drawn(tab)
@@ -155,6 +156,8 @@ def test_it_fits(opened, study, about):
     assert wide == 0
     dark = tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 25, 30)"
     assert dark == (about.get("color_scheme") == "dark")
+    tab.eval_on_selector("#controls", "details => details.open = true")
+    assert ("A tap" in tab.inner_text("#controls")) == ("has_touch" in about)
 
 
 def test_a_large_study_opens_quickly(opened, tmp_path):
