@@ -19,7 +19,7 @@ FORMATS = ("md", "report", "csv", "tex", "html", "svg", "png")
 
 
 def export(options: argparse.Namespace) -> None:
-    """One format, into a file or to standard output."""
+    """One format, into a file or to standard output; the report in a file has its picture beside it."""
     from ablations.results import result_rows
 
     found = chosen_plan(options.runs, options.study)
@@ -30,11 +30,8 @@ def export(options: argparse.Namespace) -> None:
     if options.format in ("svg", "png"):
         if options.out is None:
             raise ValueError(f"a picture needs a file: add --out {found['name']}.{options.format}")
-        chart = study_chart(found, rows, options.runs)
-        if chart is None:
+        if not _draw(found, rows, options.runs, options.out, options.format):
             raise ValueError(f"{found['name']} has nothing to draw: no run is finished")
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        chart.save(str(options.out), format=options.format, **({"ppi": 200} if options.format == "png" else {}))
         return
     if options.format == "html":
         from ablations.html.page import page
@@ -43,8 +40,9 @@ def export(options: argparse.Namespace) -> None:
     elif options.format == "report":
         from ablations.written import written_answer
 
-        beside = options.out.with_suffix(".png") if options.out else None
-        picture = beside.name if beside and beside.exists() else None
+        picture = None
+        if options.out and _draw(found, rows, options.runs, beside := options.out.with_suffix(".png"), "png"):
+            picture = beside.name
         text = written_answer(found, records, runs=options.runs, picture=picture)
     else:
         text = as_text(rows, options.format, standing(found, rows, options.runs))
@@ -52,6 +50,16 @@ def export(options: argparse.Namespace) -> None:
         print(text, end="")
     else:
         write_text(options.out, text)
+
+
+def _draw(plan: Plan, rows: Sequence[Any], runs: Path, file: Path, kind: str) -> bool:
+    """Write the picture of a study as svg or png; whether there is one."""
+    chart = study_chart(plan, rows, runs)
+    if chart is None:
+        return False
+    file.parent.mkdir(parents=True, exist_ok=True)
+    chart.save(str(file), format=kind, **({"ppi": 200} if kind == "png" else {}))
+    return True
 
 
 def as_text(rows: Sequence[Any], kind: str, notes: Sequence[str] = ()) -> str:

@@ -200,7 +200,11 @@ async function draw() {
   const left = cells.filter((cell, i) => visible(i)).length;
   document.getElementById("count").textContent = `${left} of ${cells.length} cells shown`;
   document.body.dataset.drawn = "";
-  for (const figure of figures) {
+  const seen = figure => {
+    const { top, bottom } = document.getElementById(figure.name).getBoundingClientRect();
+    return bottom > 0 && top < innerHeight;
+  };
+  for (const figure of [...figures.filter(seen), ...figures.filter(figure => !seen(figure))]) {
     if (mine !== round) return;
     await drawOne(figure);
     await new Promise(resolve => setTimeout(resolve));

@@ -96,6 +96,19 @@ def test_export_writes_the_file(runs, capsys, kind, tmp_path):
     assert out.stat().st_size > 200
 
 
+def test_a_report_in_a_file_shows_its_picture_which_is_beside_it(runs, capsys, tmp_path):
+    out = tmp_path / "new" / "headline.md"
+    assert call(capsys, "export", "headline", "--runs", runs, "--format", "report", "--out", out)[0] == 0
+    assert "(headline.png)" in out.read_text()
+    assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs/results").glob("[!R]*.md")), ids=lambda path: path.stem)
+def test_every_result_in_the_docs_shows_its_picture(page):
+    assert page.with_suffix(".png").exists()
+    assert f"]({page.stem}.png)" in page.read_text()
+
+
 def test_report_writes_a_page_or_all_there_is(runs, capsys, tmp_path):
     page, folder = tmp_path / "new" / "page.html", tmp_path / "all"
     status, out, _ = call(capsys, "report", "headline", "--runs", runs, "--html", page, "--files", folder)

@@ -112,6 +112,23 @@ def test_many_cells_have_a_colour_each_and_the_reader_may_choose_otherwise(opene
     assert tab.locator("#errors").screenshot() == picture
 
 
+def test_what_is_in_sight_is_drawn_first(opened, study):
+    tab = opened(*study, viewport={"width": 1200, "height": 300})
+    tab.locator("#costs").scroll_into_view_if_needed()
+    tab.evaluate(
+        """() => {
+          window.order = [];
+          new MutationObserver(found => found.forEach(one => order.push(one.target.id)))
+            .observe(document.querySelector("main"), { subtree: true, attributeFilter: ["data-rows"] });
+        }"""
+    )
+    tab.uncheck("label:text-is('plain') input", force=True)
+    drawn(tab)
+    order = tab.evaluate("order")
+    assert set(order) == {plot.get_attribute("id") for plot in tab.query_selector_all(".plot")}
+    assert order[0] != "claims-0"
+
+
 def test_the_pointer_is_answered_and_the_wheel_zooms(opened, study):
     tab = opened(*study)
     canvas = tab.locator("#errors canvas")
@@ -167,8 +184,8 @@ def test_a_large_study_opens_quickly(opened, tmp_path):
     tab = opened(plan, records)
     start = time.monotonic()
     tab.reload()
-    tab.wait_for_selector("#curves canvas", timeout=15_000)
-    assert time.monotonic() - start < 8  # 2 s on an idle machine
+    tab.wait_for_selector("#errors canvas", timeout=15_000)
+    assert time.monotonic() - start < 6  # 0.5 s on two busy cores; the words 0.2 s, all figures 2.8 s
     drawn(tab)
 
 
