@@ -69,7 +69,12 @@ def heat(title: str, *, log: bool) -> Spec:
     """A diagnostic over block × epoch, a panel a cell, the same colours in all of them."""
     scale: Spec = {"scheme": "viridis", "type": "log"} if log else {"scheme": "viridis", "domain": [0, 1]}
     encoding = {
-        "x": {"field": "epoch", "type": "ordinal", "title": "epoch", "axis": {"labelOverlap": True, "labelAngle": 0}},
+        "x": {
+            "field": "epoch",
+            "type": "ordinal",
+            "title": "epoch",
+            "axis": {"labelOverlap": True, "labelAngle": 0, "ticks": False},
+        },
         "y": {"field": "block", "type": "ordinal", "title": "block", "sort": "descending"},
         "color": {
             "field": "value",
@@ -86,7 +91,7 @@ def heat(title: str, *, log: bool) -> Spec:
         },
         "tooltip": [tip("label", "cell"), tip("name", "block"), tip("epoch", "epoch"), tip("value", title, ".3g")],
     }
-    encoding["y"]["axis"] = {"labelOverlap": True}
+    encoding["y"]["axis"] = {"labelOverlap": True, "ticks": False}
     inner = {"height": 150, "mark": {"type": "rect"}, "encoding": encoding}
     return {"facet": {"field": "label", "type": "nominal", "sort": None, "header": HEADER}, "spec": inner}
 

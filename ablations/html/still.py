@@ -66,6 +66,8 @@ def still(figure: Figure, axes: Sequence[dict[str, Any]], cells: Sequence[dict[s
             spec["facet"]["sort"] = list(dict.fromkeys(row["label"] for row in rows))
         spec["columns"] = figure.panels
         inner["width"] = max(200, 900 // figure.panels - 60)
+        if inner.get("mark", {}).get("type") == "rect":  # or the gaps between them show
+            inner["encoding"]["stroke"] = {**inner["encoding"]["color"], "legend": None}
     elif "hconcat" not in spec:
         inner["width"] = 620
     words = [line for text in (figure.caption, *figure.words) for line in textwrap.wrap(text, LETTERS)]
