@@ -82,7 +82,7 @@ def page_figures(wandb: Any, plan: Plan, records: Mapping[str, Record], runs: Pa
 
     known = answer(plan, records, runs=runs)
     pictures = {
-        one.name: vl_convert.vegalite_to_png(still(one, known.axes, known.cells), ppi=120) for one in known.figures
+        one.name: vl_convert.vegalite_to_png(still(one, known.axes, known.cells), scale=2) for one in known.figures
     }
     captions = {one.name: f"{one.title}. {one.caption}" for one in known.figures}
     return {f"figures/{name}": _image(wandb, picture, captions[name]) for name, picture in pictures.items()}

@@ -18,12 +18,15 @@ CURVES = {"Does it fit?": ["train_error", "train_loss"], "Does it generalise?": 
 NEEDED = "views need wandb-workspaces: pip install 'skipbench[wandb-reports]'"
 
 
-def workspace(plan: Plan, rows: Sequence[Row], entity: str, project: str) -> Any:
+def workspace(plan: Plan, rows: Sequence[Row], entity: str, project: str, verdicts: Sequence[Verdict] = ()) -> Any:
     """The workspace; `save()` sends it."""
+    import wandb_workspaces.reports.v2 as wr
     import wandb_workspaces.workspaces as ws
 
     sections = [ws.Section(name=name, panels=_curves(metrics), is_open=True) for name, metrics in CURVES.items()]
     sections.append(ws.Section(name=_question(plan), panels=_bars(), is_open=True, pinned=True))
+    if lines := _verdicts(plan, rows, verdicts):
+        sections.append(ws.Section(name="Claims", panels=[wr.MarkdownPanel(markdown=lines)], is_open=True))
     settings = ws.RunsetSettings(
         filters=ws.And(ws.Metric("Name").isin(_labels(rows))), groupby=[ws.Config(axis) for axis in plan["swept"]]
     )
@@ -38,7 +41,7 @@ def report(plan: Plan, rows: Sequence[Row], entity: str, project: str, verdicts:
     import wandb_workspaces.reports.v2 as wr
     from wandb_workspaces.reports.v2.interface import Report
 
-    lines = "\n".join(map(verdict_line, verdicts, settings_beside(plan, rows)))
+    lines = _verdicts(plan, rows, verdicts)
     made: list[Any] = [wr.H1(_question(plan)), *([wr.H2("Claims"), wr.MarkdownBlock(lines)] if lines else [])]
     made += [wr.H2("Results"), wr.MarkdownBlock(markdown(rows))]
     for name, metrics in CURVES.items():
@@ -59,7 +62,7 @@ def save_views(
         return [NEEDED]
     path = plan_path(runs, plan["name"]).with_name("wandb.json")
     known = read_json(path) if path.exists() else {}
-    view, page = workspace(plan, rows, entity, project), report(plan, rows, entity, project, verdicts)
+    view, page = workspace(plan, rows, entity, project, verdicts), report(plan, rows, entity, project, verdicts)
     if known.get("project") == f"{entity}/{project}":
         old_view: Any = ws.Workspace.from_url(known["workspace"])
         old_page: Any = Report.from_url(known["report"])
@@ -71,6 +74,10 @@ def save_views(
     links = {"workspace": str(view.url), "report": str(page.url)}
     write_json(path, {"schema": SCHEMA, "project": f"{entity}/{project}", **links})
     return [f"{what}  {link}" for what, link in links.items()]
+
+
+def _verdicts(plan: Plan, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
+    return "\n".join(map(verdict_line, verdicts, settings_beside(plan, rows)))
 
 
 def _runset(plan: Plan, rows: Sequence[Row]) -> Any:

@@ -34,7 +34,7 @@ def write_figures(
     for figure in figures:
         spec = still(figure, axes, cells)
         (folder / f"{figure.name}.svg").write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
-        (folder / f"{figure.name}.png").write_bytes(vl_convert.vegalite_to_png(spec, ppi=160))
+        (folder / f"{figure.name}.png").write_bytes(vl_convert.vegalite_to_png(spec, scale=2))
         written += [folder / f"{figure.name}.{kind}" for kind in ("svg", "png")]
     return written
 
@@ -66,8 +66,10 @@ def still(figure: Figure, axes: Sequence[dict[str, Any]], cells: Sequence[dict[s
             spec["facet"]["sort"] = list(dict.fromkeys(row["label"] for row in rows))
         spec["columns"] = figure.panels
         inner["width"] = max(200, 900 // figure.panels - 60)
-        if inner.get("mark", {}).get("type") == "rect":  # or the gaps between them show
-            inner["encoding"]["stroke"] = {**inner["encoding"]["color"], "legend": None}
+        if inner.get("mark", {}).get("type") == "rect":  # whole pixels, or the gaps between them show
+            epochs, blocks = len({row["epoch"] for row in rows}), max(row["block"] for row in rows)
+            inner["width"] = max(1, inner["width"] // epochs) * epochs
+            inner["height"] = min(14, max(2, round(170 / blocks))) * blocks
     elif "hconcat" not in spec:
         inner["width"] = 620
     words = [line for text in (figure.caption, *figure.words) for line in textwrap.wrap(text, LETTERS)]

@@ -158,6 +158,8 @@ def test_the_views_are_valid_without_a_server(study):
     verdicts = judge(plan, records)
     page = report(plan, rows, "me", "skipbench", verdicts)._to_model().model_dump_json(by_alias=True)
     assert f"**{verdicts[0].outcome}**: Plain is worse." in page
+    view = workspace(plan, rows, "me", "skipbench", verdicts)._to_model().model_dump_json(by_alias=True)
+    assert f"**{verdicts[0].outcome}**: Plain is worse." in view
     assert json.loads(page)["displayName"] == "headline"
     assert all(label in page for label in labels)
     assert plan["study"]["question"] in page
