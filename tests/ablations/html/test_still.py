@@ -35,19 +35,13 @@ def test_every_figure_is_a_picture_too(tmp_path, blocks):
 GRIDS = {
     "two axes": {"block": ["plain", "residual"], "depth": [8, 20, 56]},
     "three": {"block": ["plain", "residual"], "body": ["basic", "bottleneck"], "depth": [8, 20]},
-    "five": {
-        "block": ["a", "b"],
-        "init": ["he", "xavier", "torch"],
-        "norm": ["batch", "none"],
-        "depth": [8, 56],
-        "recipe.clip_norm": [None, 1],
-    },
+    "many cells": {"block": ["a", "b"], "init": ["he", "xavier", "torch"], "norm": ["batch", "none"], "depth": [8, 56]},
 }
 
 
 @pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS)
 def test_no_two_lines_of_a_panel_look_alike(tmp_path, grid):
-    plan = make_plan(grid)
+    plan = make_plan(grid, seeds=(0,))
     records = make_records(plan)
     write_study(tmp_path, plan, records.values())
     known = answer(plan, records, runs=tmp_path)
