@@ -84,6 +84,7 @@ def test_plan_names_what_is_equivalent_and_trains_nothing(tmp_path: Path) -> Non
     assert "3 cells × 1 seed: 1 to train, 0 reused, 2 equivalent to others" in done.stdout
     assert done.stdout.count("equivalent:") == 2
     assert not stamps(tmp_path)
+    assert "expect" not in plan(tmp_path)["study"], "that was of the grid as written"
     assert "plan=true" not in plan(tmp_path)["command"], "it names what trains the runs"
     (cell,) = plan(tmp_path)["cells"]
     assert [point["shortcut"] for point in cell["points"]] == ["A", "B", "C"]

@@ -148,6 +148,7 @@ def ask(typed: Arguments, config: DictConfig) -> Question:
     name = f"{study['name']}-{digest(adhoc)[:6]}" if adhoc else study["name"]
     if adhoc:
         study["grid"] = points
+        study.pop("expect", None)  # of the grid as written
     if budget_of(study):
         points, swept = doubled(points), [*swept, BUDGET, "width"]
     if set(typed.swept) - {"seed"}:
