@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytorch_lightning as pl
@@ -18,6 +19,11 @@ MODES = ("none", "default", "reduce-overhead")
 def is_compiled(network: nn.Module) -> bool:
     """Whether the network or a part of it was compiled in place."""
     return any(module._compiled_call_impl is not None for module in network.modules())
+
+
+def uncompiled(network: nn.Module) -> AbstractContextManager[Any]:
+    """Inside, what was compiled of the network runs as it was written: programs know no hooks."""
+    return torch.compiler.set_stance("force_eager") if is_compiled(network) else nullcontext()
 
 
 def compile_in_place(network: nn.Module, mode: str) -> None:
@@ -52,6 +58,7 @@ class Compiled(Callback):
         self.mode = mode
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        torch._dynamo.reset()  # a worker's earlier runs' programs, which count towards the limit
         compile_in_place(pl_module.network, self.mode)
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:

@@ -112,6 +112,10 @@ class Diagnostics(Callback):
         if self.telling.due:
             self._tell(trainer)
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        if self.probe is not None:
+            self.probe.unwatch()  # a forward pass that had no memory is begun again in this process
+
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._tell(trainer)
         self.probe, self.weights = None, []

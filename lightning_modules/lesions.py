@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.classifier import Classifier
+from lightning_modules.compiled import uncompiled
 from lightning_modules.networks.blocks import Plain
 from lightning_modules.networks.inits import WEIGHTED
 from lightning_modules.networks.parts import Part, parts
@@ -25,7 +26,7 @@ Row = dict[str, Any]
 
 
 def lesions(classifier: Classifier, data: pl.LightningDataModule, trainer: pl.Trainer) -> list[Row]:
-    """Validate once with each block taken out, by hooks: no weight is touched.
+    """Validate once with each block taken out, by hooks and so uncompiled: no weight is touched.
 
     A row has `block` from 1, its `name` in the network, `val_loss` in nats, `val_error` in percent, `damage`: the
     points by which the error is above the whole network's, and `left_out`: why a block that cannot be taken out has no
@@ -33,7 +34,8 @@ def lesions(classifier: Classifier, data: pl.LightningDataModule, trainer: pl.Tr
     """
 
     def measure() -> tuple[float, float]:
-        trainer.validate(classifier, datamodule=data, verbose=False)
+        with uncompiled(classifier.network):
+            trainer.validate(classifier, datamodule=data, verbose=False)
         return classifier.metrics["val_loss"], classifier.metrics["val_error"]
 
     rows: list[Row] = []

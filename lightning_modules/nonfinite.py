@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.compiled import is_compiled
+from lightning_modules.compiled import uncompiled
 from lightning_modules.networks.recompute import Rewound
 
 WHOLE = "network"
@@ -46,11 +45,9 @@ def _first_output(network: nn.Module, forward: Callable[[], object]) -> str | No
         return look
 
     handles = [module.register_forward_hook(hook(name or WHOLE)) for name, module in network.named_modules()]
-    # compiled blocks know no hooks
-    eager = torch.compiler.set_stance("force_eager") if is_compiled(network) else nullcontext()
     devices = {parameter.device.index for parameter in network.parameters() if parameter.is_cuda}
     try:
-        with eager, torch.no_grad(), torch.random.fork_rng(devices=devices), Rewound(network):
+        with uncompiled(network), torch.no_grad(), torch.random.fork_rng(devices=devices), Rewound(network):
             forward()
     finally:
         for handle in handles:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.compiled import is_compiled
+from lightning_modules.compiled import uncompiled
 from lightning_modules.networks.parts import parts
 
 RESPONSE, DEAD, OPEN = "response", "dead_units", "gate_openness"
@@ -29,16 +30,15 @@ class Probe:
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
         position = {id(parameter): i for i, parameter in enumerate(self.parameters)}
         self.owned = [[position[id(p)] for p in part.parameters() if id(p) in position] for part in self.parts]
-        self.handles: list[Any] = []
-        self.eager: Any = None
+        self.watching = ExitStack()
         self.seen: list[tuple[str, int, Tensor]] = []
         self.units: list[int] = []
         self.norms: list[Tensor] = []
         self.before: list[Tensor] = []
 
     def watch(self) -> None:
-        """Measure the next forward pass; one of compiled blocks goes uncompiled, since they know no hooks."""
-        self.eager = torch.compiler.set_stance("force_eager") if is_compiled(self.network) else None
+        """Measure the next forward pass, which is done uncompiled."""
+        self.watching.enter_context(uncompiled(self.network))
         self.seen, self.units = [], [0] * len(self.parts)
         for i, part in enumerate(self.parts):
             self._hook(part.response, partial(self._response, i))
@@ -48,12 +48,7 @@ class Probe:
                 self._hook(part.gate, partial(self._open, i))
 
     def unwatch(self) -> None:
-        for handle in self.handles:
-            handle.remove()
-        self.handles = []
-        if self.eager is not None:
-            torch.compiler.set_stance("default")
-            self.eager = None
+        self.watching.close()
 
     @torch.no_grad()
     def before_step(self) -> None:
@@ -104,7 +99,7 @@ class Probe:
             if isinstance(output, Tensor) and output.dim() >= 2 and output.is_floating_point():
                 look(output.detach())
 
-        self.handles.append(module.register_forward_hook(hook))
+        self.watching.callback(module.register_forward_hook(hook).remove)
 
     def _response(self, i: int, output: Tensor) -> None:
         self.seen.append((RESPONSE, i, output.float().std(correction=0)))

@@ -59,16 +59,18 @@ class StochasticDepth(Residual):
             raise ValueError(f"survival={survival} is no probability above 0, such as 0.5")
         if draw not in ("batch", "image"):
             raise ValueError(f"draw={draw} is neither batch nor image")
-        self.last = self.p = survival
+        self.last = survival
+        self.p: Tensor  # of a number the compiler would make a program for each block
+        self.register_buffer("p", torch.tensor(float(survival)), persistent=False)
         self.draw = draw
 
     def placed(self, index: int, count: int) -> None:
         """Take the survival of the `index`-th of `count` blocks, from 1."""
-        self.p = 1 - index / count * (1 - self.last)
+        self.p.fill_(1 - index / count * (1 - self.last))
 
     def join(self, x: Tensor, fx: Tensor) -> Tensor:
         b = self.p
         if self.training:
             draws = x.shape[0] if self.draw == "image" else 1
             b = (torch.rand(draws, *(1,) * (fx.dim() - 1), device=fx.device) < self.p).to(fx.dtype)
-        return b * fx + self.shortcut(x)
+        return fx * b + self.shortcut(x)  # in bfloat16 p is rounded first where it stands on the left

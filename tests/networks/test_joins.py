@@ -117,7 +117,9 @@ def test_skipinit_starts_at_one_over_the_root_of_the_blocks(build):
 
 def test_survival_falls_in_a_straight_line(build):
     network = build("network=small", "block=stochastic_depth", "block.survival=0.8", "data.channels=1", "depth=26")
-    assert [b.p for stage in network.stages for b in stage] == pytest.approx([1 - i / 12 / 5 for i in range(1, 13)])
+    assert [b.p.item() for stage in network.stages for b in stage] == pytest.approx(
+        [1 - i / 12 / 5 for i in range(1, 13)]
+    )
 
 
 @pytest.mark.parametrize(("draw", "distinct"), [("batch", 1), ("image", 2)])
@@ -129,6 +131,8 @@ def test_bodies_are_dropped_as_often_as_they_should(draw, distinct):
     assert drawn.mean().item() == pytest.approx(0.7, abs=0.05)
     assert max(len(row.unique()) for row in drawn) == distinct
     assert (block.eval().join(x, fx) == 0.7).all()
+    fx = torch.randn(4, 8, 6, 6).bfloat16()
+    assert torch.equal(block.join(torch.zeros_like(fx), fx), 0.7 * fx), "a number, not one rounded to bfloat16"
 
 
 def test_half_of_a_shortcut_is_dropped_and_the_rest_doubled():
