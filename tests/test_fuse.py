@@ -118,6 +118,8 @@ def test_how_many_a_worker_takes(fuse: Any, accelerator: str, wanted: int, monke
         assert [most(trainer, runs=runs, workers=2) for runs in (1, 2, 7, 100)] == [1, 1, 4, 8]
     else:
         assert most(trainer, runs=100, workers=2) == wanted
+    trainer.deterministic = True
+    assert most(trainer, runs=100, workers=2) == wanted, "no clock decides how a deterministic run is computed"
 
 
 @pytest.mark.slow

@@ -21,11 +21,15 @@ def kind(run: Run) -> str:
 
 
 def most(trainer: DictConfig, *, runs: int, workers: int) -> int:
-    """How many runs a worker takes at once: `trainer.fuse`; of `auto` its share at most, one on a CPU or compiled."""
+    """How many runs a worker takes at once: `trainer.fuse`; of `auto` its share at most, and on a GPU alone.
+
+    Compiled runs go one by one, and so do deterministic ones: what a clock decides differs from time to time.
+    """
     asked = trainer.get("fuse", 1)
     if asked != "auto":
         return asked
-    return min(MOST, -(-runs // workers)) if on_gpu(trainer) and trainer.get("compile", "none") == "none" else 1
+    alone = trainer.get("compile", "none") != "none" or trainer.get("deterministic", False)
+    return 1 if alone or not on_gpu(trainer) else min(MOST, -(-runs // workers))
 
 
 def on_gpu(trainer: DictConfig) -> bool:
