@@ -1,4 +1,4 @@
-"""Batch norm of several networks at once as one of all their channels; torch itself would take three steps for it."""
+"""What torch itself does slowly, or in another precision, of several networks at once under `vmap`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+CONVOLUTIONS = (F.conv1d, F.conv2d, F.conv3d)
+
 
 class Merging(TorchFunctionMode):
-    """Inside, under `vmap`, every batch norm is done so."""
+    """Inside, a batch norm is one of all channels, where torch would take three steps, and convolutions heed autocast.
+
+    On a CPU autocast knows `conv2d`, but not the `convolution` that `vmap` makes of it.
+    """
 
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
         if func is F.batch_norm:
-            return merged(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
+            return merged(*args, **kwargs)
+        if func in CONVOLUTIONS and torch.is_autocast_enabled("cpu"):
+            dtype = torch.get_autocast_dtype("cpu")
+            args = tuple(arg.to(dtype) if isinstance(arg, Tensor) else arg for arg in args)
+        return func(*args, **kwargs)
 
 
 def merged(

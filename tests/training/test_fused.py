@@ -1,5 +1,6 @@
 """Several trainings as one program: what becomes of each when one diverges, is interrupted, or has no memory."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 
 from lightning_modules.stack import Stack
-from tests.training.fusing import DRAWS, Trainings, assert_same
+from tests.training.fusing import DRAWS, Ended, Trainings, assert_same
 from tests.training.trained import perceptron
 
 
@@ -130,3 +131,11 @@ def test_in_fewer_digits_a_step_is_the_same_to_these_digits(precision: str) -> N
     for one, other in zip(alone, beside, strict=True):
         torch.testing.assert_close(one.weights, other.weights, rtol=1e-2, atol=1e-5 if precision == "32" else 1e-3)
         assert one.weights["0.weight"].stride() == other.weights["0.weight"].stride()
+    if precision == "bf16-mixed":
+        for one, other, exact in zip(alone, beside, Trainings(conv, lr=lr, precision="32").alone(), strict=True):
+            assert far(other, one) < far(other, exact), "rounded where each alone is"
+
+
+def far(one: Ended, other: Ended) -> float:
+    """The distance of all weights."""
+    return math.hypot(*((one.weights[name] - other.weights[name]).float().norm().item() for name in one.weights))
