@@ -20,6 +20,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from PIL import Image, ImageOps
+from pytorch_lightning.loggers import CSVLogger
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
@@ -130,6 +131,12 @@ def epochs_of(
     ways: dict[str, Any] = {"num_workers": workers, "persistent_workers": workers > 0, "pin_memory": pin}
     loader = DataLoader(Pictures(*train, crop_flip=crop_flip, **like), batch, shuffle=True, drop_last=True, **ways)
     looked_at = DataLoader(Pictures(*val, crop_flip=False, **like), batch, **ways)
-    trainer = pl.Trainer(max_epochs=epochs + 1, default_root_dir=folder, precision=precision, callbacks=[clock])
+    trainer = pl.Trainer(
+        max_epochs=epochs + 1,
+        default_root_dir=folder,
+        precision=precision,
+        callbacks=[clock],
+        logger=CSVLogger(folder),  # Lightning's choice, but where TensorBoard is installed
+    )
     trainer.fit(Convention(network, epochs=epochs + 1), loader, looked_at)
     return clock.epochs

@@ -1,6 +1,6 @@
 """What trainer.fuse gives: K trainings as one program against the same K one after the other.
 
-    python benchmarks/fuse.py [--quick] [--device cpu|cuda] [--threads N] [--rounds N] [OVERRIDE …]
+    python benchmarks/fuse.py [--quick] [--device cpu|cuda] [--threads N] [--rounds N] [--counts K …] [-- OVERRIDE …]
 
 Both are whole trainings by the Trainer, with their curves and diagnostics, validated every epoch and tested once. They
 take turns (A/B, B/A, …), after one round that is not counted, by the processor's clock where one thread computes, which
@@ -41,9 +41,9 @@ from run import build  # noqa: E402
 
 CIFAR_SIZED = ("data=synthetic", "network=cifar", "recipe=he2015_short", "data.source.test=128", "data.held_out=128")
 SETTINGS = {  # overrides, and how many training images of a synthetic set and epochs there are on a CPU and on a GPU
-    "digits 8×8, residual-8": (("data=digits", "depth=8"), {"cpu": (None, 3), "cuda": (None, 20)}),
-    "digits 8×8, residual-20": (("data=digits", "depth=20"), {"cpu": (None, 2), "cuda": (None, 10)}),
-    "32×32, residual-20": ((*CIFAR_SIZED, "depth=20"), {"cpu": (512, 1), "cuda": (10240, 3)}),
+    "digits 8×8, residual-8": (("data=digits", "depth=8"), {"cpu": (None, 3), "cuda": (None, 10)}),
+    "digits 8×8, residual-20": (("data=digits", "depth=20"), {"cpu": (None, 2), "cuda": (None, 5)}),
+    "32×32, residual-20": ((*CIFAR_SIZED, "depth=20"), {"cpu": (512, 1), "cuda": (10240, 2)}),
 }
 COUNTS = (1, 2, 4, 8, 16)
 
@@ -135,12 +135,14 @@ def main() -> None:
     asked.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     asked.add_argument("--threads", type=int, default=1)
     asked.add_argument("--rounds", type=int, default=3)
+    asked.add_argument("--counts", type=int, nargs="+", default=COUNTS, metavar="K")
     asked.add_argument("overrides", nargs="*")
     chosen = asked.parse_args()
     warnings.filterwarnings("ignore", message="The '.*_dataloader' does not have many workers")
     cuda = chosen.device == "cuda"
     settings = list(SETTINGS.items())[: 1 if chosen.quick else None]
-    counts, rounds = (COUNTS[1:2], 1) if chosen.quick else (COUNTS, chosen.rounds)
+    settings = settings[::-1] if cuda else settings  # of a GPU the largest tells most
+    counts, rounds = (COUNTS[1:2], 1) if chosen.quick else (chosen.counts, chosen.rounds)
     torch.set_num_threads(chosen.threads)
     device = torch.cuda.get_device_name() if cuda else f"CPU, {chosen.threads} thread(s)"
     print(f"{device}, torch {torch.__version__}, {rounds} rounds\n")

@@ -2,9 +2,10 @@
 
     python benchmarks/gpu.py [--out FOLDER] [--data FOLDER] [--parts loops,…] [--seconds 520] [--small] [--here]
 
-Each part is a process with a time limit of its own. What it finds is printed at once, and written to FOLDER/gpu.json
-and, as a table for RESULTS.md, to FOLDER/gpu.md. `--data` holds CIFAR-10; without it images are random. `--small` does
-all in a small size, on a CPU too; `--here` in this process. One that fails, or takes too long, is a row that says so.
+Each part is a process with a time limit of its own. What it finds is printed, and written to FOLDER/gpu.json and, as a
+table for RESULTS.md, to FOLDER/gpu.md, row by row as it is found; a part that fails, or takes too long, ends with a row
+that says so. `--data` holds CIFAR-10 for an epoch of it; all else is of random images. `--small` does all in a small
+size, on a CPU too; `--here` in this process.
 """
 
 from __future__ import annotations
@@ -13,27 +14,36 @@ import argparse
 import json
 import os
 import platform
+import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.gpu_bars import bars  # noqa: E402
+
 LIMITS = {  # seconds, the most telling first; what is left of the whole time bounds them as well
-    "loops": 90,
-    "conventional": 70,
-    "epoch": 50,
-    "compiled": 110,
-    "headline": 90,
-    "fused": 90,
-    "graphs": 90,
-    "workers": 70,
-    "peak": 40,
+    "loops": 70,
+    "graphs": 80,
+    "conventional": 45,
+    "fused": 110,
+    "epoch": 30,
+    "compiled": 80,
+    "headline": 50,
+    "workers": 35,
+    "peak": 20,
 }
+GRACE = 3.0  # seconds that an interrupted part has to end what it began
+Keep = Callable[[list[str]], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> list[list[str]]:
@@ -47,67 +57,94 @@ def main(arguments: Sequence[str] | None = None) -> list[list[str]]:
     parser.add_argument("--here", action="store_true", help="in this process and without limits")
     options = parser.parse_args(arguments)
     rows: list[list[str]] = []
-    until = time.monotonic() + options.seconds
-    for part in options.parts.split(","):
-        rows += here(part, options) if options.here else alone(part, options, until - time.monotonic())
+    until, about = time.monotonic() + options.seconds, machine()
+
+    def keep(row: list[str]) -> None:
+        rows.append(row)
+        print(f"| {' | '.join(row)} |", flush=True)
         if options.out:
-            write(rows, options.out)
+            write(rows, about, options.out)
+
+    for part in options.parts.split(","):
+        if options.here:
+            here(part, options, keep)
+        else:
+            alone(part, options, keep, until - time.monotonic())
+    for what, found in bars(rows):
+        keep(["bars", what, found])
     return rows
 
 
-def here(part: str, options: argparse.Namespace) -> list[list[str]]:
-    """The rows of a part, measured in this process."""
+def here(part: str, options: argparse.Namespace, keep: Keep) -> None:
+    """Measure a part in this process."""
     from benchmarks.gpu_parts import PARTS, Sizes
     from benchmarks.gpu_processes import PROCESSES
 
-    rows: list[list[str]] = []
-
     def say(what: str, found: object) -> None:
-        rows.append([part, what, str(found)])
-        print(f"| {part} | {what} | {found} |", flush=True)
+        keep([part, what, str(found)])
 
     try:
         (PARTS | PROCESSES)[part](Sizes(small=options.small, data=options.data), say)
     except Exception as error:  # one part of many: the others are still worth having
         say("failed", f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
-    return rows
 
 
-def alone(part: str, options: argparse.Namespace, left: float) -> list[list[str]]:
-    """The rows of a part, measured in a process that is ended when its time is over."""
-    limit = min(LIMITS[part], left)
+def alone(part: str, options: argparse.Namespace, keep: Keep, left: float) -> None:
+    """Measure a part in a process that is ended when its time is over."""
     call = [sys.executable, __file__, "--parts", part, "--here", *(["--small"] if options.small else [])]
     call += ["--data", str(options.data)] if options.data else []
-    process = subprocess.Popen(call, stdout=subprocess.PIPE, text=True)
-    begun, over = time.monotonic(), False
-    try:
-        said, _ = process.communicate(timeout=max(1.0, limit))
-    except subprocess.TimeoutExpired:
-        process.kill()
-        said, over = process.communicate()[0], True
-    lines = [line for line in said.splitlines() if line.startswith(f"| {part} | ")]
-    lines += [f"| {part} | broken off | after {time.monotonic() - begun:.0f} s |"] if over else []
-    lines += [f"| {part} | failed | exit status {process.returncode} |"] if process.returncode and not over else []
-    print("\n".join(lines), flush=True)
-    return [line.strip("| ").split(" | ", 2) for line in lines]
+    begun, limit = time.monotonic(), max(1.0, min(LIMITS[part], left))
+    with ended_after(limit, call) as process:
+        for line in process.stdout or ():
+            if line.startswith(f"| {part} | "):
+                keep(line.strip("| \n").split(" | ", 2))
+    if (took := time.monotonic() - begun) > limit:
+        keep([part, "broken off", f"after {took:.0f} s"])
+    elif process.returncode:
+        keep([part, "failed", f"exit status {process.returncode}"])
 
 
-def write(rows: Sequence[Sequence[str]], folder: Path) -> None:
-    """gpu.json and gpu.md, with what they were measured on."""
-    import pytorch_lightning
-    import torch
+@contextmanager
+def ended_after(seconds: float, call: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that is ended, with all that it began, when its time is over; what outlives it is ended too."""
+    with subprocess.Popen(call, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        clock = threading.Timer(seconds, end, [process.pid])
+        clock.start()
+        try:
+            yield process
+            process.wait()
+        finally:
+            clock.cancel()
+            clock.join()
+            end(process.pid)
 
-    folder.mkdir(parents=True, exist_ok=True)
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    about = {
+
+def end(group: int) -> None:
+    """Interrupt the processes of a group, and kill those that are still there a little later."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGINT)
+        time.sleep(GRACE)
+        os.killpg(group, signal.SIGKILL)
+
+
+def machine() -> dict[str, object]:
+    """What is measured on; torch, which would take seconds to say it, is not asked."""
+    ask, device = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], ""
+    if shutil.which(ask[0]):
+        device = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.partition("\n")[0]
+    return {
         "date": datetime.now(UTC).date().isoformat(),
-        "device": device,
+        "device": device or "no GPU",
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
-        "pytorch-lightning": pytorch_lightning.__version__,
+        **{name: version(name) for name in ("torch", "pytorch-lightning")},
         "command": f"python benchmarks/gpu.py {' '.join(sys.argv[1:])}".strip(),
     }
+
+
+def write(rows: Sequence[Sequence[str]], about: dict[str, object], folder: Path) -> None:
+    """gpu.json and gpu.md."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "gpu.json").write_text(json.dumps({"about": about, "rows": [list(row) for row in rows]}, indent=1) + "\n")
     table = ["| part | what | found |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
     words = ", ".join(f"{name} {value}" for name, value in about.items())

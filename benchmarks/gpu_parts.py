@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import conventional, loop  # noqa: E402
 from lightning_modules.classifier import Classifier  # noqa: E402
+from lightning_modules.compiled import compile_in_place  # noqa: E402
 from lightning_modules.curve import Curve  # noqa: E402
 from lightning_modules.data.augment import CropFlip  # noqa: E402
 from lightning_modules.data.cifar import cifar10  # noqa: E402
@@ -33,6 +34,7 @@ from lightning_modules.schedules import step_decay  # noqa: E402
 from lightning_modules.trainer import lean_trainer  # noqa: E402
 
 CUDA = torch.cuda.is_available()
+READY = "ready"
 Say = Callable[..., None]
 
 
@@ -51,6 +53,15 @@ class Clock(pl.Callback):
         self.seconds.append(time.perf_counter() - self.begun)
 
 
+class Together(pl.Callback):
+    """After the first epoch says READY, and goes on when it is given a line."""
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.current_epoch == 1:
+            print(READY, flush=True)
+            sys.stdin.readline()
+
+
 class Sizes:
     """How much of everything: for a GPU, or small."""
 
@@ -58,7 +69,8 @@ class Sizes:
         self.small, self.data = small, data
         self.depths = (8,) if small else (20, 56, 110)
         self.widths = (4, 8, 8) if small else (16, 32, 64)
-        self.train, self.held_out = (128, 64) if small else (45_000, 5_000)
+        self.train, self.held_out = (128, 64) if small else (22_528, 256)  # 176 batches, and two
+        self.of_worker = 128 if small else 6_400
         self.bf16 = "bf16-mixed"
         self.batch = 64 if small else 128
 
@@ -91,10 +103,10 @@ class Sizes:
         return classifier, data, trainer, partial(_fit, trainer, classifier, data)
 
     def images(self, recipe: Recipe) -> ImageData:
-        """CIFAR-10 if there is some, or random images."""
+        """CIFAR-10 where all of it is wanted and there, or else random images."""
         train = self.train + self.held_out
         random = partial(synthetic, size=32, channels=3, classes=10, train=train, test=256)
-        source = partial(cifar10) if self.data else random
+        source = partial(cifar10) if self.data and train == 50_000 else random
         sizes: dict[str, Any] = {"channels": 3, "size": 32, "classes": 10, "held_out": self.held_out, "split_seed": 0}
         rest: dict[str, Any] = {"batch_size": recipe.batch_size, "augment": recipe.augment, "seed": 0}
         return ImageData(source, folder=self.data or Path(), **sizes, **rest)
@@ -139,39 +151,47 @@ def peak(sizes: Sizes, say: Say) -> None:
 
 def loops(sizes: Sizes, say: Say) -> None:
     """By hand and ours, eager."""
-    count = 128 if sizes.small else 11_520
-    device = "cuda" if CUDA else "cpu"
-    images = synthetic(Path(), size=32, channels=3, classes=10, train=count + 256, test=256)
-    parts = loop.in_memory(images, held_out=256, device=device)
     for depth in sizes.depths:
-        seconds = []
-        training = loop.each_epoch(sizes.network(depth), parts, epochs=4, bf16=True)
-        for _ in range(4):
-            _wait()
-            begun = time.perf_counter()
-            next(training)
-            _wait()
-            seconds.append(time.perf_counter() - begun)
-        say(f"ResNet-{depth} bf16, by hand, validation of 256 included", rate(count // 128 * 128, seconds))
+        by_hand(sizes, say, depth, "none")
         say(f"ResNet-{depth} bf16, ours", steps_of(sizes, sizes.trained(depth, epochs=3, precision=sizes.bf16)))
         if depth == sizes.depths[0]:
             say(f"ResNet-{depth} TF32, ours", steps_of(sizes, sizes.trained(depth, epochs=3, precision="32")))
 
 
+def by_hand(sizes: Sizes, say: Say, depth: int, mode: str) -> None:
+    """The loop by hand, three epochs, its network compiled as ours is."""
+    images = synthetic(Path(), size=32, channels=3, classes=10, train=sizes.train + 256, test=256)
+    parts = loop.in_memory(images, held_out=256, device="cuda" if CUDA else "cpu")
+    network, seconds = sizes.network(depth), []
+    if mode != "none":
+        compile_in_place(network, mode)
+    training = loop.each_epoch(network, parts, epochs=3, bf16=True)
+    for _ in range(3):
+        _wait()
+        begun = time.perf_counter()
+        next(training)
+        _wait()
+        seconds.append(time.perf_counter() - begun)
+    note = "" if mode == "none" else f", compile={mode}"
+    say(f"ResNet-{depth} bf16, by hand{note}, validation of 256 included", steps_of(sizes, seconds))
+
+
 def compiled(sizes: Sizes, say: Say, mode: str = "default", most: int = 3) -> None:
-    """Ours, compiled block by block, or as CUDA graphs; of the `most` smallest networks."""
+    """Ours, compiled block by block, or as CUDA graphs, of the `most` smallest networks; by hand of the smallest."""
     for depth in sizes.depths[:most]:
         begun = time.perf_counter()
         seconds = sizes.trained(depth, epochs=3, precision=sizes.bf16, compile=mode)
         steady = statistics.median(seconds[1:])
         note = f"; the first epoch took {seconds[0] - steady:.1f} s more, {time.perf_counter() - begun:.0f} s in all"
         say(f"ResNet-{depth} bf16, ours, compile={mode}", steps_of(sizes, seconds) + note)
+        if depth == sizes.depths[0]:
+            by_hand(sizes, say, depth, mode)
 
 
 def conventionally(sizes: Sizes, say: Say) -> None:
     """What people write, with as many workers as there are cores but one, eight at most."""
     workers = 0 if sizes.small else min(8, (os.cpu_count() or 2) - 1)
-    count = 128 if sizes.small else 25_600
+    count = sizes.train
     images = synthetic(Path(), size=32, channels=3, classes=10, train=count + 256, test=256)
     train, val = ((images.train_images[part], images.train_labels[part]) for part in (slice(count), slice(count, None)))
     for depth in sizes.depths[:2]:
@@ -186,12 +206,14 @@ def conventionally(sizes: Sizes, say: Say) -> None:
 def epoch(sizes: Sizes, say: Say) -> None:
     """One epoch of ResNet-20 by he2015, with validation, and what 64,000 steps would take."""
     depth = sizes.depths[0]
+    if not sizes.small:
+        sizes.train, sizes.held_out = 44_880, 5_120  # all of CIFAR-10, and whole batches to validate
     begun = time.perf_counter()
     _, _, trainer, run = sizes.learner(depth, 2, sizes.bf16, "none", [])
     run()
     curve = next(one for one in trainer.callbacks if isinstance(one, Curve))
     second = curve.rows[1]["seconds"] - curve.rows[0]["seconds"]
-    images = "CIFAR-10" if sizes.data else "random images"
+    images = "CIFAR-10" if sizes.data and not sizes.small else "random images"
     whole = 64_000 / trainer.num_training_batches * second / 60
     words = (
         f"{second:.2f} s (the first {curve.rows[0]['seconds']:.2f} s, {time.perf_counter() - begun:.1f} s with loading)"
@@ -200,8 +222,11 @@ def epoch(sizes: Sizes, say: Say) -> None:
 
 
 def worker(sizes: Sizes, say: Say) -> None:
-    """One of several: trains, and says how fast."""
-    say("worker", sum(sizes.trained(sizes.depths[0], epochs=4, precision=sizes.bf16)[1:]) / 3)
+    """One of several: trains an epoch, waits for the word that all have, and says how long two more took."""
+    sizes.train = sizes.of_worker
+    clock = Clock()
+    sizes.learner(sizes.depths[0], 3, sizes.bf16, "none", [Together(), clock])[-1]()
+    say("worker", sum(clock.seconds[1:]))
 
 
 PARTS: dict[str, Callable[[Sizes, Say], None]] = {
@@ -210,6 +235,6 @@ PARTS: dict[str, Callable[[Sizes, Say], None]] = {
     "conventional": conventionally,
     "epoch": epoch,
     "compiled": compiled,
-    "graphs": partial(compiled, mode="reduce-overhead", most=2),
+    "graphs": partial(compiled, mode="reduce-overhead", most=1),
     "worker": worker,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from benchmarks import conventional, gpu, loop, step
+from benchmarks.gpu_bars import bars
 
 
 def test_the_loop_by_hand_keeps_its_sums() -> None:
@@ -44,10 +46,42 @@ def test_a_ratio_is_of_the_epochs_beside_each_other() -> None:
 def test_the_gpu_script_runs_unattended(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     parts = "peak,loops,conventional,epoch"
     rows = gpu.main(["--small", "--here", "--parts", parts, "--out", str(tmp_path)])
-    assert {part for part, _, _ in rows} == set(parts.split(","))
+    assert {part for part, _, _ in rows} == {*parts.split(","), "bars"}
     assert not [row for row in rows if row[1] == "failed"]
     assert json.loads((tmp_path / "gpu.json").read_text())["rows"] == rows
     assert (tmp_path / "gpu.md").read_text().count("\n| ") == len(rows) + 1
+
+
+@pytest.mark.slow
+def test_a_part_in_a_process_of_its_own_says_its_rows() -> None:
+    rows = gpu.main(["--small", "--parts", "fused"])
+    assert [row[:2] for row in rows] == [["fused", "benchmarks/fuse.py"]] * 2
+    assert rows[1][2].startswith("digits 8×8, residual-8; 2; ")
+
+
+def test_a_part_whose_time_is_over_leaves_its_rows_and_nothing_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "GRACE", 0.2)
+    begun = time.monotonic()
+    with gpu.ended_after(0.5, ["sh", "-c", "echo found; sleep 30 & sleep 30"]) as process:
+        assert process.stdout is not None
+        assert [*process.stdout] == ["found\n"], "until nobody is left who could say more"
+    assert time.monotonic() - begun < 20
+    assert process.returncode
+
+
+def test_the_bars_are_of_the_same_network() -> None:
+    rows = [
+        ["loops", "ResNet-20 bf16, by hand, validation of 256 included", "20,600 images/s (best 21,000, n = 2)"],
+        ["loops", "ResNet-20 bf16, ours", "20,000 images/s (best 20,100, n = 2)"],
+        ["loops", "ResNet-56 bf16, ours", "90,000 images/s (best 90,100, n = 2)"],
+        ["graphs", "ResNet-20 bf16, ours, compile=reduce-overhead", "64,000 images/s (best 64,000, n = 2)"],
+        ["conventional", "ResNet-20 float32, conventional, 8 workers", "8,000 images/s (best 8,100, n = 2)"],
+        ["compiled", "failed", "RuntimeError: no compiler"],
+        ["fused", "benchmarks/fuse.py", "32×32, residual-20; 8; 9,000 (9,000); 41,000 (41,000); 4.55× (4.55 to 4.55)"],
+        ["fused", "benchmarks/fuse.py", "32×32, residual-20; 2; 9,000 (9,000); 18,000 (18,000); 2.00× (2.00 to 2.00)"],
+    ]
+    assert [found for _, found in bars(rows)] == ["8.0×", "1.030×", "4.55×"]
+    assert list(bars([row for row in rows if row[0] == "compiled"])) == []
 
 
 def test_a_part_that_fails_is_a_row_that_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
