@@ -28,6 +28,7 @@ from hydra_plugins.skipbench._compose import run_of, unused_axes
 from hydra_plugins.skipbench._errors import as_value_error, one_sentence
 from hydra_plugins.skipbench._folders import make_importable
 from hydra_plugins.skipbench._help import help_text
+from hydra_plugins.skipbench._settings import check_folder, check_settings
 
 CONF = Path(__file__).resolve().parent / "conf"
 Rows = list[dict[str, float]]
@@ -173,6 +174,7 @@ def main(config: DictConfig, watch: Watch | None = None, turn: Any = None) -> fl
     if job.mode == RunMode.MULTIRUN:  # a worker has planned, checked and claimed it
         return objective(train(config, run, folder, alone=False, watch=watch, turn=turn))
     with one_sentence(), unbegun_removed(folder):
+        check_settings(config, job.overrides.task, sweep=False)
         if config.profile:
             profiled(config, run)
             return None
@@ -190,10 +192,16 @@ def main(config: DictConfig, watch: Watch | None = None, turn: Any = None) -> fl
     return objective(record)
 
 
+def folder_of(config: DictConfig) -> str:
+    """The folder of the run that `config` describes; ValueError where `runs` cannot hold it."""
+    check_folder(config)
+    return run_of(config, config.hydra).folder
+
+
 def cli() -> None:
     """The command line: `python run.py`, and `skipbench` where the package is installed."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the telling of errors to us
-    OmegaConf.register_new_resolver("folder", lambda *, _root_: run_of(_root_, _root_.hydra).folder, replace=True)
+    OmegaConf.register_new_resolver("folder", lambda *, _root_: folder_of(_root_), replace=True)
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))  # wherever it was typed
     OmegaConf.register_new_resolver("choices", lambda *, _root_: listed(_root_.hydra), replace=True)
     typed = get_args_parser().parse_known_args()[0]

@@ -10,22 +10,9 @@ from ablations.files import aside
 from ablations.identity import Run, digest
 from ablations.plan import Plan
 from ablations.records import Record
-from ablations.study import StudyError
 
 STALE = ("retrain", "accept")
 RETRY = ("failed", "diverged")
-
-
-def check_choices(stale: str, retry: str | None) -> None:
-    """Refuse words that mean nothing.
-
-    Raises:
-        StudyError: `stale` or `retry` is none of the allowed words.
-    """
-    if stale not in STALE:
-        raise StudyError(f"stale={stale} is none of {', '.join(STALE)}")
-    if retry is not None and retry not in RETRY:
-        raise StudyError(f"retry={retry} is none of {', '.join(RETRY)}")
 
 
 def stale_records(plan: Plan, records: Mapping[str, Record]) -> dict[str, Record]:

@@ -56,11 +56,8 @@ def worker_count(launcher: str, settings: dict[str, Any], *, asked: Any, cores: 
     Without either: one for `basic`; `array_parallelism` for an array; else `per_gpu` for each GPU, or one a core.
 
     Raises:
-        StudyError: a count that is none.
+        StudyError: several in this process.
     """
-    for name, value in (("workers", asked), ("workers_per_gpu", per_gpu)):
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            raise StudyError(f"{name}={value} is not a whole number ≥ 1")
     if asked is not None:
         if launcher == "basic" and asked > 1:
             raise StudyError(f"workers={asked}: hydra/launcher=basic is one worker, this process; choose joblib")

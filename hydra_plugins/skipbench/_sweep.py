@@ -32,6 +32,7 @@ from hydra_plugins.skipbench._errors import as_value_error
 from hydra_plugins.skipbench._launch import launch
 from hydra_plugins.skipbench._match import Widths, budget_of, doubled
 from hydra_plugins.skipbench._quick import QuickComposer
+from hydra_plugins.skipbench._settings import check_folder, check_setting, check_settings
 from hydra_plugins.skipbench._tell import tell
 from hydra_plugins.skipbench._warm import warm_up
 
@@ -44,15 +45,16 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         SystemExit: 2 when runs failed.
     """
     console = Console()
-    if config.on_invalid not in ("stop", "skip"):
-        raise StudyError(f"on_invalid={config.on_invalid} is neither stop nor skip")
-    reuse.check_choices(config.stale, config.retry)
+    check_settings(config, arguments, sweep=True)
     if config.trainer.get("devices", 1) != 1:  # Lightning would start the whole sweep again for each of them
         raise StudyError(f"trainer.devices={config.trainer.devices}: a run of a sweep has one device; leave out -m")
     runs = Path(config.runs)
     typed = parse(arguments, context.config_loader)
     composer = Composer(context.config_loader, config)
     question = ask(typed, config)
+    for axis, value in (pair for point in question.points for pair in point.items()):
+        check_setting(axis, value)
+    check_folder(config)
     started = time.time()
     if question.study.get("space"):
         winners = search_first(question, typed, composer, context=context, main=main, console=console)

@@ -8,8 +8,7 @@ import pytest
 from ablations.identity import Run
 from ablations.plan import Cell, Plan
 from ablations.records import write_json
-from ablations.reuse import accept, changed_files, check_choices, set_aside, stale_records, stale_words
-from ablations.study import StudyError
+from ablations.reuse import accept, changed_files, set_aside, stale_records, stale_words
 from tests.ablations.test_records import WHOLE
 
 CONFIG = {"network": {"_target_": "lightning_modules.networks.blocks.Plain"}, "data": {}, "recipe": {}}
@@ -73,9 +72,3 @@ def test_a_retried_record_is_kept_under_another_name(plan: Plan, tmp_path: Path)
     kept = sorted((tmp_path / one.folder).glob("record*.json"))
     assert [json.loads(path.read_text())["cause"] for path in kept] == ["error: 1", "error: 2"]
     assert not (tmp_path / one.folder / "record.json").exists()
-
-
-@pytest.mark.parametrize(("stale", "retry"), [("keep", None), ("retrain", "all")])
-def test_words_that_mean_nothing_are_refused(stale: str, retry: str | None) -> None:
-    with pytest.raises(StudyError, match="is none of"):
-        check_choices(stale, retry)

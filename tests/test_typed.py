@@ -1,0 +1,93 @@
+"""What is typed wrong gets one sentence with what is allowed, before anything heavy is imported or anything is written.
+
+In this process, since the words are what matters; tests/test_run.py and tests/test_sweep.py really type.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import run
+from hydra_plugins.skipbench._compose import default_axes
+from hydra_plugins.skipbench._settings import SETTINGS, check_setting
+
+Typed = Callable[..., str]
+
+
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Typed]:
+    """Types a command in an empty folder; the sentence that it is refused with."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name in ("HYDRA_FULL_ERROR", "PYTHONPATH"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    before = signal.getsignal(signal.SIGTERM)
+
+    def type_(*words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["run.py", *words])
+        with pytest.raises(SystemExit) as stopped:
+            run.cli()
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert stopped.value.code == 1
+        assert line.startswith("error: ")
+        assert not list(tmp_path.glob("**/record.json"))
+        return line.removeprefix("error: ")
+
+    yield type_
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is built."""
+
+    def build(node: Any) -> Any:
+        raise AssertionError(f"built {node}")
+
+    monkeypatch.setattr("run.make", build)
+    monkeypatch.setattr("hydra_plugins.skipbench._before.make", build)
+
+
+@pytest.mark.usefixtures("no_torch")
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("plan=true depth=8", "plan=true is for a sweep: add -m, or leave plan out"),
+        ("study=shortcuts depth=8", "study=shortcuts is for a sweep: add -m, or leave study out"),
+        ("-m profile=true", "profile=true is for a single run: leave out -m, or profile"),
+        ("-m plan=no", "plan=no is neither true nor false: write plan=false"),
+        ("retrain=maybe", "retrain=maybe is neither true nor false"),
+        ("seed=a", "seed=a is not a whole number ≥ 0"),
+        ("-m seed=-1", "seed=-1 is not a whole number ≥ 0"),
+        ("depth=8.0", "depth=8.0 is not a whole number: write depth=8"),
+        ("-m depth=[8,20]", "depth=[8,20] is not a whole number: write depth=8,20 in a sweep (-m)"),
+        ("-m depth=8,eight plan=true", "depth=eight is not a whole number"),
+        ("width=a", "width=a is not a finite number"),
+        ("block=highway gate_bias=x", "gate_bias=x is not a finite number"),
+        ("-m workers=0 plan=true", "workers=0 is not a whole number ≥ 1"),
+        ("-m on_invalid=skp", "on_invalid=skp is neither stop nor skip; did you mean skip?"),
+        ("-m retry=all", "retry=all is neither failed nor diverged"),
+        ("micro_batch=0", "micro_batch=0 is not a whole number ≥ 1"),
+        ("runs=2026", "runs=2026 is no name: write runs=./2026"),
+        ("runs=/proc/none", "runs=/proc/none cannot be written (No such file or directory): choose another folder"),
+        ("-m runs=afile", "runs=afile cannot be written (a file is in the way): choose another folder"),
+        ("runs=afile/runs", "runs=afile/runs cannot be written (a file is in the way): choose another folder"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_first(refused: Typed, typed: str, says: str) -> None:
+    Path("afile").touch()
+    assert refused(*typed.split()) == says
+    assert not list(Path().glob("runs/*")), "a mistake leaves nothing behind"
+
+
+def test_every_setting_of_the_program_is_in_the_table_and_ships_with_a_value_it_takes() -> None:
+    shipped = default_axes(run.CONF)
+    scalars = {name for name in shipped if not (run.CONF / name).is_dir() and "/" not in name}
+    assert scalars == set(SETTINGS)
+    for name in scalars:
+        check_setting(name, shipped[name])
