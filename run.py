@@ -7,11 +7,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
 import hydra
-from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -29,6 +29,7 @@ from hydra_plugins.skipbench._errors import as_value_error, one_sentence
 from hydra_plugins.skipbench._folders import make_importable
 from hydra_plugins.skipbench._help import help_text
 from hydra_plugins.skipbench._settings import check_folder, check_settings
+from hydra_plugins.skipbench._typed import read_words
 
 CONF = Path(__file__).resolve().parent / "conf"
 Rows = list[dict[str, float]]
@@ -202,15 +203,14 @@ def cli() -> None:
     """The command line: `python run.py`, and `skipbench` where the package is installed."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the telling of errors to us
     OmegaConf.register_new_resolver("folder", lambda *, _root_: folder_of(_root_), replace=True)
-    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))  # wherever it was typed
     OmegaConf.register_new_resolver("choices", lambda *, _root_: listed(_root_.hydra), replace=True)
-    typed = get_args_parser().parse_known_args()[0]
-    make_importable([typed.config_dir, os.getcwd()])
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be preempted is to be interrupted
     try:
         with one_sentence():
-            if typed.help:
-                return print(help_text(CONF, typed))
+            sys.argv[1:], typed = read_words(sys.argv[1:])
+            make_importable([typed.config_dir, os.getcwd()])
+            if typed.help or typed.version:
+                return print(help_text(CONF, typed) if typed.help else f"Skipbench {version('skipbench')}")
             hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(main)()
     except KeyboardInterrupt:
         print("interrupted; the same command goes on where this one stopped", file=sys.stderr)

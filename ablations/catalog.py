@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ablations.nearest import instead
 from ablations.records import plans, read_plan
 
 STUDIES = Path(__file__).resolve().parents[1] / "conf" / "study"
@@ -49,6 +49,4 @@ def chosen_plan(runs: Path, study: str) -> dict[str, Any]:
     if written_studies().get(study) is not None:
         raise ValueError(f"{study} has not been run into {runs}/ yet; python run.py -m study={study}")
     known = list(dict.fromkeys([*names, *(name for name, written in written_studies().items() if written is not None)]))
-    near = difflib.get_close_matches(study, known, 1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    raise ValueError(f"no study {study!r}; {hint}there are: {', '.join(known) or 'none'}")
+    raise ValueError(f"no study {study!r}{instead(study, known, 'there are')}; list shows all")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ablations.fingerprint import defined
+from ablations.nearest import instead
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 OFFERS = {  # group → what installed packages call it, as in [project.entry-points."skipbench.blocks"]
@@ -108,7 +109,7 @@ def choices_of(word: str, own: Path | None = None) -> list[Choice]:
     groups = sorted({path.name for path in CONF.iterdir() if path.is_dir()} - {"hydra"})
     group = PLURALS.get(word, word.removesuffix("s"))
     if group not in groups:
-        raise ValueError(f"there is no group {word!r} to list; there are {', '.join(groups)}")
+        raise ValueError(f"there is no group {word!r} to list{instead(group, groups, 'there are')}")
     if own is not None and not own.is_dir():
         raise ValueError(f"--config-dir {own} is not a folder")
     found = file_choices(group, CONF, "conf") + installed_choices(group)

@@ -31,10 +31,14 @@ def provenance(*, device: str | None, started: str, finished: str) -> dict[str, 
     }
 
 
+def program() -> str:
+    """The name under which this program was started."""
+    return "skipbench" if Path(sys.argv[0]).name == "skipbench" else "python run.py"
+
+
 def command() -> str:
     """What was typed, without the folders of this machine, and without `plan=true`: it names what trains the runs."""
-    program = "skipbench" if Path(sys.argv[0]).name == "skipbench" else "python run.py"
-    return " ".join([program, *(word for word in sys.argv[1:] if not word.startswith("plan="))])
+    return " ".join([program(), *(word for word in sys.argv[1:] if not word.startswith("plan="))])
 
 
 @lru_cache(maxsize=1)

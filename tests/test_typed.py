@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,21 @@ from hydra_plugins.skipbench._settings import SETTINGS, check_setting
 Typed = Callable[..., str]
 
 
-@pytest.fixture
-def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Typed]:
-    """Types a command in an empty folder; the sentence that it is refused with."""
+@pytest.fixture(autouse=True)
+def as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a program may do to its own process is undone in this one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     for name in ("HYDRA_FULL_ERROR", "PYTHONPATH"):
         monkeypatch.setenv(name, os.environ.get(name, ""))
     before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
+    """Types a command in an empty folder; the sentence that it is refused with."""
 
     def type_(*words: str) -> str:
         monkeypatch.setattr(sys, "argv", ["run.py", *words])
@@ -38,8 +46,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         assert not list(tmp_path.glob("**/record.json"))
         return line.removeprefix("error: ")
 
-    yield type_
-    signal.signal(signal.SIGTERM, before)
+    return type_
 
 
 @pytest.fixture
@@ -83,6 +90,57 @@ def test_a_setting_of_another_kind_is_refused_first(refused: Typed, typed: str, 
     Path("afile").touch()
     assert refused(*typed.split()) == says
     assert not list(Path().glob("runs/*")), "a mistake leaves nothing behind"
+
+
+@pytest.mark.usefixtures("no_torch")
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("depth = 8", "depth is given no value: write depth=8 without spaces"),
+        ("block=plain depth =8", "depth is given no value: write depth=8 without spaces"),
+        ("plain", "'plain' does not say what it is for: write block=plain"),
+        ("batch", "'batch' does not say what it is for: write norm=batch"),
+        ("-m plan", "plan is given no value: write plan=true"),
+        ("please", "'please' says nothing: write axis=value without spaces, as depth=8"),
+        ("--block=plain", "there is no flag --block=plain: write block=plain"),
+        ("--depth 8", "there is no flag --depth: write depth=20"),
+        ("-n", "there is no flag -n: the flag of a sweep is -m, and --hydra-help shows the others; write axis="),
+        ("--cfg", "argument --cfg/-c: expected one argument; python run.py --hydra-help shows the flags"),
+        ("-m block=[plain,residual]", "block takes one word: for several write block=plain,residual in a sweep (-m)"),
+        ("--config-dir . blok=highway", "there is no setting 'blok'; did you mean block? there are depth, width, "),
+        ("block=highwy", "block=highwy: there is no block 'highwy'; did you mean highway? choose from bn_after_"),
+        ("-m study=nosuch", "there is no study 'nosuch'; choose from activation, activation_paper, "),
+        (
+            "block.start=0.1",
+            "there is no setting 'block.start'; there are body, shortcut, activation (+block.start=0.1 adds one)",
+        ),
+    ],
+)
+def test_words_that_mean_nothing_are_told_with_what_was_meant(refused: Typed, typed: str, says: str) -> None:
+    said = refused(*typed.split())
+    assert says in said
+    assert "hydra," not in said
+    assert said.count(",") <= 10
+
+
+def test_a_class_that_is_not_there_is_told_with_those_that_are(refused: Typed) -> None:
+    Path("mine.py").write_text(
+        "from lightning_modules.networks.blocks import Residual\n\n\nclass Mine(Residual): ...\n"
+    )
+    assert refused("block._target_=mine.Min") == "mine has no Min; did you mean Mine? there are Mine"
+
+
+def test_the_version_and_the_help_are_of_the_program_that_was_typed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/somewhere/skipbench", "--version"])
+    run.cli()
+    assert capsys.readouterr().out == f"Skipbench {version('skipbench')}\n"
+    monkeypatch.setattr(sys, "argv", ["/somewhere/skipbench", "--help"])
+    run.cli()
+    said = capsys.readouterr().out
+    assert "\nskipbench -m study=shortcuts " in said
+    assert "run.py" not in said
 
 
 def test_every_setting_of_the_program_is_in_the_table_and_ships_with_a_value_it_takes() -> None:

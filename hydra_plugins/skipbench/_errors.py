@@ -7,7 +7,8 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
+
+from ablations.nearest import instead
 
 DEBUG = "SKIPBENCH_DEBUG"
 
@@ -72,6 +73,9 @@ def _inner(error: BaseException) -> str | None:
     """The sentence of what caused the error, or the error's own first line."""
     cause = error.__cause__ or error.__context__
     if cause is not None and (text := sentence(cause)):
+        adding = re.search(r"To append to your config use (\+\w+\..*)", str(error))
+        return f"{text} ({adding[1]} adds one)" if adding else text
+    if isinstance(cause, ImportError) and (text := _no_such_code(cause)):
         return text
     if isinstance(cause, TypeError | AttributeError | ImportError):
         where = re.search(r"full_key: (\S+)", str(error))
@@ -84,9 +88,7 @@ def _no_such_choice(wanted: str, options: Iterable[str], message: str) -> str:
     options = sorted(options)
     if not group or not options:
         return _first_line(message)
-    return (
-        f"{group}={choice}: there is no {group} {choice!r}; choose from {', '.join(options)}{nearest(choice, options)}"
-    )
+    return f"{group}={choice}: there is no {group} {choice!r}{instead(choice, options, 'choose from')}"
 
 
 def _setting(error: BaseException) -> str | None:
@@ -94,17 +96,21 @@ def _setting(error: BaseException) -> str | None:
     parent, key = getattr(error, "parent_node", None), getattr(error, "key", None)
     if parent is None or key is None or "not in struct" not in str(error):
         return None
-    keys = [str(name) for name in parent if not str(name).startswith("_")]
+    keys = [str(name) for name in parent if not str(name).startswith("_") and name != "hydra"]
     place = getattr(error, "full_key", None) or key
     if not keys:
         return f"there is no setting {place!r}: what stands there is taken from another group; change it in that group"
-    return f"there is no setting {place!r}; there are {', '.join(keys)}{nearest(str(key), keys)}"
+    return f"there is no setting {place!r}{instead(str(key), keys, 'there are')}"
 
 
-def nearest(word: str, options: Iterable[str]) -> str:
-    """`; did you mean x?` or nothing."""
-    close = get_close_matches(word, list(options), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
+def _no_such_code(error: ImportError) -> str | None:
+    """For a `_target_` that a module does not have: the names that it has."""
+    found = re.search(r"Are you sure that '(\w+)' is (?:importable from module|an attribute of) '([\w.]+)'", str(error))
+    module = sys.modules.get(found[2]) if found else None
+    if found is None or module is None:
+        return None
+    own = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
+    return f"{found[2]} has no {found[1]}{instead(found[1], own, 'there are')}"
 
 
 def _first_line(text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ablations.provenance import program
+
 
 def help_text(conf: Path, typed: argparse.Namespace) -> str:
     """The help of the configuration in `conf`, with the choices that the folder in `typed.config_dir` adds."""
@@ -14,4 +16,5 @@ def help_text(conf: Path, typed: argparse.Namespace) -> str:
     if typed.config_dir:
         overrides.append(f"hydra.searchpath=['file://{Path(typed.config_dir).resolve()}']")
     with initialize_config_dir(str(conf), version_base="1.3"):
-        return compose("config", overrides, return_hydra_config=True).hydra.help.template
+        text = compose("config", overrides, return_hydra_config=True).hydra.help.template
+    return text.replace("python run.py", program())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
+from ablations.nearest import nearest
 from ablations.reuse import RETRY, STALE
 from hydra_plugins.skipbench._arguments import words
 
@@ -101,8 +101,7 @@ def _instead(setting: str, value: Any, kind: Kind) -> str:
         return f": write {setting}=./{value}"
     if isinstance(value, float) and value.is_integer() and kind.takes(int(value)):
         return f": write {setting}={int(value)}"
-    near = get_close_matches(text, kind.words, 1, 0.5)
-    return f"; did you mean {near[0]}?" if near else ""
+    return nearest(text, kind.words)
 
 
 def check_folder(config: DictConfig) -> None:

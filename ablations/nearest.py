@@ -1,0 +1,26 @@
+"""What to write instead of a word that means nothing: the nearest first, then some of what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+MOST = 10  # names in one sentence
+
+
+def nearest(word: str, options: Iterable[str]) -> str:
+    """`; did you mean x?` or nothing."""
+    close = get_close_matches(word, list(options), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def instead(word: str, options: Iterable[str], allowed: str) -> str:
+    """`; did you mean x? choose from a, b, c and 9 more`.
+
+    Args:
+        allowed: what comes before the names: `choose from`.
+    """
+    names = list(options)
+    hint, more = nearest(word, names), len(names) - MOST
+    listed = ", ".join(names[:MOST]) + (f" and {more} more" if more > 0 else "")
+    return f"{hint or ';'} {allowed} {listed or 'none'}"

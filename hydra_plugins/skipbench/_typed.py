@@ -1,0 +1,72 @@
+"""The words that were typed, put in the order that Hydra's parser wants, and told apart from what it cannot read."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from hydra._internal.utils import get_args_parser
+
+from ablations.choices import CONF
+from ablations.provenance import program
+from hydra_plugins.skipbench._compose import default_axes
+
+EXAMPLE = "write axis=value without spaces, as depth=8"
+
+
+def read_words(words: list[str]) -> tuple[list[str], argparse.Namespace]:
+    """The words as Hydra can parse them, wherever a flag was typed, and what its parser makes of them.
+
+    Raises:
+        ValueError: one is neither a flag nor an override.
+    """
+    hydras = get_args_parser()
+    parser = argparse.ArgumentParser(parents=[hydras], conflict_handler="resolve", add_help=False, exit_on_error=False)
+    parser.add_argument("--version", action="store_true")  # of this program, not Hydra's
+    first = sorted(words, key=lambda word: word not in ("-m", "--multirun"))
+    try:
+        typed, rest = parser.parse_known_args(first)
+    except argparse.ArgumentError as error:
+        raise ValueError(f"{error}; {program()} --hydra-help shows the flags") from error
+    for word in rest:
+        if word.startswith("-"):
+            raise ValueError(f"there is no flag {word}: {_flag(word.lstrip('-'))}")
+    overrides = [*typed.overrides, *rest]  # what follows a flag is left over
+    for word in overrides:
+        check_word(word, " ".join(overrides))
+    typed.overrides = overrides
+    return [*(word for word in first if word not in rest), *rest], typed
+
+
+def check_word(word: str, line: str) -> None:
+    """Raise ValueError for a word that is no override, or one that gives a group a list; `line` is all that was typed.
+
+    What else can be wrong with an override is said by Hydra, which knows the groups of plugins too.
+    """
+    axis, equals, value = word.partition("=")
+    if (several := re.fullmatch(r"\[(.+)\]", value)) and (CONF / axis.lstrip("+")).is_dir():
+        raise ValueError(f"{axis} takes one word: for several write {axis}={several[1]} in a sweep (-m)")
+    if word.startswith("~") or (axis and equals):
+        return
+    spaced = re.search(rf"(?<!\S){re.escape(axis)} ?= ?(\S+)", line) if axis else None
+    if spaced:
+        raise ValueError(f"{axis} is given no value: write {axis}={spaced[1]} without spaces")
+    meant = [f"{path.parent.name}={word}" for path in sorted(CONF.glob("*/*.yaml")) if path.stem == word]
+    if meant:
+        raise ValueError(f"{word!r} does not say what it is for: write {' or '.join(meant)}")
+    if axis in default_axes(CONF):
+        raise ValueError(f"{axis} is given no value: write {_example(axis)}")
+    raise ValueError(f"{word!r} says nothing: {EXAMPLE}")
+
+
+def _flag(word: str) -> str:
+    """What to write instead of a flag that there is not."""
+    axis, equals, value = word.partition("=")
+    if axis not in default_axes(CONF):
+        return f"the flag of a sweep is -m, and --hydra-help shows the others; {EXAMPLE}"
+    return f"write {word}" if equals and value else f"write {_example(axis)}"
+
+
+def _example(axis: str) -> str:
+    shipped = default_axes(CONF)[axis]
+    return f"{axis}=true" if isinstance(shipped, bool) else f"{axis}={'VALUE' if shipped is None else shipped}"
