@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from ablations.results import Plan
 
+ASKED_ONCE = ("plan=", "retry=", "workers=")  # of a command, and not meant for the next one
+
 
 def again(plan: Plan) -> str:
     """The command that trains what the plan misses: quoted, and ours, whoever wrote it; without what is asked once."""
@@ -18,7 +20,7 @@ def again(plan: Plan) -> str:
         words = command.split()
     if words[:2] != ["python", "run.py"] and words[:1] != ["skipbench"]:
         words = ["python", "run.py", "-m", f"study={plan['name']}"]
-    return shlex.join(word for word in words if word != "plan=true" and not word.startswith("retry="))
+    return shlex.join(word for word in words if not word.startswith(ASKED_ONCE))
 
 
 def with_seeds(command: str, seeds: Sequence[int]) -> str:

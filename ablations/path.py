@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ablations.cells import not_one, select
 from ablations.metrics import Metric, read_metric
 from ablations.next_command import again
+from ablations.overrides import words
 from ablations.results import Plan, Record, Row, result_rows
 from ablations.statistics import Difference, difference_of
 
@@ -186,5 +187,4 @@ def _mean(values: Values, other: Values) -> float:
 def _command(plan: Plan, axes: Axes) -> str:
     """What trains a cell: its axes as the command line takes them, with the study's seeds."""
     seeds = sorted({run["seed"] for cell in plan["cells"] for run in cell["runs"]})
-    words = [*(f"{axis}={value}" for axis, value in axes.items()), f"seed={','.join(map(str, seeds))}"]
-    return shlex.join(["python", "run.py", "-m", *words])
+    return shlex.join(["python", "run.py", "-m", *words(axes), f"seed={','.join(map(str, seeds))}"])

@@ -9,6 +9,7 @@ from typing import Any
 
 from ablations.files import SCHEMA
 from ablations.identity import Run
+from ablations.overrides import words
 from ablations.records import Record
 from ablations.study import Point
 
@@ -156,7 +157,7 @@ def listing(plan: Plan, records: dict[str, Record]) -> list[str]:
 
 def point_words(point: Point) -> str:
     """`block=plain depth=8`, as the command line takes it."""
-    return shlex.join(f"{axis}={value}" for axis, value in point.items()) or "(the defaults)"
+    return shlex.join(words(point)) or "(the defaults)"
 
 
 def _count(n: int, word: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("torch", "pytorch-lightning", "hydra-core", "numpy")
+PLACES = ("runs=", "data_dir=", "storage=", "hydra.run.dir=", "hydra.sweep.dir=", "hydra.searchpath=")
+FOLDER_FLAGS = ("--config-dir", "-cd", "--config-path", "-cp")  # a folder follows: its name tells which
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -23,7 +26,7 @@ def provenance(*, device: str | None, started: str, finished: str) -> dict[str, 
         "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES},
         "device": device,
         "processor": processor(),
-        "command": command(),
+        "command": public(command()),
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "started": started,
@@ -37,8 +40,19 @@ def program() -> str:
 
 
 def command() -> str:
-    """What was typed, without the folders of this machine, and without `plan=true`: it names what trains the runs."""
-    return " ".join([program(), *(word for word in sys.argv[1:] if not word.startswith("plan="))])
+    """What was typed, as a shell takes it, without `plan=true`: it names what trains the runs."""
+    return shlex.join([*program().split(), *(word for word in sys.argv[1:] if not word.startswith("plan="))])
+
+
+def public(command: str) -> str:
+    """A command for others to see: without where this machine keeps its records, its data and its trials."""
+    words = shlex.split(command)
+    told = [
+        Path(word).name if before in FOLDER_FLAGS else word
+        for before, word in zip(["", *words], words, strict=False)
+        if not word.startswith(PLACES)
+    ]
+    return shlex.join(told)
 
 
 @lru_cache(maxsize=1)

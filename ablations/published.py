@@ -14,7 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ablations.next_command import again
 from ablations.offline import logged_ids, run_id
+from ablations.provenance import public
 from ablations.results import Plan, Record, Row, best_row
 
 
@@ -29,7 +31,7 @@ def publish_results(
     if not tracker.sends and run_id(known) in logged_ids(runs):
         return None
     study = {key: plan["study"].get(key) for key in ("question", "grid", "seeds", "fixed")}
-    config = {"study": name, "command": plan.get("command"), **study}
+    config = {"study": name, "command": public(again(plan)), **study}
     about = {"label": f"{name} results", "id": known, "group": name, "job_type": "results"}
     with tracker.run(folder=runs, config=config, tags=["results"], again=True, **about) as log:
         new = log.step == 0

@@ -18,8 +18,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablations.__main__ import parser
 from ablations.cells import BUDGET
+from ablations.overrides import words
 from ablations.statistics import paired_difference
-from hydra_plugins.skipbench._arguments import parse, words
+from hydra_plugins.skipbench._arguments import parse
 from hydra_plugins.skipbench._before import check, check_trainer, make
 from hydra_plugins.skipbench._compose import Composer, run_of
 from hydra_plugins.skipbench._errors import sentence

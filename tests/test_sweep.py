@@ -109,6 +109,9 @@ def test_an_invalid_cell_stops_the_sweep_before_anything_trains_or_is_left_out(t
     assert "depth=21 is not 6n+2" in line
     assert "on_invalid=skip" in line
     assert not stamps(tmp_path)
+    nothing = sweep("block=plain", "depth=21", "on_invalid=skip", runs=tmp_path)
+    assert nothing.returncode == 1
+    assert nothing.stderr == "error: nothing can be built: depth=21 is not 6n+2; the nearest are 20 and 26\n"
     skipped = sweep(*asked, "on_invalid=skip", runs=tmp_path)
     assert skipped.returncode == 0, skipped.stderr
     assert list(records(tmp_path)) == ["plain-batch-d8-epochs=1-s0"]

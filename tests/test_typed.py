@@ -130,6 +130,20 @@ def test_a_class_that_is_not_there_is_told_with_those_that_are(refused: Typed) -
     assert refused("block._target_=mine.Min") == "mine has no Min; did you mean Mine? there are Mine"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "ours"),
+    [
+        ("-m block=plain depth=21 plan=false", True),  # our own words, after Hydra, in a cell
+        ("norm=group norm.groups=x", False),  # what Python says
+        ("block=highway block.gate_kernel=x", True),
+        ("recipe.lr=-1", True),
+    ],
+)
+def test_an_error_that_nobody_meant_says_how_to_see_more(refused: Typed, wrong: str, ours: bool) -> None:
+    said = refused(*wrong.split())
+    assert said.endswith(" (SKIPBENCH_DEBUG=1 shows where)") != ours, said
+
+
 def test_the_version_and_the_help_are_of_the_program_that_was_typed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,22 +49,3 @@ def parse(arguments: list[str], loader: Any) -> Arguments:
         else:
             parts.chosen[key] = override.value()
     return parts
-
-
-def words(point: dict[str, Any]) -> list[str]:
-    """A point as overrides, quoted as Hydra's grammar wants it."""
-    return [f"{axis}={_quoted(value)}" for axis, value in point.items()]
-
-
-def _quoted(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return "[" + ",".join(_quoted(item) for item in value) + "]"
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{key}:{_quoted(item)}" for key, item in value.items()) + "}"
-    text = str(value)
-    plain = isinstance(value, int | float) or text.replace("_", "").replace(".", "").replace("-", "").isalnum()
-    return text if plain else "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

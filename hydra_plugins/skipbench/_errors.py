@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import re
 import sys
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from ablations.nearest import instead
 
 DEBUG = "SKIPBENCH_DEBUG"
+OURS = ("ablations", "hydra_plugins", "lightning_modules", "run")
 
 
 @contextmanager
@@ -25,7 +27,7 @@ def one_sentence() -> Iterator[None]:
         text = sentence(error)
         if text is None or os.environ.get(DEBUG) == "1":
             raise
-        print(f"error: {text}", file=sys.stderr)
+        print(f"error: {text}{'' if meant(error) else f' ({DEBUG}=1 shows where)'}", file=sys.stderr)
         raise SystemExit(1) from None
 
 
@@ -39,6 +41,23 @@ def as_value_error() -> Iterator[None]:
         if text is None or isinstance(error, OSError):
             raise
         raise ValueError(text) from error
+
+
+def meant(error: BaseException) -> bool:
+    """Whether it was raised for the person who typed: by a `raise` in this project, or by Hydra at what it read."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    passed_on = last is not None and last.tb_frame.f_code is as_value_error.__wrapped__.__code__
+    if passed_on or isinstance(error, HydraException | OmegaConfBaseException):
+        return error.__cause__ is None or meant(error.__cause__)
+    if last is None or isinstance(error, ImportError):
+        return True
+    ours = str(last.tb_frame.f_globals.get("__name__")).partition(".")[0] in OURS
+    return ours and linecache.getline(last.tb_frame.f_code.co_filename, last.tb_lineno).lstrip().startswith("raise")
 
 
 def sentence(error: BaseException) -> str | None:

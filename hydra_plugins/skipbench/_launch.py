@@ -17,11 +17,11 @@ from ablations.attempts import MOST, count_killed, killed, orphans
 from ablations.files import write_text
 from ablations.identity import Run
 from ablations.lease import held, holder, release_orphan
+from ablations.overrides import words
 from ablations.plan import Cell, Plan
 from ablations.recorder import Recorder
 from ablations.records import usable
 from ablations.status import Watch
-from hydra_plugins.skipbench._arguments import words
 from hydra_plugins.skipbench._display import watched
 from hydra_plugins.skipbench._group import kind, most
 from hydra_plugins.skipbench._hired import Hired

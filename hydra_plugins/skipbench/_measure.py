@@ -12,12 +12,12 @@ from omegaconf import DictConfig
 
 from ablations.lease import claim
 from ablations.metrics import CURVE
+from ablations.overrides import words
 from ablations.recorder import RECORD, Stopped
 from ablations.records import Record, read_record, usable
 from ablations.space import CURVES, Search
 from ablations.status import read_curve
 from ablations.trials import Trial
-from hydra_plugins.skipbench._arguments import words
 from hydra_plugins.skipbench._worker import left_clean, train_run
 
 WORST = {"error": 100.0, "loss": 10.0}  # percent; nats, worse than chance with 20,000 classes

@@ -15,6 +15,7 @@ from rich.console import Console
 from ablations.files import aside
 from ablations.identity import REFERENCE, digest
 from ablations.lease import release_orphan
+from ablations.overrides import words
 from ablations.plan import Plan, point_words
 from ablations.provenance import command
 from ablations.recorder import RECORD
@@ -23,7 +24,7 @@ from ablations.space import Choice, Search, read_search
 from ablations.status import TrialWatch
 from ablations.study import Point, StudyError
 from ablations.trials import best, read_trials, trial_folder, tunings_folder
-from hydra_plugins.skipbench._arguments import Arguments, words
+from hydra_plugins.skipbench._arguments import Arguments
 from hydra_plugins.skipbench._compose import Composer, plain_tree, run_of
 from hydra_plugins.skipbench._display import watched
 from hydra_plugins.skipbench._errors import as_value_error

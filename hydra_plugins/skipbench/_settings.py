@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf
 
 from ablations.nearest import nearest
+from ablations.overrides import words
 from ablations.reuse import RETRY, STALE
-from hydra_plugins.skipbench._arguments import words
 
 SWEEPS_ONLY = {
     *("study", "sampler", "pruner", "storage", "plan", "on_invalid", "stale", "retry"),

@@ -19,12 +19,13 @@ from ablations.cells import BUDGET
 from ablations.claims import answerable, check_answers, check_claims
 from ablations.identity import Run, digest
 from ablations.lease import release_orphan
+from ablations.overrides import words
 from ablations.plan import Plan
-from ablations.provenance import command
+from ablations.provenance import command, public
 from ablations.records import NAME, plan_path, read_records, write_json
 from ablations.results import result_rows
 from ablations.study import Point, StudyError, merge
-from hydra_plugins.skipbench._arguments import Arguments, parse, words
+from hydra_plugins.skipbench._arguments import Arguments, parse
 from hydra_plugins.skipbench._before import data_digest
 from hydra_plugins.skipbench._checks import check_cells
 from hydra_plugins.skipbench._compose import Composer
@@ -87,6 +88,8 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         raise StudyError(
             f"{planning.point_words(point)}: {reason}; nothing was trained (on_invalid=skip leaves such cells out)"
         )
+    if plan.invalid and not plan.cells:
+        raise StudyError(f"nothing can be built: {plan.invalid[0][1]}")
     missing = plan.missing(records)
     if missing:
         launch(plan, missing, rest=typed.rest, context=context, main=main, config=config, console=console)
@@ -154,7 +157,7 @@ def ask(typed: Arguments, config: DictConfig) -> Question:
     if budget_of(study):
         points, swept = doubled(points), [*swept, BUDGET, "width"]
     if set(typed.swept) - {"seed"}:
-        study["question"] = f"A grid of your own: {command()}"
+        study["question"] = f"A grid of your own: {public(command())}"
     return Question(study | {"name": name, "seeds": seeds}, points, seeds, swept)
 
 

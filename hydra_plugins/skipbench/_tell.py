@@ -34,11 +34,14 @@ def tell(plan: Plan, config: DictConfig, console: Console, started: float | None
         if sync:
             console.print(f"[dim]upload to W&B[/]  {escape(sync)}", highlight=False, soft_wrap=True)
     left = len(plan.missing(records))
-    if left:
-        failures = config.max_consecutive_failures
-        console.print(f"[yellow]![/] {left} runs were left: a worker stops after {failures} failures in a row")
     mine = {run.identity for cell in plan.cells for run in cell.runs.values()}
-    if left or any(records[key]["status"] == "failed" for key in mine & set(records)):
+    failed = sum(records[key]["status"] == "failed" for key in mine & set(records))
+    if left:
+        many = "1 run was" if left == 1 else f"{left} runs were"
+        most = config.max_consecutive_failures
+        why = f"a worker stops after {most} failures in a row" if failed >= most else "the same command goes on"
+        console.print(f"[yellow]![/] {many} left: {why}")
+    if left or failed:
         raise SystemExit(2)
 
 

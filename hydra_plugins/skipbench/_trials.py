@@ -13,10 +13,10 @@ from omegaconf import DictConfig
 
 from ablations.attempts import MOST, killed
 from ablations.identity import Run
+from ablations.overrides import words
 from ablations.recorder import Stopped
 from ablations.space import Search
 from ablations.trials import Trial, trial_folder, write_trial
-from hydra_plugins.skipbench._arguments import words
 from hydra_plugins.skipbench._compose import Composer, is_active, run_of
 from hydra_plugins.skipbench._errors import as_value_error
 from hydra_plugins.skipbench._measure import Failed, Measuring
