@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 from torch.nn.functional import pad as padded
 
@@ -12,7 +13,7 @@ class Augment(ABC):
     """What happens to a whole batch, uint8 (N, H, W, C) to uint8 (N, H', W', C), before the network sees it.
 
     Where `resident` is true it can also be done on a device that holds the data set: `draw` makes the random decisions,
-    from the same stream as on the CPU, and `on_device` carries them out.
+    from the same stream as on the CPU, and `on_device` carries them out, image by image: of several batches at a time.
     """
 
     resident = False
@@ -59,16 +60,13 @@ class CropFlip(Augment):
 
     def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         count, height, width, channels = images.shape
-        pad, row = self.pad, width * channels
+        pad = self.pad
         tops, lefts, mirrored = self.draw(count, rng)
         wide = np.zeros((count, height + 2 * pad, width + 2 * pad, channels), np.uint8)
         wide[:, pad : pad + height, pad : pad + width] = images
-        # A loop over images that copies whole rows is faster than any gather over pixels.
-        rows = wide.reshape(count, height + 2 * pad, -1)
-        cropped = np.empty((count, height, row), np.uint8)
-        for k, (top, left) in enumerate(zip(tops.tolist(), (channels * lefts).tolist(), strict=True)):
-            cropped[k] = rows[k, top : top + height, left : left + row]
-        cropped = cropped.reshape(images.shape)
+        rows = wide.reshape(count, height + 2 * pad, -1)  # to copy whole rows is faster than to gather pixels
+        crops = sliding_window_view(rows, (height, width * channels), axis=(1, 2))
+        cropped = crops[np.arange(count), tops, channels * lefts].reshape(images.shape)
         mirror = mirrored.astype(bool)
         cropped[mirror] = cropped[mirror, :, ::-1]
         return cropped

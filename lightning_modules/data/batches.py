@@ -12,6 +12,7 @@ from lightning_modules.data.augment import Augment
 from lightning_modules.data.images import Pixels
 
 ORDER, AUGMENT = 0, 1  # what a random stream is for: the streams of one (seed, epoch) are independent
+MADE = 2**24  # bytes of images that are made at a time on a device: each time costs some fifteen launches
 
 
 class Batches:
@@ -21,8 +22,9 @@ class Batches:
     left out where it would be smaller. Without one it is for evaluation: in order and complete. `batch_size` counts the
     images of all devices together; each of `world_size` devices iterates over its own share of every batch.
 
-    Images may be a tensor, of a device that holds the whole data set: batches are then the same ones, made there. An
-    epoch's order and decisions are sent at its start, and no batch waits for the device.
+    Images may be a tensor, of a device that holds the whole data set: batches are then the same ones, many of them made
+    there at a time, and none waits for the device. Those that are `pinned` for one are made in a thread, the next one
+    while this one is used, in memory that is copied to the device without waiting for it.
     """
 
     def __init__(
@@ -36,12 +38,14 @@ class Batches:
         seed: int | None = None,
         rank: int = 0,
         world_size: int = 1,
+        pinned: bool = False,
     ) -> None:
         if batch_size < 1 or batch_size % world_size:
             raise ValueError(f"batch_size={batch_size} is not a multiple of {world_size}, the number of devices")
         if len(indices) < world_size:
             raise ValueError(f"{len(indices)} images cannot be shared by {world_size} devices: use fewer devices")
-        self.images, self.labels, self.indices = images, labels, indices
+        self.images, self.indices, self.pinned = images, indices, pinned
+        self.labels = torch.from_numpy(labels).to(images.device if isinstance(images, Tensor) else "cpu")
         self.augment, self.seed = augment, seed
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
@@ -64,7 +68,7 @@ class Batches:
             yield from self._resident(self.images)
             return
         batches = self._batches()
-        yield from batches if isinstance(self.images, np.ndarray) else ahead(batches)
+        yield from ahead(batches) if self.pinned or not isinstance(self.images, np.ndarray) else batches
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         order, start = self._order(), 0
@@ -77,20 +81,22 @@ class Batches:
             images: np.ndarray = self.images[mine]  # pyright: ignore[reportAssignmentType] no tensor comes here
             images = self.augment.at_evaluation(images) if rng is None else self.augment(images, rng)
             pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
-            yield pixels, torch.from_numpy(self.labels[mine])
+            labels = self.labels[torch.from_numpy(mine)]
+            yield (pixels.pin_memory(), labels.pin_memory()) if self.pinned else (pixels, labels)
 
     def _resident(self, images: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        order, sizes = self._order(), np.diff([0, *self.ends])
+        order, start = self._order(), 0
         rng = None if self.seed is None else np.random.default_rng([self.seed, self.epoch, AUGMENT, self.rank])
-        drawn = [] if rng is None else [np.concatenate([self.augment.draw(int(n), rng) for n in sizes], axis=1)]
-        plan = torch.from_numpy(np.concatenate([order[None, : self.ends[-1]], *drawn])).to(images.device)
-        labels, start = torch.from_numpy(self.labels).to(images.device), 0
-        for end in self.ends:
-            here = plan[:, start:end]
-            start = end
-            batch = images[here[0]]
-            batch = batch if rng is None else self.augment.on_device(batch, here[1:])
-            yield batch.permute(0, 3, 1, 2), labels[here[0]]
+        some = max(1, MADE // (self.ends[0] * images[0].nbytes))
+        for k in range(0, len(self.ends), some):
+            ends = self.ends[k : k + some]
+            sizes = np.diff([start, *ends]).tolist()
+            drawn = [] if rng is None else [np.concatenate([self.augment.draw(n, rng) for n in sizes], axis=1)]
+            plan = _sent(np.concatenate([order[None, start : ends[-1]], *drawn]), images.device)
+            start = ends[-1]
+            made = images[plan[0]]
+            made = made if rng is None else self.augment.on_device(made, plan[1:])
+            yield from zip(made.permute(0, 3, 1, 2).split(sizes), self.labels[plan[0]].split(sizes), strict=True)
 
     def _order(self) -> np.ndarray:
         if self.seed is None:
@@ -105,6 +111,11 @@ def ahead(batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Te
         while (batch := coming.result()) is not None:
             coming = pool.submit(next, batches, None)
             yield batch
+
+
+def _sent(numbers: np.ndarray, device: torch.device) -> Tensor:
+    tensor = torch.from_numpy(numbers)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def _ends(count: int, batch_size: int, *, whole_only: bool, at_least: int) -> list[int]:

@@ -48,7 +48,6 @@ class ImageData(LightningDataModule):
         self.held_out, self.split_seed = held_out, split_seed
         self.batch_size, self.augment, self.seed = batch_size, augment, seed
         self._parts: _Parts | None = None
-        self._on_gpu: dict[str, Tensor] = {}
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -108,13 +107,17 @@ class ImageData(LightningDataModule):
 
     def _held(self, part: str) -> Pixels | Tensor:
         """A part's images: on the GPU that trains, where they and the augmentation fit there, or else as loaded."""
-        images = getattr(self.images, f"{part}_images")
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        images, device = getattr(self.images, f"{part}_images"), self._device
         if device.type != "cuda" or not isinstance(images, np.ndarray) or not self.augment.resident:
             return images
-        if part not in self._on_gpu and images.nbytes < SHARE * torch.cuda.mem_get_info(device)[0]:
-            self._on_gpu[part] = torch.from_numpy(images).to(device)
-        return self._on_gpu.get(part, images)
+        there, key = self._loaded.there, (part, device)
+        if key not in there and images.nbytes < SHARE * torch.cuda.mem_get_info(device)[0]:
+            there[key] = torch.from_numpy(images).to(device)
+        return there.get(key, images)
+
+    @property
+    def _device(self) -> torch.device:
+        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
 
     @property
     def _loaded(self) -> _Parts:
@@ -125,8 +128,9 @@ class ImageData(LightningDataModule):
 
     def _batches(self, part: str, indices: np.ndarray, *, seed: int | None = None) -> Batches:
         rank, world_size = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        images = self._held(part) if world_size == 1 else getattr(self.images, f"{part}_images")
         return Batches(
-            self._held(part) if world_size == 1 else getattr(self.images, f"{part}_images"),
+            images,
             getattr(self.images, f"{part}_labels"),
             indices,
             batch_size=self.batch_size,
@@ -134,6 +138,7 @@ class ImageData(LightningDataModule):
             seed=seed,
             rank=rank,
             world_size=world_size,
+            pinned=self._device.type == "cuda" and not isinstance(images, Tensor),
         )
 
 
@@ -144,6 +149,7 @@ class _Parts:
     val: np.ndarray
     mean: np.ndarray
     std: np.ndarray
+    there: dict[tuple[str, torch.device], Tensor] = field(default_factory=dict)  # copies on GPUs, for all runs
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,15 @@ def test_batches_made_ahead_are_the_same_batches():
     next(iter(early))
 
 
+def test_batches_pinned_for_a_device_are_the_same_batches(monkeypatch):
+    pinned: list[torch.Tensor] = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
+    usual, early = (batches(augment=CropFlip(), seed=0, pinned=pin) for pin in (False, True))
+    assert torch.equal(pixels(usual), pixels(early))
+    assert [len(tensor) for tensor in pinned] == [10] * 20, "images and labels of every batch"
+    assert seen(usual, 1) == seen(early, 1)
+
+
 def test_what_goes_wrong_ahead_is_raised():
     with pytest.raises(OSError, match="13 is damaged"):
         list(Batches(Slow(), LABELS, LABELS, batch_size=10, augment=Keep()))
@@ -144,7 +153,9 @@ def test_what_cannot_be_shared_says_so():
 
 @pytest.mark.parametrize("augment", [Keep(), CropFlip(2), CropFlip(0)])
 @pytest.mark.parametrize(("seed", "size"), [(3, 10), (None, 10), (3, 128)])
-def test_a_device_that_holds_the_data_set_makes_the_same_batches(augment, seed, size):
+@pytest.mark.parametrize("made", [1, 3000, 2**24])  # bytes at a time: a batch, some, an epoch
+def test_a_device_that_holds_the_data_set_makes_the_same_batches(augment, seed, size, made, monkeypatch):
+    monkeypatch.setattr("lightning_modules.data.batches.MADE", made)
     options = {"batch_size": size, "augment": augment, "seed": seed}
     loaders = [Batches(images, LABELS, LABELS[5:], **options) for images in (PIXELS, torch.from_numpy(PIXELS))]
     for epoch in (0, 4):

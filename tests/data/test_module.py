@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -124,7 +125,8 @@ def test_shape_is_what_the_network_sees(image_data):
 
 def test_devices_get_their_share(image_data):
     data = image_data()
-    data.trainer = type("Devices", (), {"global_rank": 1, "world_size": 2})()
+    strategy = SimpleNamespace(root_device=torch.device("cpu"))
+    data.trainer = SimpleNamespace(global_rank=1, world_size=2, strategy=strategy)
     loader = data.train_dataloader()
     assert (loader.rank, loader.world_size, len(loader)) == (1, 2, 10)
     assert next(iter(loader))[1].shape == (64,)
