@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 from hydra.utils import instantiate
 from rich.console import Console
 
@@ -30,6 +32,35 @@ def test_the_parts_of_a_step_add_up_and_the_rates_follow(monkeypatch: pytest.Mon
     with Console(width=100, record=True) as console:
         console.print(found.table("residual"))
     assert {"forward", "optimiser", "overhead", "convolution"} <= set(console.export_text().split())
+
+
+def test_compiling_is_no_part_of_the_seconds_a_profile_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    clock, trainer = module.Clock(lambda: None), SimpleNamespace(should_stop=False)
+    for seconds in [module.SECONDS, *[0.0] * (module.WARM_UP - 1), *[1.0] * 5]:  # the first step takes so long
+        now[0] += seconds
+        clock.on_train_batch_end(trainer, None)
+        assert not trainer.should_stop
+    now[0] += module.SECONDS
+    clock.on_train_batch_end(trainer, None)
+    assert trainer.should_stop
+
+
+@pytest.mark.parametrize(
+    ("precision", "wanted"), [("32", "float32"), ("bf16-mixed", "bfloat16"), ("64-true", "float64")]
+)
+def test_peaks_are_of_the_numbers_that_training_multiplies(
+    precision: str, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.dtype] = []
+    monkeypatch.setattr(module, "_peak", lambda work, wait: seen.append(work[0]().dtype) or 1.0)
+    monkeypatch.setattr(module, "STEPS", 1)
+    config = composed("recipe.epochs=50", f"recipe.precision={precision}")
+    network, data, recipe = build(config)
+    trainer = instantiate(config.trainer)(recipe=recipe, callbacks=[])
+    module.profile(Classifier(network, recipe, seed=0), data, trainer)
+    assert seen == [getattr(torch, wanted)] * 2
 
 
 def test_what_cannot_be_told_apart_says_so() -> None:
