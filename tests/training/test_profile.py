@@ -48,10 +48,10 @@ def test_compiling_is_no_part_of_the_seconds_a_profile_may_take(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("precision", "wanted"), [("32", "float32"), ("bf16-mixed", "bfloat16"), ("64-true", "float64")]
+    ("precision", "dtype"), [("32", torch.float32), ("bf16-mixed", torch.bfloat16), ("64-true", torch.float64)]
 )
 def test_peaks_are_of_the_numbers_that_training_multiplies(
-    precision: str, wanted: str, monkeypatch: pytest.MonkeyPatch
+    precision: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[torch.dtype] = []
     monkeypatch.setattr(module, "_peak", lambda work, wait: seen.append(work[0]().dtype) or 1.0)
@@ -60,7 +60,7 @@ def test_peaks_are_of_the_numbers_that_training_multiplies(
     network, data, recipe = build(config)
     trainer = instantiate(config.trainer)(recipe=recipe, callbacks=[])
     module.profile(Classifier(network, recipe, seed=0), data, trainer)
-    assert seen == [getattr(torch, wanted)] * 2
+    assert seen == [dtype] * 2
 
 
 def test_what_cannot_be_told_apart_says_so() -> None:
