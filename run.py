@@ -16,6 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from ablations.files import lenient_output
 from ablations.identity import Run
 from ablations.lease import claim
 from ablations.recorder import CHECKPOINT, Recorder, Stopped, known, objective, out_of_memory, unbegun_removed
@@ -201,6 +202,7 @@ def folder_of(config: DictConfig) -> str:
 
 def cli() -> None:
     """The command line: `python run.py`, and `skipbench` where the package is installed."""
+    lenient_output()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves the telling of errors to us
     OmegaConf.register_new_resolver("folder", lambda *, _root_: folder_of(_root_), replace=True)
     OmegaConf.register_new_resolver("choices", lambda *, _root_: listed(_root_.hydra), replace=True)

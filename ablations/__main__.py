@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from ablations import commands, new
 from ablations.analyses import add_analyses
 from ablations.exports import FORMATS, export
+from ablations.files import lenient_output
 from ablations.publish import add_publish
 
 EXAMPLES = """\
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: 1 for bad usage, 0 after --help.
     """
+    lenient_output()
     options = parser().parse_args(arguments)
     try:
         return options.act(options) or 0

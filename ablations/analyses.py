@@ -59,7 +59,10 @@ def choice(words: str) -> dict[str, Any]:
     for axis, equals, value in pairs:
         if not (axis and equals and value):
             raise ValueError(f"{axis + equals + value!r} is not AXIS=VALUE, as in block=plain")
-    return {axis: _read(yaml.safe_load(value)) for axis, _, value in pairs}
+    try:
+        return {axis: _read(yaml.safe_load(value)) for axis, _, value in pairs}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{words!r} holds a value that cannot be read: write AXIS=VALUE, as in block=plain") from error
 
 
 def _read(value: Any) -> Any:

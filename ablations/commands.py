@@ -171,6 +171,8 @@ def verdict(options: argparse.Namespace) -> None:
 def doctor(options: argparse.Namespace) -> int:
     from ablations.doctor import examine
 
+    if not options.runs.is_dir():
+        raise ValueError(f"there is no folder {options.runs}: --runs DIR says where the records lie")
     console = plain_console()
     found = list(examine(options.runs))
     left = 0

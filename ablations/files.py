@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
 import re
 import secrets
 import stat
+import sys
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,13 @@ def read_json(path: Path) -> dict[str, Any]:
         found = data.get("schema", "no version")
         raise OtherSchema(f"{path}: written as schema {found}, this version reads schema {SCHEMA}; it is left as it is")
     return _printable(data) if "\\" in text or CONTROL.search(text) else data
+
+
+def lenient_output() -> None:
+    """Let a terminal that lacks a character show another in its place."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def printable(text: str) -> str:

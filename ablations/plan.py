@@ -66,6 +66,10 @@ class Plan:
     invalid: list[tuple[Point, str]] = field(default_factory=list)
     unchecked: int = 0
 
+    def untouched(self, records: dict[str, Record]) -> bool:
+        """Whether none of its runs has a record."""
+        return all(len(cell.missing(records)) == len(cell.runs) for cell in self.cells)
+
     def missing(self, records: dict[str, Record]) -> list[tuple[Cell, Run]]:
         """What is left to train, the longest first, so that the end has no straggler."""
         left = [(cell, run) for cell in self.cells for run in cell.missing(records)]
@@ -145,14 +149,25 @@ def summary(plan: Plan, seeds: int, records: dict[str, Record]) -> str:
 
 
 def listing(plan: Plan, records: dict[str, Record]) -> list[str]:
-    """The plan in full: a line a cell with what it needs, then its equivalents, then what is invalid and why."""
-    lines = []
+    """The plan in full: what all points share; a line a cell with what it needs; equivalents; what is invalid, why."""
+    points = [point for cell in plan.cells for point in cell.points] + [point for point, _ in plan.invalid]
+    shared = shared_by(points)
+
+    def own(point: Point) -> str:
+        return point_words({axis: value for axis, value in point.items() if axis not in shared} or point)
+
+    lines = [f"with {point_words(shared)}"] if shared and len(points) > 1 else []
     for cell in plan.cells:
         missing = len(cell.missing(records))
-        first = point_words(cell.points[0])
-        lines.append(f"{'train' if missing else 'reuse'}  {missing or len(cell.runs)} × {first}")
-        lines += [f"  equivalent: {point_words(point)}" for point in cell.points[1:]]
-    return lines + [f"invalid  {point_words(point)}: {reason}" for point, reason in plan.invalid]
+        lines.append(f"{'train' if missing else 'reuse'}  {missing or len(cell.runs)} × {own(cell.points[0])}")
+        lines += [f"  equivalent: {own(point)}" for point in cell.points[1:]]
+    return lines + [f"invalid  {own(point)}: {reason}" for point, reason in plan.invalid]
+
+
+def shared_by(points: list[Point]) -> Point:
+    """The axes on which all points agree."""
+    first = points[0] if points else {}
+    return {axis: v for axis, v in first.items() if all(repr(point.get(axis)) == repr(v) for point in points)}
 
 
 def point_words(point: Point) -> str:

@@ -25,11 +25,12 @@ def print_run(record: Record, folder: Path, *, unused: Sequence[str] = ()) -> No
     words = ", ".join(f"{word} {error:.2f}" for word, error in errors if error is not None)
     if words:
         console.print(f"  error %   {words}")
+    epochs = f"{record['epochs']} epoch{'' if record['epochs'] == 1 else 's'}"
     size = f"{short_count(record['params']).strip()} parameters, {short_count(record['macs']).strip()} multiply-adds"
-    console.print(f"  size      {size}; {record['epochs']} epochs in {short_seconds(record['seconds'])} s")
-    console.print(f"  record    {escape(str(folder / 'record.json'))}")
+    console.print(f"  size      {size}; {epochs} in {short_seconds(record['seconds'])} s")
+    console.print(f"  record    {escape(str(folder / 'record.json'))}", soft_wrap=True)
     if record["status"] == "failed":
-        console.print(f"  details   {escape(str(folder / 'traceback.txt'))}")
+        console.print(f"  details   {escape(str(folder / 'traceback.txt'))}", soft_wrap=True)
     if record.get("note"):
         console.print(f"  [yellow]note[/]      {escape(record['note'])}")
     for axis in unused:

@@ -62,7 +62,11 @@ def test_what_cannot_be_matched_is_refused(study, words):
 @pytest.mark.slow
 @pytest.mark.parametrize("budget", ["params", "macs"])
 def test_a_plan_has_matched_cells_beside_the_raw_ones(tmp_path, budget):
-    asked = [f"+study.match={budget}", "block=residual,highway", "shortcut=A,C", "depth=8", "seed=0", "plan=true"]
+    study = {"name": "mine", "question": "Which?", "match": budget, "seeds": [0], "fixed": {"depth": 8}}
+    study["grid"] = {"block": ["residual", "highway"], "shortcut": ["A", "C"]}
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "mine.yaml").write_text("# @package _global_\n" + json.dumps({"study": study}))
+    asked = ["--config-dir", str(tmp_path), "study=mine", "plan=true"]
     done = typed("-m", f"runs={tmp_path}", "tracker=none", "hydra/launcher=basic", *asked, at=tmp_path)
     assert done.returncode == 0, done.stderr
     (path,) = tmp_path.glob(".studies/*/plan.json")

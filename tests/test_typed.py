@@ -3,6 +3,7 @@
 In this process, since the words are what matters; tests/test_run.py and tests/test_sweep.py really type.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -12,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import run
 from hydra_plugins.skipbench._compose import default_axes
 from hydra_plugins.skipbench._settings import SETTINGS, check_setting
+from hydra_plugins.skipbench._tell import left_words
+from hydra_plugins.skipbench._typed import read_words
 
 Typed = Callable[..., str]
 
@@ -123,6 +127,13 @@ def test_words_that_mean_nothing_are_told_with_what_was_meant(refused: Typed, ty
     assert said.count(",") <= 10
 
 
+def test_flags_and_overrides_may_be_mixed() -> None:
+    ordered, typed = read_words(["block=plain", "--config-dir", "own", "depth=8", "-m", "seed=1", "--info", "all"])
+    assert ordered == ["-m", "block=plain", "depth=8", "seed=1", "--config-dir", "own", "--info", "all"]
+    assert typed.overrides == ["block=plain", "depth=8", "seed=1"]
+    assert read_words(ordered)[0] == ordered
+
+
 def test_a_class_that_is_not_there_is_told_with_those_that_are(refused: Typed) -> None:
     Path("mine.py").write_text(
         "from lightning_modules.networks.blocks import Residual\n\n\nclass Mine(Residual): ...\n"
@@ -155,6 +166,21 @@ def test_the_version_and_the_help_are_of_the_program_that_was_typed(
     said = capsys.readouterr().out
     assert "\nskipbench -m study=shortcuts " in said
     assert "run.py" not in said
+
+
+def test_a_warning_looks_as_every_other() -> None:
+    log = yaml.safe_load((run.CONF / "hydra" / "job_logging" / "skipbench.yaml").read_text())
+    shown = log["formatters"][log["handlers"]["console"]["formatter"]]["format"]
+    warning = logging.makeLogRecord({"msg": "a record is damaged", "levelname": "WARNING"})
+    assert logging.Formatter(shown).format(warning) == "! a record is damaged"
+
+
+@pytest.mark.parametrize(
+    ("left", "failed", "says"),
+    [(1, 0, "1 run was left: the same command goes on"), (3, 5, "3 runs were left: a worker stops after 5 failures")],
+)
+def test_runs_that_are_left_say_why(left: int, failed: int, says: str) -> None:
+    assert left_words(left, failed, 5).startswith(says)
 
 
 def test_every_setting_of_the_program_is_in_the_table_and_ships_with_a_value_it_takes() -> None:

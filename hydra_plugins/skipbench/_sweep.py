@@ -75,7 +75,8 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         warm_up(launcher)
     with console.status("checking what is to be trained …"):
         check_cells(plan, composer, records)
-    write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
+    if not config.plan or plan.name == config.study.name or not plan.untouched(records):  # else only asked, in passing
+        write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
     summary = planning.summary(plan, len(question.seeds), records)
     console.print(f"[bold]{escape(plan.name)}[/]: {escape(summary)}", highlight=False)
     for problem in problems:
@@ -153,7 +154,8 @@ def ask(typed: Arguments, config: DictConfig) -> Question:
     name = f"{study['name']}-{digest(adhoc)[:6]}" if adhoc else study["name"]
     if adhoc:
         study["grid"] = points
-        study.pop("expect", None)  # of the grid as written
+        for word in ("cost", "expect"):  # of the grid as it is written
+            study.pop(word, None)
     if budget_of(study):
         points, swept = doubled(points), [*swept, BUDGET, "width"]
     if set(typed.swept) - {"seed"}:

@@ -37,12 +37,15 @@ def tell(plan: Plan, config: DictConfig, console: Console, started: float | None
     mine = {run.identity for cell in plan.cells for run in cell.runs.values()}
     failed = sum(records[key]["status"] == "failed" for key in mine & set(records))
     if left:
-        many = "1 run was" if left == 1 else f"{left} runs were"
-        most = config.max_consecutive_failures
-        why = f"a worker stops after {most} failures in a row" if failed >= most else "the same command goes on"
-        console.print(f"[yellow]![/] {many} left: {why}")
+        console.print(f"[yellow]![/] {left_words(left, failed, config.max_consecutive_failures)}", highlight=False)
     if left or failed:
         raise SystemExit(2)
+
+
+def left_words(left: int, failed: int, most: int) -> str:
+    """How many runs were left, and why, where `failed` failed and a worker bears no more than `most` in a row."""
+    why = f"a worker stops after {most} failures in a row" if failed >= most else "the same command goes on"
+    return f"{left} run{' was' if left == 1 else 's were'} left: {why}"
 
 
 def publish(plan: dict[str, Any], records: dict[str, Any], config: DictConfig, *, since: float) -> str | None:

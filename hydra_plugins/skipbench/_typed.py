@@ -11,6 +11,7 @@ from ablations.choices import CONF
 from ablations.provenance import program
 from hydra_plugins.skipbench._compose import default_axes
 
+SWEEP = ("-m", "--multirun")
 EXAMPLE = "write axis=value without spaces, as depth=8"
 
 
@@ -23,19 +24,20 @@ def read_words(words: list[str]) -> tuple[list[str], argparse.Namespace]:
     hydras = get_args_parser()
     parser = argparse.ArgumentParser(parents=[hydras], conflict_handler="resolve", add_help=False, exit_on_error=False)
     parser.add_argument("--version", action="store_true")  # of this program, not Hydra's
-    first = sorted(words, key=lambda word: word not in ("-m", "--multirun"))
     try:
-        typed, rest = parser.parse_known_args(first)
+        typed, rest = parser.parse_known_args(sorted(words, key=lambda word: word not in SWEEP))
     except argparse.ArgumentError as error:
         raise ValueError(f"{error}; {program()} --hydra-help shows the flags") from error
     for word in rest:
         if word.startswith("-"):
             raise ValueError(f"there is no flag {word}: {_flag(word.lstrip('-'))}")
-    overrides = [*typed.overrides, *rest]  # what follows a flag is left over
+    overrides = [*typed.overrides, *rest]  # what follows a flag is left over, and Hydra would refuse it
     for word in overrides:
         check_word(word, " ".join(overrides))
     typed.overrides = overrides
-    return [*(word for word in first if word not in rest), *rest], typed
+    flags = [word for word in words if word not in overrides]
+    first = [word for word in flags if word in SWEEP]
+    return [*first, *overrides, *(word for word in flags if word not in SWEEP)], typed
 
 
 def check_word(word: str, line: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import subprocess
 import sys
@@ -190,6 +191,26 @@ def test_doctor_names_the_damaged(runs, capsys):
     assert status == 1
     assert bad.parent.name in out.replace("\n", "")
     assert "1 damaged" in " ".join(out.split())
+
+
+def test_there_must_be_a_folder_to_examine(tmp_path, capsys):
+    status, out, err = call(capsys, "doctor", "--runs", tmp_path / "nowhere")
+    assert (status, out) == (1, "")
+    assert err == f"error: there is no folder {tmp_path / 'nowhere'}: --runs DIR says where the records lie\n"
+
+
+def test_a_value_that_cannot_be_read_is_one_sentence(runs, capsys):
+    status, out, err = call(capsys, "effects", "headline", "block=[", "--runs", runs)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("error: 'block=[' holds a value that cannot be read")
+
+
+def test_a_terminal_that_lacks_a_character_shows_the_rest(runs, monkeypatch):
+    shown = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(shown, encoding="ascii"))
+    assert main(["list", "--runs", str(runs)]) == 0
+    sys.stdout.flush()
+    assert b"headline" in shown.getvalue()
 
 
 def test_it_starts_fast_and_imports_nothing_heavy(runs):
