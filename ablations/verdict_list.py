@@ -149,8 +149,9 @@ def _print_least(verdicts: Sequence[Verdict], console: Console) -> None:
     counts = {verdict.n for verdict in verdicts if verdict.p is not None and not isinstance(verdict.effect, Share)}
     if counts:
         words = ", ".join(f"{0.5**n:.3g} with {n} seeds" for n in sorted(counts))
-        few = " A bootstrap of so few is too narrow." if min(counts) < ENOUGH else ""
-        console.print(Text(f"p: one-sided, Holm over the claims; by signs alone at least {words}.{few}", style="dim"))
+        console.print(Text(f"p: one-sided, Holm over the claims; by signs alone at least {words}.", style="dim"))
+        if min(counts) < ENOUGH:
+            console.print(Text("A bootstrap interval of so few is too narrow.", style="dim"))
 
 
 def _counts(verdicts: Sequence[Verdict]) -> str:
