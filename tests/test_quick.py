@@ -35,6 +35,7 @@ POINTS = [
     ["optimizer={lr:0.3}"],
     ["tracker=none", "trainer=cpu", "runs=elsewhere", "hydra.sweep.subdir=here", "workers=3"],
     ["data.classes=7", "data.size=16"],
+    ["block._target_=lightning_modules.networks.blocks.Plain", "depth=14"],
 ]
 
 
@@ -100,3 +101,13 @@ def test_costs_of_what_was_not_built_follow_from_what_was() -> None:
     assert unknown[0].cost == pytest.approx(true[-1], rel=1e-3), "costs are products here, and so found exactly"
     assert unknown[1].cost == pytest.approx(true[0], rel=1e-3)
     assert math.isfinite(unknown[2].cost)
+
+
+def test_a_class_of_ones_own_is_what_the_run_is_called(composer: Composer) -> None:
+    target = "block._target_=lightning_modules.networks.blocks.ReZero"
+    made, shipped = composer([target, "depth=8"]), composer(["depth=8"])
+    found, plain = run_of(made, made.hydra), run_of(shipped, shipped.hydra)
+    assert found.axes == plain.axes | {"block": "ReZero"}
+    assert found.label == "ReZero-A-batch-d8-s0"
+    again = composer(["depth=8", target])
+    assert run_of(again, again.hydra).identity == found.identity != plain.identity

@@ -135,10 +135,10 @@ def test_flags_and_overrides_may_be_mixed() -> None:
 
 
 def test_a_class_that_is_not_there_is_told_with_those_that_are(refused: Typed) -> None:
-    Path("mine.py").write_text(
+    Path("a_block.py").write_text(
         "from lightning_modules.networks.blocks import Residual\n\n\nclass Mine(Residual): ...\n"
     )
-    assert refused("block._target_=mine.Min") == "mine has no Min; did you mean Mine? there are Mine"
+    assert refused("block._target_=a_block.Min") == "a_block has no Min; did you mean Mine? there are Mine"
 
 
 @pytest.mark.parametrize(

@@ -62,12 +62,17 @@ def described(
     resolved: dict[str, Any],
 ) -> Run:
     """The run of a config as plain data; `select` gives the value at a dotted place, `resolved` what counts."""
+    instead = {key: select(f"{key}._target_") for key in choices if f"{key}._target_" in overridden}
     groups = {key: choices[key] for key in choices if key in active}
+    groups |= {key: str(name).rpartition(".")[2] for key, name in instead.items() if key in groups}
     scalars = {key: select(key) for key in active if key not in groups and not isinstance(tree[key], dict)}
     options = {key: select(key) for key in overridden if "." in key and key.partition(".")[0] in active}
     options = {key: value for key, value in options.items() if not isinstance(value, dict)}
+    for key in instead:
+        options.pop(f"{key}._target_", None)
     known = {**groups, **scalars}
     axes = {key: known.pop(key) for key in defaults if key in known and key != "seed"} | known | options
+    overridden = [key.removesuffix("._target_") for key in overridden]
     unusual = tuple(axis for axis in overridden if axis in axes and axes[axis] != defaults.get(axis))
     return Run(axes=axes, seed=select("seed"), config=resolved, unusual=unusual)
 
