@@ -17,6 +17,7 @@ import yaml
 
 import run
 from hydra_plugins.skipbench._compose import default_axes
+from hydra_plugins.skipbench._folders import VARIABLE
 from hydra_plugins.skipbench._settings import SETTINGS, check_setting
 from hydra_plugins.skipbench._tell import left_words
 from hydra_plugins.skipbench._typed import read_words
@@ -29,11 +30,16 @@ def as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     """What a program may do to its own process is undone in this one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    for name in ("HYDRA_FULL_ERROR", "PYTHONPATH"):
+    for name in ("HYDRA_FULL_ERROR", VARIABLE):
         monkeypatch.setenv(name, os.environ.get(name, ""))
-    before = signal.getsignal(signal.SIGTERM)
+    log, term = logging.getLogger(), signal.getsignal(signal.SIGTERM)
+    handlers, level = log.handlers[:], log.level
     yield
-    signal.signal(signal.SIGTERM, before)
+    for handler in set(log.handlers) - set(handlers):
+        handler.close()
+    log.handlers[:] = handlers
+    log.setLevel(level)
+    signal.signal(signal.SIGTERM, term)
 
 
 @pytest.fixture

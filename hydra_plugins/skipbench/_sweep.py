@@ -62,6 +62,23 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         if winners is None:
             return
         question = winners
+    plan, records, problems = planned(question, typed, composer)
+    announce(plan, records, problems, len(question.seeds), console)
+    if config.plan:
+        print("\n".join(planning.listing(plan, records)))
+        return
+    refuse_invalid(plan, config.on_invalid)
+    missing = plan.missing(records)
+    if missing:
+        launch(plan, missing, rest=typed.rest, context=context, main=main, config=config, console=console)
+    for run in (run for cell in plan.cells for run in cell.runs.values()):
+        release_orphan(runs / run.folder)  # of a worker that was killed between its record and giving up its lease
+    tell(plan, config, console, started if missing else None)
+
+
+def planned(question: Question, typed: Arguments, composer: Composer) -> tuple[Plan, dict[str, Any], list[str]]:
+    """The plan of a question, checked and written; the records there are; a sentence for each that cannot be used."""
+    config, runs = composer.master, Path(composer.master.runs)
     launcher = config.hydra.runtime.choices["hydra/launcher"]
     asked = len(question.points) * len(question.seeds)
     if not config.plan and sum(1 for _ in runs.glob("*/record.json")) < asked:  # so something will be missing
@@ -73,30 +90,30 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     problems += set_stale_aside(plan, records, config)
     if plan.missing(records) and not config.plan:
         warm_up(launcher)
-    with console.status("checking what is to be trained …"):
+    with Console().status("checking what is to be trained …"):
         check_cells(plan, composer, records)
     if not config.plan or plan.name == config.study.name or not plan.untouched(records):  # else only asked, in passing
         write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
-    summary = planning.summary(plan, len(question.seeds), records)
-    console.print(f"[bold]{escape(plan.name)}[/]: {escape(summary)}", highlight=False)
+    return plan, records, problems
+
+
+def announce(plan: Plan, records: dict[str, Any], problems: list[str], seeds: int, console: Console) -> None:
+    """Say what will be trained and what is reused, and what cannot be."""
+    console.print(f"[bold]{escape(plan.name)}[/]: {escape(planning.summary(plan, seeds, records))}", highlight=False)
     for problem in problems:
         console.print(f"[yellow]![/] {escape(problem)}", highlight=False)
-    if config.plan:
-        print("\n".join(planning.listing(plan, records)))
+
+
+def refuse_invalid(plan: Plan, on_invalid: str) -> None:
+    """Raise StudyError where cells cannot be built: any, or all, as `on_invalid` has it."""
+    if not plan.invalid:
         return
-    if plan.invalid and config.on_invalid == "stop":
-        point, reason = plan.invalid[0]
-        raise StudyError(
-            f"{planning.point_words(point)}: {reason}; nothing was trained (on_invalid=skip leaves such cells out)"
-        )
-    if plan.invalid and not plan.cells:
-        raise StudyError(f"nothing can be built: {plan.invalid[0][1]}")
-    missing = plan.missing(records)
-    if missing:
-        launch(plan, missing, rest=typed.rest, context=context, main=main, config=config, console=console)
-    for run in (run for cell in plan.cells for run in cell.runs.values()):
-        release_orphan(runs / run.folder)  # of a worker that was killed between its record and giving up its lease
-    tell(plan, config, console, started if missing else None)
+    point, reason = plan.invalid[0]
+    if on_invalid == "stop":
+        left_out = "nothing was trained (on_invalid=skip leaves such cells out)"
+        raise StudyError(f"{planning.point_words(point)}: {reason}; {left_out}")
+    if not plan.cells:
+        raise StudyError(f"nothing can be built: {reason}")
 
 
 def set_stale_aside(plan: Plan, records: dict[str, Any], config: DictConfig) -> list[str]:
