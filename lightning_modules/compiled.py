@@ -42,7 +42,7 @@ def compile_in_place(network: nn.Module, mode: str) -> None:
 class Compiled(Callback):
     """Compiles in place: the keys of checkpoints stay as they are, and what is measured inside is measured uncompiled.
 
-    `default` compiles block by block, so that 110 layers take about as long to compile as 8. `reduce-overhead` compiles
+    `default` compiles block by block, so that 110 layers compile nearly as soon as 8. `reduce-overhead` compiles
     the whole network, for one CUDA graph forward and one backward. Programs are kept in TORCHINDUCTOR_CACHE_DIR, or a
     folder of the user's in /tmp, which workers share.
 
