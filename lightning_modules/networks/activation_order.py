@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lightning_modules.networks.blocks import Residual
 from lightning_modules.networks.layers import Activation, Norm, Sized
-from lightning_modules.networks.preactivation import take_last_norm
+from lightning_modules.networks.preactivation import PreActivation, take_last_norm
 
 
 class BnAfterAddition(Residual):
@@ -49,27 +49,12 @@ class ReluBeforeAddition(Residual):
         return self.join(x, self.activation(self.body(x)))
 
 
-class ReluOnlyPreActivation(Residual):
-    """y = f(act(x)) + s(x), where f keeps its norms.   He et al. 2016, Fig. 4d.
+class ReluOnlyPreActivation(PreActivation):
+    """y = f(act(x)) + s(x), where f keeps its norms: by the activation alone.   He et al. 2016, Fig. 4d."""
 
-    As in `PreActivation`: where the size changes the shortcut sees act(x) too; the first block of a network has no
-    activation of its own, since the stem ends with one, and the last applies another after its addition.
-    """
+    gives_up_norm = False
 
     def __init__(
         self, c_in: int, c_out: int, stride: int, *, body: Sized, shortcut: Sized, activation: Activation
     ) -> None:
-        super().__init__(c_in, c_out, stride, body=body, shortcut=shortcut, activation=activation)
-        self.resized = c_in != c_out or stride != 1
-        self.activation_of, self.last = activation, nn.Identity()
-
-    def placed(self, index: int, count: int) -> None:
-        """Do what the `index`-th of `count` blocks does, from 1."""
-        if index == 1:
-            self.activation = nn.Identity()
-        if index == count:
-            self.last = self.activation_of()
-
-    def forward(self, x: Tensor) -> Tensor:
-        a = self.activation(x)
-        return self.last(self.join(a if self.resized else x, self.body(a)))
+        super().__init__(c_in, c_out, stride, body=body, shortcut=shortcut, norm=nn.Identity, activation=activation)

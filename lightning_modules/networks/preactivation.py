@@ -14,10 +14,13 @@ from lightning_modules.networks.layers import Activation, Norm, Sized
 class PreActivated(Block, ABC):
     """A block whose body sees a(x) = act(norm(x)), and gives up the norm it ends with."""
 
+    gives_up_norm = True
+
     def __init__(self, c_in: int, c_out: int, stride: int, *, body: Sized, norm: Norm, activation: Activation) -> None:
         super().__init__(c_in, c_out, stride, body=body, activation=activation)
         self.norm = norm(c_in)
-        take_last_norm(self)
+        if self.gives_up_norm:
+            take_last_norm(self)
 
 
 class PreActivation(PreActivated):
