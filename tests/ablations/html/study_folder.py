@@ -9,6 +9,13 @@ from typing import Any
 
 from ablations.records import plan_path, write_json
 
+CLAIM = {
+    "says": "Plain is worse.",
+    "metric": "test_error",
+    "contrast": {"plus": {"block": "plain", "depth": 56}, "minus": {"block": "residual", "depth": 56}},
+    "expect": "> 0",
+    "published": 3.5,
+}
 HOSTILE = "</script><img src=x onerror=hacked=1><script>hacked=2</script>{{data}} \u2028 & \" ' `"
 
 

@@ -16,15 +16,7 @@ from ablations.latex import booktabs
 from ablations.results import result_rows
 from ablations.trials import trial_folder, write_trial
 from tests.ablations.conftest import make_plan, make_records
-from tests.ablations.html.study_folder import HOSTILE, write_curve, write_study
-
-CLAIM = {
-    "says": "Plain is worse.",
-    "metric": "test_error",
-    "contrast": {"plus": {"block": "plain", "depth": 56}, "minus": {"block": "residual", "depth": 56}},
-    "expect": "> 0",
-    "published": 3.5,
-}
+from tests.ablations.html.study_folder import CLAIM, HOSTILE, write_curve, write_study
 
 
 @pytest.fixture(autouse=True)

@@ -7,15 +7,7 @@ import pytest
 from ablations.html.page import answer
 from ablations.html.still import still
 from tests.ablations.conftest import make_plan, make_records
-from tests.ablations.html.study_folder import write_curve, write_study
-
-CLAIM = {
-    "says": "Plain is worse.",
-    "metric": "test_error",
-    "contrast": {"plus": {"block": "plain", "depth": 56}, "minus": {"block": "residual", "depth": 56}},
-    "expect": "> 0",
-    "published": 3.5,
-}
+from tests.ablations.html.study_folder import CLAIM, write_curve, write_study
 
 
 @pytest.mark.parametrize("blocks", [0, 3])
