@@ -74,11 +74,11 @@ def judge(plan: Plan, records: Mapping[str, Record], *, runs: Path = Path("runs"
     outside = [1.0 if evidence is None else evidence.outside for evidence in tests]
     adjusted = list(zip(holm(inside), holm(outside), strict=True))
     verdicts = [_counted(verdict, evidence) for verdict, evidence in found]
+    failed = any(row.failed for row in rows)
     for k, i in enumerate(chancy):
         verdict, evidence = found[i]
         if evidence is not None:
             left = (sum(p >= inside[k] for p in inside), sum(p >= outside[k] for p in outside))  # Holm's multipliers
-            failed = any(row.failed for row in rows)
             verdicts[i] = _decide(verdict, evidence, adjusted[k], left, plan, failed=failed)
     return verdicts
 

@@ -45,35 +45,16 @@ def flat_runs(rows: Sequence[Row]) -> Matrix:
 
 def flat_verdicts(verdicts: Sequence[Verdict], beside: Sequence[str]) -> Matrix:
     """A line a claim: what is claimed and found, and what its published number is of."""
-    heads = [
-        "claim",
-        "verdict",
-        "metric",
-        "expect",
-        "effect",
-        "low",
-        "high",
-        "n",
-        "p_holm",
-        "published",
-        "published_of",
-    ]
+    heads = ["claim", "verdict", "metric", "expect", "effect", "low", "high", "n", "p_holm"]
+    heads += ["published", "published_of", "source", "reason"]
     lines = []
     for verdict, of in zip(verdicts, beside, strict=True):
         effect = verdict.effect
         low, high = (effect.interval if effect else None) or (None, None)
-        line = [
-            verdict.says,
-            verdict.outcome,
-            verdict.metric,
-            verdict.expect,
-            effect.mean if effect else None,
-            low,
-            high,
-        ]
-        line += [verdict.n if effect else None, verdict.adjusted, verdict.published, of, verdict.source, verdict.reason]
-        lines.append(line)
-    return [*heads, "source", "reason"], lines
+        claim = [verdict.says, verdict.outcome, verdict.metric, verdict.expect]
+        found = [effect.mean if effect else None, low, high, verdict.n if effect else None, verdict.adjusted]
+        lines.append([*claim, *found, verdict.published, of, verdict.source, verdict.reason])
+    return heads, lines
 
 
 def comma_separated(matrix: Matrix) -> str:

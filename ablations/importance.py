@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 BEST = 0.25  # the share of the trials that counts as the best: of the few a search has, a tenth would be one or two
 FEWEST = 8  # trials; below that a quarter is one
+UNTOLD = f"(needs {FEWEST} complete trials that differ)"
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,16 @@ def print_importance(found: Sequence[Importance], objectives: Sequence[str], con
         table.add_column(head, justify="right" if head in ("trials", "importance") else "left", no_wrap=True)
     for one in found:
         first = [one.tuning, str(one.trials)]
-        for axis, share in one.shares.items() or [(f"(needs {FEWEST} complete trials that differ)", None)]:
+        for axis, share in one.shares.items() or [(UNTOLD, None)]:
             table.add_row(*first, axis, "" if share is None else f"{share:.0%}")
             first = ["", ""]
     console.print(table)
-    what = f"Share in deciding which trials are the best quarter by {' and '.join(objectives)} (PED-ANOVA)."
-    console.print(Text(what, style="dim"))
+    console.print(Text(share_of_what(objectives), style="dim"))
+
+
+def share_of_what(objectives: Sequence[str]) -> str:
+    """What is written below the shares."""
+    return f"Share in deciding which trials are the best quarter by {' and '.join(objectives)} (PED-ANOVA)."
 
 
 def _study(search: Search, trials: Sequence[Trial]) -> optuna.Study:

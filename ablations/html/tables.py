@@ -16,7 +16,6 @@ from ablations.verdict_list import SIGNS, basis_words, cells
 if TYPE_CHECKING:
     from ablations.importance import Importance  # with Optuna, which a page without a search does not wait for
 
-TOO_FEW = "(too few complete trials)"
 TONES = {SUPPORTED: "yes", CONTRADICTED: "no", INCONCLUSIVE: "open", NO_VERDICT: "none"}
 
 
@@ -76,14 +75,15 @@ def effect_table(effects: Effects) -> str:
 
 def importance_table(found: Sequence[Importance], objectives: Sequence[str]) -> str:
     """What mattered in each tuning of a search, the most first."""
+    from ablations.importance import UNTOLD, share_of_what
+
     lines = []
     for one in found:
         shares = [(axis, f"{share:.0%}") for axis, share in one.shares.items()]
         name = one.tuning.rpartition("-")[0] or one.tuning
-        lines += [[name, axis, share, str(one.trials)] for axis, share in shares or [(TOO_FEW, "")]]
-    what = f"Share in deciding which trials are the best quarter by {' and '.join(objectives)} (PED-ANOVA)."
+        lines += [[name, axis, share, str(one.trials)] for axis, share in shares or [(UNTOLD, "")]]
     shown = table(["tuning", "axis", "importance", "trials"], lines, left=2)
-    return f"{shown}<p class=quiet>{escape(what)}</p>"
+    return f"{shown}<p class=quiet>{escape(share_of_what(objectives))}</p>"
 
 
 def provenance(plan: Plan, rows: Sequence[Row]) -> str:

@@ -62,7 +62,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         if winners is None:
             return
         question = winners
-    plan, records, problems = planned(question, typed, composer)
+    plan, records, problems = planned(question, typed, composer, console)
     announce(plan, records, problems, len(question.seeds), console)
     if config.plan:
         print("\n".join(planning.listing(plan, records)))
@@ -76,7 +76,9 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     tell(plan, config, console, started if missing else None)
 
 
-def planned(question: Question, typed: Arguments, composer: Composer) -> tuple[Plan, dict[str, Any], list[str]]:
+def planned(
+    question: Question, typed: Arguments, composer: Composer, console: Console
+) -> tuple[Plan, dict[str, Any], list[str]]:
     """The plan of a question, checked and written; the records there are; a sentence for each that cannot be used."""
     config, runs = composer.master, Path(composer.master.runs)
     launcher = config.hydra.runtime.choices["hydra/launcher"]
@@ -90,7 +92,7 @@ def planned(question: Question, typed: Arguments, composer: Composer) -> tuple[P
     problems += set_stale_aside(plan, records, config)
     if plan.missing(records) and not config.plan:
         warm_up(launcher)
-    with Console().status("checking what is to be trained …"):
+    with console.status("checking what is to be trained …"):
         check_cells(plan, composer, records)
     if not config.plan or plan.name == config.study.name or not plan.untouched(records):  # else only asked, in passing
         write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
