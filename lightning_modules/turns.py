@@ -9,9 +9,11 @@ from typing import Any
 
 import torch
 
+from lightning_modules.signals import held_back
+
 Body = Callable[["Turn"], object]
 Own = Callable[[], Callable[[], object]]
-LOOK = 0.2  # seconds; a lock does not hear of every interruption, so that it is waited for again and again
+LOOK = 0.2  # seconds between two looks whether a signal has come
 
 
 class Halted(BaseException):
@@ -48,6 +50,8 @@ class Turn:
         Raises:
             Halted: there will be none.
         """
+        if self.halted:
+            raise Halted
         if self.free:
             return None
         self.request, restored = request, set_aside(self.own)
@@ -63,29 +67,29 @@ class Turn:
         """Called by the body: seconds that went by for this body, without those in which others had their turn."""
         return self.seconds + time.perf_counter() - self.begun
 
-    def resume(self) -> None:
-        """Let the body run until it asks or ends; what it raised, if it ended so."""
+    def resume(self, heed: Callable[[], None] = lambda: None) -> None:
+        """Let the body run until it asks or ends, looking for signals; what it raised, if it ended so."""
         self.begun, self.running = time.perf_counter(), True
         if self.thread.ident is None:
             self.thread.start()
         else:
             self.go.release()
-        self._wait()
+        self._wait(heed)
         if self.error is not None and not self.halted:
             raise self.error
 
     def halt(self) -> None:
-        """End the body where it waits, or where it will next."""
+        """End the body where it waits, or where it will next ask."""
+        self.halted = True
         if self.running:
             self._wait()
         while self.alive and self.thread.ident is not None:
-            self.halted = True
             self.resume()
         self.alive = False
 
-    def _wait(self) -> None:
+    def _wait(self, heed: Callable[[], None] = lambda: None) -> None:
         while not self.back.acquire(timeout=LOOK):
-            pass
+            heed()
         self.running = False
         self.seconds += time.perf_counter() - self.begun
 
@@ -104,7 +108,8 @@ def in_turn(turns: Sequence[Turn], answer: Callable[[list[Turn]], object], own: 
     """Run all bodies to their end; whenever each that is left has asked, `answer` gives each its answer.
 
     What is one a process but must be each body's own (random numbers, the default type, what `own` names) is set aside
-    while others have their turn. So a body runs as if it were alone.
+    while others have their turn. So a body runs as if it were alone. A signal is heeded where no answer is half given:
+    an interruption in the midst of one would leave the networks with each other's tensors.
 
     Args:
         own: called before others have their turn; what it returns is called when the body goes on.
@@ -115,18 +120,20 @@ def in_turn(turns: Sequence[Turn], answer: Callable[[list[Turn]], object], own: 
     outside = set_aside(own)
     for turn in turns:
         turn.own = own
-    try:
-        while left := [turn for turn in turns if turn.alive]:
-            for turn in left:
-                turn.resume()
-                outside()
-            if asking := [turn for turn in left if turn.alive]:
-                answer(asking)
-    except BaseException:
-        for turn in turns:
-            turn.halt()
-        outside()
-        raise
+    with held_back() as heed:
+        try:
+            while left := [turn for turn in turns if turn.alive]:
+                for turn in left:
+                    turn.resume(heed)
+                    outside()
+                heed()
+                if asking := [turn for turn in left if turn.alive]:
+                    answer(asking)
+        except BaseException:
+            for turn in turns:
+                turn.halt()
+            outside()
+            raise
 
 
 def set_aside(own: Own | None) -> Callable[[], None]:
