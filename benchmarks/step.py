@@ -3,24 +3,22 @@
     python benchmarks/step.py [digits] [cifar] [digits-conventional] [cifar-conventional] [--epochs N] [--steps N]
 
 Ours is all that a study has on: records, curves, diagnostics, checkpoints, W&B offline. Against the loop (one thread)
-the two take turns, an epoch each, in one process; an epoch is its steps, its validation and whatever follows. Against
-what people write whole trainings take turns, each with all threads, but ours with one on digits, as in a study. Prints
-rows of a Markdown table: ratios of seconds on the wall and of the processor's, which others on the machine move less.
+the two take turns, an epoch each; an epoch is its steps, its validation and whatever follows. Against what people write
+whole trainings take turns, each with all threads, but ours with one on digits, as in a study. Each side has its own
+process. Prints rows of a Markdown table: ratios of seconds on the wall and of the processor's, which others move less.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import os
 import platform
 import statistics
 import sys
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +32,12 @@ sys.path.insert(0, str(ROOT))
 import run  # noqa: E402
 from ablations.provenance import processor  # noqa: E402
 from benchmarks import conventional, loop  # noqa: E402
+from benchmarks.apart import Apart  # noqa: E402
 from hydra_plugins.skipbench._compose import run_of  # noqa: E402
 
 Times = tuple[float, float]  # seconds on the wall, and of the processor
+RESNET_8: dict[str, Any] = {"block": "residual", "depth": 8}
+RESNET_20: dict[str, Any] = {"block": "residual", "depth": 20, "in_channels": 3, "widths": (16, 32, 64)}
 CIFAR = ("data=synthetic", "network=cifar", "recipe=he2015_short", "data.source.test=256", "data.held_out=256")
 
 
@@ -76,18 +77,23 @@ def ours(overrides: Sequence[str], between: Callable[[], object] = lambda: None)
     return taken[2:]
 
 
-def by_hand(overrides: Sequence[str], network: Any, parts: loop.Parts, epochs: int, *, bf16: bool) -> list[Any]:
+def by_hand(
+    overrides: Sequence[str], network: dict[str, Any], parts: Callable[[], loop.Parts], epochs: int
+) -> list[Any]:
     """(ours, the loop's) seconds of each epoch, taking turns."""
-    taken: list[Times] = []
-    training = loop.each_epoch(network, parts, epochs=epochs + 2, bf16=bf16)
+    with Apart(loop_epochs, network, parts, epochs + 2, threads=1) as training:
+        taken: list[Times] = []
+        pairs = ours([*overrides, f"recipe.epochs={epochs + 2}"], lambda: taken.append(next(training)))
+    return [*zip(pairs, taken[1:], strict=False)]  # an epoch of ours and the one of the loop before it
 
-    def between() -> None:
+
+def loop_epochs(network: dict[str, Any], parts: Callable[[], loop.Parts], epochs: int) -> Iterator[Times]:
+    """Seconds of each epoch of the loop."""
+    training = loop.each_epoch(loop.build(seed=0, **network), parts(), epochs=epochs)
+    while True:
         begun = now()
         next(training)
-        taken.append(since(begun))
-
-    pairs = ours([*overrides, f"recipe.epochs={epochs + 2}"], between)
-    return [*zip(pairs, taken[1:], strict=False)]  # an epoch of ours and the one of the loop before it
+        yield since(begun)
 
 
 def ratios(pairs: Sequence[tuple[Times, Times]], which: int) -> str:
@@ -106,27 +112,24 @@ def row(name: str, pairs: Sequence[tuple[Times, Times]], steps: int, wanted: str
 
 def digits(epochs: int, steps: int) -> str:
     """Against the loop, ResNet-8 on digits: ten steps an epoch."""
-    network, parts = loop.build("residual", 8, 0), loop.digits_in_memory()
-    pairs = by_hand(["depth=8", "trainer.threads=1"], network, parts, epochs or 60, bf16=False)
+    pairs = by_hand(["depth=8", "trainer.threads=1"], RESNET_8, loop.digits_in_memory, epochs or 60)
     return row("digits, ResNet-8, ours / by hand", pairs, 10, "≤ 1.05")
 
 
 def cifar(epochs: int, steps: int) -> str:
     """Against the loop, ResNet-20 on random images of CIFAR's size, which ours also crops and mirrors."""
     steps = steps or 100
-    network = loop.build("residual", 20, 0, in_channels=3, widths=(16, 32, 64))
-    parts = loop.cifar_in_memory(train=128 * steps, test=256)
+    parts = partial(loop.cifar_in_memory, train=128 * steps, test=256)
     sizes = [*CIFAR, f"data.source.train={128 * steps + 256}", "trainer.threads=1", "depth=20"]
-    pairs = by_hand(sizes, network, parts, epochs or 3, bf16=False)
+    pairs = by_hand(sizes, RESNET_20, parts, epochs or 3)
     return row(f"32×32, ResNet-20, {steps} steps an epoch, ours / by hand", pairs, steps, "≤ 1.02")
 
 
 def digits_conventional(epochs: int, steps: int) -> str:
     """Against what people write, ResNet-8 on digits."""
     images = loop.digits(Path())
-    parts = [(images.train_images[part], images.train_labels[part]) for part in (slice(1280), slice(1280, None))]
-    build = lambda: loop.build("residual", 8, 0)  # noqa: E731
-    pairs = taking_turns(["depth=8", "trainer.threads=1"], build, parts, epochs or 5, rounds=5, crop_flip=False)
+    parts = divided(images, 1280)
+    pairs = taking_turns(["depth=8", "trainer.threads=1"], RESNET_8, parts, epochs or 5, rounds=5, crop_flip=False)
     return row("digits, ResNet-8, conventional / ours with one thread", pairs, 10, "≥ 1.5")
 
 
@@ -135,46 +138,42 @@ def cifar_conventional(epochs: int, steps: int) -> str:
     steps = steps or 20
     cut = 128 * steps
     images = loop.synthetic(Path(), size=32, channels=3, classes=10, train=cut + 256, test=256)
-    parts = [(images.train_images[part], images.train_labels[part]) for part in (slice(cut), slice(cut, None))]
-    build = lambda: loop.build("residual", 20, 0, in_channels=3, widths=(16, 32, 64))  # noqa: E731
+    parts = divided(images, cut)
     rows = []
     for precision, wanted in (("32", "≥ 1.4"), ("bf16-mixed", "≥ 1.8")):
         asked = [*CIFAR, f"data.source.train={cut + 256}", "depth=20", f"recipe.precision={precision}"]
-        pairs = taking_turns(asked, build, parts, epochs or 2, rounds=3, crop_flip=True)
-        rows.append(
-            row(
-                f"32×32, ResNet-20, {steps} steps an epoch, conventional float32 / ours {precision}",
-                pairs,
-                steps,
-                wanted,
-            )
-        )
+        pairs = taking_turns(asked, RESNET_20, parts, epochs or 2, rounds=3, crop_flip=True)
+        what = f"32×32, ResNet-20, {steps} steps an epoch, conventional float32 / ours {precision}"
+        rows.append(row(what, pairs, steps, wanted))
     return "\n".join(rows)
 
 
+def divided(images: Any, cut: int) -> list[tuple[Any, Any]]:
+    """Training images and labels up to `cut`, and from there on."""
+    return [(images.train_images[part], images.train_labels[part]) for part in (slice(cut), slice(cut, None))]
+
+
 def taking_turns(
-    overrides: Sequence[str], build: Callable[[], Any], parts: Any, epochs: int, *, rounds: int, crop_flip: bool
+    overrides: Sequence[str], network: dict[str, Any], parts: Any, epochs: int, *, rounds: int, crop_flip: bool
 ) -> list[tuple[Times, Times]]:
     """(theirs, ours): median seconds of an epoch of each round's two trainings, with as many threads as torch takes."""
-    pairs = []
-    for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), quiet():
-            warnings.simplefilter("ignore")
-            theirs = conventional.epochs_of(build(), *parts, folder=Path(folder), epochs=epochs, crop_flip=crop_flip)
-        mine = ours([*overrides, f"recipe.epochs={epochs + 2}"])
-        pairs.append((middle(theirs), middle(mine)))
-    return pairs
+    with Apart(conventional_epochs, network, parts, epochs, crop_flip, threads=torch.get_num_threads()) as trainings:
+        return [
+            (middle(next(trainings)), middle(ours([*overrides, f"recipe.epochs={epochs + 2}"]))) for _ in range(rounds)
+        ]
+
+
+def conventional_epochs(network: dict[str, Any], parts: Any, epochs: int, crop_flip: bool) -> Iterator[list[Times]]:
+    """Seconds of the epochs of one training after the other."""
+    while True:
+        with tempfile.TemporaryDirectory() as folder:
+            built = loop.build(seed=0, **network)
+            yield conventional.epochs_of(built, *parts, folder=Path(folder), epochs=epochs, crop_flip=crop_flip)
 
 
 def middle(times: Sequence[Times]) -> Times:
     wall, busy = (statistics.median(one[k] for one in times) for k in (0, 1))
     return wall, busy
-
-
-@contextlib.contextmanager
-def quiet() -> Any:
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        yield
 
 
 SETTINGS = {

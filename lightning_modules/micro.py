@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from lightning_modules.classifier import Classifier
+from lightning_modules.heap import give_back
 from lightning_modules.recipe import Recipe
 
 
@@ -67,5 +68,6 @@ def classifier(network: nn.Module, recipe: Recipe, seed: int, size: int | None) 
 def free_memory() -> None:
     """Give back what nobody refers to any more."""
     gc.collect()
+    give_back()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

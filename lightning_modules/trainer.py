@@ -15,6 +15,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Checkpoint
 
 from lightning_modules.compiled import Compiled
+from lightning_modules.heap import keep_what_is_freed
 from lightning_modules.recipe import Recipe
 from lightning_modules.steps import LeanSteps
 
@@ -83,6 +84,8 @@ def lean_trainer(
         raise ValueError(f"recipe.precision={precision} needs a GPU: on a CPU choose bf16-mixed or 32")
     if recipe.grow_from is not None and trainer.world_size > 1:
         raise ValueError("recipe.grow_from needs one device: several would not share what a new block learns")
+    if trainer.strategy.root_device.type == "cpu":
+        keep_what_is_freed()
     if trainer.strategy.root_device.type == "cuda":
         if precision == "bf16-mixed" and not torch.cuda.is_bf16_supported(including_emulation=False):
             raise ValueError("recipe.precision=bf16-mixed is not what this GPU can do: choose recipe.precision=32")

@@ -16,6 +16,7 @@ from ablations.lease import claim
 from ablations.records import read_record, usable
 from hydra_plugins.skipbench._compose import Composer
 from hydra_plugins.skipbench._group import Groups
+from lightning_modules.heap import give_back
 
 
 @dataclass
@@ -114,3 +115,4 @@ def left_clean() -> Iterator[None]:
     finally:
         gc.collect()
         gc.unfreeze()
+        give_back()
