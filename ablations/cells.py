@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ablations.nearest import nearest
 from ablations.results import Row
 
 BUDGET, RAW, MATCHED = "budget", "raw", "matched"  # of a study with `match:`, as its grid points say
@@ -43,8 +43,7 @@ def _nearest(choice: Mapping[str, Any], rows: Sequence[Row]) -> str:
             there.setdefault(axis, {})[str(value)] = None
     for axis, value in choice.items():
         if there and axis not in there:
-            near = difflib.get_close_matches(axis, there, 1, 0)
-            return f"; it has no axis {axis}: did you mean {near[0]}?"
+            return f"; it has no axis {axis}{nearest(axis, there)}"
         if there and str(value) not in there[axis]:
             return f"; {axis} is {', '.join(there[axis])}"
     return ""

@@ -22,7 +22,6 @@ The order of several cells, each of which must be above (below) the one before i
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -31,6 +30,7 @@ from itertools import pairwise
 from typing import Any
 
 from ablations.metrics import Metric, MetricError, read_metric
+from ablations.nearest import nearest
 from ablations.references import UnknownReference, published_number
 
 SHAPES = ("contrast", "cell", "order")
@@ -108,9 +108,8 @@ def read_claim(claim: Any) -> Claim:
 def _read(claim: Mapping[str, Any], fields: str) -> Claim:
     allowed = [*REQUIRED, *SHAPES, *OPTIONAL]
     if odd := [str(key) for key in claim if key not in allowed]:
-        near = difflib.get_close_matches(odd[0], allowed, 1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise ClaimError(f"unknown field {odd[0]!r}; {hint}allowed are {', '.join(allowed)}")
+        hint = nearest(odd[0], allowed) or ";"
+        raise ClaimError(f"unknown field {odd[0]!r}{hint} allowed are {', '.join(allowed)}")
     if absent := [key for key in REQUIRED if not claim.get(key)]:
         raise ClaimError(f"it has no {absent[0]}; a claim has {fields}, and may have {' and '.join(OPTIONAL)}")
     shapes = [shape for shape in SHAPES if shape in claim]
@@ -175,10 +174,8 @@ def _order(cells: Any, expect: str) -> tuple[Part, ...]:
             f"order takes a list of at least two cells, as in [{{depth: 20}}, {{depth: 56}}]; got {cells!r}"
         )
     if expect not in ("increasing", "decreasing"):
-        near = difflib.get_close_matches(expect, ("increasing", "decreasing"), 1)
-        raise ClaimError(
-            f"an order is expected increasing or decreasing, not {expect!r}" + f"; {near[0]}?" * bool(near)
-        )
+        hint = nearest(str(expect), ("increasing", "decreasing"))
+        raise ClaimError(f"an order is expected increasing or decreasing, not {expect!r}{hint}")
     named = [_cell("order", cell) for cell in cells]
     steps = pairwise(named if expect == "increasing" else named[::-1])
     return tuple(Part(((1, above), (-1, below)), 0.0, math.inf) for below, above in steps)

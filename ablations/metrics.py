@@ -19,13 +19,13 @@ infinite from the epoch at which they were.
 from __future__ import annotations
 
 import csv
-import difflib
 import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ablations.nearest import nearest
 from ablations.results import LESIONS, METRICS, Record, measured
 
 COUNTS = ("params", "macs")
@@ -135,16 +135,15 @@ def read_metric(text: object) -> Metric:
     epoch = None if not mark else 0 if when == "best" else int(when)
     if found := re.fullmatch(r"diagnostics\.(\w+)(?:\.block_\d+)?", name):
         if found[1] not in DIAGNOSED:
-            near = difflib.get_close_matches(found[1], DIAGNOSED, 1, 0)
-            raise MetricError(f"no diagnostic {found[1]!r}; did you mean {near[0]}? allowed are {', '.join(DIAGNOSED)}")
+            hint = nearest(found[1], DIAGNOSED) or ";"
+            raise MetricError(f"no diagnostic {found[1]!r}{hint} allowed are {', '.join(DIAGNOSED)}")
         if epoch == 0:
             raise MetricError(f"{words!r}: no diagnostic is best when lowest; give an epoch, as in {name}@5, or none")
         return Metric(words, name.partition(".")[2], epoch, diagnostic=True)
     if mark:
         return Metric(words, _along_curve(name, words), epoch)
     if name not in NAMES:
-        near = difflib.get_close_matches(name, NAMES, 1)
-        raise MetricError(f"no metric {words!r}; {f'did you mean {near[0]}? ' if near else ''}allowed are {FORMS}")
+        raise MetricError(f"no metric {words!r}{nearest(name, NAMES) or ';'} allowed are {FORMS}")
     return Metric(words, name)
 
 
@@ -154,8 +153,8 @@ def _along_curve(name: str, words: str) -> str:
     if name.startswith("test_"):
         raise MetricError(f"{words!r}: the test set is measured once, at the end; along the epochs take val_error")
     if name not in along:
-        near = difflib.get_close_matches(name, along, 1, 0)
-        raise MetricError(f"{words!r}: did you mean {near[0]}? along the epochs there are {', '.join(along)}")
+        hint = nearest(name, along) or ";"
+        raise MetricError(f"{words!r}: no {name} along the epochs{hint} there are {', '.join(along)}")
     return name
 
 

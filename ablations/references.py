@@ -8,13 +8,14 @@ A reference is written like the claim it belongs to: one number for a cell, plus
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from ablations.nearest import nearest
 
 LITERATURE = Path(__file__).parent / "literature"
 SCALES = {"M params": 1e6, "GFLOP (multiply-adds)": 1e9, "GMAC": 1e9}
@@ -87,8 +88,9 @@ def published_number(reference: Any) -> float:
         return round(published_number(reference["plus"]) - published_number(reference["minus"]), 6)
     known = references()
     if reference not in known:
-        near = difflib.get_close_matches(str(reference), known, 1, 0)
-        raise UnknownReference(f"no published number {reference!r} in {LITERATURE.name}/; did you mean {near[0]}?")
+        raise UnknownReference(
+            f"no published number {reference!r} in {LITERATURE.name}/{nearest(str(reference), known)}"
+        )
     return known[reference].measured
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ablations.nearest import nearest
 from ablations.study import StudyError
 
 CURVES = ("val_error", "val_loss", "train_error", "train_loss")  # known after every epoch
@@ -191,10 +191,7 @@ def _known(given: Mapping[str, Any], allowed: Mapping[str, Any] | Sequence[str],
 
 def _one_of(where: str, value: Any, allowed: Sequence[str]) -> None:
     if value not in allowed:
-        near = difflib.get_close_matches(str(value), allowed, 1)
-        raise StudyError(
-            f"{where}: {value!r} is none of {', '.join(allowed)}{f'; did you mean {near[0]}?' if near else ''}"
-        )
+        raise StudyError(f"{where}: {value!r} is none of {', '.join(allowed)}{nearest(str(value), allowed)}")
 
 
 def _seeds(where: str, value: Any) -> list[int]:

@@ -41,7 +41,7 @@ ORDER = {"says": "In order.", "metric": "val_loss", "order": [{"depth": 8}, SHAL
         (PLAIN | {"published": "6.61"}, "published is one number"),
         (ALONE | {"expect": "within 0.5"}, "of what.*within 0.5 of 6.61"),
         (ALONE | {"cell": "plain"}, "cell takes axes and values"),
-        (ORDER | {"expect": "increase"}, "increasing or decreasing, not 'increase'; increasing"),
+        (ORDER | {"expect": "increase"}, "increasing or decreasing, not 'increase'; did you mean increasing"),
         (ORDER | {"order": [DEEP]}, "at least two cells"),
         ("deeper is worse", "a claim is a mapping"),
     ],

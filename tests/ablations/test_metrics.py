@@ -101,7 +101,7 @@ def test_without_the_files_nothing_was_measured(tmp_path):
         ("train_eror@best", "did you mean train_error"),
         ("train_error@0", "an epoch from 1"),
         ("train_error@last", "best or an epoch"),
-        ("epochs until params < 3", "along the epochs there are train_loss"),
+        ("epochs until params < 3", "no params along the epochs; there are train_loss"),
         ("diagnostics.response@best", "give an epoch"),
         ("diagnostics.gradnorm_ratio", "did you mean gradient_ratio"),
         ("test_eror", "did you mean test_error"),
