@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from ablations.cells import BUDGET, not_one, select
 from ablations.metrics import read_metric
-from ablations.results import Plan, Record, Row, result_rows
+from ablations.results import INACTIVE, Plan, Record, Row, result_rows
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-INACTIVE = "–"
 REST = "three and more together"
 
 
@@ -89,7 +88,7 @@ def axis_effects(
     values = [[float(value) for value, _ in cell if value is not None] for cell in measured]
     known = [(row, cell) for row, cell in zip(rows, values, strict=True) if cell]
     aside = {BUDGET, "width"} if BUDGET in plan["swept"] else set()  # a matched width follows from the other axes
-    axes = [axis for axis in plan["swept"] if axis not in aside and len({_level(row, axis) for row, _ in known}) > 1]
+    axes = [axis for axis in plan["swept"] if axis not in aside and len({row.level(axis) for row, _ in known}) > 1]
     if len(known) < 2 or not axes or all(len(cell) < 2 for _, cell in known):
         found = f"there {'is' if len(known) == 1 else 'are'} {len(known)} measured cell{'s' * (len(known) != 1)}"
         raise ValueError(f"effects need two cells, and two seeds in one of them; {found}")
@@ -125,7 +124,7 @@ def _analyse(metric: str, axes: list[str], known: list[tuple[Row, list[float]]],
     values = np.array([value for _, cell in known for value in cell])
     rows = [row for row, cell in known for _ in cell]
     ones = np.ones((len(rows), 1))
-    columns: dict[tuple[str, ...], Any] = {(axis,): _indicators([_level(row, axis) for row in rows]) for axis in axes}
+    columns: dict[tuple[str, ...], Any] = {(axis,): _indicators([row.level(axis) for row in rows]) for axis in axes}
     for a, b in combinations(axes, 2):
         left, right = columns[(a,)], columns[(b,)]
         columns[(a, b)] = np.einsum("ri,rj->rij", left, right).reshape(len(rows), -1)
@@ -176,7 +175,7 @@ def _indicators(levels: Sequence[str]) -> Any:
 def _level_means(axis: str, known: Sequence[tuple[Row, list[float]]]) -> dict[str, float]:
     means: dict[str, list[float]] = {}
     for row, cell in known:
-        means.setdefault(_level(row, axis), []).append(math.fsum(cell) / len(cell))
+        means.setdefault(row.level(axis), []).append(math.fsum(cell) / len(cell))
     return {level: math.fsum(cells) / len(cells) for level, cells in means.items()}
 
 
@@ -187,18 +186,13 @@ def _notes(rows: Sequence[Row], known: Sequence[tuple[Row, list[float]]], axes: 
     notes = [f"{odd}{size}, {many} a cell."]
     untrained = len(rows) - len(known)
     notes += [f"Incomplete: {untrained} cells have no run yet."] if untrained else []
-    full = math.prod(len({_level(row, axis) for row, _ in known}) for axis in axes)
-    there = len({tuple(_level(row, axis) for axis in axes) for row, _ in known})
+    full = math.prod(len({row.level(axis) for row, _ in known}) for axis in axes)
+    there = len({tuple(row.level(axis) for axis in axes) for row, _ in known})
     if there < full:
         many = f"{there} of the {full} combinations of {', '.join(axes)} are there"
         notes.append(f"Incomplete grid: {many}; what that hides is in no effect, and level means are of those there.")
-    inactive = Counter(axis for row, _ in known for axis in axes if _level(row, axis) == INACTIVE)
+    inactive = Counter(axis for row, _ in known for axis in axes if row.level(axis) == INACTIVE)
     notes += [f"{axis} is not active in {n} of the cells ({INACTIVE})." for axis, n in inactive.items()]
     diverged = sum(row.diverged for row, _ in known)
     verb = "run diverged and counts" if diverged == 1 else "runs diverged and count"
     return notes + ([f"{diverged} {verb} as measured."] if diverged else [])
-
-
-def _level(row: Row, axis: str) -> str:
-    value = row.shown[axis]
-    return INACTIVE if value is None else str(value)

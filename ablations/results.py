@@ -9,6 +9,7 @@ from typing import Any
 
 METRICS = ("train_loss", "train_error", "val_loss", "val_error", "test_loss", "test_error")
 LESIONS = ("lesion_mean", "lesion_median", "lesion_max")  # of runs whose recipe asks for them
+INACTIVE = "–"  # what is shown of an axis that means nothing to a cell
 
 Plan = Mapping[str, Any]
 Record = Mapping[str, Any]
@@ -58,6 +59,11 @@ class Row:
     @property
     def n(self) -> int:
         return len(self.runs)
+
+    def level(self, axis: str) -> str:
+        """The value on a swept axis, as text."""
+        value = self.shown.get(axis)
+        return INACTIVE if value is None else str(value)
 
     @property
     def failed(self) -> int:

@@ -181,7 +181,7 @@ def _interaction(effects: Effects, rows: Sequence[Row]) -> list[Figure]:
     for row in rows:
         mean = row.metrics[effects.metric].mean
         if mean is not None and math.isfinite(mean):
-            means.setdefault((series.level(row, first), series.level(row, second)), []).append(mean)
+            means.setdefault((row.level(first), row.level(second)), []).append(mean)
     levels = {axis: list(effects.levels[axis]) for axis in (first, second)}
     lines = [(x, by, series.short(math.fsum(cells) / len(cells)), len(cells)) for (x, by), cells in means.items()]
     table: series.Table = dict(zip(("x", "by", "mean", "n"), map(list, zip(*lines, strict=True)), strict=True))

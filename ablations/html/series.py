@@ -12,9 +12,8 @@ from typing import Any
 from ablations.figures import numeric_axis
 from ablations.html.numbers import Numbers, by_epoch, kept_epochs
 from ablations.metrics import CURVE, DAMAGES, DIAGNOSTICS
-from ablations.results import Plan, Record, Row, grid_values, measured
+from ablations.results import INACTIVE, Plan, Record, Row, grid_values, measured
 
-INACTIVE = "–"
 PARTS = {"train_error": "training", "val_error": "validation", "test_error": "test"}
 MOST_NUMBERS = 100_000  # of one figure; beyond it, epochs are left out evenly
 
@@ -25,7 +24,7 @@ def axes_of(plan: Plan, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """The swept axes that take several values, each with its values as text in the order of the grid."""
     found = []
     for axis in plan["swept"]:
-        there = {level(row, axis) for row in rows}
+        there = {row.level(axis) for row in rows}
         levels = grid_values(plan, axis)
         if plan["study"].get("tunings") and all(isinstance(value, int | float) for value in levels):
             levels = sorted(levels)  # a search comes upon them in no order
@@ -40,7 +39,7 @@ def cells_of(axes: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> list[dic
     """Each cell's levels, in the order of `axes`, and what it is called."""
     found = []
     for row in rows:
-        levels = [level(row, axis["name"]) for axis in axes]
+        levels = [row.level(axis["name"]) for axis in axes]
         found.append({"levels": levels, "label": ", ".join(one for one in levels if one != INACTIVE) or "all"})
     return found
 
@@ -144,12 +143,6 @@ def blocks_of(files: Iterable[Numbers], kind: str) -> list[str]:
         return list(names)
     parts = {name: re.split(r"(\d+)", name) for name in names}
     return sorted(names, key=lambda name: [(int(part) if part.isdigit() else -1, part) for part in parts[name]])
-
-
-def level(row: Row, axis: str) -> str:
-    """A cell's value on an axis, as text."""
-    value = row.shown.get(axis)
-    return INACTIVE if value is None else str(value)
 
 
 def short(value: Any) -> Any:

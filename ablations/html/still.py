@@ -11,7 +11,7 @@ from typing import Any
 
 from ablations.figures import DASHES, OKABE_ITO, in_turn
 from ablations.html.figures import Figure
-from ablations.html.series import INACTIVE
+from ablations.results import INACTIVE
 
 CONFIG = {
     "background": "white",
