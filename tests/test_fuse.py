@@ -111,9 +111,9 @@ def test_runs_of_a_kind_differ_in_seed_rate_and_decay_alone() -> None:
 )
 def test_how_many_a_worker_takes(fuse: Any, accelerator: str, wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = OmegaConf.create({"fuse": fuse, "accelerator": accelerator})
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     assert most(trainer, runs=100, workers=2) == wanted
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     if (fuse, accelerator) == ("auto", "auto"):
         assert [most(trainer, runs=runs, workers=2) for runs in (1, 2, 7, 100)] == [1, 1, 4, 8]
     else:

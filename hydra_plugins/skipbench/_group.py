@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ablations.identity import Run, digest
+from hydra_plugins.skipbench._places import gpus_here
 
 FREE = ("lr", "weight_decay")  # numbers of a recipe in which runs that are trained together may differ
 MOST = 8  # together, where nobody says how many
@@ -29,16 +30,7 @@ def most(trainer: DictConfig, *, runs: int, workers: int) -> int:
     if asked != "auto":
         return asked
     alone = trainer.get("compile", "none") != "none" or trainer.get("deterministic", False)
-    return 1 if alone or not on_gpu(trainer) else min(MOST, -(-runs // workers))
-
-
-def on_gpu(trainer: DictConfig) -> bool:
-    """Whether training would use CUDA here."""
-    if trainer.get("accelerator") not in ("auto", "gpu", "cuda"):
-        return False
-    import torch
-
-    return torch.cuda.is_available()
+    return 1 if alone or not gpus_here(trainer.get("accelerator")) else min(MOST, -(-runs // workers))
 
 
 class Groups:
