@@ -43,7 +43,7 @@ def _nearest(choice: Mapping[str, Any], rows: Sequence[Row]) -> str:
             there.setdefault(axis, {})[str(value)] = None
     for axis, value in choice.items():
         if there and axis not in there:
-            return f"; it has no axis {axis}{nearest(axis, there)}"
+            return f"; it has no axis {axis}{nearest(axis, there, cutoff=0)}"
         if there and str(value) not in there[axis]:
             return f"; {axis} is {', '.join(there[axis])}"
     return ""

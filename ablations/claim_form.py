@@ -30,7 +30,7 @@ from itertools import pairwise
 from typing import Any
 
 from ablations.metrics import Metric, MetricError, read_metric
-from ablations.nearest import nearest
+from ablations.nearest import instead, nearest
 from ablations.references import UnknownReference, published_number
 
 SHAPES = ("contrast", "cell", "order")
@@ -108,8 +108,7 @@ def read_claim(claim: Any) -> Claim:
 def _read(claim: Mapping[str, Any], fields: str) -> Claim:
     allowed = [*REQUIRED, *SHAPES, *OPTIONAL]
     if odd := [str(key) for key in claim if key not in allowed]:
-        hint = nearest(odd[0], allowed) or ";"
-        raise ClaimError(f"unknown field {odd[0]!r}{hint} allowed are {', '.join(allowed)}")
+        raise ClaimError(f"unknown field {odd[0]!r}{instead(odd[0], allowed, 'allowed are')}")
     if absent := [key for key in REQUIRED if not claim.get(key)]:
         raise ClaimError(f"it has no {absent[0]}; a claim has {fields}, and may have {' and '.join(OPTIONAL)}")
     shapes = [shape for shape in SHAPES if shape in claim]

@@ -25,7 +25,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ablations.nearest import nearest
+from ablations.nearest import instead, nearest
 from ablations.results import LESIONS, METRICS, Record, measured
 
 COUNTS = ("params", "macs")
@@ -135,8 +135,7 @@ def read_metric(text: object) -> Metric:
     epoch = None if not mark else 0 if when == "best" else int(when)
     if found := re.fullmatch(r"diagnostics\.(\w+)(?:\.block_\d+)?", name):
         if found[1] not in DIAGNOSED:
-            hint = nearest(found[1], DIAGNOSED) or ";"
-            raise MetricError(f"no diagnostic {found[1]!r}{hint} allowed are {', '.join(DIAGNOSED)}")
+            raise MetricError(f"no diagnostic {found[1]!r}{instead(found[1], DIAGNOSED, 'allowed are')}")
         if epoch == 0:
             raise MetricError(f"{words!r}: no diagnostic is best when lowest; give an epoch, as in {name}@5, or none")
         return Metric(words, name.partition(".")[2], epoch, diagnostic=True)
@@ -153,8 +152,7 @@ def _along_curve(name: str, words: str) -> str:
     if name.startswith("test_"):
         raise MetricError(f"{words!r}: the test set is measured once, at the end; along the epochs take val_error")
     if name not in along:
-        hint = nearest(name, along) or ";"
-        raise MetricError(f"{words!r}: no {name} along the epochs{hint} there are {', '.join(along)}")
+        raise MetricError(f"{words!r}: no {name} along the epochs{instead(name, along, 'there are')}")
     return name
 
 

@@ -8,9 +8,13 @@ from difflib import get_close_matches
 MOST = 10  # names in one sentence
 
 
-def nearest(word: str, options: Iterable[str]) -> str:
-    """`; did you mean x?` or nothing."""
-    close = get_close_matches(word, list(options), n=1, cutoff=0.5)
+def nearest(word: str, options: Iterable[str], *, cutoff: float = 0.5) -> str:
+    """`; did you mean x?` or nothing.
+
+    Args:
+        cutoff: from 0 to 1, how alike they must be; 0 where nothing else says what there is.
+    """
+    close = get_close_matches(word, list(options), n=1, cutoff=cutoff)
     return f"; did you mean {close[0]}?" if close else ""
 
 

@@ -88,9 +88,8 @@ def published_number(reference: Any) -> float:
         return round(published_number(reference["plus"]) - published_number(reference["minus"]), 6)
     known = references()
     if reference not in known:
-        raise UnknownReference(
-            f"no published number {reference!r} in {LITERATURE.name}/{nearest(str(reference), known)}"
-        )
+        hint = nearest(str(reference), known, cutoff=0)
+        raise UnknownReference(f"no published number {reference!r} in {LITERATURE.name}/{hint}")
     return known[reference].measured
 
 

@@ -153,6 +153,7 @@ def test_what_a_plan_will_not_answer_is_refused_before_it_is_trained():
     for asked, words in [
         (claim(plus={"block": "highway"}), "block is plain, residual"),
         (claim(plus={"blok": "plain"}), "no axis blok; did you mean block?"),
+        (claim(plus={"zzz": "plain"}), "no axis zzz; did you mean "),
         (claim(plus={"block": "plain"}), "matches 3 cells"),
         (claim(minus={"block": "plain", "depth": 56}), "the same cell"),
         (claim(metric="train_error@500"), "train_error@500, but its runs have 10 epochs"),
