@@ -104,6 +104,11 @@ def _busy(process: Any) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def divided(images: Any, cut: int) -> list[tuple[Any, Any]]:
+    """Training images and labels up to `cut`, and from there on, to validate."""
+    return [(images.train_images[part], images.train_labels[part]) for part in (slice(cut), slice(cut, None))]
+
+
 def epochs_of(
     network: nn.Module,
     train: tuple[np.ndarray, np.ndarray],

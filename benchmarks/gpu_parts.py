@@ -193,7 +193,7 @@ def conventionally(sizes: Sizes, say: Say) -> None:
     workers = 0 if sizes.small else min(8, (os.cpu_count() or 2) - 1)
     count = sizes.train
     images = synthetic(Path(), size=32, channels=3, classes=10, train=count + 256, test=256)
-    train, val = ((images.train_images[part], images.train_labels[part]) for part in (slice(count), slice(count, None)))
+    train, val = conventional.divided(images, count)
     for depth in sizes.depths[:2]:
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")

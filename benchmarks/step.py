@@ -128,7 +128,7 @@ def cifar(epochs: int, steps: int) -> str:
 def digits_conventional(epochs: int, steps: int) -> str:
     """Against what people write, ResNet-8 on digits."""
     images = loop.digits(Path())
-    parts = divided(images, 1280)
+    parts = conventional.divided(images, 1280)
     pairs = taking_turns(["depth=8", "trainer.threads=1"], RESNET_8, parts, epochs or 5, rounds=5, crop_flip=False)
     return row("digits, ResNet-8, conventional / ours with one thread", pairs, 10, "≥ 1.5")
 
@@ -138,7 +138,7 @@ def cifar_conventional(epochs: int, steps: int) -> str:
     steps = steps or 20
     cut = 128 * steps
     images = loop.synthetic(Path(), size=32, channels=3, classes=10, train=cut + 256, test=256)
-    parts = divided(images, cut)
+    parts = conventional.divided(images, cut)
     rows = []
     for precision, wanted in (("32", "≥ 1.4"), ("bf16-mixed", "≥ 1.8")):
         asked = [*CIFAR, f"data.source.train={cut + 256}", "depth=20", f"recipe.precision={precision}"]
@@ -146,11 +146,6 @@ def cifar_conventional(epochs: int, steps: int) -> str:
         what = f"32×32, ResNet-20, {steps} steps an epoch, conventional float32 / ours {precision}"
         rows.append(row(what, pairs, steps, wanted))
     return "\n".join(rows)
-
-
-def divided(images: Any, cut: int) -> list[tuple[Any, Any]]:
-    """Training images and labels up to `cut`, and from there on."""
-    return [(images.train_images[part], images.train_labels[part]) for part in (slice(cut), slice(cut, None))]
 
 
 def taking_turns(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lightning_modules.heap import SAID
+
 ROOT = Path(__file__).parents[2]
 PAGES = 64 * 2**20 // 4096
 STEPS = """
@@ -39,7 +41,7 @@ pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this 
 
 def counted(**env: str) -> list[int]:
     """Pages that four steps, each of 64 MiB, fault in after the first two; pages given back at the end."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(SAID)}
     around = clean | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])} | env
     call = [sys.executable, "-c", STEPS]
     done = subprocess.run(call, cwd=ROOT, env=around, capture_output=True, text=True, check=True, timeout=120)
