@@ -16,21 +16,22 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from ablations.files import lenient_output
-from ablations.identity import Run
-from ablations.lease import claim
-from ablations.recorder import CHECKPOINT, Recorder, Stopped, known, objective, out_of_memory, unbegun_removed
-from ablations.records import Record
-from ablations.single import print_run
-from ablations.tracking import Log
-from hydra_plugins.skipbench._before import begin, check, check_trainer, make, size_of
-from hydra_plugins.skipbench._choices import listed
-from hydra_plugins.skipbench._compose import run_of, unused_axes
-from hydra_plugins.skipbench._errors import as_value_error, one_sentence
-from hydra_plugins.skipbench._folders import make_importable
-from hydra_plugins.skipbench._help import help_text
-from hydra_plugins.skipbench._settings import check_folder, check_settings
-from hydra_plugins.skipbench._typed import read_words
+from ablations.identity.run import Run
+from ablations.records.files import lenient_output
+from ablations.records.layout import CHECKPOINT
+from ablations.records.lease import claim
+from ablations.records.record import Record
+from ablations.records.recorder import Recorder, Stopped, known, objective, out_of_memory, unbegun_removed
+from ablations.report.run_summary import print_run
+from ablations.wandb_view.tracking import Log
+from sweeps.cli.argv import read_words
+from sweeps.cli.errors import as_value_error, friendly_errors
+from sweeps.cli.help import help_text
+from sweeps.cli.import_path import make_importable
+from sweeps.cli.settings import check_folder, check_settings
+from sweeps.compose.compose import run_of, unused_axes
+from sweeps.compose.config_sources import listed
+from sweeps.preflight import begin, check, check_trainer, instantiate, size_of
 
 CONF = Path(__file__).resolve().parent / "conf"
 Rows = list[dict[str, float]]
@@ -41,12 +42,12 @@ def build(config: DictConfig) -> tuple[Any, Any, Any]:
     """The network, the data and the recipe that `config` describes; the seed decides the initial weights."""
     import torch
 
-    recipe = make(config.recipe)
-    data = make(config.data)(
+    recipe = instantiate(config.recipe)
+    data = instantiate(config.data)(
         folder=Path(config.data_dir), batch_size=recipe.batch_size, augment=recipe.augment, seed=config.seed
     )
     torch.manual_seed(config.seed)
-    network = make(config.network)
+    network = instantiate(config.network)
     begin(network, config.network, recipe, data.shape, seed=config.seed)
     return network, data, recipe
 
@@ -58,9 +59,9 @@ def train(
 
     Args:
         watch: told the new epochs; may end the training by raising `Stopped`, and then there is no record.
-        turn: of `lightning_modules.turns`, where other runs are trained beside it.
+        turn: of `lightning_modules.vmapped.lockstep`, where other runs are trained beside it.
     """
-    from lightning_modules.micro import classifier
+    from lightning_modules.training.micro_batch import classifier
 
     recorder = Recorder(run, folder)
     try:
@@ -74,7 +75,7 @@ def train(
         return recorder.fail(error)
     params, macs = size_of(json.dumps(run.config["network"]), data.shape)  # counted once for all seeds
     recorder.begin(params=params, macs=macs, note=data.note)
-    with make(config.tracker).track(run, folder, group=None if alone else config.study.name) as log:
+    with instantiate(config.tracker).track(run, folder, group=None if alone else config.study.name) as log:
         bar = run.label if alone else None
         record = fitted(config, (network, data, recipe), recorder, log, bar=bar, watch=watch, turn=turn)
         log.record(record)
@@ -96,13 +97,13 @@ def fitted(
     Args:
         bar: what a progress bar is headed by, if there is to be one.
     """
-    from lightning_modules.checkpoint import damage
-    from lightning_modules.curve import Curve, LastEpoch
-    from lightning_modules.diagnostics import Diagnostics
-    from lightning_modules.fit import fit
-    from lightning_modules.fused import fused
-    from lightning_modules.micro import classifier, free_memory, smaller
-    from lightning_modules.progress import ProgressBar
+    from lightning_modules.inspection.diagnostics import Diagnostics
+    from lightning_modules.training.checkpoint import damage
+    from lightning_modules.training.fit import fit
+    from lightning_modules.training.history import Curve, LastEpoch
+    from lightning_modules.training.micro_batch import classifier, free_memory, smaller
+    from lightning_modules.training.progress import ProgressBar
+    from lightning_modules.vmapped.fused import fused
 
     def on_rows(rows: Rows, new: Rows) -> None:
         recorder.curve(rows)
@@ -117,7 +118,7 @@ def fitted(
         network, data, recipe = parts
         curve, inside = Curve(on_rows, watch), Diagnostics(on_diagnostics, enabled=config.diagnostics)
         watchers = [curve, inside, LastEpoch(recorder.checkpoint), *([ProgressBar(bar)] if bar else [])]
-        trainer = make(config.trainer)(recipe=recipe, callbacks=watchers)
+        trainer = instantiate(config.trainer)(recipe=recipe, callbacks=watchers)
         learner = classifier(network, recipe, config.seed, micro)
         learner = fused(learner, turn, curve) if turn else learner
         try:
@@ -138,16 +139,16 @@ def fitted(
 
 def assist(config: DictConfig, folder: Path) -> None:
     """Train along on a further device: Lightning starts this command again for each. The first process records."""
-    from lightning_modules.classifier import Classifier
-    from lightning_modules.curve import Curve, LastEpoch
-    from lightning_modules.diagnostics import Diagnostics
-    from lightning_modules.fit import fit
+    from lightning_modules.inspection.diagnostics import Diagnostics
+    from lightning_modules.training.classifier import Classifier
+    from lightning_modules.training.fit import fit
+    from lightning_modules.training.history import Curve, LastEpoch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which ends the others
     network, data, recipe = build(config)
     curve, checkpoint = Curve(lambda rows, new: None), folder / CHECKPOINT
     inside = Diagnostics(lambda rows, new: None, enabled=config.diagnostics)
-    trainer = make(config.trainer)(recipe=recipe, callbacks=[curve, inside, LastEpoch(checkpoint)])
+    trainer = instantiate(config.trainer)(recipe=recipe, callbacks=[curve, inside, LastEpoch(checkpoint)])
     fit(Classifier(network, recipe, seed=config.seed), data, trainer, curve, resume=checkpoint)
 
 
@@ -155,15 +156,15 @@ def profiled(config: DictConfig, run: Run) -> None:
     """Print where the time of a step goes; nothing is recorded."""
     from rich import print as show
 
-    from lightning_modules.curve import Curve
-    from lightning_modules.diagnostics import Diagnostics
-    from lightning_modules.micro import classifier
-    from lightning_modules.profile import profile
+    from lightning_modules.inspection.diagnostics import Diagnostics
+    from lightning_modules.inspection.profile import profile
+    from lightning_modules.training.history import Curve
+    from lightning_modules.training.micro_batch import classifier
 
     check(config)
     network, data, recipe = build(config)
     watchers = [Curve(lambda rows, new: None), Diagnostics(lambda rows, new: None, enabled=config.diagnostics)]
-    trainer = make(config.trainer)(recipe=recipe, callbacks=watchers)
+    trainer = instantiate(config.trainer)(recipe=recipe, callbacks=watchers)
     show(profile(classifier(network, recipe, config.seed, config.micro_batch), data, trainer).table(run.label))
 
 
@@ -175,7 +176,7 @@ def main(config: DictConfig, watch: Watch | None = None, turn: Any = None) -> fl
         return assist(config, folder)
     if job.mode == RunMode.MULTIRUN:  # a worker has planned, checked and claimed it
         return objective(train(config, run, folder, alone=False, watch=watch, turn=turn))
-    with one_sentence(), unbegun_removed(folder):
+    with friendly_errors(), unbegun_removed(folder):
         check_settings(config, job.overrides.task, sweep=False)
         if config.profile:
             profiled(config, run)
@@ -208,7 +209,7 @@ def cli() -> None:
     OmegaConf.register_new_resolver("choices", lambda *, _root_: listed(_root_.hydra), replace=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be preempted is to be interrupted
     try:
-        with one_sentence():
+        with friendly_errors():
             sys.argv[1:], typed = read_words(sys.argv[1:])
             make_importable([typed.config_dir, os.getcwd()])
             if typed.help or typed.version:

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ablations import commands, new
-from ablations.analyses import add_analyses
+from ablations import commands
+from ablations.analysis_commands import add_analyses
+from ablations.catalog import scaffold as new
 from ablations.exports import FORMATS, export
-from ablations.files import lenient_output
-from ablations.publish import add_publish
+from ablations.records.files import lenient_output
+from ablations.wandb_view.backfill import add_publish
 
 EXAMPLES = """\
 examples:

@@ -8,20 +8,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ablations.catalog import STUDIES, chosen_plan, duration, written_studies
-from ablations.choices import Choice
-from ablations.files import printable
-from ablations.records import Record, RecordError, plans, read_plan, read_records
+from ablations.catalog.choices import Choice
+from ablations.catalog.studies import STUDIES, chosen_plan, duration, written_studies
+from ablations.records.files import printable
+from ablations.records.record import Record, RecordError, plans, read_plan, read_records
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 def list_(options: argparse.Namespace) -> None:
-    from ablations.choices import choices_of, installed_choices
+    from ablations.catalog.choices import choices_of, installed_choices
 
     if options.markdown:
-        from ablations.axes import page
+        from ablations.catalog.axes_page import page
 
         print(page(), end="")
         return
@@ -130,7 +130,7 @@ def plan(options: argparse.Namespace) -> None:
 
 
 def status(options: argparse.Namespace) -> None:
-    from ablations.status import TrialWatch, Watch, picture
+    from ablations.monitor.status import TrialWatch, Watch, picture
 
     found = chosen_plan(options.runs, options.study)
     if found["study"].get("tunings"):
@@ -140,7 +140,7 @@ def status(options: argparse.Namespace) -> None:
 
 
 def report(options: argparse.Namespace) -> None:
-    from ablations.report import print_report
+    from ablations.report.terminal import print_report
 
     found = chosen_plan(options.runs, options.study)
     records, problems = read_records(options.runs)
@@ -156,10 +156,10 @@ def report(options: argparse.Namespace) -> None:
 
 
 def verdict(options: argparse.Namespace) -> None:
-    from ablations.beside import settings_beside
-    from ablations.claims import judge
-    from ablations.results import result_rows
-    from ablations.verdict_list import print_list
+    from ablations.analysis.results import result_rows
+    from ablations.analysis.verdicts import judge
+    from ablations.report.comparability import settings_beside
+    from ablations.report.verdict_list import print_list
 
     found, records = chosen_plan(options.runs, options.study), _good_records(options.runs)
     verdicts = judge(found, records, runs=options.runs)
@@ -169,7 +169,7 @@ def verdict(options: argparse.Namespace) -> None:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    from ablations.doctor import examine
+    from ablations.monitor.doctor import examine
 
     if not options.runs.is_dir():
         raise ValueError(f"there is no folder {options.runs}: --runs DIR says where the records lie")

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ablations.catalog import chosen_plan
-from ablations.files import write_text
-from ablations.records import plan_path, read_records
-from ablations.results import Plan, Record
-from ablations.standing import standing
+from ablations.analysis.results import Plan, Record
+from ablations.catalog.studies import chosen_plan
+from ablations.records.files import write_text
+from ablations.records.record import plan_path, read_records
+from ablations.report.completeness import standing
+from ablations.report.study_chart import study_chart
 
 SOON = 60  # runs whose page is written within a second, with the JavaScript at hand
 FORMATS = ("md", "report", "csv", "tex", "html", "svg", "png")
@@ -20,7 +21,7 @@ FORMATS = ("md", "report", "csv", "tex", "html", "svg", "png")
 
 def export(options: argparse.Namespace) -> None:
     """One format, into a file or to standard output; the report in a file has its picture beside it."""
-    from ablations.results import result_rows
+    from ablations.analysis.results import result_rows
 
     found = chosen_plan(options.runs, options.study)
     records, problems = read_records(options.runs)
@@ -38,7 +39,7 @@ def export(options: argparse.Namespace) -> None:
 
         text = page(found, records, runs=options.runs, problems=problems)
     elif options.format == "report":
-        from ablations.written import written_answer
+        from ablations.report.markdown import written_answer
 
         picture = None
         if options.out and _draw(found, rows, options.runs, beside := options.out.with_suffix(".png"), "png"):
@@ -65,14 +66,14 @@ def _draw(plan: Plan, rows: Sequence[Any], runs: Path, file: Path, kind: str) ->
 def as_text(rows: Sequence[Any], kind: str, notes: Sequence[str] = ()) -> str:
     """The results as md, csv or tex; `notes` go beside the table, and a CSV file has its columns `n` and `planned`."""
     if kind == "csv":
-        from ablations.flat import comma_separated, flat_results
+        from ablations.report.csv_files import comma_separated, flat_results
 
         return comma_separated(flat_results(rows))
     if kind == "tex":
-        from ablations.latex import booktabs
+        from ablations.report.latex import booktabs
 
         return booktabs(rows, notes)
-    from ablations.table import markdown
+    from ablations.report.table import markdown
 
     return markdown(rows, notes)
 
@@ -104,11 +105,11 @@ def write_files(
     Raises:
         ClaimError: a claim of the study is malformed.
     """
-    from ablations.beside import settings_beside
-    from ablations.flat import comma_separated, flat_verdicts
     from ablations.html.page import answer
-    from ablations.html.still import write_figures
-    from ablations.written import written_answer
+    from ablations.html.static_figures import write_figures
+    from ablations.report.comparability import settings_beside
+    from ablations.report.csv_files import comma_separated, flat_verdicts
+    from ablations.report.markdown import written_answer
 
     folder.mkdir(parents=True, exist_ok=True)
     known = answer(plan, records, runs=runs)
@@ -122,17 +123,3 @@ def write_files(
     for name, text in texts.items():
         write_text(folder / name, text)
     return [*written, *(folder / name for name in texts), *pictures]
-
-
-def study_chart(plan: Plan, rows: Sequence[Any], runs: Path) -> Any:
-    """The picture of a study: of a search its trials, else error against a numeric axis, else cell by cell; or None."""
-    if plan["study"].get("tunings"):
-        from ablations.search_figures import search_chart
-        from ablations.trials import read_trials
-
-        names = [tuning["name"] for tuning in plan["study"]["tunings"]]
-        return search_chart(plan, {name: read_trials(runs, plan["name"], [name])[0] for name in names}, rows)
-    from ablations.dots import dot_chart
-    from ablations.figures import error_chart
-
-    return error_chart(plan, rows) or dot_chart(plan, rows)

@@ -49,7 +49,7 @@ def measured(depth: int, mode: str) -> tuple[float, float]:
     import torch
 
     from benchmarks import loop
-    from lightning_modules.compiled import compile_in_place
+    from lightning_modules.training.compiled import compile_in_place
 
     network, images, labels = loop.build("residual", depth, 0), torch.rand(128, 1, 8, 8), torch.randint(10, (128,))
     if mode == "whole":

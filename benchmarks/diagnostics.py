@@ -24,13 +24,13 @@ from omegaconf import DictConfig, OmegaConf
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ablations.recorder import Recorder  # noqa: E402
-from hydra_plugins.skipbench._compose import run_of  # noqa: E402
-from lightning_modules.classifier import Classifier  # noqa: E402
-from lightning_modules.curve import Curve  # noqa: E402
-from lightning_modules.diagnostics import Diagnostics  # noqa: E402
-from lightning_modules.fit import fit  # noqa: E402
+from ablations.records.recorder import Recorder  # noqa: E402
+from lightning_modules.inspection.diagnostics import Diagnostics  # noqa: E402
+from lightning_modules.training.classifier import Classifier  # noqa: E402
+from lightning_modules.training.fit import fit  # noqa: E402
+from lightning_modules.training.history import Curve  # noqa: E402
 from run import build  # noqa: E402
+from sweeps.compose.compose import run_of  # noqa: E402
 
 CIFAR_SIZED = ("data=synthetic", "network=cifar", "recipe=he2015_short", "data.source.test=128", "data.held_out=128")
 SETTINGS = {  # an epoch of CIFAR-10 has 351 batches: the share of one is smaller there than in one of 10

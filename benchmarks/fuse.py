@@ -32,11 +32,11 @@ from omegaconf import DictConfig, OmegaConf
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from lightning_modules.classifier import Classifier  # noqa: E402
-from lightning_modules.curve import Curve  # noqa: E402
-from lightning_modules.diagnostics import Diagnostics  # noqa: E402
-from lightning_modules.fit import fit  # noqa: E402
-from lightning_modules.fused import at_once, fused  # noqa: E402
+from lightning_modules.inspection.diagnostics import Diagnostics  # noqa: E402
+from lightning_modules.training.classifier import Classifier  # noqa: E402
+from lightning_modules.training.fit import fit  # noqa: E402
+from lightning_modules.training.history import Curve  # noqa: E402
+from lightning_modules.vmapped.fused import at_once, fused  # noqa: E402
 from run import build  # noqa: E402
 
 CIFAR_SIZED = ("data=synthetic", "network=cifar", "recipe=he2015_short", "data.source.test=128", "data.held_out=128")

@@ -20,18 +20,18 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import conventional, loop  # noqa: E402
-from lightning_modules.classifier import Classifier  # noqa: E402
-from lightning_modules.compiled import compile_in_place  # noqa: E402
-from lightning_modules.curve import Curve  # noqa: E402
 from lightning_modules.data.augment import CropFlip  # noqa: E402
 from lightning_modules.data.cifar import cifar10  # noqa: E402
 from lightning_modules.data.module import ImageData  # noqa: E402
 from lightning_modules.data.synthetic import synthetic  # noqa: E402
-from lightning_modules.diagnostics import Diagnostics  # noqa: E402
-from lightning_modules.profile import Profile, profile  # noqa: E402
-from lightning_modules.recipe import Recipe  # noqa: E402
-from lightning_modules.schedules import step_decay  # noqa: E402
-from lightning_modules.trainer import lean_trainer  # noqa: E402
+from lightning_modules.inspection.diagnostics import Diagnostics  # noqa: E402
+from lightning_modules.inspection.profile import Profile, profile  # noqa: E402
+from lightning_modules.training.classifier import Classifier  # noqa: E402
+from lightning_modules.training.compiled import compile_in_place  # noqa: E402
+from lightning_modules.training.history import Curve  # noqa: E402
+from lightning_modules.training.recipe import Recipe  # noqa: E402
+from lightning_modules.training.schedules import step_decay  # noqa: E402
+from lightning_modules.training.trainer import lean_trainer  # noqa: E402
 
 CUDA = torch.cuda.is_available()
 READY = "ready"

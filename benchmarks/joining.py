@@ -21,8 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from ablations.provenance import processor  # noqa: E402
-from ablations.records import read_records  # noqa: E402
+from ablations.records.provenance import processor  # noqa: E402
+from ablations.records.record import read_records  # noqa: E402
 
 
 def main() -> None:

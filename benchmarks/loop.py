@@ -38,7 +38,7 @@ from lightning_modules.networks.cifar import CifarNet  # noqa: E402
 from lightning_modules.networks.inits import he_fan_out  # noqa: E402
 from lightning_modules.networks.norms import Batch  # noqa: E402
 from lightning_modules.networks.shortcuts import A  # noqa: E402
-from lightning_modules.schedules import cosine  # noqa: E402
+from lightning_modules.training.schedules import cosine  # noqa: E402
 
 Part = tuple[Tensor, Tensor]
 Means = dict[str, float]

@@ -24,7 +24,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from ablations.provenance import processor  # noqa: E402
+from ablations.records.provenance import processor  # noqa: E402
 
 PYTHON = sys.executable
 CHILD = "import resource, subprocess, sys\nr = subprocess.call(sys.argv[1:])\n" + (
@@ -62,8 +62,8 @@ def planning(runs: Path, cells: int) -> list[str]:
 
 def synthetic(runs: Path, records: int) -> None:
     """A study of records / 5 cells with 5 seeds each, every record made up."""
-    from ablations.identity import digest
-    from ablations.records import plan_path, write_json
+    from ablations.identity.run import digest
+    from ablations.records.record import plan_path, write_json
 
     cells: list[dict[str, Any]] = []
     for c in range(records // 5):
@@ -98,7 +98,7 @@ def synthetic(runs: Path, records: int) -> None:
 
 def reading(runs: Path, records: int) -> list[str]:
     """status, report and table of a study that large."""
-    from ablations.records import read_records
+    from ablations.records.record import read_records
 
     synthetic(runs, records)
     if problems := read_records(runs)[1]:
@@ -114,9 +114,9 @@ WATCH = """
 import json, os, resource, sys, time
 sys.path.insert(0, {root!r})
 import run
-from hydra_plugins.skipbench import _worker
+from sweeps.workers import worker as _worker
 original, fits, rows = _worker.train_run, [], []
-from lightning_modules import fit as module
+from lightning_modules.training import fit as module
 fit = module.fit
 def timed_fit(classifier, data, trainer, curve, **rest):
     begun = time.perf_counter()

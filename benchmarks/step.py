@@ -30,10 +30,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 import run  # noqa: E402
-from ablations.provenance import processor  # noqa: E402
+from ablations.records.provenance import processor  # noqa: E402
 from benchmarks import conventional, loop  # noqa: E402
 from benchmarks.apart import Apart  # noqa: E402
-from hydra_plugins.skipbench._compose import run_of  # noqa: E402
+from sweeps.compose.compose import run_of  # noqa: E402
 
 Times = tuple[float, float]  # seconds on the wall, and of the processor
 RESNET_8: dict[str, Any] = {"block": "residual", "depth": 8}

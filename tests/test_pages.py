@@ -17,17 +17,17 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ablations.__main__ import parser
-from ablations.cells import BUDGET
-from ablations.overrides import words
-from ablations.statistics import paired_difference
-from hydra_plugins.skipbench._arguments import parse
-from hydra_plugins.skipbench._before import check, check_trainer, make
-from hydra_plugins.skipbench._compose import Composer, run_of
-from hydra_plugins.skipbench._errors import sentence
-from hydra_plugins.skipbench._search import open_space
-from hydra_plugins.skipbench._sweep import ask
-from lightning_modules.micro import classifier
+from ablations.analysis.cell_selection import BUDGET
+from ablations.analysis.statistics import paired_difference
+from ablations.question.hydra_syntax import to_overrides
 from lightning_modules.networks.counting import on_meta
+from lightning_modules.training.micro_batch import classifier
+from sweeps.cli.errors import sentence
+from sweeps.compose.arguments import parse
+from sweeps.compose.compose import Composer, run_of
+from sweeps.preflight import check, check_trainer, instantiate
+from sweeps.search import open_space
+from sweeps.sweep import resolve_question
 from tests.pages import FILES, PAGES, ROOT, TEXTS, Command, commands, is_shown
 
 COMMANDS = commands()
@@ -104,17 +104,17 @@ def look(one: Command, place: Path) -> None:
             recipe = cast(Any, OmegaConf.to_container(config.recipe, resolve=True))
             check(config)
             check_trainer(config.trainer, recipe)
-            classifier(on_meta(lambda: make(config.network)), make(recipe), 0, config.micro_batch)
+            classifier(on_meta(lambda: instantiate(config.network)), instantiate(recipe), 0, config.micro_batch)
 
 
 def plan(config: DictConfig, overrides: list[str], loader: Any, folders: list[Path]) -> None:
     """The first point of what a sweep asks for is composed; of the others, every choice is there."""
     typed = parse(overrides, loader)
-    question = ask(typed, config)
+    question = resolve_question(typed, config)
     if question.study.get("space"):
         assert open_space(question.study, typed).space
     points = [{axis: value for axis, value in point.items() if axis != BUDGET} for point in question.whole_points]
-    assert Composer(loader, config)(words(points[0]) + typed.rest)
+    assert Composer(loader, config)(to_overrides(points[0]) + typed.rest)
     for axis, value in {pair for point in points for pair in point.items()}:
         own = any((folder / axis / f"{value}.yaml").exists() for folder in folders)
         assert own or axis not in config.hydra.runtime.choices or value in loader.get_group_options(axis)

@@ -6,7 +6,7 @@ import re
 from importlib import metadata
 from pathlib import Path
 
-from ablations.files import write_text
+from ablations.records.files import write_text
 
 
 def kept() -> Path:

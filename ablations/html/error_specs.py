@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ablations.figures import TICKS
 from ablations.html.specs import COLOUR, DASH, HEADER, ZOOM, Spec, tip
+from ablations.report.figures import TICKS
 
 
 def error_scale(top: float) -> Spec:

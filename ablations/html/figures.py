@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ablations.claim_form import check_claims
-from ablations.claims import Verdict
-from ablations.effects import Effects
-from ablations.figures import numeric_axis
+from ablations.analysis.anova import Effects
+from ablations.analysis.claim_schema import check_claims
+from ablations.analysis.results import Plan, Record, Row
+from ablations.analysis.statistics import Effect
+from ablations.analysis.verdicts import Verdict
 from ablations.html import error_specs, series, specs
-from ablations.results import Plan, Record, Row
-from ablations.statistics import Effect
-from ablations.verdict_list import SIGNS, between, number
+from ablations.report.figures import numeric_axis
+from ablations.report.verdict_list import SIGNS, between, number
 
 DIAGNOSTICS = {"gradient_norm": "gradient norm", "gate_openness": "gate openness"}
 
@@ -193,8 +193,8 @@ def _interaction(effects: Effects, rows: Sequence[Row]) -> list[Figure]:
 def _search(plan: Plan, rows: Sequence[Row], runs: Path) -> list[Figure]:
     if not plan["study"].get("tunings"):
         return []
-    from ablations.search_figures import search_chart
-    from ablations.trials import read_trials
+    from ablations.report.search_figures import search_chart
+    from ablations.search.trials import read_trials
 
     names = [tuning["name"] for tuning in plan["study"]["tunings"]]
     chart = search_chart(plan, {name: read_trials(runs, plan["name"], [name])[0] for name in names}, rows)

@@ -12,15 +12,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ablations.beside import publications, settings_beside
-from ablations.claims import Verdict, judge
-from ablations.effects import Effects, axis_effects
+from ablations.analysis.anova import Effects, axis_effects
+from ablations.analysis.results import Plan, Record, Row, invalid_points, result_rows
+from ablations.analysis.verdicts import Verdict, judge
 from ablations.html import series, tables
 from ablations.html.bundle import javascript
 from ablations.html.figures import Figure, figures_of
-from ablations.results import Plan, Record, Row, invalid_points, result_rows
-from ablations.space import read_search
-from ablations.standing import diverged, standing
+from ablations.question.search_space import read_search
+from ablations.report.comparability import publications, settings_beside
+from ablations.report.completeness import diverged, standing
 
 HERE = Path(__file__).parent
 LOOKS = "style-src 'unsafe-inline'; img-src data: blob:"
@@ -122,7 +122,7 @@ def _effect_table(known: Answer) -> str:
 
 def _mattered(plan: Plan, runs: Path) -> str:
     """What mattered in a search: of the few cells that won, an analysis of variance could say nothing."""
-    from ablations.importance import search_importance
+    from ablations.search.importance import search_importance
 
     return tables.importance_table(search_importance(plan, runs), read_search(plan["study"]).objectives)
 

@@ -9,10 +9,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ablations.figures import numeric_axis
+from ablations.analysis.results import INACTIVE, Plan, Record, Row, grid_values, measured
 from ablations.html.numbers import Numbers, by_epoch, kept_epochs
-from ablations.metrics import CURVE, DAMAGES, DIAGNOSTICS
-from ablations.results import INACTIVE, Plan, Record, Row, grid_values, measured
+from ablations.records.layout import CURVE, DAMAGES, DIAGNOSTICS
+from ablations.report.figures import numeric_axis
 
 PARTS = {"train_error": "training", "val_error": "validation", "test_error": "test"}
 MOST_NUMBERS = 100_000  # of one figure; beyond it, epochs are left out evenly

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from ablations.claims import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
-from ablations.effects import Effects
-from ablations.next_command import again
-from ablations.results import Plan, Row, best_row
-from ablations.table import COLUMNS, caption
-from ablations.verdict_list import SIGNS, basis_words, cells
+from ablations.analysis.anova import Effects
+from ablations.analysis.next_command import again
+from ablations.analysis.results import Plan, Row, best_row
+from ablations.analysis.verdicts import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
+from ablations.report.table import COLUMNS, caption
+from ablations.report.verdict_list import SIGNS, basis_words, cells
 
 if TYPE_CHECKING:
-    from ablations.importance import Importance  # with Optuna, which a page without a search does not wait for
+    from ablations.search.importance import Importance  # with Optuna, which a page without a search does not wait for
 
 TONES = {SUPPORTED: "yes", CONTRADICTED: "no", INCONCLUSIVE: "open", NO_VERDICT: "none"}
 
@@ -75,7 +75,7 @@ def effect_table(effects: Effects) -> str:
 
 def importance_table(found: Sequence[Importance], objectives: Sequence[str]) -> str:
     """What mattered in each tuning of a search, the most first."""
-    from ablations.importance import UNTOLD, share_of_what
+    from ablations.search.importance import UNTOLD, share_of_what
 
     lines = []
     for one in found:

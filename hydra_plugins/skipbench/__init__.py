@@ -1,4 +1,1 @@
-"""Skipbench's side of Hydra: thin glue; the thinking lives in `ablations`.
-
-Hydra loads every module of `hydra_plugins` at each start but those whose name begins with an underscore.
-"""
+"""What Hydra finds at every start: the sweeper and the choices of installed packages. Imports nothing heavy."""

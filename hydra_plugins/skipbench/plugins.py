@@ -8,7 +8,7 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
-from ablations.choices import OFFERS, offered
+from ablations.catalog.choices import OFFERS, offered
 
 
 class EntryPointSource(ConfigSource):
@@ -34,7 +34,7 @@ class EntryPointSource(ConfigSource):
         return [] if results_filter == ObjectType.GROUP else list(offered(config_path.rstrip("/")))
 
     def load_config(self, config_path: str) -> ConfigResult:
-        from hydra_plugins.skipbench._offered import node_of
+        from sweeps.compose.entry_points import node_of
 
         group, _, name = config_path.removesuffix(".yaml").rpartition("/")
         node = node_of(group, name)

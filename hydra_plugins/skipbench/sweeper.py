@@ -19,8 +19,8 @@ class StudySweeper(Sweeper):
         self.given = {"context": hydra_context, "main": task_function, "config": config}
 
     def sweep(self, arguments: list[str]) -> None:
-        from hydra_plugins.skipbench._errors import one_sentence
-        from hydra_plugins.skipbench._sweep import sweep
+        from sweeps.cli.errors import friendly_errors
+        from sweeps.sweep import sweep
 
-        with one_sentence():
+        with friendly_errors():
             sweep(arguments, **self.given)

@@ -39,7 +39,7 @@ class Augment(ABC):
         return size
 
 
-class Keep(Augment):
+class NoAugment(Augment):
     """Images as they are."""
 
     resident = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from lightning_modules.networks.blocks import Residual
-from lightning_modules.networks.layers import Activation, Norm, Sized
+from lightning_modules.networks.layers import Activation, BlockFactory, Norm
 from lightning_modules.networks.preactivation import PreActivation, take_last_norm
 
 
@@ -24,8 +24,8 @@ class BnAfterAddition(Residual):
         c_out: int,
         stride: int,
         *,
-        body: Sized,
-        shortcut: Sized,
+        body: BlockFactory,
+        shortcut: BlockFactory,
         norm: Norm,
         activation: Activation,
     ) -> None:
@@ -55,6 +55,6 @@ class ReluOnlyPreActivation(PreActivation):
     gives_up_norm = False
 
     def __init__(
-        self, c_in: int, c_out: int, stride: int, *, body: Sized, shortcut: Sized, activation: Activation
+        self, c_in: int, c_out: int, stride: int, *, body: BlockFactory, shortcut: BlockFactory, activation: Activation
     ) -> None:
         super().__init__(c_in, c_out, stride, body=body, shortcut=shortcut, norm=nn.Identity, activation=activation)

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_modules.networks.layers import Activation, Sized
-from lightning_modules.networks.shortcuts import require_way_past
+from lightning_modules.networks.layers import Activation, BlockFactory
+from lightning_modules.networks.shortcuts import require_shortcut
 
 
 class Block(nn.Module, ABC):
@@ -20,7 +20,7 @@ class Block(nn.Module, ABC):
     The body f ends without an activation; the block's own follows the join, as in He et al. 2015, Fig. 2.
     """
 
-    def __init__(self, c_in: int, c_out: int, stride: int, *, body: Sized, activation: Activation) -> None:
+    def __init__(self, c_in: int, c_out: int, stride: int, *, body: BlockFactory, activation: Activation) -> None:
         super().__init__()
         self.body = body(c_in, c_out, stride)
         self.activation = activation()
@@ -44,7 +44,7 @@ class Residual(Block):
     """y = act(f(x) + s(x)), s the shortcut.   He et al. 2015, eq. 1 (s the identity) and eq. 2 (s a projection)."""
 
     def __init__(
-        self, c_in: int, c_out: int, stride: int, *, body: Sized, shortcut: Sized, activation: Activation
+        self, c_in: int, c_out: int, stride: int, *, body: BlockFactory, shortcut: BlockFactory, activation: Activation
     ) -> None:
         super().__init__(c_in, c_out, stride, body=body, activation=activation)
         self.shortcut = shortcut(c_in, c_out, stride)
@@ -69,8 +69,8 @@ class Highway(Block):
         c_out: int,
         stride: int,
         *,
-        body: Sized,
-        shortcut: Sized,
+        body: BlockFactory,
+        shortcut: BlockFactory,
         activation: Activation,
         gate_bias: float = -2.0,
         gate_kernel: int = 1,
@@ -82,7 +82,7 @@ class Highway(Block):
         self.shortcut = shortcut(c_in, c_out, stride)
         self.transform = Gate(c_in, c_out, stride, bias=gate_bias, kernel=gate_kernel)
         if not coupled:
-            require_way_past(self.shortcut, "a gate on the shortcut")
+            require_shortcut(self.shortcut, "a gate on the shortcut")
         self.carry = None if coupled else Gate(c_in, c_out, stride, bias=-gate_bias, kernel=gate_kernel)
 
     def join(self, x: Tensor, fx: Tensor) -> Tensor:

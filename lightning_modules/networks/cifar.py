@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.networks import recompute
-from lightning_modules.networks.layers import Activation, Init, Norm, Sized, conv_norm, pooled
+from lightning_modules.networks.layers import Activation, BlockFactory, Init, Norm, conv_norm, pooled
 from lightning_modules.networks.stages import blocks_for, channels, layers, place, require_images, stage
 
 
@@ -30,7 +30,7 @@ class CifarNet(nn.Module):
         in_channels: int,
         classes: int,
         *,
-        block: Sized,
+        block: BlockFactory,
         norm: Norm,
         activation: Activation,
         init: Init,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lightning_modules.networks.layers import Activation, Init, Norm, Readout, Sized
+from lightning_modules.networks.layers import Activation, BlockFactory, Init, Norm, Readout
 from lightning_modules.networks.stages import channels, layers, place, require_depth, require_images, stage
 
 STAGES = {59: (3, 3, 9, 3), 113: (3, 3, 27, 3)}
@@ -27,7 +27,7 @@ class ConvNeXtNet(nn.Module):
         in_channels: int,
         classes: int,
         *,
-        block: Sized,
+        block: BlockFactory,
         norm: Norm,
         activation: Activation,
         init: Init,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lightning_modules.networks.layers import Activation, Init, Norm, Readout, Sized, linear_norm
+from lightning_modules.networks.layers import Activation, BlockFactory, Init, Norm, Readout, linear_norm
 from lightning_modules.networks.stages import blocks_for, channels, layers, place, require_vectors, stage
 
 
@@ -24,7 +24,7 @@ class DenseNet(nn.Module):
         size: int,
         classes: int,
         *,
-        block: Sized,
+        block: BlockFactory,
         norm: Norm,
         activation: Activation,
         init: Init,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.networks.layers import Activation, Init, Norm, Sized, conv, conv_norm, pooled
+from lightning_modules.networks.layers import Activation, BlockFactory, Init, Norm, conv, conv_norm, pooled
 from lightning_modules.networks.preactivation import PreActivated
 from lightning_modules.networks.stages import blocks_for, channels, layers, require_images, trait
 
@@ -18,7 +18,9 @@ class Concatenation(PreActivated):
 
     grows = True
 
-    def __init__(self, c_in: int, c_out: int, stride: int, *, body: Sized, norm: Norm, activation: Activation) -> None:
+    def __init__(
+        self, c_in: int, c_out: int, stride: int, *, body: BlockFactory, norm: Norm, activation: Activation
+    ) -> None:
         if c_out <= c_in or stride != 1:
             change = f"from {c_in} to {c_out} channels with stride {stride}"
             raise ValueError(f"block=concatenation adds channels and cannot go {change}: use network=densenet")
@@ -59,7 +61,7 @@ class GrowingNet(nn.Module):
         in_channels: int,
         classes: int,
         *,
-        block: Sized,
+        block: BlockFactory,
         norm: Norm,
         activation: Activation,
         init: Init,

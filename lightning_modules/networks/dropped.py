@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.networks.blocks import Residual
-from lightning_modules.networks.layers import Activation, Sized
+from lightning_modules.networks.layers import Activation, BlockFactory
 
 
 class DropoutShortcut(Residual):
@@ -20,8 +20,8 @@ class DropoutShortcut(Residual):
         c_out: int,
         stride: int,
         *,
-        body: Sized,
-        shortcut: Sized,
+        body: BlockFactory,
+        shortcut: BlockFactory,
         activation: Activation,
         rate: float = 0.5,
     ) -> None:
@@ -48,8 +48,8 @@ class StochasticDepth(Residual):
         c_out: int,
         stride: int,
         *,
-        body: Sized,
-        shortcut: Sized,
+        body: BlockFactory,
+        shortcut: BlockFactory,
         activation: Activation,
         survival: float = 0.5,
         draw: Literal["batch", "image"] = "batch",
@@ -64,7 +64,7 @@ class StochasticDepth(Residual):
         self.register_buffer("p", torch.tensor(float(survival)), persistent=False)
         self.draw = draw
 
-    def placed(self, index: int, count: int) -> None:
+    def set_position(self, index: int, count: int) -> None:
         """Take the survival of the `index`-th of `count` blocks, from 1."""
         self.p.fill_(1 - index / count * (1 - self.last))
 

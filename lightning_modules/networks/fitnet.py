@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lightning_modules.networks.layers import Activation, Init, Norm, Sized, conv_norm, pooled
+from lightning_modules.networks.layers import Activation, BlockFactory, Init, Norm, conv_norm, pooled
 from lightning_modules.networks.stages import channels, layers, place, require_depth, require_images
 
 # of each stage, how many layers have how many channels
@@ -31,7 +31,7 @@ class FitNet(nn.Module):
         in_channels: int,
         classes: int,
         *,
-        block: Sized,
+        block: BlockFactory,
         norm: Norm,
         activation: Activation,
         init: Init,

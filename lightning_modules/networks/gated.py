@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from lightning_modules.networks.blocks import Gate, Residual
-from lightning_modules.networks.layers import Activation, Sized
-from lightning_modules.networks.shortcuts import require_way_past
+from lightning_modules.networks.layers import Activation, BlockFactory
+from lightning_modules.networks.shortcuts import require_shortcut
 
 
 class ShortcutGating(Residual):
@@ -21,13 +21,13 @@ class ShortcutGating(Residual):
         c_out: int,
         stride: int,
         *,
-        body: Sized,
-        shortcut: Sized,
+        body: BlockFactory,
+        shortcut: BlockFactory,
         activation: Activation,
         gate_bias: float = -6.0,
     ) -> None:
         super().__init__(c_in, c_out, stride, body=body, shortcut=shortcut, activation=activation)
-        require_way_past(self.shortcut, "a gate on the shortcut")
+        require_shortcut(self.shortcut, "a gate on the shortcut")
         self.gate = Gate(c_in, c_out, stride, bias=gate_bias)
 
     def join(self, x: Tensor, fx: Tensor) -> Tensor:

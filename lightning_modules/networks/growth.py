@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lightning_modules.networks.inits import WEIGHTED, last_layer, zero
 
 
-class Surplus(nn.Module):
+class PendingBlock(nn.Module):
     """A block the shallow network does not have: y = x, and nothing to train, until it is `there`."""
 
     def __init__(self, block: nn.Module) -> None:
@@ -24,7 +24,7 @@ class Surplus(nn.Module):
         return self.block(x) if self.there else x
 
 
-def begin_as(deep: nn.Module, shallow: nn.Module, shape: tuple[int, ...]) -> None:
+def init_from_shallow(deep: nn.Module, shallow: nn.Module, shape: tuple[int, ...]) -> None:
     """Give `deep` the weights of `shallow`, and let the blocks it has beyond, before a stage's last, be the identity.
 
     A block with a shortcut is the identity where the last layer of its body is zero, if its activation changes nothing
@@ -34,7 +34,7 @@ def begin_as(deep: nn.Module, shallow: nn.Module, shape: tuple[int, ...]) -> Non
     Raises:
         ValueError: the two differ in more than their number of blocks, or a block cannot be the identity.
     """
-    surplus: list[Surplus] = []
+    surplus: list[PendingBlock] = []
     try:
         stages = zip(deep.get_submodule("stages").children(), shallow.get_submodule("stages").children(), strict=True)
         for long, short in stages:
@@ -53,17 +53,17 @@ def begin_as(deep: nn.Module, shallow: nn.Module, shape: tuple[int, ...]) -> Non
 def appear(network: nn.Module, *, there: bool) -> None:
     """Let the surplus blocks be there, or not yet."""
     for module in network.modules():
-        if isinstance(module, Surplus):
+        if isinstance(module, PendingBlock):
             module.there = there
 
 
-def _fill(long: nn.Module, short: nn.Module) -> list[Surplus]:
+def _fill(long: nn.Module, short: nn.Module) -> list[PendingBlock]:
     """Copy the blocks of a short stage to the first places and the last of a long one; the others are surplus."""
     blocks, given = list(long.children()), list(short.children())
     kept = [*range(len(given) - 1), len(blocks) - 1] if len(given) > 1 else [0]
     for index, block in zip(kept, given, strict=True):
         blocks[index].load_state_dict(block.state_dict())
-    found = {index: Surplus(block) for index, block in enumerate(blocks) if index not in kept}
+    found = {index: PendingBlock(block) for index, block in enumerate(blocks) if index not in kept}
     for index, block in found.items():
         setattr(long, str(index), block)
     return list(found.values())
@@ -82,11 +82,11 @@ def _become_identity(block: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _not_identity(network: nn.Module, surplus: list[Surplus], shape: tuple[int, ...]) -> str | None:
+def _not_identity(network: nn.Module, surplus: list[PendingBlock], shape: tuple[int, ...]) -> str | None:
     """The class of a surplus block that does not give what it is given, in evaluation."""
     found: list[str] = []
 
-    def look(module: Surplus, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def look(module: PendingBlock, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         same = output.shape == inputs[0].shape and torch.allclose(output, inputs[0], rtol=1e-6, atol=1e-7)
         found.extend([] if same else [type(module.block).__name__])
 

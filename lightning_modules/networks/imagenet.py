@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from lightning_modules.networks.layers import Activation, Init, Norm, Sized, conv_norm, pooled
+from lightning_modules.networks.layers import Activation, BlockFactory, Init, Norm, conv_norm, pooled
 from lightning_modules.networks.stages import channels, layers, place, require_depth, require_images, stage
 
 STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -25,7 +25,7 @@ class ImageNetNet(nn.Module):
         in_channels: int,
         classes: int,
         *,
-        block: Sized,
+        block: BlockFactory,
         norm: Norm,
         activation: Activation,
         init: Init,

@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
 from lightning_modules.networks.layers import Readout
-from lightning_modules.networks.shortcuts import require_way_past
+from lightning_modules.networks.shortcuts import require_shortcut
 
 WEIGHTED = (_ConvNd, nn.Linear)
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
@@ -96,7 +96,7 @@ def blocks_with_shortcut(network: nn.Module, init: str) -> list[nn.Module]:
     if not all(hasattr(block, "shortcut") for block in blocks):
         raise ValueError(f"init={init} needs blocks with a shortcut: use init=he_fan_out, or block=residual")
     for block in blocks:
-        require_way_past(block.shortcut, f"init={init}, which starts bodies at zero,")
+        require_shortcut(block.shortcut, f"init={init}, which starts bodies at zero,")
         if getattr(block, "closed", False):
             raise ValueError(f"init={init} zeroes bodies that their block multiplies by zero: use init=he_fan_out")
     return blocks

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 Activation = Callable[[], nn.Module]  # activation()
 Norm = Callable[[int], nn.Module]  # norm(channels)
-Sized = Callable[[int, int, int], nn.Module]  # body, shortcut and block: body(c_in, c_out, stride)
+BlockFactory = Callable[[int, int, int], nn.Module]  # body, shortcut and block: body(c_in, c_out, stride)
 Init = Callable[[nn.Module], None]  # init(network), in place
 
 

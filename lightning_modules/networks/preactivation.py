@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lightning_modules.networks.blocks import Block
 from lightning_modules.networks.inits import NORMS, last_layer
-from lightning_modules.networks.layers import Activation, Norm, Sized
+from lightning_modules.networks.layers import Activation, BlockFactory, Norm
 
 
 class PreActivated(Block, ABC):
@@ -16,7 +16,9 @@ class PreActivated(Block, ABC):
 
     gives_up_norm = True
 
-    def __init__(self, c_in: int, c_out: int, stride: int, *, body: Sized, norm: Norm, activation: Activation) -> None:
+    def __init__(
+        self, c_in: int, c_out: int, stride: int, *, body: BlockFactory, norm: Norm, activation: Activation
+    ) -> None:
         super().__init__(c_in, c_out, stride, body=body, activation=activation)
         self.norm = norm(c_in)
         if self.gives_up_norm:
@@ -36,8 +38,8 @@ class PreActivation(PreActivated):
         c_out: int,
         stride: int,
         *,
-        body: Sized,
-        shortcut: Sized,
+        body: BlockFactory,
+        shortcut: BlockFactory,
         norm: Norm,
         activation: Activation,
     ) -> None:
@@ -47,7 +49,7 @@ class PreActivation(PreActivated):
         self.c_out, self.norm_of, self.activation_of = c_out, norm, activation
         self.last = nn.Identity()
 
-    def placed(self, index: int, count: int) -> None:
+    def set_position(self, index: int, count: int) -> None:
         """Do what the `index`-th of `count` blocks does, from 1."""
         if index == 1:
             self.norm, self.activation = nn.Identity(), nn.Identity()

@@ -87,7 +87,7 @@ class Projection(nn.Sequential):
         super().__init__(*[] if same else [conv(c_in, c_out, 1, stride, bias=False)])
 
 
-class Nothing(nn.Module):
+class ZeroShortcut(nn.Module):
     """s(x) = 0, a single zero, whatever it is added to: nothing gets past the body."""
 
     def __init__(self, c_in: int, c_out: int, stride: int) -> None:
@@ -97,7 +97,7 @@ class Nothing(nn.Module):
         return x.new_zeros(())
 
 
-def require_way_past(shortcut: object, what: str) -> None:
+def require_shortcut(shortcut: object, what: str) -> None:
     """Raise ValueError if the shortcut passes nothing; `what` is that which needs something."""
-    if isinstance(shortcut, Nothing):
+    if isinstance(shortcut, ZeroShortcut):
         raise ValueError(f"{what} needs something to pass, and shortcut=none passes nothing: use shortcut=A")

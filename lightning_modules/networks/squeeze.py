@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from lightning_modules.networks.inits import last_layer
-from lightning_modules.networks.layers import Activation, Pointwise, Sized
+from lightning_modules.networks.layers import Activation, BlockFactory, Pointwise
 
 
 class SqueezeExcitation(nn.Module):
@@ -16,7 +16,7 @@ class SqueezeExcitation(nn.Module):
     """
 
     def __init__(
-        self, c_in: int, c_out: int, stride: int, *, body: Sized, activation: Activation, reduction: int = 16
+        self, c_in: int, c_out: int, stride: int, *, body: BlockFactory, activation: Activation, reduction: int = 16
     ) -> None:
         super().__init__()
         self.body = body(c_in, c_out, stride)

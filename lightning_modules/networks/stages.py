@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from lightning_modules.networks.layers import Sized
+from lightning_modules.networks.layers import BlockFactory
 
 
 def trait(block: Any, name: str, default: Any) -> Any:
@@ -24,24 +24,24 @@ def trait(block: Any, name: str, default: Any) -> Any:
     return default
 
 
-def layers(block: Sized) -> int:
+def layers(block: BlockFactory) -> int:
     """How many weight layers a block adds to the depth: 2 if it does not say."""
     return trait(block, "layers", 2)
 
 
-def require_images(block: Sized) -> None:
+def require_images(block: BlockFactory) -> None:
     """Raise ValueError if the block takes vectors."""
     if trait(block, "vectors", False):
         raise ValueError("body=dense takes vectors, and this network passes images: use body=basic, or network=dense")
 
 
-def require_vectors(block: Sized) -> None:
+def require_vectors(block: BlockFactory) -> None:
     """Raise ValueError if the block takes images."""
     if not trait(block, "vectors", False):
         raise ValueError("network=dense needs body=dense: it passes vectors, and this block takes images")
 
 
-def channels(base: int, width: float, block: Sized | None = None) -> int:
+def channels(base: int, width: float, block: BlockFactory | None = None) -> int:
     """`base` channels times the width (rounded, at least one) times the block's expansion.
 
     Raises ValueError unless the width is positive.
@@ -69,14 +69,14 @@ def require_depth(depth: int, depths: Collection[int]) -> None:
         raise ValueError(f"depth={depth} is not {', '.join(most)} or {last}; the nearest is {nearest}")
 
 
-def stage(block: Sized, count: int, c_in: int, c_out: int, stride: int) -> nn.Sequential:
+def stage(block: BlockFactory, count: int, c_in: int, c_out: int, stride: int) -> nn.Sequential:
     """`count` blocks; the first changes the size."""
     return nn.Sequential(block(c_in, c_out, stride), *(block(c_out, c_out, 1) for _ in range(count - 1)))
 
 
 def place(stages: Iterable[nn.Module]) -> None:
-    """Tell each block that wants to know, by having a method `placed`, which of how many it is: `placed(1, L)`, …"""
+    """Call `set_position(index, count)` of each block that has it: `set_position(1, L)`, …"""
     blocks: list[Any] = [block for stage in stages for block in stage.children()]
     for index, block in enumerate(blocks, start=1):
-        if hasattr(block, "placed"):
-            block.placed(index, len(blocks))
+        if hasattr(block, "set_position"):
+            block.set_position(index, len(blocks))

@@ -24,19 +24,19 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from lightning_modules.networks import norms, shortcuts
 from lightning_modules.networks.bodies import Basic
-from lightning_modules.networks.layers import Norm, Sized
+from lightning_modules.networks.layers import BlockFactory, Norm
 from lightning_modules.networks.signature import parameters_of
 
 SIZES = ((8, 16, 1), (8, 8, 1), (8, 16, 2))
 NORMS: tuple[Norm, ...] = (norms.Batch, norms.Group, norms.Layer, norms.Instance, norms.Pixel, nn.Identity)
-SHORTCUTS: tuple[Callable[[Norm], Sized], ...] = (
+SHORTCUTS: tuple[Callable[[Norm], BlockFactory], ...] = (
     lambda norm: shortcuts.A,
     lambda norm: partial(shortcuts.A, subsample="average", pad="symmetric"),
     lambda norm: partial(shortcuts.B, norm=norm),
     lambda norm: partial(shortcuts.C, norm=norm),
     lambda norm: partial(shortcuts.D, norm=norm),
     lambda norm: shortcuts.Projection,
-    lambda norm: shortcuts.Nothing,
+    lambda norm: shortcuts.ZeroShortcut,
 )
 
 
@@ -120,7 +120,7 @@ class BlockContract:
                     assert y.isfinite().all()
 
     def make(
-        self, c_in: int, c_out: int, stride: int, *, norm: Norm = norms.Batch, shortcut: Sized = shortcuts.A
+        self, c_in: int, c_out: int, stride: int, *, norm: Norm = norms.Batch, shortcut: BlockFactory = shortcuts.A
     ) -> Any:
         """A block of this size, handed what its signature names."""
         parts = {

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.networks.blocks import Residual
-from lightning_modules.networks.layers import Activation, Sized
-from lightning_modules.networks.shortcuts import require_way_past
+from lightning_modules.networks.layers import Activation, BlockFactory
+from lightning_modules.networks.shortcuts import require_shortcut
 
 
 class ConstantScaling(Residual):
@@ -19,8 +19,8 @@ class ConstantScaling(Residual):
         c_out: int,
         stride: int,
         *,
-        body: Sized,
-        shortcut: Sized,
+        body: BlockFactory,
+        shortcut: BlockFactory,
         activation: Activation,
         on_body: float = 0.5,
         on_shortcut: float = 0.5,
@@ -44,15 +44,15 @@ class ReZero(Residual):
         c_out: int,
         stride: int,
         *,
-        body: Sized,
-        shortcut: Sized,
+        body: BlockFactory,
+        shortcut: BlockFactory,
         activation: Activation,
         start: float = 0.0,
     ) -> None:
         super().__init__(c_in, c_out, stride, body=body, shortcut=shortcut, activation=activation)
         self.closed = start == 0
         if self.closed:
-            require_way_past(self.shortcut, "a body that starts at zero")
+            require_shortcut(self.shortcut, "a body that starts at zero")
         self.alpha = nn.Parameter(torch.tensor(float(start)))
 
     def join(self, x: Tensor, fx: Tensor) -> Tensor:
@@ -81,14 +81,14 @@ class SkipInit(ReZero):
         c_out: int,
         stride: int,
         *,
-        body: Sized,
-        shortcut: Sized,
+        body: BlockFactory,
+        shortcut: BlockFactory,
         activation: Activation,
         start: float = 1.0,
     ) -> None:
         super().__init__(c_in, c_out, stride, body=body, shortcut=shortcut, activation=activation, start=start)
 
-    def placed(self, index: int, count: int) -> None:
+    def set_position(self, index: int, count: int) -> None:
         """Take the start that belongs to a network of `count` blocks."""
         nn.init.constant_(self.alpha, count**-0.5)
 
@@ -105,8 +105,8 @@ class LayerScale(Residual):
         c_out: int,
         stride: int,
         *,
-        body: Sized,
-        shortcut: Sized,
+        body: BlockFactory,
+        shortcut: BlockFactory,
         activation: Activation,
         start: float = 0.1,
     ) -> None:
@@ -125,7 +125,7 @@ class Fixup(Residual):
     """
 
     def __init__(
-        self, c_in: int, c_out: int, stride: int, *, body: Sized, shortcut: Sized, activation: Activation
+        self, c_in: int, c_out: int, stride: int, *, body: BlockFactory, shortcut: BlockFactory, activation: Activation
     ) -> None:
         super().__init__(c_in, c_out, stride, body=body, shortcut=shortcut, activation=activation)
         self.alpha = nn.Parameter(torch.ones(()))

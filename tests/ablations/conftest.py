@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ablations import tracking
+from ablations.wandb_view import tracking
 
 
 def _hex(*parts: Any) -> str:
@@ -127,5 +127,5 @@ def nobody(monkeypatch, tmp_path_factory):
 @pytest.fixture
 def warned(caplog):
     """warned(): the lines that tracking warned with so far."""
-    caplog.set_level(logging.WARNING, logger="ablations.tracking")
-    return lambda: [record.getMessage() for record in caplog.records if record.name == "ablations.tracking"]
+    caplog.set_level(logging.WARNING, logger="ablations.wandb_view.tracking")
+    return lambda: [record.getMessage() for record in caplog.records if record.name == "ablations.wandb_view.tracking"]

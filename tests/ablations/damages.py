@@ -13,9 +13,9 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ablations.identity import digest
-from ablations.lease import EXPIRES
-from ablations.records import plan_path
+from ablations.identity.run import digest
+from ablations.records.lease import EXPIRES
+from ablations.records.record import plan_path
 
 AN_HOUR = 3600.0
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from ablations.__main__ import main
-from ablations.catalog import written_studies
-from ablations.records import plan_path, write_json
+from ablations.catalog.studies import written_studies
+from ablations.records.record import plan_path, write_json
 from tests.ablations.conftest import make_plan, make_records
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ablations.__main__ import main
-from ablations.files import write_json
-from ablations.identity import digest
-from ablations.records import plan_path, read_plan, read_record, read_records
+from ablations.identity.run import digest
+from ablations.records.files import write_json
+from ablations.records.record import plan_path, read_plan, read_record, read_records
 from tests.ablations.conftest import make_plan, make_records
 
 MARKUP = "[bold red]x[/] [/nothing] [link=file:///etc/passwd]y[/link]"

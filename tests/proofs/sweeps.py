@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ablations.__main__ import main
-from ablations.records import Record, plans, read_plan, read_records
+from ablations.records.record import Record, plans, read_plan, read_records
 from tests import typed
 from tests.typed import Begun
 

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from ablations.__main__ import main
-from ablations.identity import digest
-from ablations.records import plan_path, plans, read_records
+from ablations.identity.run import digest
+from ablations.records.record import plan_path, plans, read_records
 from tests.proofs.sweeps import finish, planned, results, start, table
 
 ASKED = ("block=plain", "depth=8", "recipe.epochs=2", "hydra/launcher=basic")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ablations.records import plan_path, write_json
+from ablations.records.record import plan_path, write_json
 
 CLAIM = {
     "says": "Plain is worse.",

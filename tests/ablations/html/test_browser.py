@@ -9,7 +9,7 @@ from itertools import product
 import pytest
 
 from ablations.html.page import page
-from ablations.trials import trial_folder, write_trial
+from ablations.search.trials import trial_folder, write_trial
 from tests.ablations.conftest import make_plan, make_records
 from tests.ablations.html.study_folder import HOSTILE, write_study
 

@@ -7,14 +7,14 @@ from html.parser import HTMLParser
 
 import pytest
 
+from ablations.analysis.results import result_rows
 from ablations.exports import closing_page
 from ablations.html import bundle
 from ablations.html.numbers import Numbers
 from ablations.html.page import answer, embedded, page
-from ablations.html.still import still
-from ablations.latex import booktabs
-from ablations.results import result_rows
-from ablations.trials import trial_folder, write_trial
+from ablations.html.static_figures import still
+from ablations.report.latex import booktabs
+from ablations.search.trials import trial_folder, write_trial
 from tests.ablations.conftest import make_plan, make_records
 from tests.ablations.html.study_folder import CLAIM, HOSTILE, write_curve, write_study
 

@@ -1,0 +1,1 @@
+"""From records to results: metrics, statistics, claims and their verdicts."""

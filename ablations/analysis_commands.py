@@ -1,0 +1,73 @@
+"""`python -m ablations effects` and `path`: what a study's records say beyond its claims."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from ablations.catalog.studies import chosen_plan
+from ablations.commands import plain_console
+from ablations.records.record import read_records
+
+
+def effects(options: argparse.Namespace) -> None:
+    from ablations.analysis.anova import axis_effects, print_effects
+
+    plan, (records, _) = chosen_plan(options.runs, options.study), read_records(options.runs)
+    if plan["study"].get("tunings"):
+        from ablations.question.search_space import read_search
+        from ablations.search.importance import print_importance, search_importance
+
+        print_importance(search_importance(plan, options.runs), read_search(plan["study"]).objectives, plain_console())
+        return
+    where = choice(" ".join(options.where))
+    print_effects(axis_effects(plan, records, metric=options.metric, where=where, runs=options.runs), plain_console())
+
+
+def path(options: argparse.Namespace) -> None:
+    from ablations.analysis.ablation_path import ablation_path, print_path
+
+    plan, (records, _) = chosen_plan(options.runs, options.study), read_records(options.runs)
+    ends = choice(options.start), choice(options.end)
+    print_path(ablation_path(plan, records, *ends, metric=options.metric, runs=options.runs), plain_console())
+
+
+def add_analyses(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the two to the command line."""
+    one = command(
+        effects, "what each axis does, and two together (analysis of variance); of a search, what mattered (PED-ANOVA)"
+    )
+    one.add_argument("where", nargs="*", metavar="AXIS=VALUE", help="only the cells that agree, as in norm=batch")
+    two = command(path, "from one cell to another, one axis at a time in the order of gain")
+    two.add_argument("start", metavar="FROM", help='a cell, as in "block=plain depth=56"')
+    two.add_argument("end", metavar="TO", help='a cell, as in "block=residual depth=56"')
+    for each in (one, two):
+        default = "test_error" if each is one else "val_error"  # an order is chosen, and so by validation
+        each.add_argument("--metric", default=default, help="(%(default)s); what a claim may be about")
+
+
+def choice(words: str) -> dict[str, Any]:
+    """`block=plain depth=56` as axes and values.
+
+    Raises:
+        ValueError: a word is not axis=value.
+    """
+    import yaml
+
+    pairs = [word.partition("=") for word in words.split()]
+    for axis, equals, value in pairs:
+        if not (axis and equals and value):
+            raise ValueError(f"{axis + equals + value!r} is not AXIS=VALUE, as in block=plain")
+    try:
+        return {axis: _read(yaml.safe_load(value)) for axis, _, value in pairs}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{words!r} holds a value that cannot be read: write AXIS=VALUE, as in block=plain") from error
+
+
+def _read(value: Any) -> Any:
+    """1e-2 is a number on the command line, and a word to YAML 1.1."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value

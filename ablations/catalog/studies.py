@@ -1,0 +1,52 @@
+"""The studies one can name: those that have been run, and those written in conf/study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ablations.question.did_you_mean import instead
+from ablations.records.record import plans, read_plan
+
+STUDIES = Path(__file__).resolve().parents[2] / "conf" / "study"
+
+
+def written_studies() -> dict[str, Mapping[str, Any] | None]:
+    """The studies in conf/study by name, as they are written; a file without a study has None."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
+    found: dict[str, Mapping[str, Any] | None] = {}
+    for path in sorted(STUDIES.glob("*.yaml")):
+        try:
+            data = yaml.load(path.read_text(encoding="utf-8"), loader)
+            study = data.get("study") or {}
+            found[study.get("name") or path.stem] = study if "question" in study else None
+        except (yaml.YAMLError, OSError, AttributeError):
+            found[path.stem] = None
+    return found
+
+
+def duration(minutes: float | None) -> str:
+    """`3 min`, `26 h` or `15 d`; a dash for what is not worth trying, or not known."""
+    if not minutes:
+        return "–"
+    if minutes < 120:
+        return f"{minutes:g} min"
+    return f"{minutes / 60:.0f} h" if minutes < 2 * 24 * 60 else f"{minutes / 60 / 24:.0f} d"
+
+
+def chosen_plan(runs: Path, study: str) -> dict[str, Any]:
+    """The plan of the study called `study`.
+
+    Raises:
+        ValueError: there is none; says which there are, and the nearest.
+    """
+    names = plans(runs)
+    if study in names:
+        return read_plan(runs, study)
+    if written_studies().get(study) is not None:
+        raise ValueError(f"{study} has not been run into {runs}/ yet; python run.py -m study={study}")
+    known = list(dict.fromkeys([*names, *(name for name, written in written_studies().items() if written is not None)]))
+    raise ValueError(f"no study {study!r}{instead(study, known, 'there are')}; list shows all")

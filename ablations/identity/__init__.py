@@ -1,0 +1,1 @@
+"""What makes two runs the same run: configuration, code and seed."""

@@ -1,0 +1,1 @@
+"""Studies while they run: progress, and a doctor for damaged files."""

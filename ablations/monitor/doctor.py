@@ -1,0 +1,222 @@
+"""Finds what is damaged under `runs`, says it in a sentence, and mends it or moves it aside; nothing is deleted."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from ablations.monitor.status import read_curve
+from ablations.records.files import OtherSchema, RecordError, printable, read_json
+from ablations.records.layout import CURVE, RECORD
+from ablations.records.lease import EXPIRES, expired, held, leases
+from ablations.records.record import STUDIES, Record, read_plan, read_record, read_records, record_paths
+from ablations.search import journal_repair as journal
+from ablations.search.trials import read_trial
+
+QUARANTINE = ".quarantine"
+PART = re.compile(r"\.[\w.]+\.(?:\d+(?:\.[0-9a-f]+)?|part)")  # of a file in writing, or of a look at the clock
+OFF = 300.0  # seconds a clock may be ahead of ours before it is worth a word
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        says: which file, and what is wrong with it.
+        remedy: what mending it does, or why there is nothing to do.
+        mend: does it; raises OSError where it cannot. None where nothing can be done.
+        matters: False for what is told for information only.
+    """
+
+    says: str
+    remedy: str
+    mend: Callable[[], object] | None = None
+    matters: bool = True
+
+
+def examine(runs: Path) -> Iterator[Finding]:
+    """All that is wrong under `runs`, read-only; files inside a folder before the folder itself."""
+    for path in record_paths(runs):
+        yield from _folder(runs, path.parent)
+    for study in sorted((runs / STUDIES).iterdir()) if (runs / STUDIES).is_dir() else ():
+        yield from _study(runs, study)
+    yield from _places(runs)
+
+
+def quarantine(runs: Path, path: Path) -> Path:
+    """Move a file or a folder to where it is kept; its new path."""
+    target = _kept(runs, path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return path.rename(target)
+
+
+def _kept(runs: Path, path: Path) -> Path:
+    """A free place in `runs/.quarantine`, under the old name."""
+    target = wanted = runs / QUARANTINE / path.relative_to(runs)
+    n = 1
+    while os.path.lexists(target):
+        n += 1
+        target = wanted.with_name(f"{wanted.name}~{n}")
+    return target
+
+
+def _out(runs: Path, path: Path, says: str, then: str) -> Finding:
+    """A finding whose remedy is the quarantine."""
+    return Finding(says, f"moved to {runs / QUARANTINE}, {then}", partial(quarantine, runs, path))
+
+
+def _folder(runs: Path, folder: Path) -> Iterator[Finding]:
+    """What is wrong with one run's folder."""
+    try:
+        if not stat.S_ISDIR(folder.stat().st_mode):
+            return
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        mend = partial(_open, folder)
+        yield Finding(f"{folder}: cannot be read ({error.strerror})", "made readable for its owner", mend)
+        return
+    yield from _record(runs, folder / RECORD) if RECORD in names else ()
+    yield from _leases(runs, folder)
+    if held(folder):  # what is being written looks damaged to a reader
+        return
+    yield from _leftovers(runs, folder, names)
+    if "attempts.json" in names:
+        yield from _readable(runs, folder / "attempts.json", "the deaths of its workers are counted anew")
+    if CURVE in names:
+        try:
+            read_curve(folder / CURVE)
+        except (OSError, ValueError) as error:
+            says = f"{folder / CURVE}: no table of numbers ({error})"
+            yield _out(runs, folder / CURVE, says, "no table needs it")
+    if "last.ckpt" in names and (damage := _zip_damage(folder / "last.ckpt")):
+        says = f"{folder / 'last.ckpt'}: no whole checkpoint ({damage})"
+        yield _out(runs, folder / "last.ckpt", says, "its run begins anew")
+
+
+def _record(runs: Path, path: Path) -> Iterator[Finding]:
+    found = list(_readable(runs, path, "the next sweep that asks trains the run again", read_record))
+    yield from found
+    if found:
+        return
+    provenance = read_record(path).get("provenance") or {}
+    ahead = max(_ahead(provenance.get(word)) for word in ("started", "finished"))
+    if ahead > OFF:
+        says = f"{path}: finished {ahead / 60:.0f} minutes in the future; a clock was off"
+        yield Finding(says, "nothing to do: no number depends on it", matters=False)
+
+
+def _readable(runs: Path, path: Path, then: str, read: Callable[[Path], object] = read_json) -> Iterator[Finding]:
+    try:
+        read(path)
+    except OtherSchema as error:
+        yield Finding(str(error), "nothing to do: the version that wrote it reads it")
+    except RecordError as error:
+        yield _out(runs, path, str(error), then)
+
+
+def _leases(runs: Path, folder: Path) -> Iterator[Finding]:
+    found = leases(folder)
+    if not found:
+        return
+    last = found[-1]
+    if expired(last):
+        says = f"{last}: of a process that has ended or sent no sign for {EXPIRES:.0f} s"
+        for path in found:
+            yield _out(runs, path, says if path is last else f"{path}: was taken over", "its run is free")
+    elif last.stat().st_mtime - time.time() > OFF:
+        yield Finding(f"{last}: its time lies in the future; a clock was off", "set to now", partial(os.utime, last))
+
+
+def _leftovers(runs: Path, folder: Path, names: list[str], *, age: float = 0.0) -> Iterator[Finding]:
+    """Parts of files whose writer was killed: nobody writes into a folder that nobody holds."""
+    for name in names:
+        path = folder / name
+        if PART.fullmatch(name) and abs(time.time() - path.lstat().st_mtime) >= age:
+            yield _out(runs, path, f"{path}: a part of a file whose writer was killed", "nothing needs it")
+
+
+def _study(runs: Path, folder: Path) -> Iterator[Finding]:
+    """What is wrong with the files of a study."""
+    try:
+        names = sorted(os.listdir(folder))
+    except NotADirectoryError:
+        return
+    except OSError as error:
+        mend = partial(_open, folder)
+        yield Finding(f"{folder}: cannot be read ({error.strerror})", "made readable for its owner", mend)
+        return
+    yield from _leftovers(runs, folder, names, age=EXPIRES)
+    if "plan.json" in names:
+        again = "the sweep of that study, typed again, writes it anew"
+        yield from _readable(runs, folder / "plan.json", again, lambda path: read_plan(runs, path.parent.name))
+    for trial in sorted(folder.glob("trials/*/*")):
+        yield from _leases(runs, trial)
+        if trial.is_dir() and not held(trial):
+            yield from _leftovers(runs, trial, sorted(os.listdir(trial)))
+            if (trial / "trial.json").exists():
+                yield from _readable(runs, trial / "trial.json", "Optuna still has what it was told", read_trial)
+    for lock in journal.stale_locks(folder):
+        yield _out(runs, lock, f"{lock}: the lock of a process that was killed", "the journal can be written again")
+    if journal.NAME in names and (damage := journal.damage(folder / journal.NAME)):
+        path = folder / journal.NAME
+        mend = partial(journal.mend, path, keep=_kept(runs, path))
+        yield Finding(f"{path}: {damage}", f"whole lines stay, a copy as it was is in {runs / QUARANTINE}", mend)
+
+
+def _places(runs: Path) -> Iterator[Finding]:
+    """Records that lie where their run's folder is not, and those that lie there twice."""
+    for identity, record in read_records(runs)[0].items():
+        proper = f"{record['label']}-{identity[:8]}"
+        if record["folder"] != proper and not os.path.lexists(runs / proper):
+            folder = runs / record["folder"]
+            says = printable(f"{folder}: holds the record of {proper}")
+            yield Finding(says, f"renamed to {runs / proper}", partial(folder.rename, runs / proper))
+    for folder in _doubles(runs):
+        says = printable(f"{folder}: holds a record that another folder holds as well")
+        yield _out(runs, folder, says, "it counted once all the same")
+
+
+def _doubles(runs: Path) -> list[Path]:
+    """Folders with a record that `read_records` passes over in favour of another folder's."""
+    chosen: dict[str, Record] = read_records(runs)[0]
+    doubles = []
+    for path in record_paths(runs):
+        try:
+            record = read_record(path)
+        except RecordError:
+            continue
+        if chosen[record["identity"]]["folder"] != path.parent.name:
+            doubles.append(path.parent)
+    return doubles
+
+
+def _zip_damage(path: Path) -> str | None:
+    try:
+        with zipfile.ZipFile(path) as file:
+            broken = file.testzip()
+        return f"{broken} has changed" if broken else None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        return str(error)
+
+
+def _open(folder: Path) -> None:
+    folder.chmod(folder.stat().st_mode | stat.S_IRWXU)
+    os.listdir(folder)
+
+
+def _ahead(when: object) -> float:
+    """Seconds by which a time lies in the future; 0 for what is no time."""
+    try:
+        then = datetime.fromisoformat(str(when))
+        return (then - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError):
+        return 0.0

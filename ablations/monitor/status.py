@@ -1,0 +1,227 @@
+"""How far a study is, from its files alone: what is done, who trains what, what went wrong, how long it will take."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ablations.question.search_space import read_search
+from ablations.records.layout import CURVE, RECORD
+from ablations.records.lease import held, holder
+from ablations.records.record import RecordError, read_record
+from ablations.search.trials import different, read_trials
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+MOST_LINES = 16
+
+
+@dataclass(frozen=True)
+class Training:
+    """A run that some process is training now."""
+
+    label: str
+    epoch: int
+    epochs: int | None
+    error: float | None  # of the last epoch, on the training set, percent
+    worker: str = ""  # its process, with the machine's name where it is another
+
+    @property
+    def share(self) -> float:
+        return self.epoch / self.epochs if self.epochs else 0.0
+
+
+@dataclass(frozen=True)
+class Status:
+    """A look at a study.
+
+    Attributes:
+        share: of the whole work that is done, by cost, unfinished epochs counted.
+        best: label and validation error in percent of the best run so far.
+    """
+
+    planned: int
+    done: int
+    diverged: int
+    failed: int
+    training: tuple[Training, ...]
+    share: float
+    best: tuple[str, float] | None
+    unit: str = "runs"
+
+
+class Looking(Protocol):
+    """Something that can be looked at again and again."""
+
+    def look(self) -> Status: ...
+
+
+class Watch:
+    """Looks at a study again and again; a record once read is not read again."""
+
+    def __init__(self, plan: Mapping[str, Any], runs: Path) -> None:
+        self.runs = runs
+        entries = [(run, cell) for cell in plan["cells"] for run in cell["runs"]]
+        self.left = {run["folder"]: (run["label"], cell) for run, cell in entries}
+        self.costs = {run["folder"]: max(1, cell.get("cost") or 1) for run, cell in entries}
+        self.counts = {"finished": 0, "diverged": 0, "failed": 0}
+        self.done_cost = 0.0
+        self.best: tuple[str, float] | None = None
+
+    def look(self) -> Status:
+        training, under_way = [], 0.0
+        for folder, (label, cell) in list(self.left.items()):
+            if os.path.exists(self.runs / folder / RECORD) and self._take(folder):  # False where it may not look
+                continue
+            if held(self.runs / folder):
+                now = _training(self.runs / folder, label, cell.get("epochs"))
+                training.append(now)
+                under_way += now.share * self.costs[folder]
+        return Status(
+            planned=len(self.costs),
+            done=sum(self.counts.values()),
+            diverged=self.counts["diverged"],
+            failed=self.counts["failed"],
+            training=tuple(training),
+            share=(self.done_cost + under_way) / max(1, sum(self.costs.values())),
+            best=self.best,
+        )
+
+    def _take(self, folder: str) -> bool:
+        """Count a record; a damaged one does not count: `doctor` and the report name it, and its run is left."""
+        try:
+            record = read_record(self.runs / folder / RECORD)
+        except RecordError:
+            return False
+        del self.left[folder]
+        self.done_cost += self.costs[folder]
+        self.counts[record["status"]] += 1
+        error = record["metrics"].get("val_error")
+        if record["status"] == "finished" and error is not None and (self.best is None or error < self.best[1]):
+            self.best = (record["label"], error)
+        return True
+
+
+class TrialWatch:
+    """Looks at a search."""
+
+    def __init__(self, plan: Mapping[str, Any], runs: Path) -> None:
+        self.runs, self.name = runs, plan["name"]
+        self.tunings = [tuning["name"] for tuning in plan["study"]["tunings"]]
+        search = read_search(plan["study"])
+        self.planned = search.trials * len(self.tunings)
+        self.objectives = search.objectives
+
+    def look(self) -> Status:
+        trials, _ = read_trials(self.runs, self.name, self.tunings)
+        done = [trial for trial in trials if trial["state"] != "running"]
+        open_runs = [run for trial in trials if trial["state"] == "running" for run in trial["runs"]]
+        training = [
+            _training(self.runs / run["folder"], run["label"], None)
+            for run in open_runs
+            if held(self.runs / run["folder"])
+        ]
+        first = self.objectives[0]
+        best = min(different(trials), key=lambda trial: trial["values"][first], default=None)
+        return Status(
+            planned=self.planned,
+            done=len(done),
+            diverged=0,
+            failed=sum(trial["state"] == "failed" for trial in done),
+            training=tuple(training),
+            share=len(done) / self.planned,
+            best=(best["label"], best["values"][first]) if best and first == "val_error" else None,
+            unit="trials",
+        )
+
+
+class Pace:
+    """Seconds left, from the share of the work done since the first look."""
+
+    def __init__(self) -> None:
+        self.begun: tuple[float, float] | None = None
+
+    def left(self, share: float) -> float | None:
+        now = time.monotonic()
+        if self.begun is None:
+            self.begun = (now, share)
+        gained = share - self.begun[1]
+        return (now - self.begun[0]) * (1 - share) / gained if gained > 0.01 else None
+
+
+def headline(status: Status, left: float | None = None) -> str:
+    """`12 of 27 runs, 1 failed, about 40 s left`."""
+    words = [f"{status.done} of {status.planned} {status.unit}"]
+    words += [f"{status.diverged} diverged"] if status.diverged else []
+    words += [f"{status.failed} failed"] if status.failed else []
+    words += [f"about {span(left)} left"] if left is not None and status.done < status.planned else []
+    return ", ".join(words)
+
+
+def span(seconds: float) -> str:
+    """40 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def picture(status: Status, left: float | None = None) -> Group:
+    """A bar, a line for each run in training, the best so far: for a terminal."""
+    from rich.columns import Columns
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
+
+    top = Columns([ProgressBar(total=1.0, completed=status.share, width=30), Text(headline(status, left))])
+    width = max((len(now.worker) for now in status.training), default=0)
+    lines = [
+        Text(f"  {now.worker:>{width}}  {now.label:<36} {_epochs(now)}", style="dim")
+        for now in status.training[:MOST_LINES]
+    ]
+    if len(status.training) > MOST_LINES:
+        lines.append(Text(f"  and {len(status.training) - MOST_LINES} more", style="dim"))
+    if status.best:
+        lines.append(Text(f"  best so far {status.best[0]}: validation error {status.best[1]:.2f}%", style="dim"))
+    return Group(top, *lines)
+
+
+def _epochs(now: Training) -> str:
+    of = f" of {now.epochs}" if now.epochs else ""
+    at = min(now.epoch + 1, now.epochs or math.inf)  # after the last it is being tested
+    return f"epoch {at}{of}" + (f", training error {now.error:.1f}%" if now.error is not None else "")
+
+
+def _training(folder: Path, label: str, epochs: int | None) -> Training:
+    try:
+        rows = read_curve(folder / CURVE)
+    except (OSError, ValueError):  # none yet, or one that `doctor` names
+        rows = []
+    return Training(label, len(rows), epochs, rows[-1].get("train_error") if rows else None, _worker(folder))
+
+
+def _worker(folder: Path) -> str:
+    who = holder(folder)
+    host, pid = who.get("host"), who.get("pid", "")
+    return f"{pid}" if host in (None, socket.gethostname()) else f"{host}:{pid}"
+
+
+def read_curve(path: Path) -> list[dict[str, float]]:
+    """The epochs of a run.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it is no table of numbers.
+    """
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), strict=True))
+        return [{name: float(text) for name, text in row.items()} for row in rows]
+    except (csv.Error, TypeError, AttributeError) as error:  # cut off, or longer than its head
+        raise ValueError(f"{path}: not a table of numbers ({error})") from error

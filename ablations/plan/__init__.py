@@ -1,0 +1,1 @@
+"""What a study would train, and which records can be reused."""

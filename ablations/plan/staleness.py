@@ -1,0 +1,97 @@
+"""Which records answer a plan although its code has moved on, and which are set aside to be trained again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ablations.identity.run import Run, digest
+from ablations.plan.plan import Plan
+from ablations.records.files import aside
+from ablations.records.layout import RECORD
+from ablations.records.record import Record
+
+STALE = ("retrain", "accept")
+RETRY = ("failed", "diverged")
+
+
+def stale_records(plan: Plan, records: Mapping[str, Record]) -> dict[str, Record]:
+    """For runs without a record, by identity: the newest record of the same config and seed under other code."""
+    known = {run.identity for cell in plan.cells for run in cell.runs.values()}
+    others = [record for identity, record in records.items() if identity not in known]
+    if not others:
+        return {}
+    missing = {run.identity: _question(run.config, run.seed) for _, run in plan.missing(dict(records))}
+    asked: dict[str, Record] = {}
+    for record in sorted(
+        others if missing else [], key=lambda record: record.get("provenance", {}).get("finished") or ""
+    ):
+        if "config" in record:
+            asked[_question(record["config"], record["seed"])] = record
+    return {identity: asked[question] for identity, question in missing.items() if question in asked}
+
+
+def on_other_data(
+    plan: Plan, records: Mapping[str, Record], digest_of: Callable[[dict[str, Any]], str | None]
+) -> dict[str, Record]:
+    """The plan's records, by identity, that were made of data that has changed since.
+
+    Args:
+        digest_of: the `source` node of a run's data → digest of what it gives now; None where that cannot be said.
+    """
+    found = {}
+    for cell in plan.cells:
+        for identity in (run.identity for run in cell.runs.values()):
+            was = records.get(identity, {}).get("data_digest")
+            source = cell.run.config["data"].get("source")
+            if was and source and (now := digest_of(source)) is not None and now != was:
+                found[identity] = records[identity]
+    return found
+
+
+def data_words(changed: Mapping[str, Record], *, accepted: bool) -> str:
+    """`6 records are stale: the images of digits changed; trained again unless stale=accept`."""
+    names = sorted({str(record["axes"].get("data", "the data")) for record in changed.values()})
+    which = f"the images of {', '.join(names)} changed"
+    many = f"{len(changed)} record{' is' if len(changed) == 1 else 's are'} stale: {which}"
+    return f"{many}; accepted as asked" if accepted else f"{many}; trained again unless stale=accept"
+
+
+def changed_files(run: Run, record: Record) -> list[str]:
+    """The source files in which the code behind `run` is not the code behind `record`."""
+    before, now = record.get("code") or {}, run.code
+    return sorted(file for file in before.keys() | now.keys() if before.get(file) != now.get(file))
+
+
+def stale_words(plan: Plan, stale: Mapping[str, Record], *, accepted: bool) -> str:
+    """`6 records are stale: lightning_modules/networks/blocks.py changed; they are trained again (stale=accept …)`."""
+    runs = {run.identity: run for cell in plan.cells for run in cell.runs.values()}
+    files = sorted({file for identity, record in stale.items() for file in changed_files(runs[identity], record)})
+    many = f"{len(stale)} record{' is' if len(stale) == 1 else 's are'} stale: {', '.join(files)} changed"
+    return f"{many}; accepted as asked" if accepted else f"{many}; trained again unless stale=accept"
+
+
+def accept(plan: Plan, stale: Mapping[str, Record]) -> None:
+    """Let stale records answer their runs."""
+    for cell in plan.cells:
+        cell.accepted |= {run.identity: stale[run.identity] for run in cell.runs.values() if run.identity in stale}
+
+
+def set_aside(plan: Plan, records: dict[str, Record], retry: str, runs: Path) -> list[str]:
+    """Make room for another try: records of the plan with status `retry` are renamed, not deleted; their labels."""
+    known = [records.get(run.identity) for cell in plan.cells for run in cell.runs.values()]
+    retried = {record["identity"]: record for record in known if record is not None and record["status"] == retry}
+    put_away(retried, records, retry, runs)
+    return [record["label"] for record in retried.values()]
+
+
+def put_away(some: Mapping[str, Record], records: dict[str, Record], why: str, runs: Path) -> None:
+    """Rename the files of some records, so that their runs are trained again, and forget them."""
+    for identity, record in some.items():
+        aside(runs / record["folder"] / RECORD, why)
+        del records[identity]
+
+
+def _question(config: Mapping[str, Any], seed: int) -> str:
+    return digest({"config": config, "seed": seed})

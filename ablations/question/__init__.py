@@ -1,0 +1,1 @@
+"""What a person asks: studies, spaces to search, overrides, published numbers."""

@@ -1,0 +1,100 @@
+"""Published numbers: data with their sources in ablations/literature, named in claims by `reference`.
+
+    reference: he2015.cifar10.test_err.resnet56
+    reference: {plus: he2015.cifar10.test_err.resnet1202, minus: he2015.cifar10.test_err.resnet110.mean}
+
+A reference is written like the claim it belongs to: one number for a cell, plus and minus for a contrast.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ablations.question.did_you_mean import nearest
+
+LITERATURE = Path(__file__).resolve().parents[1] / "literature"
+SCALES = {"M params": 1e6, "GFLOP (multiply-adds)": 1e9, "GMAC": 1e9}
+LEVELS = ("primary", "computed", "secondary")  # read there; counted; quoted by others. From memory is no level
+
+
+class UnknownReference(ValueError):
+    """A published number that is not known; says which is the nearest."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A published number.
+
+    Attributes:
+        value: as published.
+        unit: of `value`, as published.
+        n: how many runs it rests on, where that is stated.
+        std: their standard deviation.
+        level: how well it is verified, one of `LEVELS`.
+        source: the publication.
+        data: what it was measured on, as the group `data` calls it.
+        setting: how it was measured.
+    """
+
+    value: float
+    unit: str
+    level: str
+    source: str
+    data: str
+    setting: str
+    n: int | None = None
+    std: float | None = None
+    where: str = ""
+
+    @property
+    def measured(self) -> float:
+        """The value in this suite's units: errors in percent, counts in ones, factors in orders of magnitude."""
+        if self.unit == "accuracy":
+            return round(100 * (1 - self.value), 6)
+        if self.unit == "% accuracy":
+            return round(100 - self.value, 6)
+        if self.unit.startswith("x "):
+            return math.log10(self.value)
+        return self.value * SCALES.get(self.unit, 1)
+
+
+@lru_cache(maxsize=1)
+def references() -> dict[str, Reference]:
+    """Every published number by its key."""
+    import yaml
+
+    found: dict[str, Reference] = {}
+    for path in sorted(LITERATURE.glob("*.yaml")):
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        shared = {key: data[key] for key in ("source", "data", "setting")}
+        found |= {key: Reference(**shared, **number) for key, number in data["numbers"].items()}
+    return found
+
+
+def published_number(reference: Any) -> float:
+    """The number that a claim's `reference` stands for: a key's, or the difference of two.
+
+    Raises:
+        UnknownReference: there is no such number.
+    """
+    if isinstance(reference, Mapping):
+        if set(reference) != {"plus", "minus"}:
+            raise UnknownReference(f"a reference is a key, or has plus and minus, not {', '.join(map(str, reference))}")
+        return round(published_number(reference["plus"]) - published_number(reference["minus"]), 6)
+    known = references()
+    if reference not in known:
+        hint = nearest(str(reference), known, cutoff=0)
+        raise UnknownReference(f"no published number {reference!r} in {LITERATURE.name}/{hint}")
+    return known[reference].measured
+
+
+def named(reference: Any) -> list[str]:
+    """The keys in a reference."""
+    if isinstance(reference, Mapping):
+        return [key for side in reference.values() for key in named(side)]
+    return [str(reference)]

@@ -1,0 +1,211 @@
+"""What a study searches: the axes it leaves open, what it minimises, under which constraints, at what budget."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ablations.question.did_you_mean import nearest
+from ablations.question.study import StudyError
+
+CURVES = ("val_error", "val_loss", "train_error", "train_loss")  # known after every epoch
+SIZES = ("params", "macs")  # known before training
+OBJECTIVES = (*CURVES, *SIZES, "seconds")
+DIVERGED = ("worst", "failed")
+PRUNE_BY = ("epochs", "seeds")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of several values: `block: [plain, residual]`."""
+
+    values: tuple[Any, ...]
+
+    @property
+    def size(self) -> float:
+        return len(self.values)
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number from `low` to `high`, both included: whole if both and `step` are, otherwise real."""
+
+    low: float
+    high: float
+    step: float | None = None
+    log: bool = False
+
+    @property
+    def whole(self) -> bool:
+        return all(isinstance(x, int) for x in (self.low, self.high, self.step or 1))
+
+    @property
+    def size(self) -> float:
+        step = self.step or (1 if self.whole else None)
+        return math.inf if step is None else math.floor((self.high - self.low) / step + 1e-9) + 1
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """`params <= 300_000`: what a network must keep to, looked at before it is trained."""
+
+    quantity: str
+    bound: float
+    at_most: bool
+
+    def excess(self, value: float) -> float:
+        """How far `value` is on the wrong side; at most 0 where it is allowed."""
+        return value - self.bound if self.at_most else self.bound - value
+
+    def __str__(self) -> str:
+        return f"{self.quantity} {'<=' if self.at_most else '>='} {self.bound:g}"
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a study searches its space.
+
+    Attributes:
+        trials: how many suggestions there are; for a study with a grid too, in every cell of it.
+        seeds: what each trial is trained with; the sampler is told the mean.
+        objectives: what is minimised; several give a Pareto front.
+        constraints: what a network must keep to.
+        top: how many of the best are trained again at the end, with `fresh` seeds.
+        fresh: seeds that no trial saw, so that a winner's number is not the number it was chosen by.
+        diverged: what the sampler is told of a diverged run: the `worst` value, or that the trial `failed`.
+        prune_by: what the pruner counts: the epochs of the first seed, or the seeds.
+        seed: decides the suggestions.
+    """
+
+    space: dict[str, Choice | Range]
+    trials: int
+    seeds: list[int]
+    objectives: list[str]
+    constraints: list[Constraint]
+    top: int
+    fresh: list[int]
+    diverged: str
+    prune_by: str
+    seed: int
+
+    @property
+    def size(self) -> float:
+        """How many points the space has, where every axis is active; infinite with a real-valued one."""
+        return math.prod(axis.size for axis in self.space.values())
+
+
+DEFAULTS: dict[str, Any] = {
+    "trials": 20,
+    "seeds": [0],
+    "objectives": ["val_error"],
+    "constraints": [],
+    "replicate": {"top": 3, "seeds": [100, 101, 102]},
+    "diverged": "worst",
+    "prune_by": "epochs",
+    "seed": 0,
+}
+
+
+def read_search(study: Mapping[str, Any]) -> Search:
+    """The search of a study: its `space` and its `search`.
+
+    Raises:
+        StudyError: something in it is malformed, unknown or contradicts itself.
+    """
+    given = study.get("search") or {}
+    _known(given, DEFAULTS, "search")
+    said = DEFAULTS | given
+    replicate = DEFAULTS["replicate"] | (said["replicate"] or {})
+    _known(replicate, DEFAULTS["replicate"], "search.replicate")
+    objectives = _list(said["objectives"])
+    for name in objectives:
+        if str(name).startswith("test"):
+            raise StudyError(f"search.objectives: {name} would select on the test set; use val_error")
+        _one_of("search.objectives", name, OBJECTIVES)
+    _one_of("search.diverged", said["diverged"], DIVERGED)
+    _one_of("search.prune_by", said["prune_by"], PRUNE_BY)
+    seeds, fresh = _seeds("search.seeds", said["seeds"]), _seeds("search.replicate.seeds", replicate["seeds"])
+    if shared := sorted(set(seeds) & set(fresh)):
+        raise StudyError(f"search.replicate.seeds: {shared[0]} is a seed of the search too; a winner needs fresh ones")
+    space = {str(axis): _axis(str(axis), value) for axis, value in (study.get("space") or {}).items()}
+    return Search(
+        space=space,
+        trials=_whole("search.trials", said["trials"], least=1),
+        seeds=seeds,
+        objectives=objectives,
+        constraints=[_constraint(text) for text in _list(said["constraints"])],
+        top=_whole("search.replicate.top", replicate["top"], least=1),
+        fresh=fresh,
+        diverged=said["diverged"],
+        prune_by=said["prune_by"],
+        seed=_whole("search.seed", said["seed"], least=0),
+    )
+
+
+def _axis(axis: str, value: Any) -> Choice | Range:
+    if axis == "seed":
+        raise StudyError("space: seed is not searched; search.seeds says what each trial is trained with")
+    if isinstance(value, Mapping):
+        _known(value, ("low", "high", "step", "log"), f"space.{axis}")
+        return _range(axis, value)
+    values = tuple(_list(value))
+    if not values or len({repr(item) for item in values}) < len(values):
+        raise StudyError(f"space.{axis}={list(values)} is not a list of different values")
+    if odd := [item for item in values if not isinstance(item, str | int | float | bool | None)]:
+        raise StudyError(f"space.{axis}: {odd[0]!r} is neither a word nor a number")
+    return Choice(values)
+
+
+def _range(axis: str, value: Mapping[str, Any]) -> Range:
+    low, high, step, log = (value.get(key) for key in ("low", "high", "step", "log"))
+    for key, number in (("low", low), ("high", high), *((("step", step),) if step is not None else ())):
+        if not isinstance(number, int | float) or isinstance(number, bool) or not math.isfinite(number):
+            raise StudyError(
+                f"space.{axis}.{key}={number} is not a number; a range is {{low: 0.01, high: 1, log: true}}"
+            )
+    found = Range(low, high, step, bool(log))  # pyright: ignore[reportArgumentType] checked above
+    if found.low >= found.high:
+        raise StudyError(f"space.{axis}: low={low} is not below high={high}")
+    if step is not None and step <= 0:
+        raise StudyError(f"space.{axis}.step={step} must be > 0")
+    if log and (found.low <= 0 or step is not None):
+        raise StudyError(f"space.{axis}: log: true needs low > 0 and no step")
+    return found
+
+
+def _constraint(text: Any) -> Constraint:
+    found = re.fullmatch(r"\s*(\w+)\s*(<=|>=)\s*([0-9][0-9_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*", str(text))
+    if not found:
+        raise StudyError(f'search.constraints: {text!r} is not like "params <= 300_000" or "macs <= 25e6"')
+    _one_of("search.constraints", found[1], SIZES)
+    return Constraint(found[1], float(found[3]), found[2] == "<=")
+
+
+def _known(given: Mapping[str, Any], allowed: Mapping[str, Any] | Sequence[str], where: str) -> None:
+    for key in given:
+        _one_of(where, key, list(allowed))
+
+
+def _one_of(where: str, value: Any, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise StudyError(f"{where}: {value!r} is none of {', '.join(allowed)}{nearest(str(value), allowed)}")
+
+
+def _seeds(where: str, value: Any) -> list[int]:
+    seeds = _list(value)
+    if not seeds or len(set(map(str, seeds))) < len(seeds):
+        raise StudyError(f"{where}={value} is not a list of different whole numbers ≥ 0")
+    return [_whole(where, seed, least=0) for seed in seeds]
+
+
+def _whole(where: str, value: Any, *, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise StudyError(f"{where}={value} must be a whole number ≥ {least}")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]

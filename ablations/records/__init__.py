@@ -1,0 +1,1 @@
+"""What a run leaves behind, and who may write it: records, leases, atomic files."""

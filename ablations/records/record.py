@@ -1,0 +1,173 @@
+"""What a run leaves behind, and where: records and plans, checked when they are read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ablations.records.files import OtherSchema, RecordError, printable, read_json, write_json
+from ablations.records.layout import RECORD
+
+__all__ = [
+    "Record",
+    "RecordError",
+    "plan_path",
+    "plans",
+    "read_json",
+    "read_plan",
+    "read_record",
+    "read_records",
+    "usable",
+    "write_json",
+]
+
+STATUSES = ("finished", "diverged", "failed")
+STUDIES = ".studies"
+NAME = re.compile(r"[A-Za-z0-9_=+-][A-Za-z0-9._=+-]*")  # of a label or a folder: cannot leave its folder
+SOME, NUMBER = (str, type(None)), (int, float, type(None))
+REQUIRED: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("identity", "cell", "label", "folder", "status"), (str,)),
+    **{"axes": (dict,), "seed": (int,), "metrics": (dict,), "cause": SOME},
+    **dict.fromkeys(("params", "macs", "epochs"), NUMBER),
+}
+OPTIONAL: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("config", "code", "provenance"), (dict,)),
+    **dict.fromkeys(("steps", "seconds", "images_per_second"), NUMBER),
+    **dict.fromkeys(("note", "first_nonfinite"), SOME),
+}
+PLAN: dict[str, tuple[type, ...]] = {"name": (str,), "study": (dict,), "swept": (list,), "cells": (list,)}
+INVALID: dict[str, tuple[type, ...]] = {"command": SOME, "invalid": (list,)}
+CELL: dict[str, tuple[type, ...]] = {"cell": (str,), "axes": (dict,), "points": (list,), "runs": (list,)}
+PLANNED: dict[str, tuple[type, ...]] = {"identity": (str,), "label": (str,), "folder": (str,), "seed": (int,)}
+
+Record = dict[str, Any]
+
+
+def read_record(path: Path) -> Record:
+    """Read and check one `record.json`.
+
+    Raises:
+        RecordError: as `read_json`; or a field is missing, of the wrong kind, or not what its own config makes.
+    """
+    record = read_json(path)
+    missing = [key for key in REQUIRED if key not in record]
+    if missing:
+        raise RecordError(f"{path}: has no {', '.join(missing)}")
+    _check(path, record, {**REQUIRED, **{key: kind for key, kind in OPTIONAL.items() if key in record}})
+    if record["status"] not in STATUSES:
+        raise RecordError(f"{path}: status {record['status']!r} is none of {', '.join(STATUSES)}")
+    _check(path, record["metrics"], dict.fromkeys(record["metrics"], NUMBER))
+    _check(path, record.get("provenance") or {}, {"versions": (dict, type(None))})
+    _check_names(path, record)
+    _check_identity(path, record)
+    return record
+
+
+def read_records(runs: Path) -> tuple[dict[str, Record], list[str]]:
+    """All records under `runs` by identity, and a sentence for each file that is none.
+
+    The same identity in two folders (runs merged from two machines) counts once, the finished one first.
+    """
+    records: dict[str, Record] = {}
+    problems: list[str] = []
+    for path in record_paths(runs):
+        try:
+            os.stat(path)
+            record = read_record(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, RecordError) as error:
+            said = error if isinstance(error, RecordError) else f"{path.parent}: cannot be read ({error.strerror})"
+            problems.append(printable(str(said)))
+            continue
+        record["folder"] = path.parent.name
+        known = records.get(record["identity"])
+        if known is None or (known["status"] == "failed" and record["status"] != "failed"):
+            records[record["identity"]] = record
+    return records, problems
+
+
+def record_paths(runs: Path) -> list[Path]:
+    """Where records may lie: in every folder under `runs` whose name does not begin with a dot."""
+    if not runs.is_dir():
+        return []
+    names = sorted(entry.name for entry in os.scandir(runs) if not entry.name.startswith("."))
+    return [runs / name / RECORD for name in names]
+
+
+def usable(path: Path) -> bool:
+    """Whether the run of a folder is settled: by its record, or one of another schema; not by damage, nor another's."""
+    try:
+        return path.parent.name.endswith(read_record(path)["identity"][:8])
+    except OtherSchema:
+        return True
+    except RecordError:
+        return False
+
+
+def plan_path(runs: Path, name: str) -> Path:
+    """Where the plan of the study `name` lies."""
+    return Path(runs) / STUDIES / name / "plan.json"
+
+
+def plans(runs: Path) -> list[str]:
+    """Names of the studies that have a plan under `runs`."""
+    return sorted(path.parent.name for path in (Path(runs) / STUDIES).glob("*/plan.json"))
+
+
+def read_plan(runs: Path, name: str) -> dict[str, Any]:
+    """The plan of the study `name`.
+
+    Raises:
+        RecordError: there is none, it is damaged, or it names folders outside `runs`.
+    """
+    path = plan_path(runs, name)
+    if not path.exists():
+        raise RecordError(f"{runs} has no plan of a study {name!r}; there are: {', '.join(plans(runs)) or 'none'}")
+    plan = read_json(path)
+    _check(path, plan, PLAN)
+    _check(path, plan["study"], {"question": SOME, "claims": (list, type(None)), "grid": (list, dict, type(None))})
+    _check(path, {"command": plan.get("command"), "invalid": plan.setdefault("invalid", [])}, INVALID)
+    for cell in plan["cells"]:
+        _check(path, cell, {**CELL, "cost": NUMBER, "epochs": NUMBER})
+        for run in cell["runs"]:
+            _check(path, run, PLANNED)
+            _check_names(path, run)
+    points = [point for cell in plan["cells"] for point in cell["points"]]
+    points += [item.get("point") if isinstance(item, dict) else None for item in plan["invalid"]]
+    grid = plan["study"].get("grid")
+    if not all(isinstance(part, dict) for part in [*points, *(grid if isinstance(grid, list) else [])]):
+        raise RecordError(f"{path}: a point of its grid is no object")
+    if plan["name"] != name:
+        raise RecordError(f"{path}: is the plan of {plan['name']!r}, not of {name!r}")
+    return plan
+
+
+def _check(path: Path, data: Any, kinds: Mapping[str, tuple[type, ...]]) -> None:
+    """Refuse data that is no object or whose fields are of other kinds; a field that may be null may also lack."""
+    if not isinstance(data, dict):
+        raise RecordError(f"{path}: holds a {type(data).__name__} where an object should be")
+    for key, kind in kinds.items():
+        value = data.get(key)
+        if not isinstance(value, kind) or (kind is NUMBER and isinstance(value, int) and abs(value) > 1e300):
+            raise RecordError(f"{path}: {key} is {repr(value)[:40]}, not {' or '.join(one.__name__ for one in kind)}")
+
+
+def _check_names(path: Path, data: Mapping[str, Any]) -> None:
+    for key in ("label", "folder"):
+        if not NAME.fullmatch(data[key]):
+            raise RecordError(f"{path}: {key} {data[key]!r} is none that a run has, and could leave its folder")
+
+
+def _check_identity(path: Path, record: Record) -> None:
+    """A record answers for the config in it and for no other."""
+    from ablations.identity.run import digest
+
+    if "config" not in record or "code" not in record:
+        return
+    cell = digest({"config": record["config"], "code": record["code"]})
+    if record["cell"] != cell or record["identity"] != digest({"cell": cell, "seed": record["seed"]}):
+        raise RecordError(f"{path}: its identity is not that of the config, code and seed in it")

@@ -1,0 +1,1 @@
+"""Results for people: tables, verdicts, figures; on a terminal, as Markdown, CSV or LaTeX."""

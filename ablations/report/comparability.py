@@ -1,0 +1,70 @@
+"""What a claim's published number is of, and what the study beside it is of: which of them can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ablations.analysis.metrics import read_metric
+from ablations.analysis.results import Plan, Row
+from ablations.question.references import LEVELS, Reference, named, references
+
+NAMES = {"image_folder": "ImageNet"}  # as the publications call what is so called here
+
+
+def settings_beside(plan: Plan, rows: Sequence[Row]) -> list[str]:
+    """`on cifar10, n 5, primary; here digits, digits_quick: only the direction compares`, for each claim of the study.
+
+    Empty where the claim refers to no published number. A count depends on neither data nor recipe.
+    """
+    return [_beside(claim, rows) for claim in plan["study"].get("claims") or []]
+
+
+def publications(plan: Plan) -> list[str]:
+    """Each publication that the claims refer to, with the setting of its numbers and the claims that name it."""
+    found: dict[str, list[int]] = {}
+    for number, claim in enumerate(plan["study"].get("claims") or [], start=1):
+        for text in dict.fromkeys(f"{one.source}: {' '.join(one.setting.split())}" for one in _references(claim)):
+            found.setdefault(text, []).append(number)
+    return [f"Published for {_claims(numbers)}: {text}." for text, numbers in found.items()]
+
+
+def _beside(claim: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    known = _references(claim)
+    if not known:
+        return ""
+    level = max((one.level for one in known), key=LEVELS.index)  # no better than the weakest
+    if read_metric(claim["metric"]).counted:
+        return level
+    data = list(dict.fromkeys(one.data for one in known))
+    runs = list(dict.fromkeys("n not stated" if one.n is None else f"n {one.n}" for one in known))
+    spread = [f"sd {known[0].std:g}"] if len(known) == 1 and known[0].std else []
+    theirs = ["on " + " and ".join(NAMES.get(name, name) for name in data), *runs, *spread, level]
+    notes = sorted({str(run["note"]) for row in rows for run in row.runs if run.get("note")})
+    same = _values(rows, "data") == data and not notes
+    ours = [*_values(rows, "data"), *notes, *(_held_out(rows) if same else ()), *_recipe(rows)]
+    return f"{', '.join(theirs)}; here {', '.join(ours)}{'' if same else ': only the direction compares'}"
+
+
+def _held_out(rows: Sequence[Row]) -> list[str]:
+    """What this study, on the published data, trains less on."""
+    configs = [run.get("config") or {} for row in rows for run in row.runs]
+    held = sorted({config["data"]["held_out"] for config in configs if (config.get("data") or {}).get("held_out")})
+    return [f"{' or '.join(f'{n:,}' for n in held)} images held out"] if held else []
+
+
+def _recipe(rows: Sequence[Row]) -> list[str]:
+    changed = dict.fromkeys(axis for row in rows for axis in row.axes if axis.startswith("recipe."))
+    return [*_values(rows, "recipe"), *(f"{axis}={'|'.join(_values(rows, axis))}" for axis in changed)]
+
+
+def _values(rows: Sequence[Row], axis: str) -> list[str]:
+    return list(dict.fromkeys(str(row.axes[axis]) for row in rows if axis in row.axes))
+
+
+def _references(claim: Mapping[str, Any]) -> list[Reference]:
+    return [references()[key] for key in named(claim["reference"])] if claim.get("reference") else []
+
+
+def _claims(numbers: Sequence[int]) -> str:
+    return f"claim{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"

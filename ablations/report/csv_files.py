@@ -1,0 +1,82 @@
+"""The answer as plain numbers for other programs: a line a cell, a line a run, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ablations.analysis.results import LESIONS, METRICS, Row
+
+if TYPE_CHECKING:
+    from ablations.analysis.verdicts import Verdict
+
+Matrix = tuple[list[str], list[list[Any]]]  # headings, lines
+
+
+def flat_results(rows: Sequence[Row]) -> Matrix:
+    """A line a cell: swept axes, counts, mean and sd of every metric (None where unknown), sizes, seconds."""
+    metrics = _metrics(rows)
+    stats = [f"{metric}_{part}" for metric in metrics for part in ("mean", "sd")]
+    heads = [*_swept(rows), "n", "planned", "diverged", "failed", *stats, "params", "macs", "seconds", "cell"]
+    lines = [
+        [*row.shown.values(), row.n, row.planned, row.diverged, row.failed]
+        + [value for metric in metrics for value in (row.metrics[metric].mean, row.metrics[metric].sd)]
+        + [row.params, row.macs, row.seconds.mean, row.cell]
+        for row in rows
+    ]
+    return heads, lines
+
+
+def flat_runs(rows: Sequence[Row]) -> Matrix:
+    """A line a run that left a record, failed ones included."""
+    metrics = _metrics(rows)
+    heads = ["label", *_swept(rows), "seed", "status", "cause", *metrics, "epochs", "seconds", "folder"]
+    lines = [
+        [record["label"], *row.shown.values(), record["seed"], record["status"], record["cause"]]
+        + [record["metrics"].get(metric) for metric in metrics]
+        + [record.get("epochs"), record.get("seconds"), record["folder"]]
+        for row in rows
+        for record in sorted((*row.runs, *row.failures), key=lambda record: record["seed"])
+    ]
+    return heads, lines
+
+
+def flat_verdicts(verdicts: Sequence[Verdict], beside: Sequence[str]) -> Matrix:
+    """A line a claim: what is claimed and found, and what its published number is of."""
+    heads = ["claim", "verdict", "metric", "expect", "effect", "low", "high", "n", "p_holm"]
+    heads += ["published", "published_of", "source", "reason"]
+    lines = []
+    for verdict, of in zip(verdicts, beside, strict=True):
+        effect = verdict.effect
+        low, high = (effect.interval if effect else None) or (None, None)
+        claim = [verdict.says, verdict.outcome, verdict.metric, verdict.expect]
+        found = [effect.mean if effect else None, low, high, verdict.n if effect else None, verdict.adjusted]
+        lines.append([*claim, *found, verdict.published, of, verdict.source, verdict.reason])
+    return heads, lines
+
+
+def comma_separated(matrix: Matrix) -> str:
+    """As CSV; what is unknown is left empty."""
+    file = io.StringIO()
+    heads, lines = matrix
+    csv.writer(file, lineterminator="\n").writerows([list(map(_no_formula, line)) for line in (heads, *lines)])
+    return file.getvalue()
+
+
+def _no_formula(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula gets an apostrophe; numbers stay as they are."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def _metrics(rows: Sequence[Row]) -> list[str]:
+    """Those of every run, and the lesions where some run has them."""
+    return [
+        *METRICS,
+        *(metric for metric in LESIONS if any(metric in run["metrics"] for row in rows for run in row.runs)),
+    ]
+
+
+def _swept(rows: Sequence[Row]) -> list[str]:
+    return list(rows[0].shown) if rows else []

@@ -1,0 +1,105 @@
+"""What a search found, for a terminal: how its trials ended, and the best of them beside their fresh seeds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablations.analysis.results import Plan, Record, Row, result_rows
+from ablations.question.search_space import CURVES, SIZES, Search, read_search
+from ablations.report.table import short_count, short_seconds, spreads
+from ablations.search.trials import Trial, front, read_trials
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SHOWN = 5  # of a long list of good trials
+
+
+def print_search(plan: Plan, records: Mapping[str, Record], console: Console, *, runs: Path) -> None:
+    """A line a tuning, and a table of its best trials: the front where there are several objectives."""
+    from rich.text import Text
+
+    search = read_search(plan["study"])
+    rows = {row.cell: row for row in result_rows(plan, records)}
+    for tuning in plan["study"]["tunings"]:
+        trials, problems = read_trials(runs, plan["name"], [tuning["name"]])
+        heading = " ".join(["Search", *_told_apart(tuning["point"], plan["study"]["tunings"])])
+        console.print()
+        console.print(Text.assemble((heading, "bold"), (f"  {ended(trials, search)}", "dim")))
+        best = front(trials, search.objectives)
+        if len(best) > 1 or len(search.objectives) > 1:
+            console.print(best_table(best, rows, search, shown=SHOWN if len(search.objectives) == 1 else 3 * SHOWN))
+        for sentence in problems:
+            console.print(Text.assemble(("! ", "red"), sentence))
+
+
+def ended(trials: Sequence[Trial], search: Search) -> str:
+    """`30 of 30 trials: 18 complete, 9 pruned, 3 infeasible; 2 were the same as others`."""
+    counts = Counter(trial["state"] for trial in trials)
+    done = len(trials) - counts["running"]
+    same = sum(trial.get("same_as") is not None for trial in trials)
+    words = ", ".join(f"{n} {state}" for state, n in counts.most_common())
+    tail = f"; {same} {'was' if same == 1 else 'were'} the same as another" if same else ""
+    return f"{done} of {search.trials} trials{': ' + words if words else ''}{tail}"
+
+
+def best_table(best: Sequence[Trial], rows: Mapping[str, Row], search: Search, *, shown: int) -> Any:
+    """The trials, best first, with what they were chosen by and what fresh seeds made of them."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    axes = [axis for axis in search.space if len({str(trial["point"].get(axis)) for trial in best}) > 1]
+    table.add_column("trial", justify="right")
+    for axis in axes:
+        table.add_column(axis.removeprefix("recipe."), justify="right" if _numbers(best, axis) else "left")
+    for name in search.objectives:
+        table.add_column(heading(name), justify="right")
+    curves = [name for name in search.objectives if name in CURVES]
+    for name in curves:
+        table.add_column(f"{heading(name)}, fresh seeds", justify="right")
+    again = {name: _again(best[:shown], rows, name) for name in curves}
+    for k, trial in enumerate(best[:shown]):
+        chosen = [_value(trial["point"].get(axis)) for axis in axes]
+        told = [objective_words(name, trial["values"][name]) for name in search.objectives]
+        star = trial["cell"] in rows
+        style = "" if star else "dim"
+        table.add_row(str(trial["number"]), *chosen, *told, *(again[name][k] for name in curves), style=style)
+    if len(best) > shown:
+        table.caption = f"and {len(best) - shown} more"
+        table.caption_justify = "left"
+    return table
+
+
+def heading(name: str) -> str:
+    """An objective as a column's heading."""
+    words = {"params": "parameters", "macs": "multiply-adds", "seconds": "seconds"}
+    return words.get(name) or name.replace("_", " ") + (" %" if name.endswith("error") else "")
+
+
+def objective_words(name: str, value: float) -> str:
+    """An objective's value, as tables have it."""
+    if name in SIZES:
+        return short_count(value).strip()
+    return short_seconds(value) if name == "seconds" else f"{value:.2f}"
+
+
+def _again(trials: Sequence[Trial], rows: Mapping[str, Row], name: str) -> list[str]:
+    there = [trial["cell"] for trial in trials if trial["cell"] in rows and rows[trial["cell"]].n]
+    words = dict(zip(there, spreads(rows[cell].metrics[name] for cell in there), strict=True))
+    return [words.get(trial["cell"], "") for trial in trials]
+
+
+def _told_apart(point: Mapping[str, Any], tunings: Sequence[Mapping[str, Any]]) -> list[str]:
+    points = [tuning["point"] for tuning in tunings]
+    return [f"{axis}={value}" for axis, value in point.items() if any(other.get(axis) != value for other in points)]
+
+
+def _numbers(trials: Sequence[Trial], axis: str) -> bool:
+    return all(isinstance(trial["point"].get(axis), int | float | None) for trial in trials)
+
+
+def _value(value: Any) -> str:
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

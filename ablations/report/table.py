@@ -1,0 +1,185 @@
+"""The answer as a table: for a terminal (rich) and for a README (Markdown)."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ablations.analysis.results import Record, Row, Spread, best_row
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name, its heading in a terminal, the texts of all rows (aligned), and when to leave it out."""
+
+    name: str
+    heading: str
+    texts: Callable[[Sequence[Row]], list[str]]
+    spare: int = 0  # left out in a narrow terminal, higher ones first; 0 never
+    wanted: Callable[[Sequence[Row]], bool] = bool
+
+
+def short_count(number: float | None) -> str:
+    """269722 -> 269.7 k, 40551040 -> 40.6 M."""
+    if number is None:
+        return NONE
+    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size * 0.9995:
+            return f"{number / size:.1f} {unit}"
+    return f"{number:.0f}  "
+
+
+def short_seconds(seconds: float | None) -> str:
+    """7.23 -> 7.2, 93 -> 93, 5400 -> 1.5 h."""
+    if seconds is None:
+        return NONE
+    return f"{seconds / 3600:.1f} h" if seconds >= 3600 else f"{seconds:.0f}" if seconds >= 99.5 else f"{seconds:.1f}"
+
+
+def spreads(values: Iterable[Spread], digits: int = 2) -> list[str]:
+    """`mean ± sd` with the points and the ± below each other; the sd is left blank where n < 2."""
+    values = list(values)
+    means = [NONE if v.mean is None else "∞" if math.isinf(v.mean) else f"{v.mean:.{digits}f}" for v in values]
+    sds = ["" if v.sd is None else f"{v.sd:.{digits}f}" for v in values]
+    left, right = max(map(len, means), default=0), max(map(len, sds), default=0)
+    return [
+        f"{mean:>{left}}" + (f" ± {sd:>{right}}" if sd else " " * (right + 3 if right else 0))
+        for mean, sd in zip(means, sds, strict=True)
+    ]
+
+
+def _error(metric: str) -> Callable[[Sequence[Row]], list[str]]:
+    return lambda rows: spreads(row.metrics[metric] for row in rows)
+
+
+def _measured(metric: str) -> Callable[[Sequence[Row]], bool]:
+    return lambda rows: any(row.metrics[metric].mean is not None for row in rows)
+
+
+def _counts(rows: Sequence[Row]) -> list[str]:
+    return [f"{row.n}" if row.n == row.planned else f"{row.n}/{row.planned}" for row in rows]
+
+
+def _diverged(rows: Sequence[Row]) -> list[str]:
+    return [str(row.diverged or "") for row in rows]
+
+
+COLUMNS = [
+    Column("n", "n", _counts),
+    Column("train error %", "train\nerror %", _error("train_error"), spare=1),
+    Column("val error %", "val\nerror %", _error("val_error")),
+    Column("test error %", "test\nerror %", _error("test_error")),
+    Column("lesion mean", "lesion\nmean", _error("lesion_mean"), wanted=_measured("lesion_mean")),
+    Column("lesion max", "lesion\nmax", _error("lesion_max"), spare=5, wanted=_measured("lesion_max")),
+    Column("diverged", "di-\nverged", _diverged, wanted=lambda rows: any(row.diverged for row in rows)),
+    Column("params", "params", lambda rows: [short_count(row.params) for row in rows], spare=3),
+    Column("multiply-adds", "mult-\nadds", lambda rows: [short_count(row.macs) for row in rows], spare=4),
+    Column("seconds", "sec-\nonds", lambda rows: [short_seconds(row.seconds.mean) for row in rows], spare=2),
+]
+
+
+def result_table(rows: Sequence[Row], *, console: Console) -> Table:
+    """The rows as a table that fits the console: columns that do not fit are left out and named in the caption."""
+    from rich.text import Text
+
+    columns = [column for column in COLUMNS if column.wanted(rows)]
+    spare = sorted((column for column in columns if column.spare), key=lambda column: column.spare)
+    dropped: list[str] = []
+    gap = 2 if _width(rows, columns, gap=2) <= console.width else 1
+    while spare and _width(rows, columns, gap=gap) > console.width:
+        columns.remove(column := spare.pop())
+        dropped.append(column.name)
+    table = _build(rows, columns, gap=gap)
+    notes = caption(rows)
+    if dropped:
+        notes.append(f"Left out in {console.width} columns: {', '.join(reversed(dropped))}.")
+    table.caption = Text("\n".join(notes), style="dim", justify="left")
+    table.caption_justify = "left"
+    return table
+
+
+def caption(rows: Sequence[Row]) -> list[str]:
+    """What a reader must know to trust the numbers: n, the best cell's rule, hardware, versions, the data's note."""
+    rule = " ★ lowest validation error." if best_row(rows) else ""
+    lines = ["Mean ± sample standard deviation over n seeds." + rule]
+    runs: list[Record] = [record for row in rows for record in row.runs]
+    provenance = [record.get("provenance") or {} for record in runs]
+    devices = dict.fromkeys(_hardware(p) for p in provenance if p.get("device"))
+    versions = dict.fromkeys(f"{name} {v}" for p in provenance for name, v in (p.get("versions") or {}).items())
+    if devices or versions:
+        lines.append(" · ".join([" / ".join(devices), ", ".join(versions)]).strip(" ·"))
+    return lines + [f"Data: {note}" for note in dict.fromkeys(record["note"] for record in runs if record.get("note"))]
+
+
+def _hardware(provenance: Mapping[str, Any]) -> str:
+    """`cpu, 1 thread, AMD EPYC`, or a GPU's name."""
+    device, processor = str(provenance["device"]), provenance.get("processor")
+    return f"{device}, {processor}" if processor and device.startswith("cpu") else device
+
+
+def markdown(rows: Sequence[Row], notes: Sequence[str] = ()) -> str:
+    """The table for a README, and below it what must be known of it."""
+    columns = [column for column in COLUMNS if column.wanted(rows)]
+    heads, lines = _texts(rows, columns)
+    swept = len(heads) - len(columns)
+    heads = [*map(plain, heads[:swept]), *(column.name for column in columns)]
+    best = best_row(rows)
+    out = ["| " + " | ".join(heads) + " |", "|" + "---|" * swept + "---:|" * len(columns)]
+    for row, line in zip(rows, lines, strict=True):
+        cells = [plain(text) for text in line]
+        out.append("| " + " | ".join(f"**{text}**" if row is best and text else text for text in cells) + " |")
+    return "\n".join([*out, "", plain(" ".join([*notes, *caption(rows)])).replace("★", "Bold:")]) + "\n"
+
+
+def plain(text: str) -> str:
+    """Text for Markdown: on one line, and nothing in it taken for HTML, a link or a column's end."""
+    line = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\[\]|`])", r"\\\1", line)
+
+
+def _texts(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
+    swept = list(rows[0].shown) if rows else []
+    by_column = [[NONE if row.shown[axis] is None else str(row.shown[axis]) for row in rows] for axis in swept]
+    by_column += [column.texts(rows) for column in columns]
+    return swept + [column.heading for column in columns], [list(line) for line in zip(*by_column, strict=True)]
+
+
+def _width(rows: Sequence[Row], columns: Sequence[Column], *, gap: int) -> int:
+    heads, lines = _texts(rows, columns)
+    widths = [max(map(len, head.split("\n"))) for head in heads]
+    widths = [max(width, *(len(line[i]) for line in lines)) for i, width in enumerate(widths)] if lines else widths
+    return 1 + sum(gap + width for width in widths)
+
+
+def _build(rows: Sequence[Row], columns: Sequence[Column], *, gap: int) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text  # what a record says is text, never markup
+
+    heads, lines = _texts(rows, columns)
+    swept = len(heads) - len(columns)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold", padding=(0, gap - 1, 0, 0))
+    table.add_column("", width=1)
+    for i, head in enumerate(heads):
+        numeric = i >= swept or all(_is_number(row.shown[head]) for row in rows)
+        table.add_column(Text(head), justify="right" if numeric else "left", no_wrap=True, vertical="bottom")
+    best = best_row(rows)
+    for i, (row, line) in enumerate(zip(rows, lines, strict=True)):
+        ends_group = swept > 1 and i + 1 < len(rows) and lines[i + 1][0] != line[0]
+        style = "bold" if row is best else "red" if row.diverged else "dim" if not row.n else ""
+        table.add_row("★" if row is best else "", *map(Text, line), style=style, end_section=ends_group)
+    return table
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,138 @@
+"""The closing page of a study: question, table, verdicts, gaps and causes, where things lie, what to type next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablations.analysis.next_command import again, more_seeds
+from ablations.analysis.results import Plan, Record, Row, invalid_points, result_rows
+from ablations.analysis.verdicts import judge
+from ablations.report.comparability import settings_beside
+from ablations.report.completeness import diverged, standing
+from ablations.report.search_report import print_search
+from ablations.report.table import result_table
+from ablations.report.verdict_list import print_verdicts
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LISTED = 6  # of many similar troubles this many are named, the others counted
+
+
+def print_report(
+    plan: Plan,
+    records: Mapping[str, Record],
+    console: Console,
+    *,
+    runs: Path = Path("runs"),
+    sync: str | None = None,
+    problems: Sequence[str] = (),
+) -> None:
+    """Print the page.
+
+    Args:
+        sync: the line that uploads this study's offline W&B runs, if there are any.
+        problems: a sentence for each damaged record.
+
+    Raises:
+        ClaimError: a claim of the study is malformed.
+    """
+    from rich.rule import Rule
+    from rich.text import Text
+
+    rows = result_rows(plan, records)
+    question = plan["study"].get("question") or ""
+    console.print()
+    console.print(Rule(Text.assemble((plan["name"], "bold")), align="left", style="dim"))
+    if question:
+        console.print(Text(question, style="italic"))
+    if expect := plan["study"].get("expect"):
+        console.print(Text(f"Expect: {expect}", style="dim"))
+    if shared := same_everywhere(plan):
+        console.print(Text(f"with {' '.join(f'{axis}={value}' for axis, value in shared.items())}", style="dim"))
+    if plan["study"].get("tunings"):
+        print_search(plan, records, console, runs=runs)
+    console.print()
+    for line in standing(plan, rows, Path(runs)):
+        console.print(Text(line, style="yellow"))
+    if any(row.n for row in rows):
+        console.print(result_table(rows, console=console))
+    else:
+        console.print("No run of this study is finished yet.")
+    print_verdicts(judge(plan, records, runs=Path(runs)), console, settings_beside(plan, rows))
+    print_gaps(plan, rows, console, problems=problems)
+    print_next(plan, rows, console, runs=runs, sync=sync)
+
+
+def same_everywhere(plan: Plan) -> dict[str, Any]:
+    """The choices that all points of the plan share: what the table has no column for."""
+    points = [point for cell in plan["cells"] for point in cell["points"]]
+    first = points[0] if points else {}
+    fixed = {axis: value for axis, value in first.items() if axis not in plan["swept"]}
+    return {axis: value for axis, value in fixed.items() if all(point.get(axis) == value for point in points)}
+
+
+def print_gaps(plan: Plan, rows: Sequence[Row], console: Console, *, problems: Sequence[str] = ()) -> None:
+    """What this answer lacks: runs that failed, diverged or are missing, cells that cannot exist, damaged records."""
+    from rich.text import Text
+
+    lines: list[tuple[str, str]] = []
+    failed = [f"{record['label']} ({record['cause']})" for row in rows for record in row.failures]
+    gone = diverged(rows)
+    lines += [("red", f"{_runs(failed)} failed: {_some(failed)}")] if failed else []
+    lines += [("yellow", f"{_runs(gone)} diverged, counted as measured: {_some(gone)}")] if gone else []
+    known = {record["identity"] for row in rows for record in (*row.runs, *row.failures)}
+    missing = [run["label"] for cell in plan["cells"] for run in cell["runs"] if run["identity"] not in known]
+    lines += [
+        ("yellow", f"{_runs(missing)} of {sum(row.planned for row in rows)} not trained yet: {_some(missing)}")
+    ] * bool(missing)
+    invalid = invalid_points(plan)
+    lines += [("yellow", f"{len(invalid)} invalid: {_some(invalid)}")] if invalid else []
+    lines += [("red", sentence) for sentence in problems[:LISTED]]
+    if not lines:
+        return
+    console.print()
+    for colour, line in lines:
+        console.print(Text.assemble(("! ", colour), line))
+
+
+def print_next(plan: Plan, rows: Sequence[Row], console: Console, *, runs: Path, sync: str | None) -> None:
+    """Where the records lie and what to type next."""
+    from rich.text import Text
+
+    name, where = plan["name"], "" if Path(runs) == Path("runs") else f" --runs {shlex.quote(str(runs))}"
+    have = sum(row.n for row in rows)
+    name = shlex.quote(name)
+    lines = []
+    if any(row.missing for row in rows):
+        lines.append(("train what is missing", again(plan)))
+    if any(row.failed for row in rows):
+        lines.append(("try the failed again", f"{again(plan)} retry=failed"))
+    if any(row.n >= row.planned for row in rows):
+        seeds = max(row.planned for row in rows)
+        lines.append(("more seeds", more_seeds(plan, 5 if seeds <= 3 else 2 * seeds)))
+    lines.append(("this page again", f"python -m ablations report {name}{where}"))
+    lines.append(("with figures", f"python -m ablations report {name} --html {name}.html{where}"))
+    lines.append(("for a README", f"python -m ablations export {name} --format md{where}"))
+    if plan["study"].get("tunings"):
+        lines.append(("what mattered", f"python -m ablations effects {name}{where}"))
+        lines.append(("its picture", f"python -m ablations export {name} --format png --out {name}.png{where}"))
+    if sync:
+        lines.append(("upload to W&B", sync))
+    console.print()
+    console.print(Text.assemble((f"{have} record{'' if have == 1 else 's'} in {runs}/", "bold")))
+    width = max(len(what) for what, _ in lines)
+    for what, command in lines:
+        console.print(Text.assemble((f"{what:<{width}}  ", "dim"), command), soft_wrap=True)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _runs(items: Sequence[Any]) -> str:
+    return f"{len(items)} run{'' if len(items) == 1 else 's'}"

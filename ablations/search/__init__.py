@@ -1,0 +1,1 @@
+"""Searches with Optuna: tunings, trials, storage, importances. The only floor that imports optuna."""

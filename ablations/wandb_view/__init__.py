@@ -1,0 +1,1 @@
+"""Records shown in Weights & Biases. The only floor that imports wandb."""

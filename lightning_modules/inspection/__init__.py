@@ -1,0 +1,1 @@
+"""Looking inside a network while it trains: diagnostics, probes, profiles."""

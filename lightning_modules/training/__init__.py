@@ -1,0 +1,1 @@
+"""Training one network: the classifier, its recipe, the trainer and its callbacks."""

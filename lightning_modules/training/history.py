@@ -1,0 +1,122 @@
+"""Callbacks that watch the epochs: the curve, a diverging loss, the checkpoint an interrupted run goes on from."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, Checkpoint
+
+from lightning_modules.training.classifier import Classifier
+from lightning_modules.training.throttle import Throttle
+
+METRICS = ("train_loss", "train_error", "val_loss", "val_error")
+SAVING = 0.005  # of the time that saving may take
+TELLING = 0.0025  # of the time that handing rows on may take
+Row = dict[str, float]
+
+
+class Curve(Callback):
+    """Collects a row an epoch and hands it on; ends a training whose training loss is no longer finite.
+
+    A row has `epoch` from 1, `lr` of the epoch's last step, `METRICS`, and `seconds`: the training time up to there,
+    over interruptions. The last epoch of a recipe in steps may be a part of one.
+
+    Args:
+        on_rows: called with all rows and the new ones; not after every epoch where they are very short, but at the end;
+            after an interruption also before the first.
+        on_epoch: called after every epoch with its row in a list, after an interruption also with those before; may end
+            the training by raising.
+
+    Attributes:
+        rows: one an epoch.
+        clock: the time in seconds.
+    """
+
+    def __init__(
+        self,
+        on_rows: Callable[[list[Row], list[Row]], object],
+        on_epoch: Callable[[list[Row]], object] | None = None,
+    ) -> None:
+        self.rows: list[Row] = []
+        self.on_rows, self.on_epoch = on_rows, on_epoch
+        self.told, self.telling = 0, Throttle(TELLING)
+        self.started = 0.0
+        self.lr = 0.0
+        self.clock: Callable[[], float] = time.perf_counter
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the last epoch's loss was not finite, in training or in validation."""
+        return bool(self.rows) and not all(math.isfinite(self.rows[-1][loss]) for loss in ("train_loss", "val_loss"))
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.rows:
+            self._tell(trainer)
+            if self.on_epoch and trainer.is_global_zero:
+                self.on_epoch(self.rows)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.started = self.clock()
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        self.lr = trainer.optimizers[0].param_groups[0]["lr"]
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        before = self.rows[-1]["seconds"] if self.rows else 0.0
+        row = {
+            "epoch": trainer.current_epoch + 1,
+            "lr": self.lr,
+            **{name: pl_module.metrics[name] for name in METRICS},
+            "seconds": before + self.clock() - self.started,
+        }
+        self.rows.append(row)
+        trainer.should_stop = trainer.should_stop or not math.isfinite(row["train_loss"])
+        if self.telling.due:
+            self._tell(trainer)
+        if self.on_epoch and trainer.is_global_zero:
+            self.on_epoch([row])
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._tell(trainer)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        self._tell(trainer)
+
+    def _tell(self, trainer: pl.Trainer) -> None:
+        if trainer.is_global_zero and self.told < len(self.rows):
+            with self.telling.done():
+                self.on_rows(self.rows, self.rows[self.told :])
+            self.told = len(self.rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = list(state_dict["rows"])
+
+
+class LastEpoch(Checkpoint):
+    """Keeps the state after the last finished epoch in one file, replaced atomically; but none that diverged.
+
+    Where epochs are so short that saving each would take more than `SAVING` of the time, some are left out: an
+    interrupted run then goes on from the last one saved, and ends the same.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.saving = Throttle(SAVING)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if trainer.should_stop or not trainer.strategy.broadcast(self.saving.due):
+            return
+        part = self.path.with_name(f".{self.path.name}.part")
+        with self.saving.done():
+            trainer.save_checkpoint(part)
+            if trainer.is_global_zero:
+                os.replace(part, self.path)

@@ -1,0 +1,73 @@
+"""A step in parts: less memory, the same gradient."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from lightning_modules.training.classifier import Classifier
+from lightning_modules.training.malloc import give_back
+from lightning_modules.training.recipe import Recipe
+
+
+class MicroBatched(Classifier):
+    """Takes each batch in parts of at most `size` images: gradient = Σ nₖ/n · ∇ loss(partₖ), the whole batch's.
+
+    Raises:
+        ValueError: the network's batch norm would take its statistics over the parts, which is another step.
+    """
+
+    def __init__(self, network: nn.Module, recipe: Recipe, *, seed: int, size: int) -> None:
+        if size < 1:
+            raise ValueError(f"micro_batch={size} must be a whole number ≥ 1")
+        if not divisible(network):
+            raise ValueError(f"micro_batch={size}: batch norm needs the whole batch; choose norm=group or leave it out")
+        super().__init__(network, recipe, seed=seed)
+        self.size = size
+
+    def optimizer_zero_grad(self, *_: Any) -> None:
+        """Nothing: Lightning asks for it after `training_step`, which has gradients by then."""
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        images, labels = batch
+        self.zero_grad(set_to_none=True)
+        *before, last = zip(images.split(self.size), labels.split(self.size), strict=True)
+        for part in before:
+            self.trainer.strategy.backward(self._share(part, batch_idx, of=len(labels)), None)
+        return self._share(last, batch_idx, of=len(labels))
+
+    def _share(self, part: tuple[Tensor, Tensor], batch_idx: int, *, of: int) -> Tensor:
+        return super().training_step(part, batch_idx) * (len(part[1]) / of)
+
+
+def divisible(network: nn.Module) -> bool:
+    """Whether an image's output depends on that image alone, so that a batch can be taken in parts."""
+    return not any(isinstance(module, _BatchNorm) for module in network.modules())
+
+
+def smaller(network: nn.Module, size: int) -> int | None:
+    """The next size to try after `size` took too much memory; None where the network wants whole batches."""
+    return max(1, size // 2) if divisible(network) else None
+
+
+def classifier(network: nn.Module, recipe: Recipe, seed: int, size: int | None) -> Classifier:
+    """The classifier that trains whole batches, or parts of at most `size` images.
+
+    Raises:
+        ValueError: as `MicroBatched`.
+    """
+    if size is None:
+        return Classifier(network, recipe, seed=seed)
+    return MicroBatched(network, recipe, seed=seed, size=size)
+
+
+def free_memory() -> None:
+    """Give back what nobody refers to any more."""
+    gc.collect()
+    give_back()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,120 @@
+"""How a network is trained: everything that moves its numbers, and nothing that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from lightning_modules.networks.growth import init_from_shallow
+from lightning_modules.training.schedules import with_total_steps
+
+PRECISIONS = ("32", "bf16-mixed", "16-mixed", "64-true")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A training recipe.
+
+    Attributes:
+        optimizer: factory `optimizer(parameters)`.
+        schedule: factory `schedule(optimizer)` or `schedule(optimizer, total_steps=…)`, stepped once a batch.
+        augment: what `ImageData` does to a batch of images.
+        lr: peak learning rate; `optimizer` takes it from here.
+        weight_decay: L2 penalty; `optimizer` takes it from here.
+        epochs, steps: how long; exactly one is given, the other null.
+        clip_norm: largest norm of the whole gradient, or null.
+        precision: "32", "bf16-mixed", "16-mixed" or "64-true".
+        channels_last: memory format of images and weights.
+        grow_from, grow_at: the depth with which the training begins, and the number of epochs after which the blocks
+            that are missing are put in; null where it is trained as it is.
+        lesions: whether the trained network is validated once more without each of its blocks.
+    """
+
+    optimizer: Callable[..., Any]
+    schedule: Callable[..., Any]
+    augment: Any
+    lr: float
+    weight_decay: float
+    batch_size: int
+    epochs: int | None = None
+    steps: int | None = None
+    clip_norm: float | None = None
+    label_smoothing: float = 0.0
+    precision: str | int = "32"
+    channels_last: bool = True
+    grow_from: int | None = None
+    grow_at: int | None = None
+    lesions: bool = False
+
+    def __post_init__(self) -> None:
+        _number("lr", self.lr, above=0)
+        _number("weight_decay", self.weight_decay, least=0)
+        _number("label_smoothing", self.label_smoothing, least=0, below=1)
+        _whole("batch_size", self.batch_size)
+        if (self.epochs is None) == (self.steps is None):
+            raise ValueError("a recipe has either recipe.epochs or recipe.steps; set one and the other to null")
+        name = "epochs" if self.steps is None else "steps"
+        _whole(name, getattr(self, name))
+        if self.clip_norm is not None:
+            _number("clip_norm", self.clip_norm, above=0)
+        if str(self.precision) not in PRECISIONS:
+            raise ValueError(f"recipe.precision={self.precision} is none of {', '.join(PRECISIONS)}")
+        if (self.grow_from is None) != (self.grow_at is None):
+            raise ValueError("recipe.grow_from (a depth) and recipe.grow_at (epochs) go together; set both, or none")
+        if self.grow_at is not None:
+            _whole("grow_from", self.grow_from)
+            _whole("grow_at", self.grow_at)
+            if self.epochs is not None and self.grow_at >= self.epochs:
+                raise ValueError(f"recipe.grow_at={self.grow_at} must be less than recipe.epochs={self.epochs}")
+
+    def total_steps(self, batches: int) -> int:
+        """Optimiser steps of the whole training, with `batches` batches an epoch."""
+        return self.steps if self.steps is not None else (self.epochs or 0) * batches
+
+    def begin(self, network: nn.Module, shallow: Callable[[int], nn.Module], shape: tuple[int, ...]) -> None:
+        """Let a network that is to grow begin as `shallow(grow_from)`; `shape` is that of an image.
+
+        Raises:
+            ValueError: there is no such depth, or the network cannot grow from it.
+        """
+        if self.grow_from is None:
+            return
+        try:
+            init_from_shallow(network, shallow(self.grow_from), shape)
+        except ValueError as error:
+            raise ValueError(f"recipe.grow_from={self.grow_from}: {error}") from error
+
+    def optimization(self, parameters: Iterable[Any], total_steps: int) -> tuple[Any, Any]:
+        """The optimiser of `parameters`, and its schedule, which is told the length of the training if it asks for it.
+
+        Raises:
+            ValueError: one of them cannot be made, or the schedule waits for a metric, and a step has none.
+        """
+        try:
+            optimizer = self.optimizer(parameters)
+            schedule = with_total_steps(self.schedule, total_steps)(optimizer)
+        except TypeError as error:
+            raise ValueError(f"recipe: {error}") from error
+        if isinstance(schedule, ReduceLROnPlateau):
+            raise ValueError("schedule=ReduceLROnPlateau waits for a metric: choose one that only counts steps")
+        return optimizer, schedule
+
+
+def _number(
+    name: str, value: Any, *, above: float | None = None, least: float | None = None, below: float | None = None
+) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"recipe.{name}={value} is not a number")
+    words = [f"> {above}" if above is not None else f"≥ {least}"] + ([f"< {below}"] if below is not None else [])
+    low = value > above if above is not None else value >= (least or 0)
+    if not low or (below is not None and value >= below):
+        raise ValueError(f"recipe.{name}={value} must be {' and '.join(words)}")
+
+
+def _whole(name: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"recipe.{name}={value} must be a whole number ≥ 1")

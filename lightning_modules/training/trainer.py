@@ -1,0 +1,94 @@
+"""A lean Lightning trainer: what a study needs and no more."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.callbacks import Checkpoint
+
+from lightning_modules.training.compiled import Compiled
+from lightning_modules.training.lean_loop import LeanSteps
+from lightning_modules.training.malloc import keep_what_is_freed
+from lightning_modules.training.recipe import Recipe
+
+
+def lean_trainer(
+    *,
+    recipe: Recipe,
+    callbacks: Sequence[pl.Callback],
+    accelerator: str = "auto",
+    devices: int | str = 1,
+    strategy: str = "auto",
+    threads: int | None = None,
+    fuse: int | str = 1,
+    deterministic: bool = False,
+    compile: str = "none",
+) -> pl.Trainer:
+    """A Trainer without loggers, bars and summaries of its own.
+
+    Args:
+        accelerator: auto, cpu, gpu, …, as Lightning has them.
+        devices: how many of them.
+        strategy: auto, ddp, …
+        threads: CPU threads of this process; null: torch's own choice.
+        fuse: how many runs of a cell a sweep's worker trains as one program: a number, or auto. Nothing to one run.
+        deterministic: refuse operations that could differ between two runs on the same device.
+        compile: none, default or reduce-overhead, as `Compiled` has them; no part of what a run is.
+
+    Raises:
+        ValueError: this machine has no such devices, they cannot do the recipe's precision, or Lightning knows no such
+            strategy.
+    """
+    if fuse != "auto" and (not isinstance(fuse, int) or isinstance(fuse, bool) or fuse < 1):
+        raise ValueError(f"trainer.fuse={fuse} is neither auto nor a whole number ≥ 1")
+    for library in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    if threads:
+        torch.set_num_threads(threads)
+    compiled = [Compiled(compile)] if compile != "none" else []
+    precision: Any = "32-true" if str(recipe.precision) == "32" else str(recipe.precision)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="GPU available but not used")  # as was asked for
+        warnings.filterwarnings("ignore", message=".*AMP with fp16 is not supported")  # an error, below
+        try:
+            trainer = pl.Trainer(
+                accelerator=accelerator,
+                devices=devices,
+                strategy=strategy,
+                deterministic=deterministic,
+                max_epochs=recipe.epochs if recipe.epochs is not None else -1,  # the classifier counts recipe.steps
+                precision=precision,
+                gradient_clip_val=recipe.clip_norm,
+                callbacks=[*callbacks, *compiled],
+                plugins=[LightningEnvironment()],  # under Slurm it would requeue on its own and count its tasks
+                logger=False,
+                default_root_dir=os.devnull,  # under Slurm, Lightning would go on from any hpc_ckpt_*.ckpt lying there
+                enable_checkpointing=any(isinstance(callback, Checkpoint) for callback in callbacks),
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                num_sanity_val_steps=0,
+                use_distributed_sampler=False,  # the batches share themselves out
+                sync_batchnorm=accelerator != "cpu" and torch.cuda.is_available(),  # torch has it for GPUs alone
+            )
+        except (MisconfigurationException, ValueError) as error:
+            raise ValueError(f"trainer: {error}") from error
+    if trainer.precision != precision:
+        raise ValueError(f"recipe.precision={precision} needs a GPU: on a CPU choose bf16-mixed or 32")
+    if recipe.grow_from is not None and trainer.world_size > 1:
+        raise ValueError("recipe.grow_from needs one device: several would not share what a new block learns")
+    if trainer.strategy.root_device.type == "cpu":
+        keep_what_is_freed()
+    if trainer.strategy.root_device.type == "cuda":
+        if precision == "bf16-mixed" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            raise ValueError("recipe.precision=bf16-mixed is not what this GPU can do: choose recipe.precision=32")
+        torch.set_float32_matmul_precision("high")  # TF32, where float32 is asked for, as convolutions have it anyway
+    trainer.fit_loop.epoch_loop = LeanSteps(trainer)
+    return trainer

@@ -1,0 +1,1 @@
+"""Between Hydra and the rest: compose configurations, start workers, train studies."""

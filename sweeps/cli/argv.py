@@ -1,0 +1,74 @@
+"""The words that were typed, put in the order that Hydra's parser wants, and told apart from what it cannot read."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from hydra._internal.utils import get_args_parser
+
+from ablations.catalog.choices import CONF
+from ablations.records.provenance import program
+from sweeps.compose.compose import default_axes
+
+SWEEP = ("-m", "--multirun")
+EXAMPLE = "write axis=value without spaces, as depth=8"
+
+
+def read_words(words: list[str]) -> tuple[list[str], argparse.Namespace]:
+    """The words as Hydra can parse them, wherever a flag was typed, and what its parser makes of them.
+
+    Raises:
+        ValueError: one is neither a flag nor an override.
+    """
+    hydras = get_args_parser()
+    parser = argparse.ArgumentParser(parents=[hydras], conflict_handler="resolve", add_help=False, exit_on_error=False)
+    parser.add_argument("--version", action="store_true")  # of this program, not Hydra's
+    try:
+        typed, rest = parser.parse_known_args(sorted(words, key=lambda word: word not in SWEEP))
+    except argparse.ArgumentError as error:
+        raise ValueError(f"{error}; {program()} --hydra-help shows the flags") from error
+    for word in rest:
+        if word.startswith("-"):
+            raise ValueError(f"there is no flag {word}: {_flag(word.lstrip('-'))}")
+    overrides = [*typed.overrides, *rest]  # what follows a flag is left over, and Hydra would refuse it
+    for word in overrides:
+        check_word(word, " ".join(overrides))
+    typed.overrides = overrides
+    flags = [word for word in words if word not in overrides]
+    first = [word for word in flags if word in SWEEP]
+    return [*first, *overrides, *(word for word in flags if word not in SWEEP)], typed
+
+
+def check_word(word: str, line: str) -> None:
+    """Raise ValueError for a word that is no override, or one that gives a group a list; `line` is all that was typed.
+
+    What else can be wrong with an override is said by Hydra, which knows the groups of plugins too.
+    """
+    axis, equals, value = word.partition("=")
+    if (several := re.fullmatch(r"\[(.+)\]", value)) and (CONF / axis.lstrip("+")).is_dir():
+        raise ValueError(f"{axis} takes one word: for several write {axis}={several[1]} in a sweep (-m)")
+    if word.startswith("~") or (axis and equals):
+        return
+    spaced = re.search(rf"(?<!\S){re.escape(axis)} ?= ?(\S+)", line) if axis else None
+    if spaced:
+        raise ValueError(f"{axis} is given no value: write {axis}={spaced[1]} without spaces")
+    meant = [f"{path.parent.name}={word}" for path in sorted(CONF.glob("*/*.yaml")) if path.stem == word]
+    if meant:
+        raise ValueError(f"{word!r} does not say what it is for: write {' or '.join(meant)}")
+    if axis in default_axes(CONF):
+        raise ValueError(f"{axis} is given no value: write {_example(axis)}")
+    raise ValueError(f"{word!r} says nothing: {EXAMPLE}")
+
+
+def _flag(word: str) -> str:
+    """What to write instead of a flag that there is not."""
+    axis, equals, value = word.partition("=")
+    if axis not in default_axes(CONF):
+        return f"the flag of a sweep is -m, and --hydra-help shows the others; {EXAMPLE}"
+    return f"write {word}" if equals and value else f"write {_example(axis)}"
+
+
+def _example(axis: str) -> str:
+    shipped = default_axes(CONF)[axis]
+    return f"{axis}=true" if isinstance(shipped, bool) else f"{axis}={'VALUE' if shipped is None else shipped}"

@@ -1,0 +1,138 @@
+"""Errors for the person who typed: what was wrong, what is allowed, the nearest valid choice, in one sentence."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from ablations.question.did_you_mean import instead
+
+DEBUG = "SKIPBENCH_DEBUG"
+OURS = ("ablations", "hydra_plugins", "lightning_modules", "run", "sweeps")
+
+
+@contextmanager
+def friendly_errors() -> Iterator[None]:
+    """Turn an error that a person can mend into one sentence on stderr and exit status 1.
+
+    Errors that are not of that kind, and all of them under SKIPBENCH_DEBUG=1, pass through with their traceback.
+    """
+    try:
+        yield
+    except Exception as error:
+        text = sentence(error)
+        if text is None or os.environ.get(DEBUG) == "1":
+            raise
+        print(f"error: {text}{'' if is_user_error(error) else f' ({DEBUG}=1 shows where)'}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+@contextmanager
+def as_value_error() -> Iterator[None]:
+    """Turn an error about one cell into a ValueError with its sentence; a missing data set is about all cells."""
+    try:
+        yield
+    except Exception as error:
+        text = sentence(error)
+        if text is None or isinstance(error, OSError):
+            raise
+        raise ValueError(text) from error
+
+
+def is_user_error(error: BaseException) -> bool:
+    """Whether it was raised for the person who typed: by a `raise` in this project, or by Hydra at what it read."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    passed_on = last is not None and last.tb_frame.f_code is as_value_error.__wrapped__.__code__
+    if passed_on or isinstance(error, HydraException | OmegaConfBaseException):
+        return error.__cause__ is None or is_user_error(error.__cause__)
+    if last is None or isinstance(error, ImportError):
+        return True
+    ours = str(last.tb_frame.f_globals.get("__name__")).partition(".")[0] in OURS
+    return ours and linecache.getline(last.tb_frame.f_code.co_filename, last.tb_lineno).lstrip().startswith("raise")
+
+
+def sentence(error: BaseException) -> str | None:
+    """What to tell the person who typed; None if the error is not theirs to mend."""
+    from hydra.errors import (
+        ConfigCompositionException,
+        HydraException,
+        InstantiationException,
+        MissingConfigException,
+        OverrideParseException,
+    )
+    from omegaconf.errors import OmegaConfBaseException
+
+    if isinstance(error, MissingConfigException):
+        return _no_such_choice(error.missing_cfg_file or "", error.options or [], str(error))
+    if isinstance(error, OverrideParseException):
+        return f"{error.override!r} is not an override Hydra understands: {_first_line(error.message)}"
+    if isinstance(error, ConfigCompositionException) and (
+        several := re.search(r"(?:argument|parameters) '(.*?)'", str(error))
+    ):
+        return f"{several[1]} names several values: add -m to sweep over them, or write key=[a,b] for a list"
+    if isinstance(error, ConfigCompositionException | InstantiationException):
+        return _inner(error)
+    if isinstance(error, OmegaConfBaseException):
+        return _setting(error) or _inner(error)
+    if isinstance(error, HydraException | ValueError | OSError):
+        return _first_line(str(error))
+    return None
+
+
+def _inner(error: BaseException) -> str | None:
+    """The sentence of what caused the error, or the error's own first line."""
+    cause = error.__cause__ or error.__context__
+    if cause is not None and (text := sentence(cause)):
+        adding = re.search(r"To append to your config use (\+\w+\..*)", str(error))
+        return f"{text} ({adding[1]} adds one)" if adding else text
+    if isinstance(cause, ImportError) and (text := _no_such_code(cause)):
+        return text
+    if isinstance(cause, TypeError | AttributeError | ImportError):
+        where = re.search(r"full_key: (\S+)", str(error))
+        return f"{where.group(1) if where else 'config'}: {_first_line(str(cause))}"
+    return _first_line(str(error)) or None
+
+
+def _no_such_choice(wanted: str, options: Iterable[str], message: str) -> str:
+    group, _, choice = wanted.rpartition("/")
+    options = sorted(options)
+    if not group or not options:
+        return _first_line(message)
+    return f"{group}={choice}: there is no {group} {choice!r}{instead(choice, options, 'choose from')}"
+
+
+def _setting(error: BaseException) -> str | None:
+    """For a key that the config does not have: the keys it has."""
+    parent, key = getattr(error, "parent_node", None), getattr(error, "key", None)
+    if parent is None or key is None or "not in struct" not in str(error):
+        return None
+    keys = [str(name) for name in parent if not str(name).startswith("_") and name != "hydra"]
+    place = getattr(error, "full_key", None) or key
+    if not keys:
+        return f"there is no setting {place!r}: what stands there is taken from another group; change it in that group"
+    return f"there is no setting {place!r}{instead(str(key), keys, 'there are')}"
+
+
+def _no_such_code(error: ImportError) -> str | None:
+    """For a `_target_` that a module does not have: the names that it has."""
+    found = re.search(r"Are you sure that '(\w+)' is (?:importable from module|an attribute of) '([\w.]+)'", str(error))
+    module = sys.modules.get(found[2]) if found else None
+    if found is None or module is None:
+        return None
+    own = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
+    return f"{found[2]} has no {found[1]}{instead(found[1], own, 'there are')}"
+
+
+def _first_line(text: str) -> str:
+    """The first line, and the next one too where the first only announces it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1])

@@ -1,0 +1,116 @@
+"""Whether each setting is of the kind it takes, and means something where it was typed; told before torch is there."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, OmegaConf
+
+from ablations.plan.staleness import RETRY, STALE
+from ablations.question.did_you_mean import nearest
+from ablations.question.hydra_syntax import to_overrides
+
+SWEEPS_ONLY = {
+    *("study", "sampler", "pruner", "storage", "plan", "on_invalid", "stale", "retry"),
+    *("workers", "workers_per_gpu", "max_consecutive_failures"),
+}
+SINGLE_RUNS_ONLY = {"profile", "retrain"}
+MEANT = {**dict.fromkeys(("yes", "on", "1"), "true"), **dict.fromkeys(("no", "off", "0"), "false")}
+
+
+class Kind(NamedTuple):
+    """What a setting takes: a test of its value, what is said of one that fails, and the words there are, if few."""
+
+    takes: Callable[[Any], bool]
+    refusal: str
+    words: tuple[str, ...] = ()
+
+
+def whole(least: int | None = None, *, or_null: bool = False) -> Kind:
+    def takes(value: Any) -> bool:
+        number = isinstance(value, int) and not isinstance(value, bool)
+        return (or_null and value is None) or (number and (least is None or value >= least))
+
+    return Kind(takes, "is not a whole number" + ("" if least is None else f" ≥ {least}"))
+
+
+def one_of(*allowed: str, or_null: bool = False) -> Kind:
+    said = f"neither {allowed[0]} nor {allowed[1]}" if len(allowed) == 2 else f"none of {', '.join(allowed)}"
+    return Kind(lambda value: value in allowed or (or_null and value is None), f"is {said}", allowed)
+
+
+def finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+NUMBER = Kind(finite, "is not a finite number")
+FLAG = Kind(lambda value: isinstance(value, bool), "is neither true nor false", ("true", "false"))
+TEXT = Kind(lambda value: isinstance(value, str) and value != "", "is no name")
+SETTINGS = {
+    **{"depth": whole(), "width": NUMBER, "gate_bias": NUMBER, "seed": whole(0)},
+    **dict.fromkeys(("runs", "data_dir", "storage"), TEXT),
+    **dict.fromkeys(("plan", "profile", "retrain", "diagnostics"), FLAG),
+    **dict.fromkeys(("workers", "micro_batch"), whole(1, or_null=True)),
+    **dict.fromkeys(("workers_per_gpu", "max_consecutive_failures"), whole(1)),
+    **{"on_invalid": one_of("stop", "skip"), "stale": one_of(*STALE), "retry": one_of(*RETRY, or_null=True)},
+}
+
+
+def check_settings(config: DictConfig, typed: Iterable[str], *, sweep: bool) -> None:
+    """Look at every setting of a composed config.
+
+    Args:
+        typed: the overrides of the command line.
+        sweep: whether it said `-m`.
+
+    Raises:
+        ValueError: one is of another kind, or means nothing in a sweep, or outside of one.
+    """
+    for override in typed:
+        setting = override.partition("=")[0].lstrip("+~").partition(".")[0]
+        if not sweep and setting in SWEEPS_ONLY:
+            raise ValueError(f"{override} is for a sweep: add -m, or leave {setting} out")
+        if sweep and setting in SINGLE_RUNS_ONLY:
+            raise ValueError(f"{override} is for a single run: leave out -m, or {setting}")
+    for setting in SETTINGS:
+        if setting in config:
+            check_setting(setting, config[setting])
+
+
+def check_setting(setting: str, value: Any) -> None:
+    """Raise ValueError unless `value` is of the kind that `setting` takes; what is not in the table takes anything."""
+    kind = SETTINGS.get(setting)
+    if kind is None or kind.takes(value) or (isinstance(value, str) and "${" in value):
+        return
+    plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    raise ValueError(f"{to_overrides({setting: plain})[0]} {kind.refusal}{_instead(setting, plain, kind)}")
+
+
+def _instead(setting: str, value: Any, kind: Kind) -> str:
+    """`: write …`, the valid choice that was probably meant; nothing where there is none."""
+    text = str(value).lower()
+    if isinstance(value, list) and value and all(map(kind.takes, value)):
+        return f": write {setting}={','.join(map(str, value))} in a sweep (-m)"
+    if kind is FLAG:
+        return f": write {setting}={MEANT[text]}" if text in MEANT else ""
+    if kind is TEXT and isinstance(value, int | float):
+        return f": write {setting}=./{value}"
+    if isinstance(value, float) and value.is_integer() and kind.takes(int(value)):
+        return f": write {setting}={int(value)}"
+    return nearest(text, kind.words)
+
+
+def check_folder(config: DictConfig) -> None:
+    """Raise ValueError unless records can be written where `runs` says; the folder is there afterwards."""
+    check_setting("runs", config.runs)
+    try:
+        Path(config.runs).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=config.runs):
+            pass
+    except OSError as error:
+        why = "a file is in the way" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
+        raise ValueError(f"runs={config.runs} cannot be written ({why}): choose another folder") from error

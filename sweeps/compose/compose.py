@@ -1,0 +1,133 @@
+"""From overrides to a run: composing with Hydra, asking which axes are active, computing the identity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+
+from ablations.identity.run import NODES, Run, active_axes
+from sweeps.compose.config_sources import refuse_clashes
+
+NO_AXES = {
+    *("study", "sampler", "pruner", "storage", "trainer", "tracker", "runs", "data_dir", "seed", "hydra"),
+    *("workers", "workers_per_gpu", "micro_batch"),
+    *("plan", "on_invalid", "stale", "retry", "retrain", "profile", "diagnostics", "max_consecutive_failures"),
+}
+
+
+@lru_cache(maxsize=8)
+def default_axes(conf: Path) -> dict[str, Any]:
+    """The choices `conf/config.yaml` makes when nothing is asked for: group → file, and the scalars."""
+    primary = yaml.safe_load((conf / "config.yaml").read_text(encoding="utf-8"))
+    groups = {k: v for item in primary["defaults"] if isinstance(item, dict) for k, v in item.items()}
+    return groups | {k: v for k, v in primary.items() if not isinstance(v, dict | list)}
+
+
+def run_of(config: DictConfig, hydra: DictConfig) -> Run:
+    """The run a composed config describes.
+
+    Args:
+        config: the composed config; a `hydra` node in it is ignored.
+        hydra: the `hydra` node that was composed with it, for the choices and the overrides.
+
+    Raises:
+        ValueError: a choice is offered twice.
+    """
+    refuse_clashes(hydra)
+    tree = plain_tree(config)
+
+    def select(key: str) -> Any:
+        value = OmegaConf.select(config, key)
+        return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+    overridden = [override.split("=")[0].lstrip("+~") for override in hydra.overrides.task]
+    resolved = {node: OmegaConf.to_container(config[node], resolve=True) for node in NODES}
+    defaults = default_axes(conf_dir(hydra))
+    return described(tree, active_axes(tree), hydra.runtime.choices, overridden, defaults, select, resolved)
+
+
+def described(
+    tree: Mapping[str, Any],
+    active: Sequence[str],
+    choices: Mapping[str, Any],
+    overridden: Sequence[str],
+    defaults: Mapping[str, Any],
+    select: Callable[[str], Any],
+    resolved: dict[str, Any],
+) -> Run:
+    """The run of a config as plain data; `select` gives the value at a dotted place, `resolved` what counts."""
+    instead = {key: select(f"{key}._target_") for key in choices if f"{key}._target_" in overridden}
+    groups = {key: choices[key] for key in choices if key in active}
+    groups |= {key: str(name).rpartition(".")[2] for key, name in instead.items() if key in groups}
+    scalars = {key: select(key) for key in active if key not in groups and not isinstance(tree[key], dict)}
+    options = {key: select(key) for key in overridden if "." in key and key.partition(".")[0] in active}
+    options = {key: value for key, value in options.items() if not isinstance(value, dict)}
+    for key in instead:
+        options.pop(f"{key}._target_", None)
+    known = {**groups, **scalars}
+    axes = {key: known.pop(key) for key in defaults if key in known and key != "seed"} | known | options
+    overridden = [key.removesuffix("._target_") for key in overridden]
+    unusual = tuple(axis for axis in overridden if axis in axes and axes[axis] != defaults.get(axis))
+    return Run(axes=axes, seed=select("seed"), config=resolved, unusual=unusual)
+
+
+def is_active(axis: str, config: DictConfig) -> bool:
+    """Whether an axis, or an option of one (`block.gate_kernel`), matters to a config's network, data or recipe."""
+    if axis.partition(".")[0] not in active_axes(plain_tree(config)):
+        return False
+    parent, _, key = axis.rpartition(".")
+    return not parent or key in OmegaConf.select(config, parent)
+
+
+def plain_tree(config: DictConfig) -> dict[str, Any]:
+    """A composed config as plain data without its `hydra` node, interpolations not resolved."""
+    tree: Any = OmegaConf.to_container(config)
+    tree.pop("hydra", None)
+    return tree
+
+
+def unused_axes(run: Run, hydra: DictConfig) -> list[str]:
+    """Axes the command line chose that this run's network, data and recipe do not use."""
+    asked = [override.split("=")[0].lstrip("+~") for override in hydra.overrides.task]
+    return [axis for axis in asked if axis in default_axes(conf_dir(hydra)) and axis not in {*run.axes, *NO_AXES}]
+
+
+def conf_dir(hydra: DictConfig) -> Path:
+    return next(Path(source.path) for source in hydra.runtime.config_sources if source.provider == "main")
+
+
+class Composer:
+    """Composes many points quickly: Hydra composes each distinct set of group choices once, values go onto copies."""
+
+    def __init__(self, loader: Any, master: DictConfig) -> None:
+        self.loader = loader
+        self.master = master
+        self.cache: dict[tuple[str, ...], DictConfig] = {}
+
+    def __call__(self, overrides: Sequence[str]) -> DictConfig:
+        """The config for overrides, `hydra` node included.
+
+        Raises:
+            HydraException: a choice or a setting does not exist.
+            ValueError: a choice is offered twice.
+        """
+        from hydra._internal.config_loader_impl import ConfigLoaderImpl
+        from hydra.core.override_parser.overrides_parser import OverridesParser
+
+        choices = self.master.hydra.runtime.choices
+        groups = tuple(text for text in overrides if text.split("=")[0].lstrip("+~") in choices)
+        values = [text for text in overrides if text not in groups]
+        if groups not in self.cache:
+            composed = self.loader.load_sweep_config(self.master, list(groups))
+            refuse_clashes(composed.hydra)
+            self.cache[groups] = composed
+        config = deepcopy(self.cache[groups])
+        ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(values), config)
+        config.hydra.overrides.task = list(overrides)
+        return config

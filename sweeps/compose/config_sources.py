@@ -1,0 +1,99 @@
+"""Every place a choice may come from, as Hydra has found them: for `--help`, and to refuse a word that means two."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.object_type import ObjectType
+from hydra.plugins.config_source import ConfigSource
+from omegaconf import DictConfig
+
+from ablations.catalog.choices import CONF, Choice, docstring_line, installed_choices, yaml_line
+
+
+class Place(NamedTuple):
+    """One entry of Hydra's search path."""
+
+    provider: str
+    schema: str
+    path: str
+
+
+def places_of(hydra: DictConfig) -> tuple[Place, ...]:
+    """Hydra's search path, without Hydra's own part and without what is there twice."""
+    found: dict[str, Place] = {}
+    for source in hydra.runtime.config_sources:
+        if source.provider != "hydra" and (source.path or source.schema == "structured"):
+            real = str(Path(source.path).resolve()) if source.schema == "file" else f"{source.schema}://{source.path}"
+            found.setdefault(real, Place(source.provider, source.schema, source.path))
+    return tuple(found.values())
+
+
+def refuse_clashes(hydra: DictConfig) -> None:
+    """Raise ValueError if a chosen word means two things, as a plugin's block called `residual` would."""
+    places = places_of(hydra)
+    for group, name in hydra.runtime.choices.items():
+        if name is not None and not group.startswith("hydra"):
+            origins = origins_of(group, str(name), places)
+            if len(origins) > 1:
+                raise ValueError(f"{group}={name} could be {' or '.join(origins)}: give one of them another name")
+
+
+@lru_cache(maxsize=4096)
+def origins_of(group: str, name: str, places: tuple[Place, ...]) -> tuple[str, ...]:
+    """Where a choice is offered."""
+    holders = [place for place in places if _source(place).is_config(f"{group}/{name}")]
+    return tuple(choice.origin for place in holders for choice in _choices(place, group) if choice.name == name)
+
+
+def listed(hydra: DictConfig) -> str:
+    """All that can be chosen: a line a choice, with what it says, and where it comes from if not from here."""
+    places = places_of(hydra)
+    lines = []
+    for group in reversed(list(hydra.runtime.choices)):
+        if group.startswith("hydra"):
+            continue
+        lines.append(f"{group}  (conf/{group})")
+        choices = sorted((choice for place in places for choice in _choices(place, group)), key=lambda one: one.name)
+        width = max((len(choice.name) for choice in choices), default=0)
+        for choice in choices:
+            there = "" if choice.origin.startswith("conf/") else f"  [{choice.origin}]"
+            lines.append(f"  {choice.name:<{width}}  {choice.says}{there}")
+    return "\n".join(lines)
+
+
+def _source(place: Place) -> ConfigSource:
+    return SourcesRegistry.instance().resolve(place.schema)(place.provider, f"{place.schema}://{place.path}")
+
+
+def _choices(place: Place, group: str) -> list[Choice]:
+    """What one place offers of a group."""
+    source = _source(place)
+    if place.schema == "entrypoint":
+        return installed_choices(group)
+    if not source.is_group(group):
+        return []
+    names = source.list(group, ObjectType.CONFIG)
+    if place.schema == "structured":
+        return [Choice(group, name, *_stored(group, name)) for name in names]
+    folder: Any = Path(place.path) if place.schema == "file" else resources.files(source.path)
+    called = "conf" if folder == CONF else str(folder)
+    return [
+        Choice(group, name, f"{called}/{group}/{name}.yaml", yaml_line((folder / group / f"{name}.yaml").read_text()))
+        for name in names
+    ]
+
+
+def _stored(group: str, name: str) -> tuple[str, str]:
+    """The origin of what a package has put into Hydra's ConfigStore, and the line it says."""
+    from hydra.core.config_store import ConfigStore
+
+    kept = ConfigStore.instance().load(f"{group}/{name}.yaml")
+    node: Any = kept.node
+    return f"the ConfigStore, by {kept.provider or 'a package that does not say its name'}", docstring_line(
+        node.get("_target_", "")
+    )

@@ -1,0 +1,215 @@
+"""A study that searches: tunings are opened and filled, workers carry out the trials, the best are trained again."""
+
+from __future__ import annotations
+
+import json
+import re
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from ablations.identity.run import REFERENCE, digest
+from ablations.monitor.status import TrialWatch
+from ablations.plan.plan import Plan, point_words
+from ablations.question.hydra_syntax import to_overrides
+from ablations.question.search_space import Choice, Search, read_search
+from ablations.question.study import Point, StudyError
+from ablations.records.files import aside
+from ablations.records.layout import RECORD
+from ablations.records.lease import release_orphan
+from ablations.records.provenance import command
+from ablations.records.record import plan_path, read_record, usable, write_json
+from ablations.search.trials import best, read_trials, trial_folder, tunings_folder
+from sweeps.cli.errors import as_value_error
+from sweeps.compose.arguments import Arguments
+from sweeps.compose.compose import Composer, plain_tree, run_of
+from sweeps.workers.launch import given_up_by_others, launch_workers, threads_each
+from sweeps.workers.live_status import watched
+from sweeps.workers.resources import Resources
+from sweeps.workers.trial_worker import TrialWorker, open_tunings
+
+
+def open_space(study: dict[str, Any], typed: Arguments) -> Search:
+    """The search of a study; an axis that the command line decides is no longer open.
+
+    Raises:
+        StudyError: it is malformed, or nothing is left to search.
+    """
+    decided = {*typed.chosen, *typed.swept}
+    study["space"] = {axis: value for axis, value in study["space"].items() if axis not in decided}
+    search = read_search(study)
+    if not search.space:
+        raise StudyError("every axis of the space is decided on the command line; leave one of them open")
+    return search
+
+
+class Searching:
+    """The search of one study.
+
+    Args:
+        points: what the tunings differ in, one each: the study's grid, with what is fixed.
+    """
+
+    def __init__(
+        self, study: dict[str, Any], search: Search, points: list[Point], composer: Composer, config: DictConfig,
+        rest: list[str],
+    ) -> None:  # fmt: skip
+        from ablations.search.tuning import try_sampler
+        from sweeps.preflight import suggestions
+
+        self.study, self.search, self.composer, self.config = study, search, composer, config
+        self.runs = Path(config.runs)
+        self.rest = rest
+        if len(search.objectives) > 1 and not config.pruner._target_.endswith("NopPruner"):
+            raise StudyError("several objectives cannot be pruned; leave pruner=none, or keep one of search.objectives")
+        try_sampler(search, suggestions(config)[0])
+        self.order, code = self.asking_order(points[0])
+        question = {key: study.get(key) for key in ("space", "search")}
+        question["search"] = {k: v for k, v in (question["search"] or {}).items() if k not in ("trials", "replicate")}
+        made = {"question": question, "code": code, "by": OmegaConf.to_container(config.sampler)}
+        made["left_out"] = [word for word in rest if word.startswith("~")]  # the rest says how, not what
+        made["pruner"] = OmegaConf.to_container(config.pruner)
+        grid_axes = [axis for axis in points[0] if len({repr(point.get(axis)) for point in points}) > 1]
+        self.points = {_name(point, grid_axes) + digest({**made, "point": point})[:8]: point for point in points}
+        study["tunings"] = [{"name": name, "point": point} for name, point in self.points.items()]
+
+    def asking_order(self, point: Point) -> tuple[list[str], dict[str, str]]:
+        """The axes, each after those whose choices decide whether it matters; and digests of all code in the space.
+
+        Raises:
+            ValueError: a choice or an axis of the space does not exist.
+        """
+        space = self.search.space
+        needs: dict[str, set[str]] = {axis: {axis.partition(".")[0]} & ({*space} - {axis}) for axis in space}
+        code: dict[str, str] = {}
+        refused: dict[str, ValueError] = {}
+        built: set[str] = set()
+        for axis, values in {axis: _ends(options) for axis, options in space.items()}.items():
+            for chosen in self.choices(axis, values):
+                try:
+                    with as_value_error():
+                        config = self.composer(to_overrides({**point, **chosen}) + self.rest)
+                        code |= run_of(config, config.hydra).code
+                except ValueError as error:
+                    refused.setdefault(axis, error)
+                    if not needs[axis]:
+                        raise
+                    continue
+                built.add(axis)
+                named = set(REFERENCE.findall(json.dumps(plain_tree(config).get(axis), default=str)))
+                for other in named & {*space} - {axis}:
+                    needs[other].add(axis)
+        for axis in refused.keys() - built:
+            raise refused[axis]
+        return list(TopologicalSorter(needs).static_order()), code
+
+    def choices(self, axis: str, values: list[Any]) -> list[Point]:
+        """An axis with each of its values; an option (`block.coupled`) with each choice of what it is an option of."""
+        group = axis.partition(".")[0]
+        hosts = self.search.space.get(group) if group != axis else None
+        return [{**({group: host} if hosts else {}), axis: value} for value in values for host in _ends(hosts)]
+
+    def plan(self) -> dict[str, Any]:
+        """What is published before there are winners."""
+        return Plan(self.study["name"], self.study, [], command()).as_json()
+
+    def summary(self) -> str:
+        """`3 tunings × 20 trials: 41 done, 19 to go; 2 objectives, tpe`."""
+        trials, _ = read_trials(self.runs, self.study["name"], self.points)
+        wanted = len(self.points) * self.search.trials
+        done = sum(trial["state"] != "running" for trial in trials)
+        size = f"up to {self.search.size:,.0f} points" if self.search.size < float("inf") else "a continuous space"
+        tunings = f"{len(self.points)} tunings × " if len(self.points) > 1 else ""
+        limits = "".join(f", {limit}" for limit in self.search.constraints)
+        folder = tunings_folder(self.runs, self.study["name"])
+        other = {path.name for path in folder.glob("*")} - set(self.points)
+        older = "; an earlier search, of other code, space, sampler or pruner, is kept beside it" if other else ""
+        return (
+            f"{tunings}{self.search.trials} trials in {size}: {max(0, wanted - done)} to go, {done} done; "
+            f"minimises {' and '.join(self.search.objectives)}{limits}{older}"
+        )
+
+    def carry_out(self, rest: list[str], *, context: HydraContext, main: TaskFunction, console: Console) -> None:
+        """Carry out the trials that are left, with as many workers as the launcher has places."""
+        name = self.study["name"]
+        write_json(plan_path(self.runs, name), self.plan())
+        tunings = open_tunings(self.config, name, self.search, self.points)
+        with console.status("queueing trials …"):
+            for tuning in tunings:
+                if self.config.retry:
+                    self.set_aside(tuning.retry(self.config.retry))
+                tuning.fill()
+        left = self.open_folders(tunings)
+        if not left:
+            for folder in self.leases():
+                release_orphan(folder)
+            return
+        places = Resources.of(self.config, most=len(left))
+        extra = to_overrides(threads_each(places.threads, rest))
+        patience = self.config.max_consecutive_failures
+        worker = TrialWorker(
+            main, context, self.config, name, self.search, self.points, self.order, [*self.rest, *extra], patience
+        )
+        with watched(TrialWatch(self.plan(), self.runs), console):
+            while True:
+                launch_workers(
+                    worker, places.workers, self.leases, rest=rest, context=context, config=self.config, console=console
+                )
+                open_now = self.open_folders(tunings)
+                if not given_up_by_others(open_now, lambda folder: folder not in self.open_folders(tunings)):
+                    return
+
+    def set_aside(self, trials: list[Any]) -> None:
+        """Make room for another try of trials: the records in question are renamed, not deleted."""
+        for run in (run for trial in trials for run in trial["runs"]):
+            path = self.runs / run["folder"] / RECORD
+            if usable(path) and read_record(path)["status"] == self.config.retry:
+                aside(path, self.config.retry)
+
+    def leases(self) -> list[Path]:
+        """Folders in which a worker of this search may have left a lease: one is killed at any instant, told or not."""
+        name, (trials, _) = self.study["name"], read_trials(self.runs, self.study["name"], self.points)
+        folders = [trial_folder(self.runs, name, trial["tuning"], trial["number"]) for trial in trials]
+        return [*folders, *(self.runs / run["folder"] for trial in trials for run in trial["runs"])]
+
+    def open_folders(self, tunings: list[Any]) -> list[Path]:
+        """Folders of the trials that nobody has finished."""
+        found = [(tuning.name, trial.number) for tuning in tunings for trial in tuning.open_trials()]
+        return [trial_folder(self.runs, self.study["name"], *place) for place in found]
+
+    def winners(self) -> list[Point]:
+        """The points to be trained again with fresh seeds: of every tuning the best."""
+        found = []
+        for name in self.points:
+            trials, _ = read_trials(self.runs, self.study["name"], [name])
+            found += [trial["point"] for trial in best(trials, self.search.objectives, self.search.top)]
+        return found
+
+
+def _ends(options: Any) -> list[Any]:
+    """Values to try: all that a choice has, the lower end of a range; one that is not used, of nothing."""
+    return [None] if options is None else list(options.values) if isinstance(options, Choice) else [options.low]
+
+
+def _name(point: Point, axes: list[str]) -> str:
+    """`plain-20-`: what tells a tuning from the others, for people and folders."""
+    text = "-".join(str(point[axis]) for axis in axes if axis in point)
+    return re.sub(r"[^A-Za-z0-9._=+-]+", "_", text)[:60].lstrip(".") + "-" * bool(text)
+
+
+def listing(searching: Searching) -> list[str]:
+    """The space in full: a line an axis, a line a tuning."""
+    space = searching.search.space
+    lines = [f"space    {axis}: {_options(space[axis])}" for axis in searching.order]
+    return lines + [f"tuning   {point_words(point)}" for point in searching.points.values()]
+
+
+def _options(options: Any) -> str:
+    if isinstance(options, Choice):
+        return ", ".join(map(str, options.values))
+    step = f" in steps of {options.step:g}" if options.step else ""
+    return f"{options.low:g} to {options.high:g}{step}{', on a logarithmic scale' if options.log else ''}"

@@ -1,0 +1,1 @@
+"""Processes that train runs, started by Hydra's launcher."""

@@ -1,0 +1,117 @@
+"""What a trial is worth: its runs trained or found, seed by seed, and the pruner asked on the way."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from ablations.monitor.status import read_curve
+from ablations.question.hydra_syntax import to_overrides
+from ablations.question.search_space import CURVES, Search
+from ablations.records.layout import CURVE, RECORD
+from ablations.records.lease import claim
+from ablations.records.record import Record, read_record, usable
+from ablations.records.recorder import Stopped
+from ablations.search.trials import Trial
+from sweeps.workers.worker import left_clean, train_run
+
+WORST = {"error": 100.0, "loss": 10.0}  # percent; nats, worse than chance with 20,000 classes
+
+
+class Failed(Exception):
+    """A trial without a value; says whose fault it was."""
+
+
+@dataclass
+class Measuring:
+    """Trains the runs of trials in this process. The attributes are those of the worker."""
+
+    main: Any
+    context: Any
+    master: DictConfig
+    study: str
+    search: Search
+
+    def objectives(self, trial: Any, outcome: Trial, overrides: list[str]) -> dict[str, list[float]]:
+        """The objectives of every seed; each is trained unless there is a record.
+
+        Raises:
+            Stopped: the pruner wants no more of this trial.
+            Failed: a run failed, or diverged where that counts as failed.
+        """
+        first = self.search.objectives[0]
+        values: dict[str, list[float]] = {name: [] for name in self.search.objectives}
+        by_seed = len(self.search.objectives) == 1 and self.search.prune_by == "seeds"
+        by_epoch = len(self.search.objectives) == 1 and self.search.prune_by == "epochs" and first in CURVES
+        for k, place in enumerate(outcome["runs"]):
+            seed = {"seed": place["seed"], "hydra.sweep.subdir": place["folder"], "study.name": self.study}
+            watch = partial(report_epochs, trial, first) if by_epoch and k == 0 else None
+            record = self.record(Path(self.master.runs) / place["folder"], [*overrides, *to_overrides(seed)], watch)
+            if record["status"] == "failed":
+                raise Failed(f"{record['label']}: {record['cause']}")
+            if record["status"] == "diverged" and self.search.diverged == "failed":
+                raise Failed(f"{record['label']} diverged")
+            for name in values:
+                values[name].append(measured(record, name))
+            outcome.setdefault("seed_values", {})[str(place["seed"])] = values[first][-1]
+            if by_seed:
+                trial.report(values[first][-1], step=k)
+                if trial.should_prune():
+                    raise Stopped
+        return values
+
+    def record(self, folder: Path, overrides: list[str], watch: Any) -> Record:
+        """The record of a run: what there is, or what training it now leaves, or what another process is making."""
+        while True:
+            if usable(folder / RECORD):
+                if watch is not None and (folder / CURVE).exists():
+                    watch(read_curve(folder / CURVE), prune=False)
+                return read_record(folder / RECORD)
+            with claim(folder) as ours:
+                if ours and not usable(folder / RECORD):
+                    with left_clean():
+                        stopped = partial(ended_early, self.main, watch)
+                        if train_run(stopped, self.context, self.master, overrides) == "stopped":
+                            raise Stopped
+                    return read_record(folder / RECORD)
+            time.sleep(0.5)
+
+
+def ended_early(main: Any, watch: Any, config: DictConfig) -> Any:
+    """The application for a run that may be stopped: then it returns `stopped`, and leaves no record."""
+    try:
+        return main(config, watch=watch)
+    except Stopped:
+        return "stopped"
+
+
+def report_epochs(trial: Any, name: str, rows: list[dict[str, float]], *, prune: bool = True) -> None:
+    """Report epochs that are new to the pruner.
+
+    Raises:
+        Stopped: it wants no more.
+    """
+    known = trial.storage.get_trial(trial._trial_id).intermediate_values
+    for row in rows:
+        if int(row["epoch"]) not in known:
+            trial.report(at_worst(name, row.get(name)), step=int(row["epoch"]))
+    if prune and trial.should_prune():
+        raise Stopped
+
+
+def measured(record: Record, name: str) -> float:
+    """An objective of a run. A diverged run counts as the worst."""
+    if name in CURVES:
+        return at_worst(name, None if record["status"] == "diverged" else record["metrics"].get(name))
+    return float(record[name])
+
+
+def at_worst(name: str, value: float | None) -> float:
+    """A number for the sampler, never NaN: what is missing or worse than the worst is the worst."""
+    worst = WORST[name.partition("_")[2]]
+    return value if value is not None and value < worst else worst

@@ -1,0 +1,174 @@
+"""A worker that searches: takes a trial, lets Optuna choose what is active, trains it with every seed, tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from omegaconf import DictConfig
+
+from ablations.identity.run import Run
+from ablations.question.hydra_syntax import to_overrides
+from ablations.question.search_space import Search
+from ablations.records.recorder import Stopped
+from ablations.records.worker_deaths import MOST, killed
+from ablations.search.trials import Trial, trial_folder, write_trial
+from sweeps.cli.errors import as_value_error
+from sweeps.compose.compose import Composer, is_active, run_of
+from sweeps.workers.trial_objectives import Failed, Measuring
+
+
+@dataclass
+class TrialWorker:
+    """What a launcher launches for a study that searches.
+
+    Attributes:
+        main, context, master: as in `Worker`.
+        study: the study's name.
+        points: tuning → what is fixed in it.
+        order: the axes of the space, those first that decide whether others matter.
+        rest: overrides for every run.
+        patience: after so many failed trials in a row it stops.
+    """
+
+    main: Any
+    context: Any
+    master: DictConfig
+    study: str
+    search: Search
+    points: dict[str, dict[str, Any]]
+    order: list[str]
+    rest: list[str]
+    patience: int
+    runs: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.runs = Path(self.master.runs)
+
+    def __call__(self, _: DictConfig) -> None:
+        failures = 0
+        self.composer = Composer(self.context.config_loader, self.master)
+        self.measuring = Measuring(self.main, self.context, self.master, self.study, self.search)
+        for tuning, trial in self.taken():
+            outcome = self.carry_out(tuning, trial)
+            failures = failures + 1 if outcome["state"] == "failed" else 0
+            if failures == self.patience:
+                return
+
+    def taken(self) -> Iterator[tuple[Any, Any]]:
+        """Trials that are ours, one after the other, from all tunings in turn."""
+        ours = open_tunings(self.master, self.study, self.search, self.points)
+        while True:
+            waiting = [(trial.number, k, trial._trial_id) for k, one in enumerate(ours) for trial in one.open_trials()]
+            for number, k, trial_id in sorted(waiting):
+                with ours[k].take(number, trial_id) as trial:
+                    if trial is not None:
+                        yield ours[k], trial
+                        break
+            else:
+                return
+
+    def carry_out(self, tuning: Any, trial: Any) -> Trial:
+        """Suggest, check, train, tell: one trial from its beginning to its end."""
+        folder = trial_folder(self.runs, self.study, tuning.name, trial.number)
+        outcome: Trial = {
+            **{"tuning": tuning.name, "number": trial.number, "state": "running", "point": self.points[tuning.name]},
+            **{"suggested": {}, "cell": None, "label": None, "runs": [], "values": {}, "constraints": {}},
+        }
+        try:
+            with self.told(outcome, trial):
+                if killed(folder) >= MOST:
+                    raise Failed(f"killed {MOST} times")
+                overrides = self.choose(tuning, trial, outcome)
+                write_trial(folder, outcome)
+                values = self.measuring.objectives(trial, outcome, overrides)
+                outcome |= {"state": "complete", "values": {k: fmean(v) for k, v in values.items()}}
+        finally:
+            outcome["suggested"] = dict(trial.params)
+            write_trial(folder, outcome)
+        tuning.tell(trial, outcome)
+        return outcome
+
+    @contextmanager
+    def told(self, outcome: Trial, trial: Any) -> Iterator[None]:
+        """Turn the ways a trial can end early into its state and cause."""
+        try:
+            yield
+        except Stopped:
+            outcome["state"] = "pruned"
+        except Infeasible as error:
+            outcome |= {"state": "infeasible", "cause": str(error)}
+            for name, excess in (outcome["constraints"] or {"can be built": 1.0}).items():
+                trial.set_constraint(name, excess)
+        except Failed as error:
+            outcome |= {"state": "failed", "cause": str(error)}
+        else:
+            for name, excess in outcome["constraints"].items():
+                trial.set_constraint(name, excess)
+
+    def choose(self, tuning: Any, trial: Any, outcome: Trial) -> list[str]:
+        """Let Optuna choose a value for every axis that is active given those before; the overrides that make it.
+
+        Raises:
+            Infeasible: what was chosen cannot be built, or breaks a constraint.
+        """
+        from ablations.search.tuning import suggest
+        from sweeps.preflight import check
+
+        point = outcome["point"] = dict(self.points[tuning.name])
+        for axis in self.order:
+            with buildable():
+                active = is_active(axis, self.composer(to_overrides(point) + self.rest))
+            if active:
+                point[axis] = suggest(trial, axis, self.search.space[axis])
+        overrides = to_overrides(point) + self.rest
+        with buildable():
+            config = self.composer(overrides)
+            run = run_of(config, config.hydra)
+            size = check(config)
+        outcome |= {"cell": run.cell, "label": run.label.rpartition("-s")[0], "params": size.params, "macs": size.macs}
+        for constraint in self.search.constraints:
+            outcome["constraints"][str(constraint)] = constraint.excess(getattr(size, constraint.quantity))
+        broken = [f"not {name}" for name, excess in outcome["constraints"].items() if excess > 0]
+        if broken:
+            raise Infeasible(", ".join(broken))
+        same = tuning.same(trial.number, run.cell)
+        if same is not None:
+            outcome["same_as"] = same.number
+            if same.user_attrs.get("state") == "pruned":
+                raise Stopped
+        seeded = [Run(axes=run.axes, seed=k, config=run.config, unusual=run.unusual) for k in self.search.seeds]
+        outcome["runs"] = [
+            {"seed": r.seed, "identity": r.identity, "label": r.label, "folder": r.folder} for r in seeded
+        ]
+        return overrides
+
+
+def open_tunings(master: DictConfig, study: str, search: Search, names: Iterable[str]) -> list[Any]:
+    """The Optuna studies of a search, with the sampler and the pruner that the config names."""
+    from ablations.search.storage import open_storage
+    from ablations.search.tuning import Tuning
+    from sweeps.preflight import suggestions
+
+    sampler, pruner = suggestions(master)
+    runs = Path(master.runs)
+    storage = open_storage(master.storage, runs, study)
+    return [Tuning(storage, runs, study, name, search, sampler=sampler, pruner=pruner) for name in names]
+
+
+@contextmanager
+def buildable() -> Iterator[None]:
+    """Turn what is wrong with a suggestion into `Infeasible`."""
+    try:
+        with as_value_error():
+            yield
+    except ValueError as error:
+        raise Infeasible(str(error)) from error
+
+
+class Infeasible(Exception):
+    """A suggestion that cannot be built or that breaks a constraint; it was not trained."""

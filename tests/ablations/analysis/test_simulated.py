@@ -1,0 +1,141 @@
+"""Verdicts on records whose truth is known: how often they are wrong, what the intervals cover, how strong they are.
+
+Each of 2,000 draws is a whole study with seeds that share their luck across cells, judged as any study is.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from ablations.analysis.statistics import LEVEL, difference_of
+from ablations.analysis.verdicts import judge
+from tests.ablations.conftest import make_plan, make_records
+
+DRAWS, FEW = 2000, 400
+
+
+def cell(block, depth):
+    return {"block": block, "depth": depth}
+
+
+def claims(shift=0.0):
+    """One of every shape; each lies on the edge of what it says when the truth is 10 in all cells and `shift` is 0."""
+    deep, shallow = cell("plain", 56), cell("plain", 20)
+    gap = {"plus": {"plus": deep, "minus": shallow}, "minus": {"plus": cell("residual", 56), "minus": shallow}}
+    about = {"says": "A claim.", "metric": "test_error"}
+    return [
+        about | {"contrast": {"plus": deep, "minus": shallow}, "expect": f"> {-shift}"},
+        about | {"contrast": {"plus": cell("residual", 56), "minus": deep}, "expect": f"< {shift}"},
+        about | {"contrast": gap, "expect": f"> {-shift}"},
+        about | {"cell": cell("residual", 20), "expect": f"< {10 + shift}"},
+        about | {"cell": cell("residual", 8), "expect": f"within {1 + shift}", "published": 11},
+        about | {"contrast": {"plus": shallow, "minus": cell("plain", 8)}, "expect": f"within {1 + shift} of {1.0}"},
+        about | {"order": [cell("residual", depth) for depth in (8, 20, 56)], "expect": "increasing"},
+    ]
+
+
+def outcomes(made, seeds, noise, *, diverge=0.0, draws=DRAWS):
+    """For every draw, the verdicts of a study with these claims; luck and `noise` are normal, diverged is 90."""
+    plan = make_plan(claims=made, seeds=range(seeds))
+    records = make_records(plan)
+    random = np.random.default_rng(0)
+    luck = random.normal(0, 1, (draws, seeds))
+    errors = 10 + luck[:, None, :] + random.normal(0, noise, (draws, len(plan["cells"]), seeds))
+    errors = np.where(random.random(errors.shape) < diverge, 90.0, errors)
+    for draw in errors:
+        for k, planned in enumerate(plan["cells"]):
+            for seed, run in enumerate(planned["runs"]):
+                records[run["identity"]]["metrics"]["test_error"] = float(draw[k, seed])
+        yield judge(plan, records)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seeds", "noise", "diverge"), [(3, 0.5, 0.0), (5, 2.0, 0.0), (5, 0.5, 0.1)])
+def test_false_verdicts_are_rare_over_the_whole_study(seeds, noise, diverge):
+    """On the edge of what they say, no claim is true and none is false: either verdict is an error."""
+    found = list(outcomes(claims(), seeds, noise, diverge=diverge))
+    supported = np.mean([any(verdict.outcome == "supported" for verdict in verdicts) for verdicts in found])
+    contradicted = np.mean([any(verdict.outcome == "contradicted" for verdict in verdicts) for verdicts in found])
+    assert supported <= LEVEL
+    if not diverge:  # at 90, means are no longer on the edge of a bound or a margin
+        assert contradicted <= LEVEL
+
+
+def test_one_claim_alone_is_wrong_as_often_as_it_may():
+    """Not merely rarely: a test that never speaks would pass the one above."""
+    found = [verdicts[0] for verdicts in outcomes(claims()[:1], 4, 0.7)]
+    rate = np.mean([verdict.outcome == "supported" for verdict in found])
+    assert rate == pytest.approx(LEVEL, abs=3 * math.sqrt(LEVEL * (1 - LEVEL) / DRAWS))
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 10])
+def test_the_interval_covers_the_truth_as_often_as_it_says(seeds):
+    contrasts = np.random.default_rng(seeds).normal(3.0, 2.0, (DRAWS, seeds))
+    covered = [low <= 3.0 <= high for low, high in (difference_of(draw, scale=1).interval for draw in contrasts)]
+    assert 0.93 <= np.mean(covered) <= 0.97
+
+
+@pytest.mark.parametrize(("k", "seeds", "shift"), [(0, 4, 1.5), (2, 5, 2.0), (3, 8, 1.2), (5, 6, 1.2)])
+def test_power_is_as_predicted(k, seeds, shift):
+    """The prediction of an effect whose mean and spread are exactly the truth is how often claims are decided."""
+    made, noise = claims(shift)[k], 0.7
+    spread = {0: 2 * noise**2, 2: 2 * noise**2, 3: 1 + noise**2, 5: 2 * noise**2}[k] ** 0.5
+    shape = np.linspace(-1, 1, seeds)
+    true = shape / np.std(shape, ddof=1) * spread
+    effect = difference_of(true, scale=1)
+    n = np.array([seeds])
+    if k == 5:  # truth 0, in [−shift, 2 + shift]: the near end decides
+        predicted = effect.power_above(-shift, n, LEVEL) + effect.power_below(2 + shift, n, LEVEL) - 1
+    else:
+        predicted = effect.power_above(-shift, n, LEVEL)
+    rate = np.mean([verdicts[0].outcome == "supported" for verdicts in outcomes([made], seeds, noise)])
+    assert rate == pytest.approx(float(predicted[0]), abs=0.04)
+
+
+def test_so_many_more_seeds_do_decide():
+    """What an inconclusive verdict advises, given the true spread, decides in at least 80% of the studies it is for."""
+    noise, shift = 0.7, 0.9
+    shape = np.array([-1.0, 0.0, 1.0])
+    values = shift + shape * noise * 2**0.5
+    plan = make_plan(claims=claims()[:1], seeds=range(3))
+
+    def error(axes, seed):
+        return float(values[seed]) + 10 if axes == plan["cells"][2]["axes"] else 10.0
+
+    verdict = judge(plan, make_records(plan, error))[0]
+    assert verdict.outcome == "inconclusive"
+    seeds = verdict.n + verdict.more_seeds
+    rate = np.mean([found[0].outcome == "supported" for found in outcomes(claims(shift)[:1], seeds, noise)])
+    fewer = np.mean([found[0].outcome == "supported" for found in outcomes(claims(shift)[:1], seeds - 2, noise)])
+    assert rate >= 0.8 - 0.03 > fewer
+
+
+@pytest.mark.parametrize("seeds", [5, 7])
+def test_infinite_losses_are_as_rarely_wrong(seeds):
+    """One run in four diverges, in any cell alike: no cell is above another, and the ranks know it."""
+    plan = make_plan(claims=[claims()[0] | {"metric": "train_loss"}], seeds=range(seeds))
+    records, random = make_records(plan), np.random.default_rng(1)
+    wrong = 0
+    for _ in range(FEW):
+        for record in records.values():
+            record["status"] = "diverged" if random.random() < 0.25 else "finished"
+            record["metrics"]["train_loss"] = float(random.normal(1, 0.3))
+        wrong += judge(plan, records)[0].outcome == "supported"
+    assert wrong / FEW <= LEVEL + 2 * math.sqrt(LEVEL * (1 - LEVEL) / FEW)
+
+
+def test_a_share_on_the_edge_is_as_rarely_wrong():
+    """Three runs in ten diverge, and the claim says more, or less, than that."""
+    cells = cell("plain", 56)
+    made = [{"says": "A claim.", "metric": "diverged", "cell": cells, "expect": f"{sign} 0.3"} for sign in "<>"]
+    plan = make_plan(claims=made, seeds=range(12))
+    records, random = make_records(plan), np.random.default_rng(2)
+    wrong = 0
+    for _ in range(FEW):
+        for record in records.values():
+            record["status"] = "diverged" if random.random() < 0.3 else "finished"
+        wrong += any(verdict.outcome == "supported" for verdict in judge(plan, records))
+    assert 0 < wrong / FEW <= LEVEL + 2 * math.sqrt(LEVEL * (1 - LEVEL) / FEW)

@@ -1,0 +1,127 @@
+"""Code that matters moves the fingerprint; a comment, a docstring, a reformat and a neighbour do not."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from ablations.identity import code_hash as module
+from ablations.identity.code_hash import fingerprint, targets
+
+SOURCE = '''
+"""A module."""
+from mine_parts import half as part
+import torch
+
+SCALE = 2
+
+def helper(x):
+    """Doc."""
+    return x * SCALE
+
+class Base:
+    def forward(self, x):
+        return helper(x)
+
+class Mine(Base):
+    """What it is."""
+    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
+        self.c = part.divide(c_in)
+
+class Beside:
+    pass
+'''
+PART = "def divide(x):\n    return x / 2\n\ndef unused(x):\n    return x\n"
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(module, "CORE", ())
+    folder = tmp_path / "mine_parts"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+
+    def put(source: str = SOURCE, part: str = PART) -> dict[str, str]:
+        (tmp_path / "mine_block.py").write_text(source)
+        (folder / "half.py").write_text(part)
+        for cached in (module._parse, module._closure, module._fingerprint):
+            cached.cache_clear()
+        sys.modules.pop("mine_block", None)
+        return fingerprint(["mine_block.Mine", "torch.nn.ReLU"])
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("class Beside:\n    pass", "class Beside:\n    x = 1\n\nclass Another:\n    pass"),
+        ("    return x * SCALE", "    # why\n    return (x\n            * SCALE)"),
+        ('"""What it is."""', '"""What it really is."""'),
+        ('    """Doc."""\n', ""),
+        ("c_in: int, c_out: int", "c_in: float, c_out"),
+    ],
+)
+def test_what_does_not_matter(write, old: str, new: str) -> None:
+    assert old in SOURCE
+    assert write() == write(SOURCE.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("x * SCALE", "x + SCALE"),
+        ("SCALE = 2", "SCALE = 3"),
+        ("return helper(x)", "return helper(-x)"),
+        ("part.divide(c_in)", "part.divide(c_out)"),
+        ("class Mine(Base)", "class Mine(Base, object)"),
+    ],
+)
+def test_what_matters(write, old: str, new: str) -> None:
+    assert old in SOURCE
+    assert write() != write(SOURCE.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("imports", "name"),
+    [
+        ("import mine_parts.half", "mine_parts.half.divide"),
+        ("from mine_parts.half import *", "divide"),
+        (
+            "try:\n    import nowhere as part\nexcept ImportError:\n    from mine_parts import half as part",
+            "part.divide",
+        ),
+        ("try:\n    pass\nfinally:\n    from mine_parts.half import divide", "divide"),
+        ("try:\n    import nowhere\nexcept ImportError:\n    def f(x):\n        return part.divide(x)", "f"),
+        ("with open(__file__):\n    def f(x):\n        return part.divide(x)", "f"),
+        ("for f in (part.divide,):\n    pass", "f"),
+    ],
+)
+def test_however_it_is_reached(write, imports: str, name: str) -> None:
+    source = SOURCE.replace("import torch\n", f"import torch\n{imports}\n").replace(
+        "part.divide(c_in)", f"{name}(c_in)"
+    )
+    before = write(source)
+    assert write(source, PART.replace("x / 2", "x / 3")) != before
+    assert write(source, PART.replace("return x\n", "return -x\n")) == before
+
+
+def test_code_beside_the_target_counts_as_far_as_it_is_used(write) -> None:
+    before = write()
+    assert list(before) == ["mine_block.py", "mine_parts/half.py"]
+    assert write(part=PART.replace("x / 2", "x / 3"))["mine_parts/half.py"] != before["mine_parts/half.py"]
+    assert write(part=PART.replace("    return x\n", "    return -x\n")) == before
+
+
+def test_the_shipped_blocks_rest_on_their_own_code_only() -> None:
+    files = fingerprint(["lightning_modules.networks.blocks.Plain"])
+    assert "lightning_modules/networks/blocks.py" in files
+    assert "lightning_modules/training/classifier.py" in files, "the training core counts for every run"
+    assert "lightning_modules/training/progress.py" not in files
+    assert not any(file.startswith("ablations") for file in files)
+
+
+def test_targets_are_found_at_every_depth() -> None:
+    config = {"_target_": "a.A", "block": {"_target_": "b.B", "items": [{"_target_": "c.C"}, 3]}, "n": 1}
+    assert targets(config) == {"a.A", "b.B", "c.C"}

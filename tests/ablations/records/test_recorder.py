@@ -1,0 +1,90 @@
+"""Before a run is trained, what lies in its folder is looked at: what does not answer it is kept aside."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from ablations.identity.run import Run
+from ablations.records.files import OtherSchema
+from ablations.records.recorder import Recorder, known, unbegun_removed
+
+RUN = Run(axes={"block": "plain"}, seed=0, config={"network": {}, "data": {}, "recipe": {}})
+SIZES = {"params": 1, "macs": 1, "note": ""}
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Recorder:
+    recorder = Recorder(RUN, tmp_path / RUN.folder)
+    recorder.begin(**SIZES)
+    return recorder
+
+
+def test_a_record_answers_its_own_run_alone(recorder: Recorder) -> None:
+    written = recorder.fail(ValueError("x"))
+    assert known(recorder.folder, RUN) == json.loads(json.dumps(written))
+    assert known(recorder.folder, Run(axes=RUN.axes, seed=1, config=RUN.config)) is None
+
+
+@pytest.mark.parametrize("text", ["", '{"schema": 1', '{"schema": 1}'])
+def test_a_damaged_record_is_kept_aside_when_its_run_begins(
+    recorder: Recorder, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    path = recorder.folder / "record.json"
+    for count in (1, 2):
+        path.write_text(text)
+        assert known(recorder.folder, RUN) is None
+        recorder.begin(**SIZES)
+        assert not path.exists()
+        assert (recorder.folder / f"record.damaged-{count}.json").read_text() == text
+    warned = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warned) == 2
+    assert str(path) in warned[0]
+
+
+def test_a_good_record_stays_where_it_is_until_there_is_a_new_one(recorder: Recorder) -> None:
+    recorder.fail(ValueError("x"))
+    before = (recorder.folder / "record.json").read_bytes()
+    recorder.begin(**SIZES)
+    assert (recorder.folder / "record.json").read_bytes() == before
+
+
+def test_a_record_of_a_newer_version_is_not_touched(recorder: Recorder) -> None:
+    (recorder.folder / "record.json").write_text('{"schema": 2}')
+    with pytest.raises(OtherSchema, match="schema 2"):
+        recorder.begin(**SIZES)
+    assert (recorder.folder / "record.json").read_text() == '{"schema": 2}'
+
+
+def test_a_checkpoint_is_gone_on_from_or_kept_aside(recorder: Recorder, caplog: pytest.LogCaptureFixture) -> None:
+    assert recorder.resume(lambda path: pytest.fail("there is none to look at")) == recorder.checkpoint
+    recorder.checkpoint.write_text("state")
+    assert recorder.resume(lambda path: None).read_text() == "state"
+    assert not recorder.resume(lambda path: "is too short").exists()
+    assert (recorder.folder / "last.damaged-1.ckpt").read_text() == "state"
+    assert "last.ckpt is too short; it is kept as last.damaged-1.ckpt, and the run begins anew" in caplog.text
+
+
+def test_a_full_disk_is_no_result_of_a_run(recorder: Recorder) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        recorder.fail(OSError(errno.ENOSPC, "No space left on device"))
+    assert not (recorder.folder / "record.json").exists()
+    assert recorder.fail(OSError(errno.ENOENT, "no such file"))["status"] == "failed"
+
+
+def test_a_folder_that_held_anything_else_is_not_removed(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder in (ours, theirs):
+        (folder / ".hydra").mkdir(parents=True)
+        (folder / ".hydra" / "overrides.yaml").write_text("[]")
+        (folder / "run.log").touch()
+    (theirs / "thesis.tex").write_text("years of work")
+    for folder in (ours, theirs):
+        with pytest.raises(ValueError, match="typo"), unbegun_removed(folder):
+            raise ValueError("typo")
+    assert not ours.exists()
+    assert [path.name for path in theirs.rglob("*")] == ["thesis.tex"]

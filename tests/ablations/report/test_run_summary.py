@@ -1,0 +1,27 @@
+"""The end of a single run is told whatever its cause holds."""
+
+from pathlib import Path
+
+import pytest
+
+from ablations.report.run_summary import print_run
+from tests.ablations.records.test_record import WHOLE
+
+
+def test_a_cause_is_text_not_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    record = {**WHOLE, "status": "failed", "cause": "error: [/red] [bold]x", "metrics": {}, "seconds": 0.0}
+    print_run(record, Path("runs/plain"))
+    assert "error: [/red] [bold]x" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_path_can_be_copied_from_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    folder = Path("/somewhere/far/away/from/here/runs/plain-batch-d8-s0-01234567")
+    record = {**WHOLE, "status": "failed", "cause": "nan", "metrics": {}, "seconds": 0.0, "epochs": 1}
+    print_run(record, folder)
+    out = capsys.readouterr().out
+    assert f"{folder}/record.json\n" in out
+    assert f"{folder}/traceback.txt\n" in out
+    assert "1 epoch in" in " ".join(out.split())

@@ -1,0 +1,107 @@
+"""The closing page: complete, honest about what is missing and why, and it says what to type next."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ablations.report.terminal import print_report
+from tests.ablations.conftest import make_plan, make_records
+
+CLAIM = {
+    "says": "Deeper is worse.",
+    "source": "He et al. 2015",
+    "metric": "test_error",
+    "contrast": {"plus": {"block": "plain", "depth": 56}, "minus": {"block": "plain", "depth": 20}},
+    "expect": "> 0",
+}
+
+
+def page(plan, records, width=100, **more):
+    console = Console(file=io.StringIO(), width=width, highlight=False)
+    print_report(plan, records, console, **more)
+    return console.file.getvalue()
+
+
+def by_depth(axes, seed):
+    return axes["depth"] + 0.5 * seed * (axes["depth"] > 20)
+
+
+def test_the_page_of_a_finished_study():
+    plan = make_plan(claims=[CLAIM])
+    text = page(plan, make_records(plan, by_depth))
+    assert plan["study"]["question"] in text
+    assert "✓ Deeper is worse." in text
+    assert "test error +36.50 points [+35.26, +37.74]" in text
+    assert "n 3" in text
+    assert "He et al. 2015" in text
+    assert "18 records in runs/" in text
+    assert "python -m ablations report headline" in text
+    assert "python run.py -m 'seed=range(5)'" in text
+    assert "!" not in text
+    assert "not trained" not in text
+    assert "wandb" not in text
+
+
+def test_what_failed_diverged_and_is_missing_is_named_with_its_cause(plan):
+    fates = {
+        (8, 0): {"status": "failed", "cause": "oom"},
+        (20, 1): {"status": "diverged", "cause": "nan", "first_nonfinite": "stages.1 (output)"},
+        (56, 2): None,
+    }
+    plan["invalid"] = [{"point": {"depth": 21}, "reason": "depth=21 is not 6n+2"}]
+    text = page(plan, make_records(plan, lambda axes, seed: fates.get((axes["depth"], seed), 5.0)))
+    assert "2 runs failed: plain-8-s0 (oom), residual-8-s0 (oom)" in text
+    assert "2 runs diverged, counted as measured: plain-20-s1 (stages.1 (output)), residual-20-s1" in text
+    assert "2 runs of 18 not trained yet: plain-56-s2, residual-56-s2" in text
+    assert "depth=21 is not 6n+2" in text
+    assert "python run.py -m retry=failed" in text
+
+
+def test_many_troubles_are_counted_rather_than_listed(plan):
+    text = page(plan, make_records(plan, lambda axes, seed: {"status": "failed", "cause": "nan"}))
+    assert "18 runs failed" in text
+    assert "and 12 more" in text
+    assert "No run of this study is finished yet." in text
+
+
+def test_nothing_trained_yet_is_a_page_too():
+    text = page(make_plan(claims=[CLAIM]), {})
+    assert "No run" in text
+    assert "needs at least 2 seeds, has 0 of 3" in text
+    assert "18 runs of 18 not trained yet" in text
+
+
+def test_two_screens_are_enough():
+    plan = make_plan({"block": ["plain", "residual", "highway"], "depth": [8, 20, 56]}, claims=[CLAIM] * 4)
+    text = page(plan, make_records(plan, by_depth), width=80, sync="wandb sync runs/wandb")
+    assert len(text.splitlines()) <= 48
+
+
+@pytest.mark.parametrize(
+    ("command", "again"),
+    [
+        ("python run.py -m", "python run.py -m 'seed=range(5)'"),
+        ("python run.py -m study=x seed=0,1", "python run.py -m study=x 'seed=range(5)'"),
+        ("python run.py -m depth=8 seed=range(3) block=plain", "python run.py -m depth=8 block=plain 'seed=range(5)'"),
+        ("python run.py -m depth=8 'seed=range(3)'", "python run.py -m depth=8 'seed=range(5)'"),
+    ],
+)
+def test_more_seeds_replace_the_old_ones(plan, command, again):
+    plan["command"] = command
+    assert f"more seeds       {again}\n" in page(plan, make_records(plan))
+
+
+def test_the_folder_and_the_upload_are_named(plan, records):
+    text = page(plan, records, runs=Path("else where"), sync="wandb sync 'else where/wandb'")
+    assert "--runs 'else where'" in text
+    assert "upload to W&B" in text
+    assert "wandb sync 'else where/wandb'" in text
+
+
+def test_brackets_in_a_question_are_letters(plan, records):
+    plan["study"]["question"] = "Is [bold] a word?"
+    assert "Is [bold] a word?" in page(plan, records)

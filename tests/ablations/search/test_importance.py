@@ -1,0 +1,89 @@
+"""What mattered in a search is what its values were made of, from Optuna's study or from the files of the trials."""
+
+from __future__ import annotations
+
+import io
+import math
+import random
+
+import optuna
+import pytest
+from rich.console import Console
+
+from ablations.search.importance import FEWEST, importance, print_importance, search_importance
+from ablations.search.trials import trial_folder, write_trial
+from tests.ablations.conftest import make_plan
+
+SPACE = {"recipe.lr": {"low": 0.001, "high": 1.0, "log": True}, "width": {"low": 0.5, "high": 2.0}, "norm": ["a", "b"]}
+
+
+def value_of(point):
+    """The learning rate decides, the width a little, the norm nothing."""
+    return abs(math.log10(point["recipe.lr"]) + 1) * 20 + point["width"]
+
+
+def searched(tmp_path, trials, value_of=value_of):
+    plan = make_plan(name="search")
+    plan["study"] |= {"space": SPACE, "search": {"trials": trials}, "tunings": [{"name": "all", "point": {}}]}
+    draw = random.Random(0)
+    for number in range(trials):
+        point = {"recipe.lr": 10 ** draw.uniform(-3, 0), "width": draw.uniform(0.5, 2), "norm": draw.choice("ab")}
+        trial = {
+            "tuning": "all",
+            "number": number,
+            "state": "complete",
+            "point": point,
+            "suggested": point,
+            "cell": str(number),
+            "label": str(number),
+            "runs": [],
+            "values": {"val_error": value_of(point)},
+            "constraints": {},
+        }
+        write_trial(trial_folder(tmp_path, "search", "all", number), trial)
+    return plan
+
+
+def test_the_axis_that_decides_comes_first(tmp_path):
+    (found,) = search_importance(searched(tmp_path, 60), tmp_path)
+    assert (found.tuning, found.trials) == ("all", 60)
+    assert next(iter(found.shares)) == "recipe.lr"
+    assert found.shares["recipe.lr"] > 0.6
+    assert sum(found.shares.values()) == pytest.approx(1)
+
+
+def test_it_is_optunas(tmp_path):
+    plan = searched(tmp_path, 30)
+    study = optuna.create_study()
+    draw = random.Random(0)
+    distributions = {
+        "recipe.lr": optuna.distributions.FloatDistribution(0.001, 1.0, log=True),
+        "width": optuna.distributions.FloatDistribution(0.5, 2.0),
+        "norm": optuna.distributions.CategoricalDistribution(["a", "b"]),
+    }
+    for _ in range(30):
+        point = {"recipe.lr": 10 ** draw.uniform(-3, 0), "width": draw.uniform(0.5, 2), "norm": draw.choice("ab")}
+        study.add_trial(optuna.create_trial(value=value_of(point), params=point, distributions=distributions))
+    theirs = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
+    expected = optuna.importance.get_param_importances(study, evaluator=theirs)
+    assert search_importance(plan, tmp_path)[0].shares == pytest.approx(expected)
+
+
+def test_too_few_trials_say_nothing(tmp_path):
+    found = search_importance(searched(tmp_path, FEWEST - 1), tmp_path)
+    assert found[0].shares == {}
+    console = Console(file=io.StringIO(), width=100)
+    print_importance(found, ["val_error"], console)
+    assert f"needs {FEWEST} complete trials that differ" in console.file.getvalue()
+    with pytest.raises(ValueError, match="needs 8 complete trials; there are 0"):
+        importance(optuna.create_study())
+
+
+def test_trials_that_are_all_as_good_say_nothing(tmp_path):
+    (found,) = search_importance(searched(tmp_path, 30, lambda point: 5.0), tmp_path)
+    assert (found.trials, found.shares) == (30, {})
+
+
+def test_a_study_that_does_not_search_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="does not search"):
+        search_importance(make_plan(), tmp_path)

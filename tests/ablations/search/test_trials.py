@@ -1,0 +1,61 @@
+"""What is read back from a search's files: the front, the best, and nothing from damaged ones."""
+
+import itertools
+import random
+from pathlib import Path
+
+import pytest
+
+from ablations.records.record import RecordError
+from ablations.search.trials import best, different, front, read_trial, read_trials, trial_folder, write_trial
+
+
+def trial(number: int, *values: float, state: str = "complete", cell: str | None = None) -> dict:
+    return {
+        **{"tuning": "t", "number": number, "state": state, "point": {}, "suggested": {}, "constraints": {}},
+        **{"cell": cell or f"cell {number}", "label": f"l{number}", "runs": []},
+        **{"values": dict(zip(("val_error", "macs"), values, strict=False))},
+    }
+
+
+def test_the_front_holds_exactly_what_nothing_dominates() -> None:
+    rng = random.Random(0)
+    trials = [trial(k, rng.randint(0, 9), rng.randint(0, 9)) for k in range(60)]
+    values = {t["number"]: (t["values"]["val_error"], t["values"]["macs"]) for t in trials}
+    on_it = {t["number"] for t in front(trials, ["val_error", "macs"])}
+    for one in values:
+        beaten = any(
+            values[other] != values[one] and all(a <= b for a, b in zip(values[other], values[one], strict=True))
+            for other in values
+        )
+        assert (one in on_it) != beaten
+
+
+def test_one_objective_is_sorted_and_a_cell_counts_once() -> None:
+    trials = [trial(0, 3.0), trial(1, 1.0), trial(2, 1.0, cell="cell 1"), trial(3, 0.5, state="pruned")]
+    assert [t["number"] for t in best(trials, ["val_error"], 5)] == [1, 0]
+    assert [t["number"] for t in best(trials, ["val_error"], 1)] == [1]
+    assert len(different(trials)) == 2
+
+
+def test_of_a_long_front_both_ends_are_kept() -> None:
+    trials = [trial(k, 10 - k, k) for k in range(11)]
+    picked = best(trials, ["val_error", "macs"], 4)
+    assert [t["number"] for t in picked][:: len(picked) - 1] == [10, 0]
+    assert len({t["number"] for t in picked}) == 4
+    gaps = [a["number"] - b["number"] for a, b in itertools.pairwise(picked)]
+    assert max(gaps) - min(gaps) <= 1
+
+
+def test_a_damaged_file_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    for number in range(3):
+        write_trial(trial_folder(tmp_path, "s", "t", number), trial(number, 1.0))
+    path = trial_folder(tmp_path, "s", "t", 1) / "trial.json"
+    path.write_text(path.read_text()[:40])
+    found, problems = read_trials(tmp_path, "s", ["t"])
+    assert [t["number"] for t in found] == [0, 2]
+    assert len(problems) == 1
+    assert str(path) in problems[0]
+    path.write_text('{"schema": 1, "number": 1}')
+    with pytest.raises(RecordError, match="has no tuning"):
+        read_trial(path)

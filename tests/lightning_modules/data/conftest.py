@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from lightning_modules.data.augment import NoAugment
+from lightning_modules.data.digits import digits
+from lightning_modules.data.module import ImageData
+
+REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "unpack.py"
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with CIFAR-10 and MNIST in their publishers' layouts."""
+    if not REAL.is_file():
+        pytest.skip(f"no real data sets: {REAL} is not there")
+    folder = tmp_path_factory.mktemp("real")
+    subprocess.run([sys.executable, str(REAL), str(folder)], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def image_data():
+    """image_data(source, **changes): an ImageData of digits where nothing else is said."""
+
+    def build(source=digits, **changes) -> ImageData:
+        usual = {"channels": 1, "size": 8, "classes": 10, "held_out": 157, "split_seed": 0}
+        call = {"folder": Path("nowhere"), "batch_size": 128, "augment": NoAugment(), "seed": 0}
+        return ImageData(partial(source), **(usual | call | changes))
+
+    return build
+
+
+class Server:
+    """A publisher on 127.0.0.1: `files` by name, `break_after` bytes of the next answer, requests seen in `ranges`."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.ranges: list[str | None] = []
+        self.break_after: list[int] = []
+        self.knows_ranges = True
+        outer = self
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.answer(self)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}/"
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
+
+    def answer(self, to: BaseHTTPRequestHandler) -> None:
+        span = to.headers.get("Range")
+        self.ranges.append(span)
+        content = self.files.get(to.path.strip("/"))
+        if content is None:
+            to.send_error(404)
+            return
+        start = int(span.split("=")[1].rstrip("-")) if span and self.knows_ranges else 0
+        if start and start >= len(content):
+            to.send_response(416)
+            to.send_header("Content-Range", f"bytes */{len(content)}")
+            to.send_header("Content-Length", "0")
+            to.end_headers()
+            return
+        body = content[start:]
+        to.send_response(206 if start else 200)
+        to.send_header("Content-Length", str(len(body)))
+        if start:
+            to.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        to.end_headers()
+        to.wfile.write(body[: self.break_after.pop(0)] if self.break_after else body)
+        to.close_connection = True
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.http.shutdown()
+    server.http.server_close()

@@ -1,0 +1,97 @@
+"""Several devices for one run, really typed: Lightning starts the command again for each, and one of them records."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+# Batch norm would see each device's share of a batch; layer norm sees each image by itself.
+ONE = ["depth=8", "norm=layer", "recipe.lr=0.02", "tracker=none", "trainer.accelerator=cpu", "trainer.threads=1"]
+TWO = [*ONE, "trainer=ddp", "trainer.devices=2"]
+
+
+def call(*arguments: str, runs: Path) -> list[str]:
+    return [sys.executable, "-W", "always", str(ROOT / "run.py"), *arguments, f"runs={runs}"]
+
+
+def typed(*arguments: str, runs: Path) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"PYTHONWARNINGS": "always"}
+    return subprocess.run(call(*arguments, runs=runs), capture_output=True, text=True, env=env, cwd=runs, timeout=300)
+
+
+def record_in(runs: Path) -> dict:
+    (path,) = runs.glob("*/record.json")
+    return json.loads(path.read_text())
+
+
+@pytest.mark.slow
+def test_two_devices_are_one_run_with_the_same_numbers(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    assert typed(*ONE, "recipe.epochs=2", runs=tmp_path / "one").returncode == 0
+    done = typed(*TWO, "recipe.epochs=2", runs=tmp_path / "two")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("finished") == 1, "one process speaks"
+    one, two = record_in(tmp_path / "one"), record_in(tmp_path / "two")
+    assert two["provenance"]["device"] == "2 × cpu, 1 thread"
+    assert (two["identity"], two["steps"], two["epochs"]) == (one["identity"], 20, 2)
+    assert two["metrics"] == pytest.approx(one["metrics"], rel=1e-3)  # in the long run, roundings grow
+    files = {path.name for path in (tmp_path / "two" / two["folder"]).iterdir()}
+    assert files == {"record.json", "config.yaml", "curve.csv", "diagnostics.csv", "run.log", ".hydra"}
+    overrides = (tmp_path / "two" / two["folder"] / ".hydra" / "overrides.yaml").read_text()
+    assert "trainer=ddp" in overrides
+    assert "train_ddp_process" not in overrides, "the first process's"
+    before = (tmp_path / "two" / two["folder"] / "record.json").read_bytes()
+    assert typed(*TWO, "recipe.epochs=2", runs=tmp_path / "two").returncode == 0
+    assert (tmp_path / "two" / two["folder"] / "record.json").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_two_devices_go_on_after_interruptions(tmp_path: Path) -> None:
+    """Killed, then interrupted as a terminal does it, which tells all processes."""
+    long = [*TWO, "recipe.epochs=40"]
+    for stop in (signal.SIGKILL, signal.SIGINT):
+        begun = time.time()
+        process = subprocess.Popen(
+            call(*long, runs=tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        while not [path for path in tmp_path.glob("*/last.ckpt") if path.stat().st_mtime > begun]:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(stop) if stop == signal.SIGKILL else os.killpg(process.pid, stop)
+        stderr = process.communicate(timeout=60)[1]  # which waits for the other process too
+    assert process.returncode == 130
+    assert stderr == "interrupted; the same command goes on where this one stopped\n"
+    assert not list(tmp_path.glob("*/record.json"))
+    done = typed(*long, runs=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    record = record_in(tmp_path)
+    assert (record["epochs"], record["steps"]) == (40, 400)
+    assert len((tmp_path / record["folder"] / "curve.csv").read_text().splitlines()) == 41
+
+
+@pytest.mark.slow
+def test_a_batch_that_cannot_be_shared_is_said(tmp_path: Path) -> None:
+    done = typed(*TWO, "recipe.batch_size=127", runs=tmp_path)
+    assert done.returncode == 2
+    assert record_in(tmp_path)["cause"] == "error: batch_size=127 is not a multiple of 2, the number of devices"
+
+
+def test_a_sweep_gives_each_run_one_device(tmp_path: Path) -> None:
+    done = typed("-m", *TWO, runs=tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line == "error: trainer.devices=2: a run of a sweep has one device; leave out -m"
+    assert not list(tmp_path.glob("*/record.json"))

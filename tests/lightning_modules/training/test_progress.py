@@ -1,0 +1,31 @@
+"""The bar of a single run."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from lightning_modules.training import progress
+from lightning_modules.training.progress import ProgressBar
+from tests.lightning_modules.trained import perceptron, tiny_data, train
+
+
+@pytest.mark.parametrize(
+    ("length", "epochs"), [(["recipe.epochs=3"], 3), (["recipe.epochs=null", "recipe.steps=12"], 3)]
+)
+def test_the_bar_ends_full_with_the_last_epochs_numbers(
+    length: list[str], epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = StringIO()
+    monkeypatch.setattr(progress, "Console", lambda: Console(file=screen, force_terminal=True, width=150))
+    last = train(*length, network=perceptron, data=tiny_data(), callbacks=[ProgressBar("a-run")]).curve.rows[-1]
+    words = f"a-run  epoch {epochs}, loss {last['train_loss']:.3f}, error {last['train_error']:.1f}%, validation"
+    assert words in screen.getvalue()
+    assert screen.getvalue().count("100%") >= 1
+
+
+def test_without_a_terminal_there_is_no_bar(capfd: pytest.CaptureFixture[str]) -> None:
+    train(network=perceptron, data=tiny_data(), callbacks=[ProgressBar("a-run")])
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,197 @@
+"""What is typed wrong gets one sentence with what is allowed, before anything heavy is imported or anything is written.
+
+In this process, since the words are what matters; tests/test_run.py and tests/sweeps/test_sweep.py really type.
+"""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import run
+from sweeps.cli.argv import read_words
+from sweeps.cli.import_path import VARIABLE
+from sweeps.cli.settings import SETTINGS, check_setting
+from sweeps.closing import left_words
+from sweeps.compose.compose import default_axes
+
+Typed = Callable[..., str]
+
+
+@pytest.fixture(autouse=True)
+def as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a program may do to its own process is undone in this one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name in ("HYDRA_FULL_ERROR", VARIABLE):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    log, term = logging.getLogger(), signal.getsignal(signal.SIGTERM)
+    handlers, level = log.handlers[:], log.level
+    yield
+    for handler in set(log.handlers) - set(handlers):
+        handler.close()
+    log.handlers[:] = handlers
+    log.setLevel(level)
+    signal.signal(signal.SIGTERM, term)
+
+
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
+    """Types a command in an empty folder; the sentence that it is refused with."""
+
+    def type_(*words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["run.py", *words])
+        with pytest.raises(SystemExit) as stopped:
+            run.cli()
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert stopped.value.code == 1
+        assert line.startswith("error: ")
+        assert not list(tmp_path.glob("**/record.json"))
+        return line.removeprefix("error: ")
+
+    return type_
+
+
+@pytest.fixture
+def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is built."""
+
+    def build(node: Any) -> Any:
+        raise AssertionError(f"built {node}")
+
+    monkeypatch.setattr("run.instantiate", build)
+    monkeypatch.setattr("sweeps.preflight.instantiate", build)
+
+
+@pytest.mark.usefixtures("no_torch")
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("plan=true depth=8", "plan=true is for a sweep: add -m, or leave plan out"),
+        ("study=shortcuts depth=8", "study=shortcuts is for a sweep: add -m, or leave study out"),
+        ("-m profile=true", "profile=true is for a single run: leave out -m, or profile"),
+        ("-m plan=no", "plan=no is neither true nor false: write plan=false"),
+        ("retrain=maybe", "retrain=maybe is neither true nor false"),
+        ("seed=a", "seed=a is not a whole number ≥ 0"),
+        ("-m seed=-1", "seed=-1 is not a whole number ≥ 0"),
+        ("depth=8.0", "depth=8.0 is not a whole number: write depth=8"),
+        ("-m depth=[8,20]", "depth=[8,20] is not a whole number: write depth=8,20 in a sweep (-m)"),
+        ("-m depth=8,eight plan=true", "depth=eight is not a whole number"),
+        ("width=a", "width=a is not a finite number"),
+        ("block=highway gate_bias=x", "gate_bias=x is not a finite number"),
+        ("-m workers=0 plan=true", "workers=0 is not a whole number ≥ 1"),
+        ("-m on_invalid=skp", "on_invalid=skp is neither stop nor skip; did you mean skip?"),
+        ("-m retry=all", "retry=all is neither failed nor diverged"),
+        ("micro_batch=0", "micro_batch=0 is not a whole number ≥ 1"),
+        ("runs=2026", "runs=2026 is no name: write runs=./2026"),
+        ("runs=/proc/none", "runs=/proc/none cannot be written (No such file or directory): choose another folder"),
+        ("-m runs=afile", "runs=afile cannot be written (a file is in the way): choose another folder"),
+        ("runs=afile/runs", "runs=afile/runs cannot be written (a file is in the way): choose another folder"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_first(refused: Typed, typed: str, says: str) -> None:
+    Path("afile").touch()
+    assert refused(*typed.split()) == says
+    assert not list(Path().glob("runs/*")), "a mistake leaves nothing behind"
+
+
+@pytest.mark.usefixtures("no_torch")
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("depth = 8", "depth is given no value: write depth=8 without spaces"),
+        ("block=plain depth =8", "depth is given no value: write depth=8 without spaces"),
+        ("plain", "'plain' does not say what it is for: write block=plain"),
+        ("batch", "'batch' does not say what it is for: write norm=batch"),
+        ("-m plan", "plan is given no value: write plan=true"),
+        ("please", "'please' says nothing: write axis=value without spaces, as depth=8"),
+        ("--block=plain", "there is no flag --block=plain: write block=plain"),
+        ("--depth 8", "there is no flag --depth: write depth=20"),
+        ("-n", "there is no flag -n: the flag of a sweep is -m, and --hydra-help shows the others; write axis="),
+        ("--cfg", "argument --cfg/-c: expected one argument; python run.py --hydra-help shows the flags"),
+        ("-m block=[plain,residual]", "block takes one word: for several write block=plain,residual in a sweep (-m)"),
+        ("--config-dir . blok=highway", "there is no setting 'blok'; did you mean block? there are depth, width, "),
+        ("block=highwy", "block=highwy: there is no block 'highwy'; did you mean highway? choose from bn_after_"),
+        ("-m study=nosuch", "there is no study 'nosuch'; choose from activation, activation_paper, "),
+        (
+            "block.start=0.1",
+            "there is no setting 'block.start'; there are body, shortcut, activation (+block.start=0.1 adds one)",
+        ),
+    ],
+)
+def test_words_that_mean_nothing_are_told_with_what_was_meant(refused: Typed, typed: str, says: str) -> None:
+    said = refused(*typed.split())
+    assert says in said
+    assert "hydra," not in said
+    assert said.count(",") <= 10
+
+
+def test_flags_and_overrides_may_be_mixed() -> None:
+    ordered, typed = read_words(["block=plain", "--config-dir", "own", "depth=8", "-m", "seed=1", "--info", "all"])
+    assert ordered == ["-m", "block=plain", "depth=8", "seed=1", "--config-dir", "own", "--info", "all"]
+    assert typed.overrides == ["block=plain", "depth=8", "seed=1"]
+    assert read_words(ordered)[0] == ordered
+
+
+def test_a_class_that_is_not_there_is_told_with_those_that_are(refused: Typed) -> None:
+    Path("a_block.py").write_text(
+        "from lightning_modules.networks.blocks import Residual\n\n\nclass Mine(Residual): ...\n"
+    )
+    assert refused("block._target_=a_block.Min") == "a_block has no Min; did you mean Mine? there are Mine"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "ours"),
+    [
+        ("-m block=plain depth=21 plan=false", True),  # our own words, after Hydra, in a cell
+        ("norm=group norm.groups=x", False),  # what Python says
+        ("block=highway block.gate_kernel=x", True),
+        ("recipe.lr=-1", True),
+    ],
+)
+def test_an_error_that_nobody_meant_says_how_to_see_more(refused: Typed, wrong: str, ours: bool) -> None:
+    said = refused(*wrong.split())
+    assert said.endswith(" (SKIPBENCH_DEBUG=1 shows where)") != ours, said
+
+
+def test_the_version_and_the_help_are_of_the_program_that_was_typed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/somewhere/skipbench", "--version"])
+    run.cli()
+    assert capsys.readouterr().out == f"Skipbench {version('skipbench')}\n"
+    monkeypatch.setattr(sys, "argv", ["/somewhere/skipbench", "--help"])
+    run.cli()
+    said = capsys.readouterr().out
+    assert "\nskipbench -m study=shortcuts " in said
+    assert "run.py" not in said
+
+
+def test_a_warning_looks_as_every_other() -> None:
+    log = yaml.safe_load((run.CONF / "hydra" / "job_logging" / "skipbench.yaml").read_text())
+    shown = log["formatters"][log["handlers"]["console"]["formatter"]]["format"]
+    warning = logging.makeLogRecord({"msg": "a record is damaged", "levelname": "WARNING"})
+    assert logging.Formatter(shown).format(warning) == "! a record is damaged"
+
+
+@pytest.mark.parametrize(
+    ("left", "failed", "says"),
+    [(1, 0, "1 run was left: the same command goes on"), (3, 5, "3 runs were left: a worker stops after 5 failures")],
+)
+def test_runs_that_are_left_say_why(left: int, failed: int, says: str) -> None:
+    assert left_words(left, failed, 5).startswith(says)
+
+
+def test_every_setting_of_the_program_is_in_the_table_and_ships_with_a_value_it_takes() -> None:
+    shipped = default_axes(run.CONF)
+    scalars = {name for name in shipped if not (run.CONF / name).is_dir() and "/" not in name}
+    assert scalars == set(SETTINGS)
+    for name in scalars:
+        check_setting(name, shipped[name])

@@ -1,0 +1,113 @@
+"""The quick way from overrides to a run is Hydra's way, and a large plan is checked as far as there is time."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+
+from ablations.plan.plan import Cell
+from sweeps.compose.compose import Composer, run_of
+from sweeps.compose.fast_compose import QuickComposer
+from sweeps.validate import estimate, telling_first
+
+ROOT = Path(__file__).parents[3]
+POINTS = [
+    [],
+    ["block=highway", "gate_bias=-3", "seed=4"],
+    ["block=plain", "shortcut=C", "depth=56", "width=2"],
+    ["norm=group", "activation=gelu", "init=orthogonal"],
+    ["recipe.lr=0.05", "recipe.weight_decay=0", "recipe.epochs=3"],
+    ["optimizer=adamw", "recipe.lr=1e-3", "+optimizer.betas=[0.8,0.9]"],
+    ["data=cifar10", "depth=20"],
+    ["network=dense", "depth=3"],
+    ["data=cifar10", "recipe=he2015", "recipe.steps=100"],
+    ["recipe=d2l", "data=fashion_mnist", "norm=none"],
+    ["block.gate_kernel=3", "block=highway"],
+    ["+optimizer.dampening=0.5"],
+    ["++seed=3"],
+    ["optimizer={lr:0.3}"],
+    ["tracker=none", "trainer=cpu", "runs=elsewhere", "hydra.sweep.subdir=here", "workers=3"],
+    ["data.classes=7", "data.size=16"],
+    ["block._target_=lightning_modules.networks.blocks.Plain", "depth=14"],
+]
+
+
+@pytest.fixture(scope="module")
+def composer() -> Iterator[Composer]:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        yield Composer(loader, loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN))
+
+
+def slow(composer: Composer, overrides: list[str]) -> dict[str, Any]:
+    made = composer(overrides)
+    return asdict(run_of(made, made.hydra))
+
+
+@pytest.mark.parametrize("overrides", POINTS, ids=" ".join)
+def test_the_quick_way_is_hydras(composer: Composer, overrides: list[str]) -> None:
+    quick = QuickComposer(composer)
+    assert asdict(quick(overrides)) == slow(composer, overrides)
+    if overrides and "=" in overrides[0][2:]:
+        quick([*overrides, "depth=8"])
+        again = [*overrides, "depth=14"]  # of a kind that has been compared: nothing but plain data decides
+        assert asdict(quick(again)) == slow(composer, again)
+        assert quick(again).identity == run_of(composer(again), composer(again).hydra).identity
+
+
+def test_choices_that_choose_for_others_are_composed_whole(composer: Composer) -> None:
+    quick = QuickComposer(composer)
+    for block in ("plain", "residual", "highway"):
+        for recipe in ("he2015", "highway2015", "digits_quick"):
+            for norm in ("batch", "none"):
+                asked = [f"block={block}", f"recipe={recipe}", f"norm={norm}", "depth=8"]
+                assert asdict(quick(asked)) == slow(composer, asked)
+
+
+def test_a_mistake_is_hydras_to_name(composer: Composer) -> None:
+    quick = QuickComposer(composer)
+    for wrong in (["dpth=8"], ["block=nosuch"], ["recipe.lrr=1"]):
+        with pytest.raises(Exception, match=r"dpth|nosuch|lrr"):
+            quick(wrong)
+
+
+def cells(grid: list[dict[str, Any]]) -> list[Cell]:
+    return [Cell(SimpleNamespace(axes=axes), [axes], []) for axes in grid]  # type: ignore[arg-type]
+
+
+def test_every_value_is_shown_early_and_no_cell_is_lost() -> None:
+    grid = cells([{"depth": d, "width": w, "norm": n} for d in range(10) for w in range(10) for n in "ab"])
+    order = telling_first(grid)
+    assert {id(cell) for cell in order} == {id(cell) for cell in grid}
+    head = order[:20]
+    for axis, count in (("depth", 10), ("width", 10), ("norm", 2)):
+        assert len({cell.run.axes[axis] for cell in head}) == count
+
+
+def test_costs_of_what_was_not_built_follow_from_what_was() -> None:
+    grid = cells([{"depth": d, "width": w} for d in (8, 20, 56) for w in (1, 2, 4)])
+    true = [1000 * cell.run.axes["depth"] * cell.run.axes["width"] ** 2 for cell in grid]
+    for cell, cost in zip(grid, true, strict=True):
+        cell.cost = cost
+    unknown = cells([{"depth": 56, "width": 4}, {"depth": 8, "width": 1}, {"depth": 20, "width": 99}])
+    estimate(grid, unknown)
+    assert unknown[0].cost == pytest.approx(true[-1], rel=1e-3), "costs are products here, and so found exactly"
+    assert unknown[1].cost == pytest.approx(true[0], rel=1e-3)
+    assert math.isfinite(unknown[2].cost)
+
+
+def test_a_class_of_ones_own_is_what_the_run_is_called(composer: Composer) -> None:
+    target = "block._target_=lightning_modules.networks.blocks.ReZero"
+    made, shipped = composer([target, "depth=8"]), composer(["depth=8"])
+    found, plain = run_of(made, made.hydra), run_of(shipped, shipped.hydra)
+    assert found.axes == plain.axes | {"block": "ReZero"}
+    assert found.label == "ReZero-A-batch-d8-s0"
+    again = composer(["depth=8", target])
+    assert run_of(again, again.hydra).identity == found.identity != plain.identity

@@ -1,0 +1,39 @@
+"""A search that is killed half-way, and typed again."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.sweeps.search.typed import plan_name, search, stamps, start, write_study
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=pytest.mark.long)])
+def test_a_search_that_is_killed_and_typed_again_has_exactly_its_trials(tmp_path: Path, launcher: str) -> None:
+    space = "{recipe.lr: {low: 0.01, high: 1.0, log: true}, block: [plain, residual]}"
+    trained = {}
+    for name in ("whole", "broken"):
+        folder = tmp_path / name
+        write_study(folder, space=space, search="{trials: 8, replicate: {top: 2, seeds: [1, 2]}}")
+        if name == "broken":
+            for enough in (2, 5):  # trials told when it is killed
+                process = start(folder, "recipe.epochs=4", launcher=launcher)
+                while process.poll() is None and len(stamps(folder)) < enough:
+                    time.sleep(0.01)
+                assert process.poll() is None, "it was killed before its end"
+                os.killpg(process.pid, signal.SIGKILL)
+                process.communicate()
+        done = search(folder, "recipe.epochs=4", launcher=launcher, cold=name == "whole")
+        assert done.returncode == 0, done.stderr
+        paths = sorted((folder / "runs" / ".studies" / plan_name(folder) / "trials").glob("*/*/trial.json"))
+        trials = [json.loads(path.read_text()) for path in paths]
+        assert [trial["number"] for trial in trials] == list(range(8))
+        assert {trial["state"] for trial in trials} == {"complete"}
+        assert not list((folder / "runs").rglob("lease*.json"))
+        trained[name] = [(trial["point"], trial["values"]) for trial in trials]
+    if launcher == "basic":  # with several workers, what is known when a trial begins depends on who is faster
+        assert trained["broken"] == trained["whole"]

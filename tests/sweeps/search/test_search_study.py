@@ -1,0 +1,180 @@
+"""Studies that search, really typed: trials trained, pruned, infeasible, equal; winners with fresh seeds."""
+
+import json
+import socket
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.sweeps.search.typed import plan_name, plan_of, search, stamps, trials_of, write_study
+
+
+def test_only_active_axes_are_asked_for_and_equal_trials_cost_nothing(tmp_path: Path) -> None:
+    space = "{gate_bias: [-1, -3], shortcut: [A, B], block: [plain, highway], block.coupled: [true, false]}"
+    write_study(tmp_path, space=space, search="{trials: 10, replicate: {top: 2, seeds: [1, 2]}}")
+    done = search(tmp_path, cold=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    trials = trials_of(tmp_path)
+    assert [trial["number"] for trial in trials] == list(range(10))
+    asked = {trial["point"]["block"]: set(trial["suggested"]) for trial in trials}
+    assert asked == {"plain": {"block"}, "highway": {"block", "block.coupled", "shortcut", "gate_bias"}}
+    cells = Counter(trial["cell"] for trial in trials)
+    assert sum(trial.get("same_as") is not None for trial in trials) == 10 - len(cells) > 0
+    searched = {run["folder"] for trial in trials for run in trial["runs"]}
+    assert len(searched) == len(cells), "a cell is trained once"
+    plan = plan_of(tmp_path)
+    replicated = {run["folder"] for cell in plan["cells"] for run in cell["runs"]}
+    assert len(replicated) == 4
+    assert replicated | searched == set(stamps(tmp_path))
+    assert {run["seed"] for cell in plan["cells"] for run in cell["runs"]} == {1, 2}
+    best = sorted({trial["cell"]: trial["values"]["val_error"] for trial in trials}.values())[:2]
+    scores = {trial["cell"]: trial["values"]["val_error"] for trial in trials}
+    assert sorted(scores[cell["cell"]] for cell in plan["cells"]) == best, "the best two, on seeds no trial saw"
+    assert "fresh seeds" in done.stdout
+    before = stamps(tmp_path)
+    left = tmp_path / "runs" / trials[0]["runs"][0]["folder"] / "lease.json"
+    left.write_text(json.dumps({"host": socket.gethostname(), "pid": 2**22 + 1}))  # killed between record and release
+    again = search(tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert not left.exists()
+    assert "0 to go, 10 done" in again.stdout
+    assert stamps(tmp_path) == before
+    more = search(tmp_path, "study.search.trials=12", "workers=2", "retry=failed", "plan=true")
+    assert "2 to go, 10 done" in more.stdout, "who searches, and how long, is the same search"
+
+
+def test_what_breaks_a_constraint_is_not_trained_and_never_wins(tmp_path: Path) -> None:
+    limits = "{trials: 8, constraints: [params <= 20_000], replicate: {top: 3, seeds: [1]}}"
+    write_study(tmp_path, space="{width: [0.5, 1, 3], depth: [8, 11, 14], block: [residual]}", search=limits)
+    done = search(tmp_path)
+    assert done.returncode == 0, done.stderr
+    trials = trials_of(tmp_path)
+    states = {trial["state"] for trial in trials}
+    assert states == {"complete", "infeasible"}
+    for trial in trials:
+        point = trial["point"]
+        allowed = point["depth"] != 11 and point["width"] < 3 and not (point["width"] == 1 and point["depth"] == 14)
+        assert (trial["state"] == "complete") == allowed, trial
+        assert (trial["runs"] == []) == (not allowed)
+    causes = {trial["cause"] for trial in trials if trial["state"] == "infeasible"}
+    assert any("6n+2" in cause for cause in causes)
+    assert "not params <= 20000" in causes
+    assert all(trial["params"] <= 20_000 for trial in trials if trial["state"] == "complete")
+
+
+def test_the_front_of_two_objectives_is_replicated(tmp_path: Path) -> None:
+    both = "{trials: 6, objectives: [val_error, macs], replicate: {top: 9, seeds: [1]}}"
+    write_study(tmp_path, space="{width: [0.5, 1, 2], block: [plain, residual]}", search=both)
+    done = search(tmp_path)
+    assert done.returncode == 0, done.stderr
+    values = {t["cell"]: (t["values"]["val_error"], t["values"]["macs"]) for t in trials_of(tmp_path)}
+    front = {c for c, v in values.items() if not any(o != v and o[0] <= v[0] and o[1] <= v[1] for o in values.values())}
+    assert {cell["cell"] for cell in plan_of(tmp_path)["cells"]} == front
+    refused = search(tmp_path, "pruner=median")
+    assert refused.returncode == 1
+    assert "several objectives cannot be pruned" in refused.stderr
+
+
+def test_a_pruned_trial_stops_early_and_leaves_no_record(tmp_path: Path) -> None:
+    write_study(tmp_path, space="{recipe.lr: {low: 1.0e-5, high: 1.0, log: true}}", search="{trials: 10}")
+    eager = ["pruner=median", "pruner.n_startup_trials=2", "pruner.n_warmup_steps=0"]
+    done = search(tmp_path, "recipe.epochs=6", *eager)
+    assert done.returncode == 0, done.stderr
+    (name,) = {path.name for path in (tmp_path / "runs" / ".studies").iterdir() if path.is_dir()}
+    paths = (tmp_path / "runs" / ".studies" / name / "trials").glob("*/*/trial.json")
+    trials = [json.loads(path.read_text()) for path in paths]
+    pruned = [trial for trial in trials if trial["state"] == "pruned"]
+    assert pruned
+    for trial in pruned:
+        (run,) = trial["runs"]
+        folder = tmp_path / "runs" / run["folder"]
+        assert not (folder / "record.json").exists()
+        assert 1 <= len((folder / "curve.csv").read_text().splitlines()) - 1 < 6
+    assert Counter(trial["state"] for trial in trials)["complete"] >= 2
+
+
+def test_seeds_as_the_pruners_steps_stop_bad_cells_before_their_last_seed(tmp_path: Path) -> None:
+    wilcoxon = "{trials: 6, seeds: [0, 1, 2, 3, 4, 5], prune_by: seeds, replicate: {top: 1, seeds: [9]}}"
+    write_study(tmp_path, space="{recipe.lr: [0.1, 0.00001, 0.00002, 0.00003]}", search=wilcoxon)
+    done = search(tmp_path, "pruner=wilcoxon", "recipe.epochs=1")
+    assert done.returncode == 0, done.stderr
+    name = plan_name(tmp_path)
+    paths = (tmp_path / "runs" / ".studies" / name / "trials").glob("*/*/trial.json")
+    trials = [json.loads(path.read_text()) for path in paths]
+    pruned = [trial for trial in trials if trial["state"] == "pruned"]
+    assert any(len(trial.get("seed_values", {})) < 6 for trial in pruned)
+    assert all(len(trial["seed_values"]) == 6 for trial in trials if trial["state"] == "complete")
+
+
+def test_equal_tuning_gives_every_cell_the_same_trials_and_compares_the_winners(tmp_path: Path) -> None:
+    tuned = "{trials: 4, seeds: [7], replicate: {top: 1, seeds: [0, 1]}}"
+    write_study(
+        tmp_path,
+        grid="[{block: [plain, residual]}]",
+        space="{recipe.lr: {low: 0.01, high: 1.0, log: true}}",
+        search=tuned,
+    )
+    done = search(tmp_path)
+    assert done.returncode == 0, done.stderr
+    rates: dict[str, list[float]] = {}
+    for trial in trials_of(tmp_path):
+        rates.setdefault(trial["point"]["block"], []).append(trial["point"]["recipe.lr"])
+    assert rates["plain"] == rates["residual"]
+    assert len(set(rates["plain"])) == 4
+    cells = plan_of(tmp_path)["cells"]
+    assert [cell["axes"]["block"] for cell in cells] == ["plain", "residual"]
+    for cell in cells:
+        ours = [trial for trial in trials_of(tmp_path) if trial["point"]["block"] == cell["axes"]["block"]]
+        best = min(ours, key=lambda trial: trial["values"]["val_error"])
+        assert cell["axes"]["recipe.lr"] == best["point"]["recipe.lr"]
+
+
+@pytest.mark.parametrize(
+    ("space", "arguments", "says"),
+    [
+        ("{block: [plain, nosuch]}", [], "there is no block 'nosuch'; choose from"),
+        ("{nosuch: [1, 2]}", [], "nosuch"),
+        ("{block: [plain, highway], block.cuopled: [true, false]}", [], "cuopled"),
+        ("{depth: [8, 14]}", ["depth=8"], "every axis of the space is decided"),
+        ("{depth: [8, 14]}", ["sampler=nosuch"], "choose from"),
+        ("{depth: [8, 14]}", ["storage=sqlite:///x.db"], "SQLite hands one trial to two workers"),
+        ("{depth: {low: 14, high: 8}}", [], "low=14 is not below high=8"),
+        ("{depth: [8, 14]}", ["study.search.trials=0"], "search.trials=0 must be"),
+        ("{depth: [8, 14]}", ["data=cifar10", "data_dir=nowhere"], "data_batch_1.bin"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_a_mistake_gets_one_sentence_before_anything_trains(
+    tmp_path: Path, space: str, arguments: list[str], says: str
+) -> None:
+    write_study(tmp_path, space=space)
+    done = search(tmp_path, *arguments)
+    assert done.returncode == 1, done.stdout
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    assert says in line
+    assert not stamps(tmp_path)
+
+
+@pytest.mark.parametrize("told", ["worst", "failed"])
+def test_a_diverged_trial_is_told_as_the_study_says_and_never_as_nan(tmp_path: Path, told: str) -> None:
+    said = f"{{trials: 4, diverged: {told}, objectives: [val_loss], replicate: {{top: 1, seeds: [1]}}}}"
+    write_study(tmp_path, space="{recipe.lr: [0.1, 1.0e+6], block: [residual]}", search=said)
+    done = search(tmp_path, "norm=none", "init=he_fan_in", "max_consecutive_failures=9")
+    assert done.returncode == 0, done.stderr
+    paths = sorted((tmp_path / "runs" / ".studies" / plan_name(tmp_path) / "trials").glob("*/*/trial.json"))
+    trials = [json.loads(path.read_text()) for path in paths]
+    wild = [trial for trial in trials if trial["point"]["recipe.lr"] == 1e6]
+    assert 0 < len(wild) < len(trials)
+    for trial in wild:
+        assert trial["state"] == ("complete" if told == "worst" else "failed")
+        assert trial["values"] == ({"val_loss": 10.0} if told == "worst" else {})
+    (cell,) = plan_of(tmp_path, plan_name(tmp_path))["cells"]
+    assert cell["axes"]["recipe.lr"] == 0.1, "what diverged does not win"
+    before = stamps(tmp_path)
+    again = search(tmp_path, "norm=none", "init=he_fan_in", "max_consecutive_failures=9", "retry=diverged")
+    assert again.returncode == 0, again.stderr
+    trained = {name for name, stamp in stamps(tmp_path).items() if before.get(name) != stamp}
+    assert trained == {run["folder"] for trial in wild for run in trial["runs"]}, "these alone are trained again"

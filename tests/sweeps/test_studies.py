@@ -1,0 +1,191 @@
+"""Every study in conf/study can be asked: it composes, its claims name single cells, its cost is what it plans."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from ablations.analysis.cell_selection import select
+from ablations.analysis.claim_schema import check_claims
+from ablations.analysis.results import result_rows
+from ablations.analysis.verdicts import answerable, judge
+from ablations.plan.plan import Cell, Plan
+from ablations.question.references import LITERATURE, named, references
+from ablations.question.search_space import Search, read_search
+from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
+from sweeps.compose.arguments import Arguments
+from sweeps.compose.compose import Composer
+from sweeps.preflight import instantiate, recipe_of
+from sweeps.sweep import Question, make_plan, resolve_question
+
+ROOT = Path(__file__).parents[2]
+STUDIES = {
+    path.stem: yaml.safe_load(path.read_text())["study"] for path in sorted((ROOT / "conf/study").glob("*.yaml"))
+}
+SHARED = ROOT.parent / "shared" / "references.yaml"
+# What claims were made about: where a study has other images, its claims say which.
+IMAGES = ("CIFAR-10", "ImageNet", "MNIST", "Shapeset", "music and text")
+DATA = {"cifar10": "CIFAR-10", "image_folder": "ImageNet", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
+CLAIMS = [(name, claim) for name, study in STUDIES.items() for claim in study.get("claims") or []]
+
+
+@dataclass
+class Asked:
+    question: Question
+    plan: Plan
+    search: Search | None
+
+
+@pytest.fixture(scope="module")
+def asked() -> Iterator[Callable[[str], Asked]]:
+    """A study as a sweep would plan it, but that neither data nor devices are looked for."""
+    known: dict[str, Asked] = {}
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        composer = Composer(loader, loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN))
+
+        def ask_for(name: str) -> Asked:
+            if name not in known:
+                study = OmegaConf.load(ROOT / "conf" / "study" / f"{name}.yaml").study
+                question = resolve_question(Arguments(), OmegaConf.create({"study": study}))
+                plan = make_plan(question, Arguments(), composer)
+                search = read_search(question.study) if question.study.get("space") else None
+                known[name] = Asked(question, plan, search)
+            return known[name]
+
+        yield ask_for
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_plans_what_it_says_it_costs(name: str, asked: Callable[[str], Asked]) -> None:
+    study = asked(name)
+    assert not study.plan.invalid
+    cells = len(study.plan.cells)
+    runs = sum(len(cell.runs) for cell in study.plan.cells)
+    if study.search is not None:
+        runs = cells * (study.search.trials * len(study.search.seeds) + study.search.top * len(study.search.fresh))
+    assert runs == study.question.study["cost"]["runs"] > 0
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name.endswith("_paper") else []) for name in STUDIES]
+)
+def test_what_a_study_would_train_can_be_built(name: str, asked: Callable[[str], Asked]) -> None:
+    for cell in telling(asked(name).plan.cells):
+        made = on_meta(lambda node=cell.run.config["network"]: instantiate(node))
+        assert parameters(made) > 0
+        assert recipe_of(json.dumps(cell.run.config["recipe"])).total_steps(10) > 0
+
+
+def telling(cells: list[Cell]) -> Iterator[Cell]:
+    """Cells in which together every value of every axis is seen; but nets so deep that building takes seconds."""
+    seen: set[tuple[str, str]] = set()
+    for cell in cells:
+        values = {(axis, str(value)) for axis, value in cell.run.axes.items()}
+        if not values <= seen and cell.run.axes["depth"] < 1000:
+            yield cell
+        seen |= values
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_claims_of_a_study_name_its_cells(name: str, asked: Callable[[str], Asked]) -> None:
+    study = asked(name)
+    rows = result_rows(study.plan.as_json(), {})
+    claims = study.question.study.get("claims") or []
+    assert [claim["says"] for claim in claims if not answerable(claim, rows)] == []
+
+
+@pytest.mark.parametrize("name", sorted({name for name, claim in CLAIMS if claim["metric"] in ("params", "macs")}))
+def test_published_counts_are_those_of_our_networks(name: str, asked: Callable[[str], Asked]) -> None:
+    study = asked(name)
+    plan, counted = study.plan, [claim for claim in STUDIES[name]["claims"] if claim["metric"] in ("params", "macs")]
+    rows = result_rows(plan.as_json(), {})
+    for claim in counted:
+        (row,) = select(claim["cell"], rows)
+        (cell,) = [cell for cell in plan.cells if cell.run.cell == row.cell]
+        config = cell.run.config
+        network = on_meta(lambda node=config["network"]: instantiate(node))
+        if claim["metric"] == "params":
+            cell.params = parameters(network)
+        else:
+            cell.macs = multiply_adds(network, (config["data"]["channels"], *2 * [config["data"]["size"]]))
+    verdicts = judge({**plan.as_json(), "study": {**plan.study, "claims": counted}}, {})
+    assert [verdict.outcome for verdict in verdicts] == ["supported"] * len(counted), verdicts
+
+
+@pytest.mark.parametrize("name", [name for name in STUDIES if not name.endswith(("_paper", "_cifar"))])
+def test_a_small_study_ends_in_minutes(name: str) -> None:
+    assert 0 < STUDIES[name]["cost"]["cpu_minutes"] <= 10
+    assert set(STUDIES[name]["cost"]) == {"runs", "cpu_minutes", "gpu_minutes"}
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_has_a_size_for_two_cores_and_one_for_a_gpu(name: str) -> None:
+    small = name.removesuffix("_paper").removesuffix("_cifar")
+    assert {small, small + ("_cifar" if small.startswith("search_") else "_paper")} <= set(STUDIES)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_says_in_a_sentence_what_to_expect(name: str) -> None:
+    expected = STUDIES[name]["expect"]
+    assert re.fullmatch(r"[A-Z0-9][^\n]*[^.]\.", expected)
+    assert len(expected) <= 120
+
+
+@pytest.mark.parametrize(("name", "claim"), CLAIMS, ids=str)
+def test_a_claim_says_whose_it_is_and_of_which_images(name: str, claim: dict[str, Any]) -> None:
+    assert claim["source"]
+    if STUDIES[name]["fixed"]["data"] == "digits" and not claim["source"].startswith("ours"):
+        assert any(images in claim["source"] for images in IMAGES)
+
+
+@pytest.mark.parametrize(("name", "claim"), [(n, c) for n, c in CLAIMS if "reference" in c], ids=str)
+def test_on_other_data_only_the_direction_of_a_published_number_is_judged(name: str, claim: dict[str, Any]) -> None:
+    if claim["metric"] in ("params", "macs"):
+        return
+    for key in named(claim["reference"]):
+        published_on = references()[key].data
+        if published_on != STUDIES[name]["fixed"]["data"]:
+            assert str(claim["expect"]) in ("> 0", "< 0")
+            assert DATA[published_on] in claim["source"]
+
+
+@pytest.mark.parametrize(
+    ("name", "claim"), [(n, c) for n, c in CLAIMS if isinstance(c.get("reference"), dict)], ids=str
+)
+def test_a_claim_expects_what_was_published(name: str, claim: dict[str, Any]) -> None:
+    (read,) = check_claims({"claims": [claim]})
+    assert read.published is not None
+    assert read.parts[0].holds(read.published)
+
+
+def test_the_literature_is_what_claims_need() -> None:
+    used = {key for _, claim in CLAIMS if "reference" in claim for key in named(claim["reference"])}
+    assert used == set(references())
+    assert all(len(path.read_text().splitlines()) <= 30 for path in LITERATURE.glob("*.yaml"))
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the collection of published numbers is not on this machine")
+def test_published_numbers_are_as_collected() -> None:
+    there = {one["key"]: one for one in yaml.safe_load(SHARED.read_text())["refs"]}
+    for key, here in references().items():
+        assert {field: getattr(here, field) for field in ("value", "unit", "n", "level")}.items() <= there[key].items()
+        assert here.level != "memory"
+
+
+def test_the_study_of_blocks_has_them_all_matched_in_parameters(asked: Callable[[str], Asked]) -> None:
+    matched = [
+        cell for cell in asked("blocks").plan.cells if any(point["budget"] == "matched" for point in cell.points)
+    ]
+    assert {cell.run.axes["block"] for cell in matched} == {path.stem for path in (ROOT / "conf/block").glob("*.yaml")}
+    counts = [parameters(on_meta(lambda node=cell.run.config["network"]: instantiate(node))) for cell in matched]
+    assert min(counts) >= 0.98 * max(counts)
