@@ -29,8 +29,8 @@ from lightning_modules.inspection.diagnostics import Diagnostics  # noqa: E402
 from lightning_modules.training.classifier import Classifier  # noqa: E402
 from lightning_modules.training.fit import fit  # noqa: E402
 from lightning_modules.training.history import Curve  # noqa: E402
-from run import build  # noqa: E402
 from sweeps.compose.compose import run_of  # noqa: E402
+from sweeps.one_run import build  # noqa: E402
 
 CIFAR_SIZED = ("data=synthetic", "network=cifar", "recipe=he2015_short", "data.source.test=128", "data.held_out=128")
 SETTINGS = {  # an epoch of CIFAR-10 has 351 batches: the share of one is smaller there than in one of 10

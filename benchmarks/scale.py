@@ -113,7 +113,7 @@ def reading(runs: Path, records: int) -> list[str]:
 WATCH = """
 import json, os, resource, sys, time
 sys.path.insert(0, {root!r})
-import run
+from sweeps.cli.program import command_line
 from sweeps.workers import worker as _worker
 original, fits, rows = _worker.train_run, [], []
 from lightning_modules.training import fit as module
@@ -134,7 +134,7 @@ def timed(*arguments, **rest):
     return done
 _worker.train_run = timed
 try:
-    run.cli()
+    command_line()
 finally:
     json.dump(rows, open({out!r}, "w"))
 """

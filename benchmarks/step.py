@@ -29,10 +29,10 @@ from omegaconf import DictConfig, OmegaConf
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-import run  # noqa: E402
 from ablations.records.provenance import processor  # noqa: E402
 from benchmarks import conventional, loop  # noqa: E402
 from benchmarks.apart import Apart  # noqa: E402
+from sweeps import one_run  # noqa: E402
 from sweeps.compose.compose import run_of  # noqa: E402
 
 Times = tuple[float, float]  # seconds on the wall, and of the processor
@@ -71,7 +71,7 @@ def ours(overrides: Sequence[str], between: Callable[[], object] = lambda: None)
             between()
             begun = now()
 
-        record = run.train(config, run_of(config, config.hydra), Path(place) / "run", alone=False, watch=watch)
+        record = one_run.train(config, run_of(config, config.hydra), Path(place) / "run", alone=False, watch=watch)
         if record["status"] == "failed":
             raise RuntimeError(record["cause"])
     return taken[2:]

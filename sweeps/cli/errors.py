@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from ablations.question.did_you_mean import instead
 
 DEBUG = "SKIPBENCH_DEBUG"
-OURS = ("ablations", "hydra_plugins", "lightning_modules", "run", "sweeps")
+OURS = ("ablations", "hydra_plugins", "lightning_modules", "run", "skipbench", "sweeps")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ IMPORTED = [
     "lightning_modules.training.progress",
     "lightning_modules.training.micro_batch",
     "wandb",
-    "run",
+    "sweeps.one_run",
 ]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -86,7 +86,7 @@ def environment(settings: dict[str, str]) -> Iterator[None]:
 
 @contextmanager
 def interrupts_ignored() -> Iterator[None]:
-    """Start processes that Ctrl-C does not end while they import; `Hired` lets it reach the workers again."""
+    """Start processes that Ctrl-C does not end while they import; `WorkerProcess` lets it reach the workers again."""
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

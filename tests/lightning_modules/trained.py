@@ -16,13 +16,14 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning import Callback, Trainer
 from torch import nn
 
+from ablations.catalog.choices import CONF
 from lightning_modules.data.augment import NoAugment
 from lightning_modules.data.images import Images
 from lightning_modules.data.module import ImageData
 from lightning_modules.training.classifier import Classifier
 from lightning_modules.training.fit import Outcome, fit
 from lightning_modules.training.history import Curve, LastEpoch, Row
-from run import CONF, build
+from sweeps.one_run import build
 
 QUICK = ["depth=8", "recipe.epochs=2", "trainer=cpu", "trainer.threads=1", "tracker=none"]
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 from pytorch_lightning import Callback
 
-import run
 from ablations.analysis.metrics import read_metric
 from ablations.records.record import Record, read_record
 from ablations.records.recorder import Recorder
 from ablations.wandb_view.tracking import Log
 from lightning_modules.inspection.diagnostics import Diagnostics
 from lightning_modules.training.history import Row
+from sweeps import one_run
 from sweeps.compose.compose import run_of
 from tests.lightning_modules.trained import Trained, composed, perceptron, tiny_data, train
 from tests.lightning_modules.training.test_ends import NaNGradient, NotANumber
@@ -115,7 +115,7 @@ def test_the_layer_that_overflows_is_named_and_looking_for_it_changes_nothing(la
 
 def recorded(folder: Path, *overrides: str) -> Record:
     config = composed(*SMALL, *overrides)
-    return run.train(config, run_of(config, config.hydra), folder, alone=False)
+    return one_run.train(config, run_of(config, config.hydra), folder, alone=False)
 
 
 HOW = [

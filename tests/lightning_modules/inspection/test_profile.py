@@ -13,7 +13,7 @@ from rich.console import Console
 from lightning_modules.inspection import profile as module
 from lightning_modules.networks.counting import multiply_adds
 from lightning_modules.training.classifier import Classifier
-from run import build
+from sweeps.one_run import build
 from tests.lightning_modules.trained import composed
 
 
@@ -75,7 +75,7 @@ def test_what_cannot_be_told_apart_says_so() -> None:
 def test_nothing_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     from hydra.core.hydra_config import HydraConfig
 
-    import run
+    from sweeps import one_run
 
     monkeypatch.setattr(module, "STEPS", 5)
     config = composed(
@@ -83,6 +83,6 @@ def test_nothing_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
     )
     (tmp_path / "run" / ".hydra").mkdir(parents=True)
     monkeypatch.setattr(HydraConfig, "get", lambda: config.hydra)
-    assert run.main(config) is None
+    assert one_run.main(config) is None
     assert "forward" in capsys.readouterr().out
     assert not [*tmp_path.iterdir()]

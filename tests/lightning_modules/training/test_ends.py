@@ -11,9 +11,9 @@ import torch
 from pytorch_lightning import Callback
 from torch import Tensor
 
-import run
 from ablations.records.record import Record
 from lightning_modules.networks.blocks import Residual
+from sweeps import one_run
 from sweeps.compose.compose import run_of
 from tests.lightning_modules.trained import composed, tiny_data, train
 
@@ -60,7 +60,7 @@ def recorded(folder: Path, block: type, *overrides: str) -> Record:
     config = composed(
         f"block._target_=tests.lightning_modules.training.test_ends.{block.__name__}", "recipe.epochs=5", *overrides
     )
-    return run.train(config, run_of(config, config.hydra), folder / "run", alone=False)
+    return one_run.train(config, run_of(config, config.hydra), folder / "run", alone=False)
 
 
 def curve(folder: Path) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from pytorch_lightning import Callback
 
 from ablations.identity.code_hash import fingerprint
 from lightning_modules.networks.growth import PendingBlock
-from run import check
+from sweeps.preflight import check
 from tests.lightning_modules.trained import Trained, composed, train
 from tests.lightning_modules.training.test_resume import Kill, Killed, same
 

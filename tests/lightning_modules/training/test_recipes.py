@@ -7,8 +7,10 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
+from ablations.catalog.choices import CONF
 from lightning_modules.training.recipe import Recipe
-from run import CONF, build, check
+from sweeps.one_run import build
+from sweeps.preflight import check
 from tests.lightning_modules.trained import composed, perceptron, train
 
 RECIPES, OPTIMIZERS, SCHEDULES = (

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 import yaml
 
-import run
+from ablations.catalog.choices import CONF
 from sweeps.cli.argv import read_words
 from sweeps.cli.import_path import VARIABLE
+from sweeps.cli.program import command_line
 from sweeps.cli.settings import SETTINGS, check_setting
 from sweeps.closing import left_words
 from sweeps.compose.compose import default_axes
@@ -49,7 +50,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     def type_(*words: str) -> str:
         monkeypatch.setattr(sys, "argv", ["run.py", *words])
         with pytest.raises(SystemExit) as stopped:
-            run.cli()
+            command_line()
         (line,) = capsys.readouterr().err.strip().splitlines()
         assert stopped.value.code == 1
         assert line.startswith("error: ")
@@ -66,7 +67,7 @@ def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     def build(node: Any) -> Any:
         raise AssertionError(f"built {node}")
 
-    monkeypatch.setattr("run.instantiate", build)
+    monkeypatch.setattr("sweeps.one_run.instantiate", build)
     monkeypatch.setattr("sweeps.preflight.instantiate", build)
 
 
@@ -165,17 +166,17 @@ def test_the_version_and_the_help_are_of_the_program_that_was_typed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["/somewhere/skipbench", "--version"])
-    run.cli()
+    command_line()
     assert capsys.readouterr().out == f"Skipbench {version('skipbench')}\n"
     monkeypatch.setattr(sys, "argv", ["/somewhere/skipbench", "--help"])
-    run.cli()
+    command_line()
     said = capsys.readouterr().out
     assert "\nskipbench -m study=shortcuts " in said
     assert "run.py" not in said
 
 
 def test_a_warning_looks_as_every_other() -> None:
-    log = yaml.safe_load((run.CONF / "hydra" / "job_logging" / "skipbench.yaml").read_text())
+    log = yaml.safe_load((CONF / "hydra" / "job_logging" / "skipbench.yaml").read_text())
     shown = log["formatters"][log["handlers"]["console"]["formatter"]]["format"]
     warning = logging.makeLogRecord({"msg": "a record is damaged", "levelname": "WARNING"})
     assert logging.Formatter(shown).format(warning) == "! a record is damaged"
@@ -190,8 +191,8 @@ def test_runs_that_are_left_say_why(left: int, failed: int, says: str) -> None:
 
 
 def test_every_setting_of_the_program_is_in_the_table_and_ships_with_a_value_it_takes() -> None:
-    shipped = default_axes(run.CONF)
-    scalars = {name for name in shipped if not (run.CONF / name).is_dir() and "/" not in name}
+    shipped = default_axes(CONF)
+    scalars = {name for name in shipped if not (CONF / name).is_dir() and "/" not in name}
     assert scalars == set(SETTINGS)
     for name in scalars:
         check_setting(name, shipped[name])

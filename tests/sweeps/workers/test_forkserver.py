@@ -9,7 +9,7 @@ import pytest
 PROGRAM = """
 import os, signal, sys
 from joblib import Parallel, delayed
-from sweeps.workers.forkserver import fork_warm, warm_up
+from sweeps.workers.forkserver import fork_warm, start_forkserver
 
 def worker(_):
     missing = {"torch", "pytorch_lightning", "wandb", "run"} - set(sys.modules)
@@ -18,7 +18,7 @@ def worker(_):
 if __name__ == "__main__":
     os.environ["ASKED"] = "before"
     handler = signal.getsignal(signal.SIGINT)
-    warm_up("joblib")
+    start_forkserver("joblib")
     assert "OMP_NUM_THREADS" not in os.environ, "only the process that is forked has one thread"
     assert signal.getsignal(signal.SIGINT) is handler
     assert not {"torch", "pytorch_lightning"} & set(sys.modules)

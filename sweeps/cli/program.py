@@ -1,0 +1,52 @@
+"""The command line of `python run.py` and of the installed `skipbench`: read the words, then let Hydra compose."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib.metadata import version
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from ablations.catalog.choices import CONF
+from ablations.records.files import lenient_output
+from sweeps.cli.argv import read_words
+from sweeps.cli.errors import friendly_errors
+from sweeps.cli.help import help_text
+from sweeps.cli.import_path import make_importable
+from sweeps.cli.settings import check_folder
+from sweeps.compose.compose import run_of
+from sweeps.compose.config_sources import listed
+from sweeps.one_run import main
+
+
+def command_line() -> None:
+    """Do what was typed: one run, a sweep (-m), or help."""
+    lenient_output()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves it to us to print errors
+    register_resolvers()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be preempted is to be interrupted
+    try:
+        with friendly_errors():
+            sys.argv[1:], typed = read_words(sys.argv[1:])
+            make_importable([typed.config_dir, os.getcwd()])
+            if typed.help or typed.version:
+                return print(help_text(CONF, typed) if typed.help else f"Skipbench {version('skipbench')}")
+            hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(main)()
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where this one stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def register_resolvers() -> None:
+    """Register what conf/ uses: `${folder:}`, the run's folder, and `${choices:}`, the choices of all groups."""
+    OmegaConf.register_new_resolver("folder", lambda *, _root_: folder_of(_root_), replace=True)
+    OmegaConf.register_new_resolver("choices", lambda *, _root_: listed(_root_.hydra), replace=True)
+
+
+def folder_of(config: DictConfig) -> str:
+    """Name the folder of the run that `config` describes; ValueError where `runs` cannot hold it."""
+    check_folder(config)
+    return run_of(config, config.hydra).folder

@@ -1,0 +1,212 @@
+"""Train one run: build its network, data and recipe, fit the network, write the record."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from ablations.identity.run import Run
+from ablations.records.layout import CHECKPOINT
+from ablations.records.lease import claim
+from ablations.records.record import Record
+from ablations.records.recorder import Recorder, Stopped, known, objective, out_of_memory, unbegun_removed
+from ablations.report.run_summary import print_run
+from ablations.wandb_view.tracking import Log
+from sweeps.cli.errors import as_value_error, friendly_errors
+from sweeps.cli.settings import check_settings
+from sweeps.compose.compose import run_of, unused_axes
+from sweeps.preflight import begin, check, check_trainer, instantiate, size_of
+
+Rows = list[dict[str, float]]
+Watch = Callable[[Rows], object]
+RETRIES = 2  # trainings begun again in smaller parts, after memory ran out
+
+
+class Parts(NamedTuple):
+    """What a run is trained from."""
+
+    network: Any
+    data: Any
+    recipe: Any
+
+
+def main(config: DictConfig, watch: Watch | None = None, turn: Any = None) -> float | None:
+    """Train the run that `config` describes, unless its record exists; return its validation error in percent.
+
+    Hydra calls this once for a single run. A worker of a sweep calls it once a run, which it has claimed.
+    """
+    hydra = cast(DictConfig, HydraConfig.get())  # which Hydra types as its schema
+    run, folder = run_of(config, hydra), Path(hydra.runtime.output_dir)
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return train_on_further_device(config, folder)
+    if hydra.mode == RunMode.MULTIRUN:
+        return objective(train(config, run, folder, alone=False, watch=watch, turn=turn))
+    with friendly_errors(), unbegun_removed(folder):
+        check_settings(config, hydra.overrides.task, sweep=False)
+        if config.profile:
+            return print_profile(config, run)
+        record = None if config.retrain else known(folder, run)
+        if record is None or record["status"] == "failed":
+            record = train_single(config, run, folder)
+        print_run(record, folder, unused=unused_axes(run, hydra))
+    if record["status"] == "failed":
+        raise SystemExit(2)
+    return objective(record)
+
+
+def train_single(config: DictConfig, run: Run, folder: Path) -> Record:
+    """Check and claim a run that no sweep has looked at, then train it.
+
+    Raises:
+        ValueError: it cannot be built, or another process is training it.
+    """
+    check(config)
+    check_trainer(config.trainer, cast(Any, OmegaConf.to_container(config.recipe, resolve=True)))
+    with claim(folder) as ours:
+        if not ours:
+            raise ValueError(f"{run.label} is being trained by another process; its record will be in {folder}")
+        return train(config, run, folder, alone=True)
+
+
+def train(
+    config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Watch | None = None, turn: Any = None
+) -> Record:
+    """Train one run and write its record. Whatever ends the training becomes the record's status and cause.
+
+    Args:
+        alone: whether it is a single run, with a progress bar, whose errors are for the person who typed it.
+        watch: called with the new epochs; may end the training by raising `Stopped`, and then there is no record.
+        turn: of `lightning_modules.vmapped.lockstep`, where other runs are trained beside it.
+    """
+    from lightning_modules.training.micro_batch import classifier
+
+    recorder = Recorder(run, folder)
+    try:
+        with as_value_error():
+            parts = build(config)
+            parts.data.prepare_data()
+            classifier(parts.network, parts.recipe, config.seed, config.micro_batch)
+    except (ValueError, OSError) as error:  # in a large sweep not every cell was built before
+        if alone:
+            raise
+        return recorder.fail(error)
+    params, macs = size_of(json.dumps(run.config["network"]), parts.data.shape)  # counted once for all seeds
+    recorder.begin(params=params, macs=macs, note=parts.data.note)
+    with instantiate(config.tracker).track(run, folder, group=None if alone else config.study.name) as log:
+        bar = run.label if alone else None
+        record = fit_and_record(config, parts, recorder, log, bar=bar, watch=watch, turn=turn)
+        log.record(record)
+    return record
+
+
+def build(config: DictConfig) -> Parts:
+    """Build the network, the data and the recipe that `config` describes; the seed decides the initial weights."""
+    import torch
+
+    recipe = instantiate(config.recipe)
+    data = instantiate(config.data)(
+        folder=Path(config.data_dir), batch_size=recipe.batch_size, augment=recipe.augment, seed=config.seed
+    )
+    torch.manual_seed(config.seed)
+    network = instantiate(config.network)
+    begin(network, config.network, recipe, data.shape, seed=config.seed)
+    return Parts(network, data, recipe)
+
+
+def fit_and_record(
+    config: DictConfig,
+    parts: Parts,
+    recorder: Recorder,
+    log: Log,
+    *,
+    bar: str | None,
+    watch: Watch | None,
+    turn: Any = None,
+) -> Record:
+    """Fit and record. Where memory runs out, begin again with a smaller micro-batch if the step stays the same.
+
+    Args:
+        bar: the label of a progress bar; None for none.
+    """
+    from lightning_modules.inspection.diagnostics import Diagnostics
+    from lightning_modules.training.checkpoint import damage
+    from lightning_modules.training.fit import fit
+    from lightning_modules.training.history import Curve, LastEpoch
+    from lightning_modules.training.micro_batch import classifier, free_memory, smaller
+    from lightning_modules.training.progress import ProgressBar
+    from lightning_modules.vmapped.fused import fused
+
+    def on_rows(rows: Rows, new: Rows) -> None:
+        recorder.curve(rows)
+        log.epochs(new)
+
+    def on_diagnostics(rows: Rows, new: Rows) -> None:
+        recorder.diagnostics(rows)
+        log.diagnostics(new)
+
+    micro, retries = config.micro_batch, RETRIES
+    while True:
+        network, data, recipe = parts
+        curve, inside = Curve(on_rows, watch), Diagnostics(on_diagnostics, enabled=config.diagnostics)
+        callbacks = [curve, inside, LastEpoch(recorder.checkpoint), *([ProgressBar(bar)] if bar else [])]
+        trainer = trainer_of(config, recipe, callbacks)
+        learner = classifier(network, recipe, config.seed, micro)
+        learner = fused(learner, turn, curve) if turn else learner
+        try:
+            done = fit(learner, data, trainer, curve, resume=recorder.resume(damage))
+        except Stopped:
+            raise
+        except Exception as error:
+            if not (retries and out_of_memory(error)):
+                return recorder.fail(error)
+            micro, retries = smaller(network, micro or recipe.batch_size), retries - 1
+        else:
+            about = {"batch_size": recipe.batch_size, "data_digest": data.digest, "micro_batch": micro}
+            return recorder.finish(done, **about, first_nonfinite=inside.first_nonfinite)
+        del network, data, recipe, parts, curve, inside, callbacks, trainer, learner
+        parts = build(config)
+        free_memory()
+
+
+def trainer_of(config: DictConfig, recipe: Any, callbacks: Sequence[Any]) -> Any:
+    """Build the Lightning trainer that `config.trainer` describes."""
+    return instantiate(config.trainer)(recipe=recipe, callbacks=callbacks)
+
+
+def train_on_further_device(config: DictConfig, folder: Path) -> None:
+    """Train along with the first process, which records. Lightning starts this command again for each device."""
+    from lightning_modules.inspection.diagnostics import Diagnostics
+    from lightning_modules.training.classifier import Classifier
+    from lightning_modules.training.fit import fit
+    from lightning_modules.training.history import Curve, LastEpoch
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which ends the others
+    network, data, recipe = build(config)
+    curve, checkpoint = Curve(lambda rows, new: None), folder / CHECKPOINT
+    inside = Diagnostics(lambda rows, new: None, enabled=config.diagnostics)
+    trainer = trainer_of(config, recipe, [curve, inside, LastEpoch(checkpoint)])
+    fit(Classifier(network, recipe, seed=config.seed), data, trainer, curve, resume=checkpoint)
+
+
+def print_profile(config: DictConfig, run: Run) -> None:
+    """Print where the time of a step goes; nothing is recorded."""
+    from rich import print as show
+
+    from lightning_modules.inspection.diagnostics import Diagnostics
+    from lightning_modules.inspection.profile import profile
+    from lightning_modules.training.history import Curve
+    from lightning_modules.training.micro_batch import classifier
+
+    check(config)
+    network, data, recipe = build(config)
+    callbacks = [Curve(lambda rows, new: None), Diagnostics(lambda rows, new: None, enabled=config.diagnostics)]
+    trainer = trainer_of(config, recipe, callbacks)
+    show(profile(classifier(network, recipe, config.seed, config.micro_batch), data, trainer).table(run.label))
