@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Callable, Sequence
@@ -38,18 +37,25 @@ class Parts(NamedTuple):
     recipe: Any
 
 
-def main(config: DictConfig, watch: Watch | None = None, turn: Any = None) -> float | None:
+def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None, turn: Any = None) -> float | None:
     """Train the run that `config` describes, unless its record exists; return its validation error in percent.
 
-    Hydra calls this once for a single run. A worker of a sweep calls it once a run, which it has claimed.
+    Hydra calls this for a single run.
+
+    Args:
+        run: given by a worker of a sweep, which has planned, checked and claimed it: trained without further questions.
+        watch, turn: as in `train`.
     """
     hydra = cast(DictConfig, HydraConfig.get())  # which Hydra types as its schema
-    run, folder = run_of(config, hydra), Path(hydra.runtime.output_dir)
+    folder = Path(hydra.runtime.output_dir)
+    if run is not None:
+        return objective(train(config, run, folder, alone=False, watch=watch, turn=turn))
+    run = run_of(config, hydra)
     if os.environ.get("LOCAL_RANK", "0") != "0":
         return train_on_further_device(config, folder)
-    if hydra.mode == RunMode.MULTIRUN:
-        return objective(train(config, run, folder, alone=False, watch=watch, turn=turn))
     with friendly_errors(), unbegun_removed(folder):
+        if hydra.mode == RunMode.MULTIRUN:
+            raise ValueError("another sweeper trains again what has a record: leave hydra/sweeper=skipbench")
         check_settings(config, hydra.overrides.task, sweep=False)
         if config.profile:
             return print_profile(config, run)
@@ -98,7 +104,7 @@ def train(
         if alone:
             raise
         return recorder.fail(error)
-    params, macs = size_of(json.dumps(run.config["network"]), parts.data.shape)  # counted once for all seeds
+    params, macs = size_of(run.config["network"], parts.data.shape)  # counted once for all seeds
     recorder.begin(params=params, macs=macs, note=parts.data.note)
     with instantiate(config.tracker).track(run, folder, group=None if alone else config.study.name) as log:
         bar = run.label if alone else None

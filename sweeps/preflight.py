@@ -1,23 +1,46 @@
-"""What is looked at before anything is trained: what can be built, how large it is, whether its data is here."""
+"""Check what a run needs before anything is trained: can it be built, how large is it, is its data here.
+
+Runs of a sweep share most of what they are made of. What a config node makes is made once for all runs that have it.
+"""
 
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 
 from ablations.identity.run import NODES
 from sweeps.cli.errors import as_value_error
 
+Node = dict[str, Any]  # of a config, resolved
+Shape = tuple[int, ...]
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 def instantiate(node: Any) -> Any:
-    """What a node's `_target_` names, built. The only call of Hydra's `instantiate`, whose rules change with 1.4."""
+    """Build what a node's `_target_` names. The only call of Hydra's `instantiate`, whose rules change with 1.4."""
     from hydra.utils import instantiate
 
     return instantiate(node)
+
+
+def once_a_node(function: Callable[P, T]) -> Callable[P, T]:
+    """Call a function of config nodes once for equal arguments, and remember what it returned."""
+    known: dict[str, T] = {}
+
+    @wraps(function)
+    def remembered(*nodes: P.args, **named: P.kwargs) -> T:
+        key = json.dumps([nodes, named], default=str)
+        if key not in known:
+            known[key] = function(*nodes, **named)
+        return known[key]
+
+    return remembered
 
 
 class Size(NamedTuple):
@@ -30,7 +53,7 @@ class Size(NamedTuple):
 
 
 def check(config: DictConfig) -> Size:
-    """Whether `config` can be built and its data is there; how large the network is.
+    """Check that `config` can be built and that its data is here; find how large its network is.
 
     Raises:
         ValueError: it cannot be built.
@@ -40,36 +63,39 @@ def check(config: DictConfig) -> Size:
     return check_nodes(nodes, Path(config.data_dir))
 
 
-def check_nodes(nodes: dict[str, Any], data_dir: Path) -> Size:
-    """As `check`, for the resolved nodes of a run; what many runs share is built once for all."""
+def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
+    """As `check`, for the resolved nodes of a run."""
     from torch import nn, zeros
 
-    recipe, data = recipe_of(json.dumps(nodes["recipe"])), nodes["data"]
+    network, data, recipe = nodes["network"], nodes["data"], recipe_of(nodes["recipe"])
     size = recipe.augment.out_size(data["size"])
-    params, macs = size_of(json.dumps(nodes["network"]), (data["channels"], size, size))
-    images = training_images(json.dumps(data["source"]), data_dir)
-    batches = max(1, images // recipe.batch_size)
+    shape = (data["channels"], size, size)
+    params, macs = size_of(network, shape)
+    batches = max(1, training_images(data["source"], data_dir) // recipe.batch_size)
     steps = recipe.total_steps(batches)
     recipe.optimization([nn.Parameter(zeros(1))], steps)
     epochs = -(-steps // batches)
     if recipe.grow_at is not None:
         if recipe.grow_at >= epochs:
             raise ValueError(f"recipe.grow_at={recipe.grow_at} must be less than the number of epochs, {epochs}")
-        check_growth(json.dumps(nodes["network"]), json.dumps(nodes["recipe"]), (data["channels"], size, size))
+        check_growth(network, nodes["recipe"], shape)
     return Size(params, macs, cost=3 * macs * steps * recipe.batch_size, epochs=epochs)
 
 
-@lru_cache(maxsize=1024)
-def recipe_of(node: str) -> Any:
-    """The recipe that a node (as JSON) describes."""
-    return instantiate(json.loads(node))
+@once_a_node
+def recipe_of(node: Node) -> Any:
+    """Build the recipe that a node describes."""
+    return instantiate(node)
 
 
-def begin(network: Any, node: Any, recipe: Any, shape: tuple[int, ...], *, seed: int) -> None:
-    """Let the network of a node begin as its recipe says; a shallow one is then made as a run of that depth makes it.
+def begin(network: Any, node: Any, recipe: Any, shape: Shape, *, seed: int) -> None:
+    """Let a network begin as its recipe says; if that is as a shallow one, that is made as a run of its depth makes it.
+
+    Args:
+        node: the network's.
 
     Raises:
-        ValueError: as `Recipe.begin`, or it is not more shallow.
+        ValueError: as `Recipe.begin`, or the other is not more shallow.
     """
 
     def shallow(depth: int) -> Any:
@@ -87,29 +113,28 @@ def begin(network: Any, node: Any, recipe: Any, shape: tuple[int, ...], *, seed:
     recipe.begin(network, shallow, shape)
 
 
-@lru_cache(maxsize=1024)
-def check_growth(network: str, recipe: str, shape: tuple[int, int, int]) -> None:
-    """Raises ValueError unless the network of a node (as JSON) can grow as the recipe says; of weights of any seed."""
-    node = json.loads(network)
-    begin(instantiate(node), node, recipe_of(recipe), shape, seed=0)
+@once_a_node
+def check_growth(network: Node, recipe: Node, shape: Shape) -> None:
+    """Raise ValueError unless the network can grow as the recipe says; of weights of any seed."""
+    begin(instantiate(network), network, recipe_of(recipe), shape, seed=0)
 
 
-@lru_cache(maxsize=4096)
-def size_of(node: str, shape: tuple[int, int, int]) -> tuple[int, int]:
-    """Parameters and multiply-adds of the network that a node (as JSON) describes, on images of `shape`."""
+@once_a_node
+def size_of(network: Node, shape: Shape) -> tuple[int, int]:
+    """Count the parameters and multiply-adds of the network that a node describes, on images of `shape`."""
     from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
 
-    network = on_meta(lambda: instantiate(json.loads(node)))
-    return parameters(network), multiply_adds(network, shape)
+    made = on_meta(lambda: instantiate(network))
+    return parameters(made), multiply_adds(made, shape)
 
 
-def check_trainer(trainer: DictConfig, recipe: dict[str, Any]) -> None:
-    """Raises ValueError unless this machine can train with this trainer at the precision of a recipe node."""
-    instantiate(trainer)(recipe=recipe_of(json.dumps(recipe)), callbacks=[])
+def check_trainer(trainer: DictConfig, recipe: Node) -> None:
+    """Raise ValueError unless this machine can train with this trainer at the precision of a recipe node."""
+    instantiate(trainer)(recipe=recipe_of(recipe), callbacks=[])
 
 
 def count(config: DictConfig, what: str) -> int:
-    """The params, or the macs, of a network that is not built for more than counting; ValueError where it cannot be."""
+    """Count the params, or the macs, of a network; ValueError where it cannot be built."""
     from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
 
     network = on_meta(lambda: instantiate(config.network))
@@ -119,13 +144,13 @@ def count(config: DictConfig, what: str) -> int:
     return multiply_adds(network, (config.data.channels, size, size))
 
 
-def training_images(source: str, folder: Path) -> int:
-    """How many images a data source (as JSON) has to train on."""
+def training_images(source: Node, folder: Path) -> int:
+    """How many images a data source has to train on."""
     return _seen(source, folder)[0]
 
 
-def data_digest(source: str, folder: Path) -> str | None:
-    """Digest of what a data source (as JSON) gives now; None where its files are not here: nothing is downloaded."""
+def data_digest(source: Node, folder: Path) -> str | None:
+    """Digest of what a data source gives now; None where its files are not here: nothing is downloaded."""
     from lightning_modules.data.download import nothing_downloaded
     from lightning_modules.data.errors import DataError
 
@@ -136,15 +161,15 @@ def data_digest(source: str, folder: Path) -> str | None:
         return None
 
 
-@lru_cache(maxsize=8)
-def _seen(source: str, folder: Path) -> tuple[int, str]:
-    """A data source's number of training images and digest, loaded once for all the cells of a sweep."""
-    images = instantiate(json.loads(source))(folder)
+@once_a_node
+def _seen(source: Node, folder: Path) -> tuple[int, str]:
+    """A data source's number of training images and digest."""
+    images = instantiate(source)(folder)
     return len(images.train_labels), images.digest
 
 
 def suggestions(config: DictConfig) -> tuple[Any, Any]:
-    """The sampler, to be called with a seed, and the pruner of a search."""
+    """Build the sampler, to be called with a seed, and the pruner of a search."""
     try:
         return instantiate(config.sampler), instantiate(config.pruner)
     except ImportError as error:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf, open_dict
 from rich.console import Console
 
 from ablations.identity.run import REFERENCE, digest
 from ablations.monitor.status import TrialWatch
 from ablations.plan.plan import Plan, point_words
-from ablations.question.hydra_syntax import to_overrides
 from ablations.question.search_space import Choice, Search, read_search
 from ablations.question.study import Point, StudyError
 from ablations.records.files import aside
@@ -27,7 +26,7 @@ from ablations.search.trials import best, read_trials, trial_folder, tunings_fol
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import Composer, plain_tree, run_of
-from sweeps.workers.launch import given_up_by_others, launch_workers, threads_each
+from sweeps.workers.launch import given_up_by_others, launch_workers
 from sweeps.workers.live_status import watched
 from sweeps.workers.resources import Resources
 from sweeps.workers.trial_worker import TrialWorker, open_tunings
@@ -54,16 +53,13 @@ class Searching:
         points: what the tunings differ in, one each: the study's grid, with what is fixed.
     """
 
-    def __init__(
-        self, study: dict[str, Any], search: Search, points: list[Point], composer: Composer, config: DictConfig,
-        rest: list[str],
-    ) -> None:  # fmt: skip
+    def __init__(self, study: dict[str, Any], search: Search, points: list[Point], composer: Composer) -> None:
         from ablations.search.tuning import try_sampler
         from sweeps.preflight import suggestions
 
-        self.study, self.search, self.composer, self.config = study, search, composer, config
+        self.study, self.search, self.composer = study, search, composer
+        self.config = config = composer.master
         self.runs = Path(config.runs)
-        self.rest = rest
         if len(search.objectives) > 1 and not config.pruner._target_.endswith("NopPruner"):
             raise StudyError("several objectives cannot be pruned; leave pruner=none, or keep one of search.objectives")
         try_sampler(search, suggestions(config)[0])
@@ -71,7 +67,7 @@ class Searching:
         question = {key: study.get(key) for key in ("space", "search")}
         question["search"] = {k: v for k, v in (question["search"] or {}).items() if k not in ("trials", "replicate")}
         made = {"question": question, "code": code, "by": OmegaConf.to_container(config.sampler)}
-        made["left_out"] = [word for word in rest if word.startswith("~")]  # the rest says how, not what
+        made["left_out"] = [word for word in composer.rest if word.startswith("~")]  # the rest says how, not what
         made["pruner"] = OmegaConf.to_container(config.pruner)
         grid_axes = [axis for axis in points[0] if len({repr(point.get(axis)) for point in points}) > 1]
         self.points = {_name(point, grid_axes) + digest({**made, "point": point})[:8]: point for point in points}
@@ -92,7 +88,7 @@ class Searching:
             for chosen in self.choices(axis, values):
                 try:
                     with as_value_error():
-                        config = self.composer(to_overrides({**point, **chosen}) + self.rest)
+                        config = self.composer({**point, **chosen})
                         code |= run_of(config, config.hydra).code
                 except ValueError as error:
                     refused.setdefault(axis, error)
@@ -133,7 +129,7 @@ class Searching:
             f"minimises {' and '.join(self.search.objectives)}{limits}{older}"
         )
 
-    def carry_out(self, rest: list[str], *, context: HydraContext, main: TaskFunction, console: Console) -> None:
+    def carry_out(self, *, context: HydraContext, main: TaskFunction, console: Console) -> None:
         """Carry out the trials that are left, with as many workers as the launcher has places."""
         name = self.study["name"]
         write_json(plan_path(self.runs, name), self.plan())
@@ -149,10 +145,11 @@ class Searching:
                 release_orphan(folder)
             return
         places = Resources.of(self.config, most=len(left))
-        extra = to_overrides(threads_each(places.threads, rest))
-        patience = self.config.max_consecutive_failures
+        with open_dict(self.config):
+            self.config.study.name = name
+        rest, patience = self.composer.rest, self.config.max_consecutive_failures
         worker = TrialWorker(
-            main, context, self.config, name, self.search, self.points, self.order, [*self.rest, *extra], patience
+            main, context, self.config, self.search, self.points, self.order, rest, patience, places.threads
         )
         with watched(TrialWatch(self.plan(), self.runs), console):
             while True:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ from ablations.identity.run import Run, digest
 from ablations.plan import plan as planning
 from ablations.plan import staleness as reuse
 from ablations.plan.plan import Plan
-from ablations.question.hydra_syntax import to_overrides
 from ablations.question.study import Point, StudyError, merge
 from ablations.records.layout import RECORD
 from ablations.records.lease import release_orphan
@@ -31,7 +29,7 @@ from sweeps.cli.settings import check_folder, check_setting, check_settings
 from sweeps.closing import print_results
 from sweeps.compose.arguments import Arguments, parse
 from sweeps.compose.compose import Composer
-from sweeps.compose.fast_compose import QuickComposer
+from sweeps.compose.fast_compose import FastComposer
 from sweeps.match import Widths, budget_of, doubled
 from sweeps.preflight import data_digest
 from sweeps.validate import check_cells
@@ -52,7 +50,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         raise StudyError(f"trainer.devices={config.trainer.devices}: a run of a sweep has one device; leave out -m")
     runs = Path(config.runs)
     typed = parse(arguments, context.config_loader)
-    composer = Composer(context.config_loader, config)
+    composer = Composer(context.config_loader, config, typed.rest)
     question = resolve_question(typed, config)
     for axis, value in (pair for point in question.points for pair in point.items()):
         check_setting(axis, value)
@@ -123,7 +121,7 @@ def set_stale_aside(plan: Plan, records: dict[str, Any], config: DictConfig) -> 
     """Let records of other code, or of other data, answer the plan if that was asked for; a sentence for each kind."""
     accepted = config.stale == "accept"
     data_dir = Path(config.data_dir)
-    changed = reuse.on_other_data(plan, records, lambda source: data_digest(json.dumps(source), data_dir))
+    changed = reuse.on_other_data(plan, records, lambda source: data_digest(source, data_dir))
     if changed and not accepted:
         if config.plan:
             for identity in changed:
@@ -192,16 +190,17 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
         from sweeps.preflight import count
 
         with as_value_error():
-            made = composer(to_overrides(point) + typed.rest)
+            made = composer(point)
             return count(made, study["match"]), made.width
 
     bare = Widths(question.whole_points, counted)
-    quick = QuickComposer(composer)
+    fast = FastComposer(composer)
 
-    def compose(point: Point) -> tuple[Run, list[str]]:
-        overrides = to_overrides(bare(point)) + typed.rest
+    def compose(point: Point) -> tuple[Run, list[str], dict[str, Any]]:
+        point = bare(point)
         with as_value_error():
-            return quick(overrides), overrides
+            run, settings = fast(point)
+        return run, composer.overrides(point), settings
 
     cells, invalid = planning.make_cells(question.whole_points, question.seeds, compose)
     plan = Plan(study["name"], study, question.swept, command(), cells, invalid)
@@ -232,14 +231,14 @@ def search_first(
         question.study["search"] = asked
     search = open_space(question.study, typed)
     points = question.whole_points
-    searching = Searching(question.study, search, points, composer, config, typed.rest)
+    searching = Searching(question.study, search, points, composer)
     console.print(f"[bold]{question.study['name']}[/]: {escape(searching.summary())}", highlight=False)
     if config.plan:
         console.print("\n".join(listing(searching)), highlight=False, markup=False)
         return None
     start_forkserver(config.hydra.runtime.choices["hydra/launcher"])
     check_cells(make_plan(question, typed, composer), composer, {})  # whether the data is there
-    searching.carry_out(typed.rest, context=context, main=main, console=console)
+    searching.carry_out(context=context, main=main, console=console)
     swept = list(dict.fromkeys([*question.swept, *search.space]))
     question.study["seeds"] = search.fresh
     return Question({**question.study, "fixed": {}}, searching.winners(), search.fresh, swept)

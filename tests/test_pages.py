@@ -19,7 +19,6 @@ from omegaconf import DictConfig, OmegaConf
 from ablations.__main__ import parser
 from ablations.analysis.cell_selection import BUDGET
 from ablations.analysis.statistics import paired_difference
-from ablations.question.hydra_syntax import to_overrides
 from lightning_modules.networks.counting import on_meta
 from lightning_modules.training.micro_batch import classifier
 from sweeps.cli.errors import sentence
@@ -114,7 +113,7 @@ def plan(config: DictConfig, overrides: list[str], loader: Any, folders: list[Pa
     if question.study.get("space"):
         assert open_space(question.study, typed).space
     points = [{axis: value for axis, value in point.items() if axis != BUDGET} for point in question.whole_points]
-    assert Composer(loader, config)(to_overrides(points[0]) + typed.rest)
+    assert Composer(loader, config, typed.rest)(points[0])
     for axis, value in {pair for point in points for pair in point.items()}:
         own = any((folder / axis / f"{value}.yaml").exists() for folder in folders)
         assert own or axis not in config.hydra.runtime.choices or value in loader.get_group_options(axis)

@@ -22,12 +22,14 @@ class Cell:
         epochs: of one run, where it has been looked at.
         cost: about what one run costs, in multiply-adds; 0 where nothing is left to train.
         params, macs: parameters, and multiply-adds of one image; None where nothing is left to train.
+        settings: what its choices set for the training, beside its network, data and recipe.
         accepted: records of other code that answer runs all the same, by the runs' identities.
     """
 
     run: Run
     points: list[Point]
     overrides: list[str]
+    settings: dict[str, Any] = field(default_factory=dict)
     runs: dict[int, Run] = field(default_factory=dict)
     cost: int = 0
     epochs: int | None = None
@@ -109,19 +111,19 @@ class Plan:
 def make_cells(
     points: Iterable[Point],
     seeds: list[int],
-    compose: Callable[[Point], tuple[Run, list[str]]],
+    compose: Callable[[Point], tuple[Run, list[str], dict[str, Any]]],
 ) -> tuple[list[Cell], list[tuple[Point, str]]]:
     """Cells for points; points that compose to the same network, data and recipe share a cell.
 
     Args:
-        compose: point → its run (with any seed) and the overrides that make it; raises ValueError for a point that
-            cannot be composed.
+        compose: point → its run (with any seed), the overrides that make it, and its settings; raises ValueError for
+            a point that cannot be composed.
     """
     cells: dict[str, Cell] = {}
     invalid: list[tuple[Point, str]] = []
     for point in points:
         try:
-            run, overrides = compose(point)
+            run, overrides, settings = compose(point)
         except ValueError as error:
             invalid.append((point, str(error)))
             continue
@@ -129,7 +131,7 @@ def make_cells(
             cells[run.cell].points.append(point)
             continue
         runs = {seed: run.with_seed(seed) for seed in seeds}
-        cells[run.cell] = Cell(run, [point], overrides, runs)
+        cells[run.cell] = Cell(run, [point], overrides, settings, runs)
     return list(cells.values()), invalid
 
 

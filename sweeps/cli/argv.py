@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import re
 
-from hydra._internal.utils import get_args_parser
-
 from ablations.catalog.choices import CONF
 from ablations.records.provenance import program
 from sweeps.compose.compose import default_axes
+from sweeps.compose.hydra_internals import hydra_parser
 
 SWEEP = ("-m", "--multirun")
 EXAMPLE = "write axis=value without spaces, as depth=8"
@@ -21,8 +20,9 @@ def read_words(words: list[str]) -> tuple[list[str], argparse.Namespace]:
     Raises:
         ValueError: one is neither a flag nor an override.
     """
-    hydras = get_args_parser()
-    parser = argparse.ArgumentParser(parents=[hydras], conflict_handler="resolve", add_help=False, exit_on_error=False)
+    parser = argparse.ArgumentParser(
+        parents=[hydra_parser()], conflict_handler="resolve", add_help=False, exit_on_error=False
+    )
     parser.add_argument("--version", action="store_true")  # of this program, not Hydra's
     try:
         typed, rest = parser.parse_known_args(sorted(words, key=lambda word: word not in SWEEP))

@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ablations.identity.run import NODES, Run, active_axes
+from ablations.question.hydra_syntax import to_overrides
 from sweeps.compose.config_sources import refuse_clashes
+from sweeps.compose.hydra_internals import set_values
 
 NO_AXES = {
     *("study", "sampler", "pruner", "storage", "trainer", "tracker", "runs", "data_dir", "seed", "hydra"),
     *("workers", "workers_per_gpu", "micro_batch"),
     *("plan", "on_invalid", "stale", "retry", "retrain", "profile", "diagnostics", "max_consecutive_failures"),
 }
+SETTINGS = ("micro_batch", "diagnostics")  # of a run, beside what it is
 
 
 @lru_cache(maxsize=8)
@@ -46,7 +49,7 @@ def run_of(config: DictConfig, hydra: DictConfig) -> Run:
         value = OmegaConf.select(config, key)
         return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
-    overridden = [override.split("=")[0].lstrip("+~") for override in hydra.overrides.task]
+    overridden = [axis_of(override) for override in hydra.overrides.task]
     resolved = {node: OmegaConf.to_container(config[node], resolve=True) for node in NODES}
     defaults = default_axes(conf_dir(hydra))
     return described(tree, active_axes(tree), hydra.runtime.choices, overridden, defaults, select, resolved)
@@ -94,7 +97,7 @@ def plain_tree(config: DictConfig) -> dict[str, Any]:
 
 def unused_axes(run: Run, hydra: DictConfig) -> list[str]:
     """Axes the command line chose that this run's network, data and recipe do not use."""
-    asked = [override.split("=")[0].lstrip("+~") for override in hydra.overrides.task]
+    asked = [axis_of(override) for override in hydra.overrides.task]
     return [axis for axis in asked if axis in default_axes(conf_dir(hydra)) and axis not in {*run.axes, *NO_AXES}]
 
 
@@ -103,31 +106,74 @@ def conf_dir(hydra: DictConfig) -> Path:
 
 
 class Composer:
-    """Composes many points quickly: Hydra composes each distinct set of group choices once, values go onto copies."""
+    """Composes the configurations of points with Hydra: each distinct set of group choices once, values on copies.
 
-    def __init__(self, loader: Any, master: DictConfig) -> None:
+    Args:
+        loader: Hydra's config loader.
+        master: the composed config of the sweep.
+        rest: overrides of every point that are no axes.
+    """
+
+    def __init__(self, loader: Any, master: DictConfig, rest: Sequence[str] = ()) -> None:
         self.loader = loader
         self.master = master
+        self.rest = list(rest)
+        self.groups = set(master.hydra.runtime.choices)
         self.cache: dict[tuple[str, ...], DictConfig] = {}
 
-    def __call__(self, overrides: Sequence[str]) -> DictConfig:
-        """The config for overrides, `hydra` node included.
+    def __call__(self, point: Mapping[str, Any]) -> DictConfig:
+        """Compose the configuration of a point, `hydra` node included.
 
         Raises:
             HydraException: a choice or a setting does not exist.
             ValueError: a choice is offered twice.
         """
-        from hydra._internal.config_loader_impl import ConfigLoaderImpl
-        from hydra.core.override_parser.overrides_parser import OverridesParser
-
-        choices = self.master.hydra.runtime.choices
-        groups = tuple(text for text in overrides if text.split("=")[0].lstrip("+~") in choices)
-        values = [text for text in overrides if text not in groups]
+        overrides = self.overrides(point)
+        groups = tuple(text for text in overrides if axis_of(text) in self.groups)
         if groups not in self.cache:
             composed = self.loader.load_sweep_config(self.master, list(groups))
             refuse_clashes(composed.hydra)
             self.cache[groups] = composed
         config = deepcopy(self.cache[groups])
-        ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(values), config)
-        config.hydra.overrides.task = list(overrides)
+        set_values(config, [text for text in overrides if text not in groups])
+        config.hydra.overrides.task = overrides
         return config
+
+    def overrides(self, point: Mapping[str, Any]) -> list[str]:
+        """The words that make a point on the command line, with those of every point."""
+        return to_overrides(point) + self.rest
+
+
+def config_of(
+    master: DictConfig, run: Run, *, settings: Mapping[str, Any], overrides: Sequence[str], threads: int | None
+) -> DictConfig:
+    """Make the configuration of one run of a sweep: the sweep's own, with what the run is. Nothing is composed again.
+
+    Args:
+        master: the composed config of the sweep.
+        settings: what the run's choices set beside its network, data and recipe; see `settings_of`.
+        overrides: the words that make it, for its `.hydra` folder.
+        threads: CPU threads, where the trainer's config leaves them open.
+    """
+    config = deepcopy(master)
+    with open_dict(config):
+        for node, value in {**run.config, **settings, "seed": run.seed}.items():
+            config[node] = value
+        if config.trainer.get("threads", threads) is None:
+            config.trainer.threads = threads
+        config.hydra.sweep.subdir = run.folder
+        config.hydra.overrides.task = [*overrides, f"seed={run.seed}"]
+    return config
+
+
+def settings_of(tree: Mapping[str, Any], master: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of training that a run's choices have changed; trees as `plain_tree` makes them.
+
+    Only a choice whose file is `@package _global_` can do that.
+    """
+    return {key: tree[key] for key in SETTINGS if tree[key] != master[key]}
+
+
+def axis_of(override: str) -> str:
+    """`optimizer.betas` of `+optimizer.betas=[0.8,0.9]`."""
+    return override.partition("=")[0].lstrip("+~")

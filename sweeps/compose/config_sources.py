@@ -7,12 +7,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigSource
 from omegaconf import DictConfig
 
 from ablations.catalog.choices import CONF, Choice, docstring_line, installed_choices, yaml_line
+from sweeps.compose.hydra_internals import config_source
 
 
 class Place(NamedTuple):
@@ -67,7 +67,7 @@ def listed(hydra: DictConfig) -> str:
 
 
 def _source(place: Place) -> ConfigSource:
-    return SourcesRegistry.instance().resolve(place.schema)(place.provider, f"{place.schema}://{place.path}")
+    return config_source(place.schema, place.provider, place.path)
 
 
 def _choices(place: Place, group: str) -> list[Choice]:

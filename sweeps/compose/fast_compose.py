@@ -1,4 +1,4 @@
-"""Runs of many points, quickly: Hydra composes every choice once, and the points are put together from plain data.
+"""Find the runs of many points: Hydra composes every choice once, the points are put together from plain data.
 
 A choice is taken for plain where Hydra, asked for it alone, changes nothing but the choice's own node. Everything else,
 and whatever is not understood here, is composed by Hydra. The first point of each kind is done both ways and compared.
@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ablations.identity.run import NODES, Run, active_axes
-from sweeps.compose.compose import Composer, conf_dir, default_axes, described, plain_tree, run_of
+from sweeps.compose.compose import Composer, axis_of, conf_dir, default_axes, described, plain_tree, run_of, settings_of
 
 WHOLE = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
 Tree = dict[str, Any]
@@ -32,52 +31,55 @@ class Base:
     active: list[str]
 
 
-class QuickComposer:
-    """Runs for overrides, equal to `run_of(composer(overrides))`."""
+class Composed(NamedTuple):
+    """A run, and what its choices set beside it: `settings_of`."""
+
+    run: Run
+    settings: dict[str, Any]
+
+
+class FastComposer:
+    """Runs of points, equal to those that `run_of(composer(point))` finds."""
 
     def __init__(self, composer: Composer) -> None:
         self.composer = composer
+        self.master = plain_tree(composer.master)
         self.defaults = default_axes(conf_dir(composer.master.hydra))
-        self.groups = set(composer.master.hydra.runtime.choices)
-        self.bases: dict[tuple[str, ...], Base] = {}
-        self.alone: dict[tuple[tuple[str, ...], str], Any] = {}
-        self.compared: dict[tuple[Any, ...], bool] = {}
+        self.bases: dict[tuple[tuple[str, str], ...], Base] = {}
+        self.alone: dict[tuple[str, str], Any] = {}
+        self.compared: dict[tuple[tuple[str, ...], tuple[str, ...]], bool] = {}
 
-    def __call__(self, overrides: Sequence[str]) -> Run:
-        """The run that overrides describe.
+    def __call__(self, point: Mapping[str, Any]) -> Composed:
+        """Find the run that a point describes.
 
         Raises:
             HydraException: a choice or a setting does not exist.
         """
-        chosen = tuple(text for text in overrides if _key(text) in self.groups)
-        values = [text for text in overrides if _key(text) not in self.groups]
-        kind = (chosen, tuple(_key(text) for text in values))
+        kind = tuple(point), tuple(axis for axis in point if axis not in self.composer.groups)  # they set the same keys
         try:
-            if self.compared.get(self._kind(kind), True):
-                run = self._assemble(chosen, values, overrides)
-                if self._kind(kind) in self.compared:
-                    return run
-                made = self.composer(overrides)
-                same = _whole(run) == _whole(run_of(made, made.hydra))
-                self.compared[self._kind(kind)] = same
-                if same:
-                    return run
+            if self.compared.get(kind, True):
+                found = self._assembled(point)
+                if kind in self.compared:
+                    return found
+                composed = self._by_hydra(point)
+                self.compared[kind] = _whole(found) == _whole(composed)
+                return composed
         except NotPlain:
             pass
-        made = self.composer(overrides)
-        return run_of(made, made.hydra)
+        return self._by_hydra(point)
 
-    def _kind(self, kind: tuple[tuple[str, ...], tuple[str, ...]]) -> tuple[Any, ...]:
-        """Points of a kind set the same keys, and choose in the same groups."""
-        return tuple(_key(text) for text in kind[0]), kind[1]
+    def _by_hydra(self, point: Mapping[str, Any]) -> Composed:
+        made = self.composer(point)
+        return Composed(run_of(made, made.hydra), settings_of(plain_tree(made), self.master))
 
-    def _assemble(self, chosen: tuple[str, ...], values: list[str], overrides: Sequence[str]) -> Run:
+    def _assembled(self, point: Mapping[str, Any]) -> Composed:
+        chosen = {axis: value for axis, value in point.items() if axis in self.composer.groups}
+        if not all(isinstance(value, str) for value in chosen.values()):
+            raise NotPlain
         base = self._base(chosen)
         tree = base.tree
-        for text in values:
-            key, value = _parsed(text)
-            if not key.startswith("hydra."):
-                tree = _with(tree, key.split("."), value)
+        for axis in point.keys() - chosen.keys():
+            tree = _with(tree, axis.split("."), point[axis])
         seen = {}
         config = {node: _resolved(tree[node], tree) for node in NODES}
 
@@ -86,72 +88,64 @@ class QuickComposer:
                 seen[key] = _resolved(_at(tree, key.split(".")), tree)
             return seen[key]
 
-        overridden = [_key(text) for text in overrides]
-        return described(tree, base.active, base.choices, overridden, self.defaults, select, config)
+        overridden = [axis_of(text) for text in (*point, *self.composer.rest)]
+        run = described(tree, base.active, base.choices, overridden, self.defaults, select, config)
+        return Composed(run, settings_of(tree, self.master))
 
-    def _base(self, chosen: tuple[str, ...]) -> Base:
+    def _base(self, chosen: dict[str, str]) -> Base:
         """Put together from what each choice does alone; composed as a whole where one does more than fill its node."""
-        if chosen not in self.bases:
-            plain = [(text, self._alone(text)) for text in chosen]
-            if any(node is None for _, node in plain) or len({_key(text) for text in chosen}) < len(chosen):
-                self.bases[chosen] = self._composed(chosen)
+        key = tuple(chosen.items())
+        if key not in self.bases:
+            nodes = {group: self._alone(group, name) for group, name in key}
+            if None in nodes.values():
+                self.bases[key] = self._composed(chosen)
             else:
-                first = self._composed(())
-                tree = first.tree | {_key(text): node for text, node in plain}
-                choices = dict(first.choices) | {_key(text): text.partition("=")[2] for text in chosen}
-                self.bases[chosen] = Base(tree, choices, active_axes(tree))
-        return self.bases[chosen]
+                first = self._composed({})
+                tree = first.tree | nodes
+                self.bases[key] = Base(tree, {**first.choices, **chosen}, active_axes(tree))
+        return self.bases[key]
 
-    def _alone(self, text: str) -> Any:
+    def _alone(self, group: str, name: str) -> Any:
         """The node that a choice fills; None where it does anything else."""
-        at = ((), text)
-        if at not in self.alone:
-            key, first = _key(text), self._composed(())
-            if first.choices.get(key) == text.partition("=")[2]:  # as it is
-                return first.tree.get(key)
-            before, after = first.tree, self._composed((text,)).tree
-            rest = [{k: v for k, v in tree.items() if k != key} for tree in (before, after)]
-            self.alone[at] = after.get(key) if rest[0] == rest[1] and "/" not in key else None
-        return self.alone[at]
+        if (group, name) not in self.alone:
+            first = self._composed({})
+            if first.choices.get(group) == name:  # as it is
+                return first.tree.get(group)
+            before, after = first.tree, self._composed({group: name}).tree
+            same = before | {group: None} == after | {group: None}
+            self.alone[group, name] = after.get(group) if same and "/" not in group else None
+        return self.alone[group, name]
 
-    def _composed(self, chosen: tuple[str, ...]) -> Base:
-        if chosen not in self.bases:
-            made = self.composer(list(chosen))
+    def _composed(self, chosen: dict[str, str]) -> Base:
+        key = tuple(chosen.items())
+        if key not in self.bases:
+            made = self.composer(chosen)
             tree = plain_tree(made)
-            self.bases[chosen] = Base(tree, dict(made.hydra.runtime.choices), active_axes(tree))
-        return self.bases[chosen]
+            self.bases[key] = Base(tree, dict(made.hydra.runtime.choices), active_axes(tree))
+        return self.bases[key]
 
 
-def _whole(run: Run) -> str:
-    return repr((run.axes, run.seed, run.config, run.unusual))
-
-
-def _key(text: str) -> str:
-    return text.partition("=")[0].lstrip("+~")
-
-
-@lru_cache(maxsize=65536)
-def _parsed(text: str) -> tuple[str, Any]:
-    """Key and value of an override that only sets a plain value."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    override = OverridesParser.create().parse_override(text)
-    value = override.value()
-    if text[0] in "+~" or isinstance(value, dict) or "${" in text or "???" in text or override.is_sweep_override():
-        raise NotPlain
-    return override.key_or_group, value
+def _whole(found: Composed) -> str:
+    run = found.run
+    return repr((run.axes, run.seed, run.config, run.unusual, found.settings))
 
 
 def _with(tree: Tree, path: Sequence[str], value: Any) -> Tree:
     """A copy of `tree` with another value at a place that is there; what is not on the way is shared."""
     key = path[0]
-    if not isinstance(tree, dict) or key not in tree:
+    if not isinstance(tree, dict) or key not in tree or not _is_plain(value):  # an axis like `+lr` is not in the tree
         raise NotPlain
     if len(path) > 1:
         return tree | {key: _with(tree[key], path[1:], value)}
     if isinstance(tree[key], dict):
         raise NotPlain
     return tree | {key: value}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return not isinstance(value, dict) and not (isinstance(value, str) and ("${" in value or "???" in value))
 
 
 def _at(tree: Tree, path: Sequence[str]) -> Any:

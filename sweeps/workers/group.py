@@ -37,20 +37,19 @@ class Groups:
     """Trains groups of runs in this process; remembers which kinds of run cannot, or need not, be trained together.
 
     Args:
-        train: trains the run of some overrides with an application, as `_worker.train_run` does.
-        main: the application; called with a turn beside the config.
+        train: trains one run; takes the run's turn by name, where others are trained beside it.
         faster: whether together must also be faster than one by one.
     """
 
-    def __init__(self, train: Callable[[Any, list[str]], object], main: Any, *, faster: bool) -> None:
-        self.train, self.main, self.faster = train, main, faster
+    def __init__(self, train: Callable[..., object], *, faster: bool) -> None:
+        self.train, self.faster = train, faster
         self.trouble: dict[str, str | None] = {}
 
-    def together(self, kind: str, runs: Sequence[list[str]]) -> None:
-        """Train runs of one kind, given by their overrides."""
+    def together(self, kind: str, runs: Sequence[Any]) -> None:
+        """Train runs of one kind."""
         from lightning_modules.vmapped.fused import SLOWER, at_once
 
-        bodies = [partial(self._one, overrides) for overrides in runs]
+        bodies = [partial(self._one, run) for run in runs]
         trouble = at_once(bodies, known=kind in self.trouble, faster=self.faster, own=_own)
         self.trouble[kind] = trouble
         if trouble not in (None, SLOWER):
@@ -61,9 +60,9 @@ class Groups:
         """Whether runs of this kind are known to be better trained one by one."""
         return self.trouble.get(kind) is not None
 
-    def _one(self, overrides: list[str], turn: Any) -> None:
+    def _one(self, run: Any, turn: Any) -> None:
         try:
-            self.train(partial(self.main, turn=turn), overrides)
+            self.train(run, turn=turn)
         finally:
             for each in logging.root.handlers:
                 each.close()  # which the next run's logging would forget to do

@@ -16,7 +16,6 @@ from rich.console import Console
 from ablations.identity.run import Run
 from ablations.monitor.status import Watch
 from ablations.plan.plan import Cell, Plan
-from ablations.question.hydra_syntax import to_overrides
 from ablations.records.files import write_text
 from ablations.records.layout import RECORD
 from ablations.records.lease import held, holder, release_orphan
@@ -27,7 +26,7 @@ from sweeps.workers.forkserver import fork_warm, imported_ahead, with_root
 from sweeps.workers.group import kind, most
 from sweeps.workers.live_status import watched
 from sweeps.workers.resources import OWN_PROCESSES, Resources
-from sweeps.workers.worker import Worker
+from sweeps.workers.worker import PlannedRun, Worker
 from sweeps.workers.worker_process import WorkerProcess
 
 PATIENCE = 30.0  # seconds that workers have to give up what they hold
@@ -57,17 +56,11 @@ def launch(
     runs = Path(config.runs)
     places = Resources.of(config, most=len(missing))
     fuse = most(config.trainer, runs=len(missing), workers=places.workers)
-    extra = {"study.name": plan.name} | threads_each(places.threads, rest)
-    todo = [
-        (
-            run.folder,
-            [*cell.overrides, *to_overrides(extra | {"seed": run.seed, "hydra.sweep.subdir": run.folder})],
-            kind(run) if fuse > 1 else "",
-        )
-        for cell, run in missing
-    ]
-    folders = [runs / folder for folder, *_ in todo]
+    todo = [PlannedRun(run, cell.overrides, cell.settings, kind(run) if fuse > 1 else "") for cell, run in missing]
     known = {runs / run.folder: run for _, run in missing}
+    folders = list(known)
+    with open_dict(config):
+        config.study.name = plan.name
     about = {"rest": rest, "context": context, "config": config, "console": console}
 
     def died(folder: Path) -> None:
@@ -76,7 +69,8 @@ def launch(
 
     with imported_ahead(places.launcher), watched(Watch(plan.as_json(), runs), console):
         for suspects in (False, True):
-            worker = Worker(main, context, config, runs, todo, config.max_consecutive_failures, suspects, fuse)
+            patience, threads = config.max_consecutive_failures, places.threads
+            worker = Worker(main, context, config, runs, todo, patience, suspects, fuse, threads)
             while any(bool(killed(folder)) == suspects and not recorded(folder) for folder in folders):
                 launch_workers(worker, 1 if suspects else places.workers, lambda: folders, **about, died=died)
                 if not given_up_by_others(folders):
@@ -173,12 +167,6 @@ def wait_for(sweep: str, folders: Iterable[Path]) -> None:
 def recorded(folder: Path) -> bool:
     """Whether the run of this folder has a record that can be read."""
     return usable(folder / RECORD)
-
-
-def threads_each(threads: int | None, rest: list[str]) -> dict[str, int]:
-    """The threads of each worker as an override, unless they were typed or the scheduler decides."""
-    typed = any(text.startswith("trainer.threads=") for text in rest)
-    return {} if typed or threads is None else {"trainer.threads": threads}
 
 
 def given_up_by_others(folders: Iterable[Path], settled: Callable[[Path], bool] = recorded) -> bool:

@@ -11,14 +11,13 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ablations.monitor.status import read_curve
-from ablations.question.hydra_syntax import to_overrides
 from ablations.question.search_space import CURVES, Search
 from ablations.records.layout import CURVE, RECORD
 from ablations.records.lease import claim
 from ablations.records.record import Record, read_record, usable
 from ablations.records.recorder import Stopped
 from ablations.search.trials import Trial
-from sweeps.workers.worker import left_clean, train_run
+from sweeps.workers.worker import PlannedRun, left_clean, train_run
 
 WORST = {"error": 100.0, "loss": 10.0}  # percent; nats, worse than chance with 20,000 classes
 
@@ -34,10 +33,10 @@ class Measuring:
     main: Any
     context: Any
     master: DictConfig
-    study: str
     search: Search
+    threads: int | None
 
-    def objectives(self, trial: Any, outcome: Trial, overrides: list[str]) -> dict[str, list[float]]:
+    def objectives(self, trial: Any, outcome: Trial, planned: list[PlannedRun]) -> dict[str, list[float]]:
         """The objectives of every seed; each is trained unless there is a record.
 
         Raises:
@@ -48,25 +47,25 @@ class Measuring:
         values: dict[str, list[float]] = {name: [] for name in self.search.objectives}
         by_seed = len(self.search.objectives) == 1 and self.search.prune_by == "seeds"
         by_epoch = len(self.search.objectives) == 1 and self.search.prune_by == "epochs" and first in CURVES
-        for k, place in enumerate(outcome["runs"]):
-            seed = {"seed": place["seed"], "hydra.sweep.subdir": place["folder"], "study.name": self.study}
+        for k, one in enumerate(planned):
             watch = partial(report_epochs, trial, first) if by_epoch and k == 0 else None
-            record = self.record(Path(self.master.runs) / place["folder"], [*overrides, *to_overrides(seed)], watch)
+            record = self.record(one, watch)
             if record["status"] == "failed":
                 raise Failed(f"{record['label']}: {record['cause']}")
             if record["status"] == "diverged" and self.search.diverged == "failed":
                 raise Failed(f"{record['label']} diverged")
             for name in values:
                 values[name].append(measured(record, name))
-            outcome.setdefault("seed_values", {})[str(place["seed"])] = values[first][-1]
+            outcome.setdefault("seed_values", {})[str(one.run.seed)] = values[first][-1]
             if by_seed:
                 trial.report(values[first][-1], step=k)
                 if trial.should_prune():
                     raise Stopped
         return values
 
-    def record(self, folder: Path, overrides: list[str], watch: Any) -> Record:
+    def record(self, planned: PlannedRun, watch: Any) -> Record:
         """The record of a run: what there is, or what training it now leaves, or what another process is making."""
+        folder = Path(self.master.runs) / planned.run.folder
         while True:
             if usable(folder / RECORD):
                 if watch is not None and (folder / CURVE).exists():
@@ -75,8 +74,9 @@ class Measuring:
             with claim(folder) as ours:
                 if ours and not usable(folder / RECORD):
                     with left_clean():
-                        stopped = partial(ended_early, self.main, watch)
-                        if train_run(stopped, self.context, self.master, overrides) == "stopped":
+                        stopped = partial(ended_early, partial(self.main, run=planned.run), watch)
+                        config = planned.config(self.master, self.threads)
+                        if train_run(stopped, self.context, config) == "stopped":
                             raise Stopped
                     return read_record(folder / RECORD)
             time.sleep(0.5)

@@ -12,14 +12,14 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ablations.identity.run import Run
-from ablations.question.hydra_syntax import to_overrides
 from ablations.question.search_space import Search
 from ablations.records.recorder import Stopped
 from ablations.records.worker_deaths import MOST, killed
 from ablations.search.trials import Trial, trial_folder, write_trial
 from sweeps.cli.errors import as_value_error
-from sweeps.compose.compose import Composer, is_active, run_of
+from sweeps.compose.compose import Composer, is_active, plain_tree, run_of, settings_of
 from sweeps.workers.trial_objectives import Failed, Measuring
+from sweeps.workers.worker import PlannedRun
 
 
 @dataclass
@@ -28,31 +28,33 @@ class TrialWorker:
 
     Attributes:
         main, context, master: as in `Worker`.
-        study: the study's name.
         points: tuning → what is fixed in it.
         order: the axes of the space, those first that decide whether others matter.
         rest: overrides for every run.
         patience: after so many failed trials in a row it stops.
+        threads: CPU threads of each training; None: what the scheduler gave it.
     """
 
     main: Any
     context: Any
     master: DictConfig
-    study: str
     search: Search
     points: dict[str, dict[str, Any]]
     order: list[str]
     rest: list[str]
     patience: int
+    threads: int | None = None
     runs: Path = field(init=False)
+    study: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.runs = Path(self.master.runs)
+        self.runs, self.study = Path(self.master.runs), self.master.study.name
 
     def __call__(self, _: DictConfig) -> None:
         failures = 0
-        self.composer = Composer(self.context.config_loader, self.master)
-        self.measuring = Measuring(self.main, self.context, self.master, self.study, self.search)
+        self.composer = Composer(self.context.config_loader, self.master, self.rest)
+        self.settings = plain_tree(self.master)
+        self.measuring = Measuring(self.main, self.context, self.master, self.search, self.threads)
         for tuning, trial in self.taken():
             outcome = self.carry_out(tuning, trial)
             failures = failures + 1 if outcome["state"] == "failed" else 0
@@ -83,9 +85,9 @@ class TrialWorker:
             with self.told(outcome, trial):
                 if killed(folder) >= MOST:
                     raise Failed(f"killed {MOST} times")
-                overrides = self.choose(tuning, trial, outcome)
+                planned = self.choose(tuning, trial, outcome)
                 write_trial(folder, outcome)
-                values = self.measuring.objectives(trial, outcome, overrides)
+                values = self.measuring.objectives(trial, outcome, planned)
                 outcome |= {"state": "complete", "values": {k: fmean(v) for k, v in values.items()}}
         finally:
             outcome["suggested"] = dict(trial.params)
@@ -110,8 +112,8 @@ class TrialWorker:
             for name, excess in outcome["constraints"].items():
                 trial.set_constraint(name, excess)
 
-    def choose(self, tuning: Any, trial: Any, outcome: Trial) -> list[str]:
-        """Let Optuna choose a value for every axis that is active given those before; the overrides that make it.
+    def choose(self, tuning: Any, trial: Any, outcome: Trial) -> list[PlannedRun]:
+        """Let Optuna choose a value for every axis that is active given those before; the runs to train, a seed each.
 
         Raises:
             Infeasible: what was chosen cannot be built, or breaks a constraint.
@@ -122,12 +124,11 @@ class TrialWorker:
         point = outcome["point"] = dict(self.points[tuning.name])
         for axis in self.order:
             with buildable():
-                active = is_active(axis, self.composer(to_overrides(point) + self.rest))
+                active = is_active(axis, self.composer(point))
             if active:
                 point[axis] = suggest(trial, axis, self.search.space[axis])
-        overrides = to_overrides(point) + self.rest
         with buildable():
-            config = self.composer(overrides)
+            config = self.composer(point)
             run = run_of(config, config.hydra)
             size = check(config)
         outcome |= {"cell": run.cell, "label": run.label.rpartition("-s")[0], "params": size.params, "macs": size.macs}
@@ -145,7 +146,8 @@ class TrialWorker:
         outcome["runs"] = [
             {"seed": r.seed, "identity": r.identity, "label": r.label, "folder": r.folder} for r in seeded
         ]
-        return overrides
+        settings = settings_of(plain_tree(config), self.settings)
+        return [PlannedRun(one, self.composer.overrides(point), settings) for one in seeded]
 
 
 def open_tunings(master: DictConfig, study: str, search: Search, names: Iterable[str]) -> list[Any]:

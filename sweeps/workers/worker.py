@@ -6,18 +6,38 @@ import gc
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 
+from ablations.identity.run import Run
 from ablations.records.layout import RECORD
 from ablations.records.lease import claim
 from ablations.records.record import read_record, usable
 from ablations.records.worker_deaths import killed
 from lightning_modules.training.malloc import give_back
-from sweeps.compose.compose import Composer
+from sweeps.compose.compose import config_of
 from sweeps.workers.group import Groups
+
+
+class PlannedRun(NamedTuple):
+    """A run that a worker may train: what it is, the words and settings that make it, and what it is trained with.
+
+    Attributes:
+        settings: what its choices set beside its network, data and recipe.
+        kind: equal for runs that can be trained as one program.
+    """
+
+    run: Run
+    overrides: list[str]
+    settings: dict[str, Any]
+    kind: str = ""
+
+    def config(self, master: DictConfig, threads: int | None) -> DictConfig:
+        """The configuration of the run; `master` is that of its sweep."""
+        return config_of(master, self.run, settings=self.settings, overrides=self.overrides, threads=threads)
 
 
 @dataclass
@@ -29,53 +49,59 @@ class Worker:
         context: Hydra's context, for composing and for callbacks.
         master: the config of the sweep.
         runs: where records lie.
-        todo: folder, overrides and kind of each run, the longest first.
+        todo: what is left to train, the longest first.
         patience: after so many failed runs in a row it stops; they will have a cause in common.
         suspects: whether it takes the runs under which a worker was killed before, or all others.
         fuse: so many runs of one kind it trains as one program; but each suspect alone.
+        threads: CPU threads of each training; None: what the scheduler gave it.
     """
 
     main: Any
     context: Any
     master: DictConfig
     runs: Path
-    todo: list[tuple[str, list[str], str]]
+    todo: list[PlannedRun]
     patience: int
     suspects: bool = False
     fuse: int = 1
+    threads: int | None = None
 
     def __call__(self, _: DictConfig) -> None:
-        failures, composer = 0, Composer(self.context.config_loader, self.master)
-
-        def train(main: Any, overrides: list[str]) -> Any:
-            return train_run(main, self.context, self.master, overrides, composer)
-
-        groups = Groups(train, self.main, faster=self.master.trainer.get("fuse") == "auto")
-        for k, todo in enumerate(self.todo):
+        failures = 0
+        groups = Groups(self.train, faster=self.master.trainer.get("fuse") == "auto")
+        for k, planned in enumerate(self.todo):
             with ExitStack() as leases:
                 taken = self.claimed(k, leases, groups) if failures < self.patience else []
                 if not taken:
                     continue
                 with left_clean():
                     if len(taken) > 1:
-                        groups.together(todo[2], [run[1] for run in taken])
+                        groups.together(planned.kind, taken)
                     else:
-                        train(self.main, taken[0][1])
-                for run in taken:
-                    failures = failures + 1 if read_record(run[0])["status"] == "failed" else 0
+                        self.train(taken[0])
+                for one in taken:
+                    failures = failures + 1 if read_record(self.record_of(one))["status"] == "failed" else 0
 
-    def claimed(self, k: int, leases: ExitStack, groups: Groups) -> list[tuple[Path, list[str]]]:
+    def train(self, planned: PlannedRun, **how: Any) -> Any:
+        """Train one run; `how` goes to the application."""
+        config = planned.config(self.master, self.threads)
+        return train_run(partial(self.main, run=planned.run, **how), self.context, config)
+
+    def record_of(self, planned: PlannedRun) -> Path:
+        return self.runs / planned.run.folder / RECORD
+
+    def claimed(self, k: int, leases: ExitStack, groups: Groups) -> list[PlannedRun]:
         """The k-th run and others of its kind, as many as are trained together; none if the k-th is not ours."""
-        taken: list[tuple[Path, list[str]]] = []
-        kind = self.todo[k][2]
+        taken: list[PlannedRun] = []
+        kind = self.todo[k].kind
         wanted = 1 if self.suspects or groups.separate(kind) else self.fuse
-        for folder, overrides, other in self.todo[k:]:
-            path = self.runs / folder / RECORD
-            if other == kind and not usable(path) and bool(killed(path.parent)) == self.suspects:
+        for planned in self.todo[k:]:
+            path = self.record_of(planned)
+            if planned.kind == kind and not usable(path) and bool(killed(path.parent)) == self.suspects:
                 lease = ExitStack()
                 if lease.enter_context(claim(path.parent)) and not usable(path):
                     leases.enter_context(lease)
-                    taken.append((path, overrides))
+                    taken.append(planned)
                 else:
                     lease.close()
             if not taken or len(taken) == wanted:
@@ -83,20 +109,13 @@ class Worker:
         return taken
 
 
-def train_run(
-    main: Any, context: Any, master: DictConfig, overrides: list[str], composer: Composer | None = None
-) -> Any:
-    """Run the application for one run: a Hydra job with a folder, a `.hydra/` and a log of its own. What it returns.
-
-    Args:
-        composer: of `master`; one that is kept composes runs that share their choices only once.
-    """
+def train_run(main: Any, context: Any, config: DictConfig) -> Any:
+    """Run the application for one run: a Hydra job with a folder, a `.hydra/` and a log of its own. What it returns."""
     from hydra.core.utils import run_job
 
-    compose = composer or Composer(context.config_loader, master)
     done = run_job(
         task_function=main,
-        config=compose(overrides),
+        config=config,
         job_dir_key="hydra.sweep.dir",
         job_subdir_key="hydra.sweep.subdir",
         hydra_context=context,

@@ -1,6 +1,5 @@
 """Every study in conf/study can be asked: it composes, its claims name single cells, its cost is what it plans."""
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -83,7 +82,7 @@ def test_what_a_study_would_train_can_be_built(name: str, asked: Callable[[str],
     for cell in telling(asked(name).plan.cells):
         made = on_meta(lambda node=cell.run.config["network"]: instantiate(node))
         assert parameters(made) > 0
-        assert recipe_of(json.dumps(cell.run.config["recipe"])).total_steps(10) > 0
+        assert recipe_of(cell.run.config["recipe"]).total_steps(10) > 0
 
 
 def telling(cells: list[Cell]) -> Iterator[Cell]:

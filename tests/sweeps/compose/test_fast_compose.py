@@ -1,4 +1,4 @@
-"""The quick way from overrides to a run is Hydra's way, and a large plan is checked as far as there is time."""
+"""The fast way from overrides to a run is Hydra's way, and a large plan is checked as far as there is time."""
 
 import math
 from collections.abc import Iterator
@@ -13,8 +13,10 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
 from ablations.plan.plan import Cell
-from sweeps.compose.compose import Composer, run_of
-from sweeps.compose.fast_compose import QuickComposer
+from ablations.question.study import Point
+from sweeps.compose.arguments import parse
+from sweeps.compose.compose import Composer, config_of, run_of
+from sweeps.compose.fast_compose import FastComposer
 from sweeps.validate import estimate, telling_first
 
 ROOT = Path(__file__).parents[3]
@@ -46,36 +48,54 @@ def composer() -> Iterator[Composer]:
         yield Composer(loader, loader.load_configuration("config", [], run_mode=RunMode.MULTIRUN))
 
 
-def slow(composer: Composer, overrides: list[str]) -> dict[str, Any]:
-    made = composer(overrides)
+def by_hydra(composer: Composer, point: Point) -> dict[str, Any]:
+    made = composer(point)
     return asdict(run_of(made, made.hydra))
 
 
 @pytest.mark.parametrize("overrides", POINTS, ids=" ".join)
-def test_the_quick_way_is_hydras(composer: Composer, overrides: list[str]) -> None:
-    quick = QuickComposer(composer)
-    assert asdict(quick(overrides)) == slow(composer, overrides)
-    if overrides and "=" in overrides[0][2:]:
-        quick([*overrides, "depth=8"])
-        again = [*overrides, "depth=14"]  # of a kind that has been compared: nothing but plain data decides
-        assert asdict(quick(again)) == slow(composer, again)
-        assert quick(again).identity == run_of(composer(again), composer(again).hydra).identity
+def test_the_fast_way_is_hydras(composer: Composer, overrides: list[str]) -> None:
+    typed = parse(overrides, composer.loader)
+    composer = Composer(composer.loader, composer.master, typed.rest)
+    fast = FastComposer(composer)
+    assert asdict(fast(typed.chosen).run) == by_hydra(composer, typed.chosen)
+    fast({**typed.chosen, "depth": 8})
+    again = {**typed.chosen, "depth": 14}  # of a kind that has been compared: nothing but plain data decides
+    assert asdict(fast(again).run) == by_hydra(composer, again)
+    assert fast(again).run.identity == run_of(composer(again), composer(again).hydra).identity
 
 
 def test_choices_that_choose_for_others_are_composed_whole(composer: Composer) -> None:
-    quick = QuickComposer(composer)
+    fast = FastComposer(composer)
     for block in ("plain", "residual", "highway"):
         for recipe in ("he2015", "highway2015", "digits_quick"):
             for norm in ("batch", "none"):
-                asked = [f"block={block}", f"recipe={recipe}", f"norm={norm}", "depth=8"]
-                assert asdict(quick(asked)) == slow(composer, asked)
+                asked = {"block": block, "recipe": recipe, "norm": norm, "depth": 8}
+                assert asdict(fast(asked).run) == by_hydra(composer, asked)
 
 
 def test_a_mistake_is_hydras_to_name(composer: Composer) -> None:
-    quick = QuickComposer(composer)
-    for wrong in (["dpth=8"], ["block=nosuch"], ["recipe.lrr=1"]):
+    fast = FastComposer(composer)
+    for wrong in ({"dpth": 8}, {"block": "nosuch"}, {"recipe.lrr": 1}):
         with pytest.raises(Exception, match=r"dpth|nosuch|lrr"):
-            quick(wrong)
+            fast(wrong)
+
+
+def test_what_a_choice_sets_for_the_training_goes_with_its_runs(composer: Composer, tmp_path: Path) -> None:
+    recipe = "# @package _global_\ndefaults: [digits_quick@recipe]\nmicro_batch: 32\n"
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe" / "small.yaml").write_text(recipe)
+    here = [f"hydra.searchpath=['file://{tmp_path}']"]
+    master = composer.loader.load_configuration("config", here, run_mode=RunMode.MULTIRUN)
+    fast = FastComposer(Composer(composer.loader, master))
+    for depth in (8, 14):
+        run, settings = fast({"recipe": "small", "depth": depth})
+        assert settings["micro_batch"] == 32
+        made = config_of(master, run, settings=settings, overrides=[], threads=1)
+        assert (made.micro_batch, made.trainer.threads) == (32, 1)
+        assert made.network.depth == depth
+    run, settings = fast({"recipe": "digits_quick", "depth": 8})
+    assert (settings, config_of(master, run, settings={}, overrides=[], threads=1).micro_batch) == ({}, None)
 
 
 def cells(grid: list[dict[str, Any]]) -> list[Cell]:
@@ -104,10 +124,10 @@ def test_costs_of_what_was_not_built_follow_from_what_was() -> None:
 
 
 def test_a_class_of_ones_own_is_what_the_run_is_called(composer: Composer) -> None:
-    target = "block._target_=lightning_modules.networks.blocks.ReZero"
-    made, shipped = composer([target, "depth=8"]), composer(["depth=8"])
+    target = {"block._target_": "lightning_modules.networks.blocks.ReZero"}
+    made, shipped = composer({**target, "depth": 8}), composer({"depth": 8})
     found, plain = run_of(made, made.hydra), run_of(shipped, shipped.hydra)
     assert found.axes == plain.axes | {"block": "ReZero"}
     assert found.label == "ReZero-A-batch-d8-s0"
-    again = composer(["depth=8", target])
+    again = composer({"depth": 8, **target})
     assert run_of(again, again.hydra).identity == found.identity != plain.identity

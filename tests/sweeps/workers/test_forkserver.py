@@ -12,7 +12,7 @@ from joblib import Parallel, delayed
 from sweeps.workers.forkserver import fork_warm, start_forkserver
 
 def worker(_):
-    missing = {"torch", "pytorch_lightning", "wandb", "run"} - set(sys.modules)
+    missing = {"torch", "pytorch_lightning", "wandb", "sweeps.one_run"} - set(sys.modules)
     return missing, os.environ["ASKED"], os.environ.get("OMP_NUM_THREADS"), signal.getsignal(signal.SIGTERM)
 
 if __name__ == "__main__":
