@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := pyproject.toml constraints.txt
 
-.PHONY: run test proofs lint clean
+.PHONY: run test proofs latest lint clean
 
 run: .venv/.run
 	$(BIN)/python run.py -m $(ARGS)
@@ -15,6 +15,14 @@ test: .venv/.test
 # What takes long and proves at length what another test proves in short.
 proofs: .venv/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m long $(ARGS)
+
+# The tests with the newest releases that pyproject.toml allows, not those of constraints.txt; in a .venv of their own.
+# torch is the one of constraints.txt, since the newest is some gigabytes: TORCH=torch takes that.
+TORCH ?= $(shell grep '^torch==' constraints.txt)
+latest:
+	$(PYTHON) -m venv .venv-latest
+	.venv-latest/bin/python -m pip --disable-pip-version-check install --upgrade $(TORCH) -e '.[test]'
+	OMP_NUM_THREADS=1 .venv-latest/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: .venv/.test
 	$(BIN)/ruff check .
@@ -32,4 +40,4 @@ lint: .venv/.test
 	@touch $@
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-latest build *.egg-info

@@ -25,8 +25,8 @@ from sweeps.cli.errors import sentence
 from sweeps.compose.arguments import parse
 from sweeps.compose.compose import Composer, run_of
 from sweeps.preflight import check, check_trainer, instantiate
+from sweeps.question import resolve_question
 from sweeps.search import open_space
-from sweeps.sweep import resolve_question
 from tests.pages import FILES, PAGES, ROOT, TEXTS, Command, commands, is_shown
 
 COMMANDS = commands()

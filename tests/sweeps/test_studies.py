@@ -23,8 +23,9 @@ from ablations.question.search_space import Search, read_search
 from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
 from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import Composer
+from sweeps.planning import make_plan
 from sweeps.preflight import instantiate, recipe_of
-from sweeps.sweep import Question, make_plan, resolve_question
+from sweeps.question import Question, resolve_question
 
 ROOT = Path(__file__).parents[2]
 STUDIES = {

@@ -1,0 +1,121 @@
+"""Plan a study: find its cells, what is trained already, what is stale, and what cannot be built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.markup import escape
+
+from ablations.analysis.results import result_rows
+from ablations.analysis.verdicts import answerable, check_answers
+from ablations.identity.run import Run
+from ablations.plan import plan as planning
+from ablations.plan import staleness as reuse
+from ablations.plan.plan import Plan
+from ablations.question.study import Point, StudyError
+from ablations.records.layout import RECORD
+from ablations.records.provenance import command
+from ablations.records.record import plan_path, read_records, write_json
+from sweeps.cli.errors import as_value_error
+from sweeps.compose.arguments import Arguments
+from sweeps.compose.compose import Composer
+from sweeps.compose.fast_compose import FastComposer
+from sweeps.match import Widths
+from sweeps.preflight import data_digest
+from sweeps.question import Question
+from sweeps.validate import check_cells
+from sweeps.workers.forkserver import start_forkserver
+
+
+def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
+    """The plan of a question."""
+
+    study = question.study
+
+    def counted(point: Point) -> tuple[int, float]:
+        from sweeps.preflight import count
+
+        with as_value_error():
+            made = composer(point)
+            return count(made, study["match"]), made.width
+
+    bare = Widths(question.whole_points, counted)
+    fast = FastComposer(composer)
+
+    def compose(point: Point) -> tuple[Run, list[str], dict[str, Any]]:
+        point = bare(point)
+        with as_value_error():
+            run, settings = fast(point)
+        return run, composer.overrides(point), settings
+
+    cells, invalid = planning.make_cells(question.whole_points, question.seeds, compose)
+    plan = Plan(study["name"], study, question.swept, command(), cells, invalid)
+    if {*typed.swept, *typed.chosen} - {"seed"}:  # another grid: of the study's claims those that it can still answer
+        rows = result_rows(plan.as_json(), {})
+        study["claims"] = [claim for claim in study.get("claims") or [] if answerable(claim, rows)]
+    elif not study.get("space") and not invalid:
+        check_answers(plan.as_json())
+    return plan
+
+
+def plan_and_check(
+    question: Question, typed: Arguments, composer: Composer, console: Console
+) -> tuple[Plan, dict[str, Any], list[str]]:
+    """The plan of a question, checked and written; the records there are; a sentence for each that cannot be used."""
+    config, runs = composer.master, Path(composer.master.runs)
+    launcher = config.hydra.runtime.choices["hydra/launcher"]
+    asked = len(question.points) * len(question.seeds)
+    if not config.plan and sum(1 for _ in runs.glob(f"*/{RECORD}")) < asked:  # so something will be missing
+        start_forkserver(launcher)
+    plan = make_plan(question, typed, composer)
+    records, problems = read_records(runs)
+    if config.retry and not config.plan:
+        reuse.set_aside(plan, records, config.retry, runs)
+    problems += set_stale_aside(plan, records, config)
+    if plan.missing(records) and not config.plan:
+        start_forkserver(launcher)
+    with console.status("checking what is to be trained …"):
+        check_cells(plan, composer, records)
+    if not config.plan or plan.name == config.study.name or not plan.untouched(records):  # else only asked, in passing
+        write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
+    return plan, records, problems
+
+
+def announce(plan: Plan, records: dict[str, Any], problems: list[str], seeds: int, console: Console) -> None:
+    """Say what will be trained and what is reused, and what cannot be."""
+    console.print(f"[bold]{escape(plan.name)}[/]: {escape(planning.summary(plan, seeds, records))}", highlight=False)
+    for problem in problems:
+        console.print(f"[yellow]![/] {escape(problem)}", highlight=False)
+
+
+def refuse_invalid(plan: Plan, on_invalid: str) -> None:
+    """Raise StudyError where cells cannot be built: any, or all, as `on_invalid` has it."""
+    if not plan.invalid:
+        return
+    point, reason = plan.invalid[0]
+    if on_invalid == "stop":
+        left_out = "nothing was trained (on_invalid=skip leaves such cells out)"
+        raise StudyError(f"{planning.point_words(point)}: {reason}; {left_out}")
+    if not plan.cells:
+        raise StudyError(f"nothing can be built: {reason}")
+
+
+def set_stale_aside(plan: Plan, records: dict[str, Any], config: DictConfig) -> list[str]:
+    """Let records of other code, or of other data, answer the plan if that was asked for; a sentence for each kind."""
+    accepted = config.stale == "accept"
+    data_dir = Path(config.data_dir)
+    changed = reuse.on_other_data(plan, records, lambda source: data_digest(source, data_dir))
+    if changed and not accepted:
+        if config.plan:
+            for identity in changed:
+                del records[identity]
+        else:
+            reuse.put_away(changed, records, "stale", Path(config.runs))
+    stale = reuse.stale_records(plan, records)
+    if accepted:
+        reuse.accept(plan, stale)
+    words = [reuse.data_words(changed, accepted=accepted)] if changed else []
+    return words + ([reuse.stale_words(plan, stale, accepted=accepted)] if stale else [])

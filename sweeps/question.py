@@ -1,0 +1,63 @@
+"""Resolve what is asked: the chosen study, with what the command line says about its axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ablations.analysis.cell_selection import BUDGET
+from ablations.analysis.verdicts import check_claims
+from ablations.identity.run import digest
+from ablations.question.study import Point, StudyError, merge
+from ablations.records.provenance import command, public
+from ablations.records.record import NAME
+from sweeps.compose.arguments import Arguments
+from sweeps.match import budget_of, doubled
+
+
+@dataclass
+class Question:
+    """What is asked: the chosen study with what the command line says about its axes.
+
+    Attributes:
+        points: without what the study has fixed.
+        swept: the axes that vary.
+    """
+
+    study: dict[str, Any]
+    points: list[Point]
+    seeds: list[int]
+    swept: list[str]
+
+    @property
+    def whole_points(self) -> list[Point]:
+        """The points with what is fixed."""
+        return [{**(self.study.get("fixed") or {}), **point} for point in self.points]
+
+
+def resolve_question(typed: Arguments, config: DictConfig) -> Question:
+    """The question of the chosen study and the command line.
+
+    Raises:
+        StudyError: no study is chosen, or it is malformed.
+    """
+    study: Any = OmegaConf.to_container(config.study, resolve=True) if config.get("study") else {}
+    if not isinstance(study, dict) or not study.get("name"):
+        raise StudyError("no study is chosen; choose one with study=NAME (python -m ablations list shows them)")
+    if not NAME.fullmatch(str(study["name"])):
+        raise StudyError(f"study.name={study['name']} is a folder's name too: letters, digits, and . _ = + - inside")
+    check_claims(study)
+    adhoc = {axis: value for axis, value in {**typed.swept, **typed.chosen}.items() if axis != "seed"}
+    points, seeds, swept = merge(study, typed.chosen, typed.swept)
+    name = f"{study['name']}-{digest(adhoc)[:6]}" if adhoc else study["name"]
+    if adhoc:
+        study["grid"] = points
+        for word in ("cost", "expect"):  # of the grid as it is written
+            study.pop(word, None)
+    if budget_of(study):
+        points, swept = doubled(points), [*swept, BUDGET, "width"]
+    if set(typed.swept) - {"seed"}:
+        study["question"] = f"A grid of your own: {public(command())}"
+    return Question(study | {"name": name, "seeds": seeds}, points, seeds, swept)
