@@ -87,9 +87,9 @@ def test_what_cannot_be_trained_together_is_said_once(
         return "it asks" if len(bodies) == 3 else SLOWER if len(bodies) == 2 else None
 
     monkeypatch.setattr("lightning_modules.vmapped.fused.at_once", at_once)
-    groups = Groups(lambda main, overrides: None, None, faster=True)
+    groups = Groups(lambda run, turn: None, faster=True)
     for name, count in (("odd", 3), ("slow", 2), ("even", 4), ("even", 4)):
-        groups.together(name, [["seed=0"]] * count)
+        groups.together(name, ["a run"] * count)
     assert asked == [False, False, False, True], "it is tried once"
     assert [groups.separate(name) for name in ("odd", "slow", "even", "new")] == [True, True, False, False]
     assert caplog.messages == ["3 runs were trained one by one, not as one program (trainer.fuse): it asks"]
