@@ -1,4 +1,4 @@
-"""A study with `match: params` (or macs): every cell twice, as it is and with the width that makes budgets equal.
+"""Match budgets (`match: params` in a study): plan every cell as it is, and with the width that equals budgets.
 
 The grid's points get a `budget`, raw or matched; the first point that can be built sets the budget. In claims and
 tables `budget` is then an axis like any other, and a claim that does not name it means the raw cells.
@@ -20,7 +20,7 @@ Count = Callable[[Point], tuple[int, float]]
 
 
 def budget_of(study: dict[str, Any]) -> str | None:
-    """What the study's cells are to have equal, if anything.
+    """Return what the cells of the study are matched in: params, macs, or None.
 
     Raises:
         StudyError: it is neither params nor macs, or the study searches.
@@ -34,13 +34,13 @@ def budget_of(study: dict[str, Any]) -> str | None:
 
 
 def doubled(points: list[Point]) -> list[Point]:
-    """Each point raw and matched."""
+    """Return each point twice, with `budget` raw and with `budget` matched."""
     return [{**point, BUDGET: budget} for point in points for budget in (RAW, MATCHED)]
 
 
 @dataclass
 class Widths:
-    """The widths of matched points, solved together when the first is asked for.
+    """Find the widths of matched points; all are solved together, when the first is asked for.
 
     Args:
         points: all of the grid, with what is fixed.
@@ -51,7 +51,7 @@ class Widths:
     count: Count
 
     def __call__(self, point: Point) -> Point:
-        """The point as Hydra can compose it: without `budget`, with the width that it stands for.
+        """Replace `budget` in a point by the width that it stands for, so that Hydra can compose it.
 
         Raises:
             ValueError: no width suits.
@@ -66,7 +66,7 @@ class Widths:
 
     @cached_property
     def solved(self) -> tuple[dict[str, float], dict[str, str]]:
-        """Widths, and reasons where there is none, by the repr of the bare point."""
+        """The width of each point, or the reason why there is none; keys are the repr of the bare point."""
         scales: dict[str, Scale] = {}
         reasons: dict[str, str] = {}
         target: int | None = None

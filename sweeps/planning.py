@@ -31,7 +31,7 @@ from sweeps.workers.forkserver import start_forkserver
 
 
 def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
-    """The plan of a question."""
+    """Make the plan of a question: its cells and runs."""
 
     study = question.study
 
@@ -64,7 +64,10 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
 def plan_and_check(
     question: Question, typed: Arguments, composer: Composer, console: Console
 ) -> tuple[Plan, dict[str, Any], list[str]]:
-    """The plan of a question, checked and written; the records there are; a sentence for each that cannot be used."""
+    """Plan a question, check what is missing, and write the plan.
+
+    Returns:
+        The plan, the records there are, and a sentence for each record that cannot be used."""
     config, runs = composer.master, Path(composer.master.runs)
     launcher = config.hydra.runtime.choices["hydra/launcher"]
     asked = len(question.points) * len(question.seeds)
@@ -85,14 +88,14 @@ def plan_and_check(
 
 
 def announce(plan: Plan, records: dict[str, Any], problems: list[str], seeds: int, console: Console) -> None:
-    """Say what will be trained and what is reused, and what cannot be."""
+    """Print what will be trained, what is reused, and what cannot be used."""
     console.print(f"[bold]{escape(plan.name)}[/]: {escape(planning.summary(plan, seeds, records))}", highlight=False)
     for problem in problems:
         console.print(f"[yellow]![/] {escape(problem)}", highlight=False)
 
 
 def refuse_invalid(plan: Plan, on_invalid: str) -> None:
-    """Raise StudyError where cells cannot be built: any, or all, as `on_invalid` has it."""
+    """Raise StudyError if a cell cannot be built; with `on_invalid=skip` only if none can be."""
     if not plan.invalid:
         return
     point, reason = plan.invalid[0]
@@ -104,7 +107,7 @@ def refuse_invalid(plan: Plan, on_invalid: str) -> None:
 
 
 def set_stale_aside(plan: Plan, records: dict[str, Any], config: DictConfig) -> list[str]:
-    """Let records of other code, or of other data, answer the plan if that was asked for; a sentence for each kind."""
+    """Set aside records of other code or data, or accept them with `stale=accept`; return a sentence for each kind."""
     accepted = config.stale == "accept"
     data_dir = Path(config.data_dir)
     changed = reuse.on_other_data(plan, records, lambda source: data_digest(source, data_dir))

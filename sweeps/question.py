@@ -19,7 +19,7 @@ from sweeps.match import budget_of, doubled
 
 @dataclass
 class Question:
-    """What is asked: the chosen study with what the command line says about its axes.
+    """What is asked: the study, its points and its seeds.
 
     Attributes:
         points: without what the study has fixed.
@@ -33,12 +33,12 @@ class Question:
 
     @property
     def whole_points(self) -> list[Point]:
-        """The points with what is fixed."""
+        """The points, with the axes that the study fixes."""
         return [{**(self.study.get("fixed") or {}), **point} for point in self.points]
 
 
 def resolve_question(typed: Arguments, config: DictConfig) -> Question:
-    """The question of the chosen study and the command line.
+    """Merge the chosen study and the command line into a question.
 
     Raises:
         StudyError: no study is chosen, or it is malformed.

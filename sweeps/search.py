@@ -1,4 +1,4 @@
-"""A study that searches: tunings are opened and filled, workers carry out the trials, the best are trained again."""
+"""Search a study's space: open an Optuna study for each tuning, let workers carry out the trials, find the best."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from sweeps.workers.trial_worker import TrialWorker, open_tunings
 
 
 def open_space(study: dict[str, Any], typed: Arguments) -> Search:
-    """The search of a study; an axis that the command line decides is no longer open.
+    """Read the search of a study, without the axes that the command line decides.
 
     Raises:
         StudyError: it is malformed, or nothing is left to search.
@@ -74,7 +74,7 @@ class Searching:
         study["tunings"] = [{"name": name, "point": point} for name, point in self.points.items()]
 
     def asking_order(self, point: Point) -> tuple[list[str], dict[str, str]]:
-        """The axes, each after those whose choices decide whether it matters; and digests of all code in the space.
+        """Order the axes so that each comes after those that decide whether it matters; also hash the code.
 
         Raises:
             ValueError: a choice or an axis of the space does not exist.
@@ -104,17 +104,17 @@ class Searching:
         return list(TopologicalSorter(needs).static_order()), code
 
     def choices(self, axis: str, values: list[Any]) -> list[Point]:
-        """An axis with each of its values; an option (`block.coupled`) with each choice of what it is an option of."""
+        """List an axis with each value; an option (`block.coupled`) with each choice of the axis that it belongs to."""
         group = axis.partition(".")[0]
         hosts = self.search.space.get(group) if group != axis else None
         return [{**({group: host} if hosts else {}), axis: value} for value in values for host in _ends(hosts)]
 
     def plan(self) -> dict[str, Any]:
-        """What is published before there are winners."""
+        """The plan that is written before there are winners."""
         return Plan(self.study["name"], self.study, [], command()).as_json()
 
     def summary(self) -> str:
-        """`3 tunings × 20 trials: 41 done, 19 to go; 2 objectives, tpe`."""
+        """Summarise the search: `3 tunings × 20 trials in up to 90 points: 19 to go, 41 done; minimises val_error`."""
         trials, _ = read_trials(self.runs, self.study["name"], self.points)
         wanted = len(self.points) * self.search.trials
         done = sum(trial["state"] != "running" for trial in trials)
@@ -161,25 +161,25 @@ class Searching:
                     return
 
     def set_aside(self, trials: list[Any]) -> None:
-        """Make room for another try of trials: the records in question are renamed, not deleted."""
+        """Rename the records of some trials, so that these are trained again."""
         for run in (run for trial in trials for run in trial["runs"]):
             path = self.runs / run["folder"] / RECORD
             if usable(path) and read_record(path)["status"] == self.config.retry:
                 aside(path, self.config.retry)
 
     def leases(self) -> list[Path]:
-        """Folders in which a worker of this search may have left a lease: one is killed at any instant, told or not."""
+        """List the folders in which a killed worker of this search may have left a lease."""
         name, (trials, _) = self.study["name"], read_trials(self.runs, self.study["name"], self.points)
         folders = [trial_folder(self.runs, name, trial["tuning"], trial["number"]) for trial in trials]
         return [*folders, *(self.runs / run["folder"] for trial in trials for run in trial["runs"])]
 
     def open_folders(self, tunings: list[Any]) -> list[Path]:
-        """Folders of the trials that nobody has finished."""
+        """List the folders of unfinished trials."""
         found = [(tuning.name, trial.number) for tuning in tunings for trial in tuning.open_trials()]
         return [trial_folder(self.runs, self.study["name"], *place) for place in found]
 
     def winners(self) -> list[Point]:
-        """The points to be trained again with fresh seeds: of every tuning the best."""
+        """Return the best points of every tuning, which are trained again with fresh seeds."""
         found = []
         for name in self.points:
             trials, _ = read_trials(self.runs, self.study["name"], [name])
@@ -188,18 +188,18 @@ class Searching:
 
 
 def _ends(options: Any) -> list[Any]:
-    """Values to try: all that a choice has, the lower end of a range; one that is not used, of nothing."""
+    """Values to compose once: all of a choice, the lower end of a range, None where there are no options."""
     return [None] if options is None else list(options.values) if isinstance(options, Choice) else [options.low]
 
 
 def _name(point: Point, axes: list[str]) -> str:
-    """`plain-20-`: what tells a tuning from the others, for people and folders."""
+    """Name a tuning by the axes in which it differs from the others: `plain-20-`."""
     text = "-".join(str(point[axis]) for axis in axes if axis in point)
     return re.sub(r"[^A-Za-z0-9._=+-]+", "_", text)[:60].lstrip(".") + "-" * bool(text)
 
 
 def listing(searching: Searching) -> list[str]:
-    """The space in full: a line an axis, a line a tuning."""
+    """List the whole space: a line an axis, a line a tuning."""
     space = searching.search.space
     lines = [f"space    {axis}: {_options(space[axis])}" for axis in searching.order]
     return lines + [f"tuning   {point_words(point)}" for point in searching.points.values()]

@@ -1,4 +1,4 @@
-"""Whether what a plan would train can be built, is there, and fits this machine, before anything is trained."""
+"""Check a plan before anything is trained: networks can be built, data is here, the trainer fits this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BUDGET = 1.0  # seconds that checking a larger one may take; its workers meet th
 
 
 def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None:
-    """Build what is not trained yet, on the meta device, and look for its data; move what cannot be to `invalid`.
+    """Build what is missing on the meta device, and look for its data; move cells that cannot be built to `invalid`.
 
     Cells share what they have in common: a network is built once for all recipes. Of a large plan as many cells are
     checked as there is time for, first those that show a value no other has shown; the others' costs are estimated.
@@ -57,7 +57,7 @@ def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None
 
 
 def may_not_fit(trainer: Any, precision: Any) -> bool:
-    """Whether a machine could lack what a trainer wants, or a word of it could mean nothing.
+    """Decide whether the trainer must be tried: this machine may lack what it wants, or a setting may be misspelt.
 
     To try takes seconds, since Lightning must be imported.
     """
@@ -67,7 +67,7 @@ def may_not_fit(trainer: Any, precision: Any) -> bool:
 
 
 def telling_first(cells: list[Cell]) -> list[Cell]:
-    """The cells, first those that show a value of an axis that none before them has shown, and the rest as it was."""
+    """Order cells so that every value of every axis is seen early; otherwise keep their order."""
     shown: set[tuple[str, str]] = set()
     first, rest = [], []
     for cell in cells:
@@ -78,7 +78,7 @@ def telling_first(cells: list[Cell]) -> list[Cell]:
 
 
 def estimate(known: list[Cell], unknown: list[Cell]) -> None:
-    """Costs of cells that were not built: the geometric mean, times what each of their values makes of it elsewhere."""
+    """Estimate the costs of cells that were not built: the geometric mean, times the effect of each of their values."""
     if not known or not unknown:
         return
     logs = [math.log(cell.cost) for cell in known]

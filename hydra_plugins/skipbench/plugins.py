@@ -1,4 +1,4 @@
-"""Choices of installed packages: `[project.entry-points."skipbench.blocks"] mine = "my_package:MyBlock"`."""
+"""Offer the choices of installed packages: `[project.entry-points."skipbench.blocks"] mine = "my_package:MyBlock"`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ablations.catalog.choices import OFFERS, offered
 
 
 class EntryPointSource(ConfigSource):
-    """A folder of configs that is made of entry points; a package is imported when its choice is asked for."""
+    """A folder of configs made from entry points; a package is imported when its choice is asked for."""
 
     @staticmethod
     def scheme() -> str:
@@ -43,7 +43,7 @@ class EntryPointSource(ConfigSource):
 
 
 class EntryPoints(SearchPathPlugin):
-    """Makes Hydra look there."""
+    """Adds that folder to Hydra's search path."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         search_path.append(provider="skipbench", path=f"{EntryPointSource.scheme()}://installed")

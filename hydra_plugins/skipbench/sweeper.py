@@ -1,4 +1,4 @@
-"""The sweeper of studies, as Hydra meets it: plan, train what is missing, report. `python run.py -m` converges."""
+"""The sweeper that Hydra starts for `python run.py -m`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 
 class StudySweeper(Sweeper):
-    """Hands what Hydra gives to `_sweep.sweep`, which is imported only then: `--help` need not wait for it."""
+    """Calls `sweeps.sweep.sweep`, which is imported only then, so that `--help` does not wait for it."""
 
     def __init__(self) -> None:
         self.given: dict[str, Any] = {}

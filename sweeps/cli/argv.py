@@ -1,4 +1,4 @@
-"""The words that were typed, put in the order that Hydra's parser wants, and told apart from what it cannot read."""
+"""Read the words that were typed: sort them for Hydra's parser, and refuse what it cannot read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXAMPLE = "write axis=value without spaces, as depth=8"
 
 
 def read_words(words: list[str]) -> tuple[list[str], argparse.Namespace]:
-    """The words as Hydra can parse them, wherever a flag was typed, and what its parser makes of them.
+    """Sort the words so that Hydra can parse them wherever a flag was typed; also return them parsed.
 
     Raises:
         ValueError: one is neither a flag nor an override.
@@ -41,7 +41,7 @@ def read_words(words: list[str]) -> tuple[list[str], argparse.Namespace]:
 
 
 def check_word(word: str, line: str) -> None:
-    """Raise ValueError for a word that is no override, or one that gives a group a list; `line` is all that was typed.
+    """Raise ValueError for a word that is no override, or that gives a group a list; `line` is all that was typed.
 
     What else can be wrong with an override is said by Hydra, which knows the groups of plugins too.
     """
@@ -62,7 +62,7 @@ def check_word(word: str, line: str) -> None:
 
 
 def _flag(word: str) -> str:
-    """What to write instead of a flag that there is not."""
+    """Suggest what to write instead of an unknown flag."""
     axis, equals, value = word.partition("=")
     if axis not in default_axes(CONF):
         return f"the flag of a sweep is -m, and --hydra-help shows the others; {EXAMPLE}"

@@ -1,4 +1,4 @@
-"""Whether each setting is of the kind it takes, and means something where it was typed; told before torch is there."""
+"""Check every setting: its kind, and whether it means something here. Needs no torch, so errors come at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MEANT = {**dict.fromkeys(("yes", "on", "1"), "true"), **dict.fromkeys(("no", "of
 
 
 class Kind(NamedTuple):
-    """What a setting takes: a test of its value, what is said of one that fails, and the words there are, if few."""
+    """What a setting takes: a test of its value, the error for one that fails, and the allowed words, if few."""
 
     takes: Callable[[Any], bool]
     refusal: str
@@ -61,7 +61,7 @@ SETTINGS = {
 
 
 def check_settings(config: DictConfig, typed: Iterable[str], *, sweep: bool) -> None:
-    """Look at every setting of a composed config.
+    """Check every setting of a composed config.
 
     Args:
         typed: the overrides of the command line.
@@ -82,7 +82,7 @@ def check_settings(config: DictConfig, typed: Iterable[str], *, sweep: bool) -> 
 
 
 def check_setting(setting: str, value: Any) -> None:
-    """Raise ValueError unless `value` is of the kind that `setting` takes; what is not in the table takes anything."""
+    """Raise ValueError unless `value` is of the kind that `setting` takes; others take anything."""
     kind = SETTINGS.get(setting)
     if kind is None or kind.takes(value) or (isinstance(value, str) and "${" in value):
         return
@@ -91,7 +91,7 @@ def check_setting(setting: str, value: Any) -> None:
 
 
 def _instead(setting: str, value: Any, kind: Kind) -> str:
-    """`: write …`, the valid choice that was probably meant; nothing where there is none."""
+    """Suggest the valid value that was probably meant: `: write …`, or nothing."""
     text = str(value).lower()
     if isinstance(value, list) and value and all(map(kind.takes, value)):
         return f": write {setting}={','.join(map(str, value))} in a sweep (-m)"
@@ -105,7 +105,7 @@ def _instead(setting: str, value: Any, kind: Kind) -> str:
 
 
 def check_folder(config: DictConfig) -> None:
-    """Raise ValueError unless records can be written where `runs` says; the folder is there afterwards."""
+    """Make the folder `runs`; raise ValueError if nothing can be written there."""
     check_setting("runs", config.runs)
     try:
         Path(config.runs).mkdir(parents=True, exist_ok=True)

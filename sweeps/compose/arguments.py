@@ -1,4 +1,4 @@
-"""What the command line says: axes with one value, axes with several, and the rest."""
+"""Sort the words of a sweep: axes with one value, axes with several, and the rest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sweeps.compose.compose import NO_AXES
 
 @dataclass
 class Arguments:
-    """The command line of a sweep, in parts.
+    """The words of a sweep, sorted.
 
     Attributes:
         chosen: axis → its one value.
@@ -25,7 +25,7 @@ class Arguments:
 
 
 def parse(arguments: list[str], loader: Any) -> Arguments:
-    """Sort the overrides of a sweep.
+    """Parse and sort the words of a sweep.
 
     Raises:
         StudyError: a sweep that has no finite list of values, or over something that is no axis.

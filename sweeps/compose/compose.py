@@ -1,4 +1,4 @@
-"""From overrides to a run: composing with Hydra, asking which axes are active, computing the identity."""
+"""Compose configurations with Hydra, and find the run that a configuration describes."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SETTINGS = ("micro_batch", "diagnostics")  # of a run, beside what it is
 
 @lru_cache(maxsize=8)
 def default_axes(conf: Path) -> dict[str, Any]:
-    """The choices `conf/config.yaml` makes when nothing is asked for: group → file, and the scalars."""
+    """Read the defaults of `conf/config.yaml`: the choice of each group, and the scalars."""
     primary = yaml.safe_load((conf / "config.yaml").read_text(encoding="utf-8"))
     groups = {k: v for item in primary["defaults"] if isinstance(item, dict) for k, v in item.items()}
     return groups | {k: v for k, v in primary.items() if not isinstance(v, dict | list)}
 
 
 def run_of(config: DictConfig, hydra: DictConfig) -> Run:
-    """The run a composed config describes.
+    """Find the run that a composed config describes.
 
     Args:
         config: the composed config; a `hydra` node in it is ignored.
@@ -64,7 +64,11 @@ def described(
     select: Callable[[str], Any],
     resolved: dict[str, Any],
 ) -> Run:
-    """The run of a config as plain data; `select` gives the value at a dotted place, `resolved` what counts."""
+    """Find the run of a config as plain data.
+
+    Args:
+        select: dotted name → value.
+        resolved: the network, data and recipe."""
     instead = {key: select(f"{key}._target_") for key in choices if f"{key}._target_" in overridden}
     groups = {key: choices[key] for key in choices if key in active}
     groups |= {key: str(name).rpartition(".")[2] for key, name in instead.items() if key in groups}
@@ -81,7 +85,7 @@ def described(
 
 
 def is_active(axis: str, config: DictConfig) -> bool:
-    """Whether an axis, or an option of one (`block.gate_kernel`), matters to a config's network, data or recipe."""
+    """Tell whether an axis, or an option of one (`block.gate_kernel`), matters to network, data or recipe."""
     if axis.partition(".")[0] not in active_axes(plain_tree(config)):
         return False
     parent, _, key = axis.rpartition(".")
@@ -89,14 +93,14 @@ def is_active(axis: str, config: DictConfig) -> bool:
 
 
 def plain_tree(config: DictConfig) -> dict[str, Any]:
-    """A composed config as plain data without its `hydra` node, interpolations not resolved."""
+    """Return a composed config as plain data, without its `hydra` node; interpolations are not resolved."""
     tree: Any = OmegaConf.to_container(config)
     tree.pop("hydra", None)
     return tree
 
 
 def unused_axes(run: Run, hydra: DictConfig) -> list[str]:
-    """Axes the command line chose that this run's network, data and recipe do not use."""
+    """List the axes that were typed and that this run does not use."""
     asked = [axis_of(override) for override in hydra.overrides.task]
     return [axis for axis in asked if axis in default_axes(conf_dir(hydra)) and axis not in {*run.axes, *NO_AXES}]
 
@@ -106,7 +110,7 @@ def conf_dir(hydra: DictConfig) -> Path:
 
 
 class Composer:
-    """Composes the configurations of points with Hydra: each distinct set of group choices once, values on copies.
+    """Composes points with Hydra: each set of group choices once; values are set on copies.
 
     Args:
         loader: Hydra's config loader.
@@ -140,7 +144,7 @@ class Composer:
         return config
 
     def overrides(self, point: Mapping[str, Any]) -> list[str]:
-        """The words that make a point on the command line, with those of every point."""
+        """The words that make a point, as they would be typed."""
         return to_overrides(point) + self.rest
 
 
@@ -167,7 +171,7 @@ def config_of(
 
 
 def settings_of(tree: Mapping[str, Any], master: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of training that a run's choices have changed; trees as `plain_tree` makes them.
+    """Return the settings that a run's choices have changed; trees as `plain_tree` makes them.
 
     Only a choice whose file is `@package _global_` can do that.
     """

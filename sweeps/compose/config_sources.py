@@ -1,4 +1,4 @@
-"""Every place a choice may come from, as Hydra has found them: for `--help`, and to refuse a word that means two."""
+"""List where choices come from: for `--help`, and to refuse a name that two packages offer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Place(NamedTuple):
 
 
 def places_of(hydra: DictConfig) -> tuple[Place, ...]:
-    """Hydra's search path, without Hydra's own part and without what is there twice."""
+    """List Hydra's search path, without Hydra's own part and without repeats."""
     found: dict[str, Place] = {}
     for source in hydra.runtime.config_sources:
         if source.provider != "hydra" and (source.path or source.schema == "structured"):
@@ -45,13 +45,13 @@ def refuse_clashes(hydra: DictConfig) -> None:
 
 @lru_cache(maxsize=4096)
 def origins_of(group: str, name: str, places: tuple[Place, ...]) -> tuple[str, ...]:
-    """Where a choice is offered."""
+    """List the places that offer a choice."""
     holders = [place for place in places if _source(place).is_config(f"{group}/{name}")]
     return tuple(choice.origin for place in holders for choice in _choices(place, group) if choice.name == name)
 
 
 def listed(hydra: DictConfig) -> str:
-    """All that can be chosen: a line a choice, with what it says, and where it comes from if not from here."""
+    """List all choices: a line each, with its description, and its origin if that is not conf/."""
     places = places_of(hydra)
     lines = []
     for group in reversed(list(hydra.runtime.choices)):
@@ -71,7 +71,7 @@ def _source(place: Place) -> ConfigSource:
 
 
 def _choices(place: Place, group: str) -> list[Choice]:
-    """What one place offers of a group."""
+    """The choices of a group in one place."""
     source = _source(place)
     if place.schema == "entrypoint":
         return installed_choices(group)
@@ -89,7 +89,7 @@ def _choices(place: Place, group: str) -> list[Choice]:
 
 
 def _stored(group: str, name: str) -> tuple[str, str]:
-    """The origin of what a package has put into Hydra's ConfigStore, and the line it says."""
+    """Origin and description of a choice that a package has put into Hydra's ConfigStore."""
     from hydra.core.config_store import ConfigStore
 
     kept = ConfigStore.instance().load(f"{group}/{name}.yaml")

@@ -1,4 +1,4 @@
-"""From an entry point to a config: what `conf/block/mine.yaml` would say, read from a signature."""
+"""Make the config of an entry point from its signature: what `conf/block/mine.yaml` would say."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AXES: dict[str, dict[str, str]] = {
 
 
 def node_of(group: str, name: str) -> dict[str, Any]:
-    """The config of an installed package's choice.
+    """Make the config of an installed package's choice.
 
     A mapping is taken as it is. Of a class or function, a parameter that bears the name of an axis is handed that
     axis, any other is an option with the default that the signature gives it.
@@ -48,7 +48,7 @@ def node_of(group: str, name: str) -> dict[str, Any]:
 
 
 def options(made: Any, group: str, called: str) -> dict[str, Any]:
-    """What a factory's signature says beyond what it is handed: axes by reference, options by their defaults."""
+    """Read the options of a factory from its signature: axes become references, other options keep their defaults."""
     from lightning_modules.networks.signature import parameters_of
 
     found: dict[str, Any] = {}
@@ -65,7 +65,7 @@ def options(made: Any, group: str, called: str) -> dict[str, Any]:
 
 
 def writable(value: Any) -> bool:
-    """Whether YAML can say it; another default stays where it is."""
+    """Tell whether YAML can hold a value."""
     if isinstance(value, list | tuple):
         return all(map(writable, value))
     return value is None or isinstance(value, bool | int | float | str)

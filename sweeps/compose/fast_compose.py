@@ -19,12 +19,12 @@ Tree = dict[str, Any]
 
 
 class NotPlain(Exception):
-    """Something that Hydra has to do."""
+    """Raised where only Hydra can compose a point."""
 
 
 @dataclass
 class Base:
-    """What Hydra composed for some choices: the config as plain data, interpolations not resolved, and the choices."""
+    """What Hydra composed for some choices: the config as plain data, with interpolations, and the choices."""
 
     tree: Tree
     choices: Mapping[str, Any]
@@ -39,7 +39,7 @@ class Composed(NamedTuple):
 
 
 class FastComposer:
-    """Runs of points, equal to those that `run_of(composer(point))` finds."""
+    """Finds the runs of points; they equal those of `run_of(composer(point))`."""
 
     def __init__(self, composer: Composer) -> None:
         self.composer = composer
@@ -93,7 +93,7 @@ class FastComposer:
         return Composed(run, settings_of(tree, self.master))
 
     def _base(self, chosen: dict[str, str]) -> Base:
-        """Put together from what each choice does alone; composed as a whole where one does more than fill its node."""
+        """Merge the nodes of single choices; let Hydra compose where a choice does more than fill its own node."""
         key = tuple(chosen.items())
         if key not in self.bases:
             nodes = {group: self._alone(group, name) for group, name in key}
@@ -106,7 +106,7 @@ class FastComposer:
         return self.bases[key]
 
     def _alone(self, group: str, name: str) -> Any:
-        """The node that a choice fills; None where it does anything else."""
+        """The node that a choice fills; None if it changes anything else."""
         if (group, name) not in self.alone:
             first = self._composed({})
             if first.choices.get(group) == name:  # as it is
@@ -131,7 +131,7 @@ def _whole(found: Composed) -> str:
 
 
 def _with(tree: Tree, path: Sequence[str], value: Any) -> Tree:
-    """A copy of `tree` with another value at a place that is there; what is not on the way is shared."""
+    """Copy `tree` with another value at an existing place; branches that do not change are shared."""
     key = path[0]
     if not isinstance(tree, dict) or key not in tree or not _is_plain(value):  # an axis like `+lr` is not in the tree
         raise NotPlain
@@ -157,7 +157,7 @@ def _at(tree: Tree, path: Sequence[str]) -> Any:
 
 
 def _resolved(value: Any, tree: Tree) -> Any:
-    """A copy with `${key}` replaced by what stands there."""
+    """Copy a value with each `${key}` replaced by what it refers to."""
     if isinstance(value, str):
         if (whole := WHOLE.fullmatch(value)) is not None:
             return _resolved(_at(tree, whole[1].split(".")), tree)
