@@ -70,18 +70,27 @@ class _Listed(NamedTuple):
     study: Mapping[str, Any]
     style: str = ""
 
+    @property
+    def folder(self) -> str:
+        return self.name.rpartition("/")[0]
+
 
 def _print_studies(known: Sequence[_Listed], console: Console) -> None:
-    """A line of numbers for each study; below it what it asks, and what to expect."""
+    """Print a line of numbers for each study; below it what it asks, and what to expect. A folder has a heading."""
     from rich.padding import Padding
     from rich.text import Text
 
+    known = sorted(known, key=lambda one: (one.folder != "", one.folder))  # those in no folder first
     lines = [("study", "runs", "done", "CPU", "GPU")]
     lines += [(one.name, one.runs, one.done, *_times(one.study)) for one in known]
     first, *widths = (max(map(len, column)) for column in zip(*lines, strict=True))
     head, *rows = ("  ".join([f"{name:<{first}}", *map(str.rjust, rest, widths)]) for name, *rest in lines)
     console.print(Text(head, style="bold"), soft_wrap=True)
+    folder = ""
     for one, row in zip(known, rows, strict=True):
+        if one.folder != folder:
+            folder = one.folder
+            console.print(Text(f"\n{folder}/", style="bold"))
         console.print(Text(row, style=one.style), soft_wrap=True)
         said = [Text(str(one.study["question"]), style=one.style)] if one.study.get("question") else []
         said += [Text(f"Expect: {one.study['expect']}", style="dim")] if one.study.get("expect") else []

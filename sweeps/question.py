@@ -12,7 +12,7 @@ from ablations.analysis.verdicts import check_claims
 from ablations.identity.run import digest
 from ablations.question.study import Point, StudyError, merge
 from ablations.records.provenance import command, public
-from ablations.records.record import NAME
+from ablations.records.record import STUDY, STUDY_WORDS
 from sweeps.compose.arguments import Arguments
 from sweeps.match import budget_of, doubled
 
@@ -46,8 +46,8 @@ def resolve_question(typed: Arguments, config: DictConfig) -> Question:
     study: Any = OmegaConf.to_container(config.study, resolve=True) if config.get("study") else {}
     if not isinstance(study, dict) or not study.get("name"):
         raise StudyError("no study is chosen; choose one with study=NAME (python -m ablations list shows them)")
-    if not NAME.fullmatch(str(study["name"])):
-        raise StudyError(f"study.name={study['name']} is a folder's name too: letters, digits, and . _ = + - inside")
+    if not STUDY.fullmatch(str(study["name"])):
+        raise StudyError(f"study.name={study['name']} names no study: {STUDY_WORDS}")
     check_claims(study)
     adhoc = {axis: value for axis, value in {**typed.swept, **typed.chosen}.items() if axis != "seed"}
     points, seeds, swept = merge(study, typed.chosen, typed.swept)

@@ -1,4 +1,4 @@
-"""What can be chosen, where each choice comes from, and what it says about itself; nothing is imported to tell."""
+"""List what can be chosen: each choice, where it comes from, and one line about it. No choice is imported for that."""
 
 from __future__ import annotations
 
@@ -69,14 +69,25 @@ def installed_choices(group: str) -> list[Choice]:
     ]
 
 
+def config_files(folder: Path) -> dict[str, Path]:
+    """The YAML files in a folder by the word that chooses them: `headline`, then `cifar/headline` of a folder in it."""
+    files = {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.yaml")}
+    return dict(sorted(files.items(), key=lambda item: in_order(item[0])))
+
+
+def in_order(name: str) -> tuple[bool, str]:
+    """The sort key of choices: those in no folder come first."""
+    return "/" in name, name
+
+
 def file_choices(group: str, folder: Path, called: str) -> list[Choice]:
     """The YAML files of a group in a folder of configs.
 
     Args:
         called: the folder's name in an origin.
     """
-    files = sorted((folder / group).glob("*.yaml"))
-    return [Choice(group, f.stem, f"{called}/{group}/{f.name}", yaml_line(f.read_text("utf-8"))) for f in files]
+    files = config_files(folder / group).items()
+    return [Choice(group, name, f"{called}/{group}/{name}.yaml", yaml_line(f.read_text("utf-8"))) for name, f in files]
 
 
 def yaml_line(text: str) -> str:
@@ -114,4 +125,4 @@ def choices_of(word: str, own: Path | None = None) -> list[Choice]:
         raise ValueError(f"--config-dir {own} is not a folder")
     found = file_choices(group, CONF, "conf") + installed_choices(group)
     found += file_choices(group, own, str(own)) if own is not None else []
-    return sorted(found, key=lambda choice: choice.name)
+    return sorted(found, key=lambda choice: in_order(choice.name))

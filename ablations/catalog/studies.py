@@ -1,4 +1,4 @@
-"""The studies one can name: those that have been run, and those written in conf/study."""
+"""Read the studies of conf/study and the plans of those that have been run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ablations.catalog.choices import CONF, config_files
 from ablations.question.did_you_mean import instead
 from ablations.records.record import plans, read_plan
 
-STUDIES = Path(__file__).resolve().parents[2] / "conf" / "study"
+STUDIES = CONF / "study"
 
 
 def written_studies() -> dict[str, Mapping[str, Any] | None]:
@@ -18,14 +19,25 @@ def written_studies() -> dict[str, Mapping[str, Any] | None]:
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
     found: dict[str, Mapping[str, Any] | None] = {}
-    for path in sorted(STUDIES.glob("*.yaml")):
+    for word, path in config_files(STUDIES).items():
         try:
             data = yaml.load(path.read_text(encoding="utf-8"), loader)
             study = data.get("study") or {}
-            found[study.get("name") or path.stem] = study if "question" in study else None
+            found[study.get("name") or word] = study if "question" in study else None
         except (yaml.YAMLError, OSError, AttributeError):
-            found[path.stem] = None
+            found[word] = None
     return found
+
+
+def new_name(study: str) -> str | None:
+    """`study=degradation_paper is now study=cifar/degradation`; None if the study has had no other name.
+
+    The studies of larger data were called `NAME_paper`, the searches among them `search_NAME_cifar`. They are now in
+    folders named after their data.
+    """
+    stem = study.removesuffix("_cifar" if study.startswith("search_") else "_paper")
+    moved = [word for word in config_files(STUDIES) if word.endswith(f"/{stem}")] if stem != study else []
+    return f"study={study} is now study={moved[0]}" if moved else None
 
 
 def duration(minutes: float | None) -> str:
@@ -48,5 +60,7 @@ def chosen_plan(runs: Path, study: str) -> dict[str, Any]:
         return read_plan(runs, study)
     if written_studies().get(study) is not None:
         raise ValueError(f"{study} has not been run into {runs}/ yet; python run.py -m study={study}")
+    if moved := new_name(study):
+        raise ValueError(moved)
     known = list(dict.fromkeys([*names, *(name for name, written in written_studies().items() if written is not None)]))
     raise ValueError(f"no study {study!r}{instead(study, known, 'there are')}; list shows all")

@@ -17,7 +17,7 @@ from ablations.monitor.status import read_curve
 from ablations.records.files import OtherSchema, RecordError, printable, read_json
 from ablations.records.layout import CURVE, RECORD
 from ablations.records.lease import EXPIRES, expired, held, leases
-from ablations.records.record import STUDIES, Record, read_plan, read_record, read_records, record_paths
+from ablations.records.record import STUDIES, Record, read_plan, read_record, read_records, record_paths, study_of
 from ablations.search import journal_repair as journal
 from ablations.search.trials import read_trial
 
@@ -157,7 +157,7 @@ def _study(runs: Path, folder: Path) -> Iterator[Finding]:
     yield from _leftovers(runs, folder, names, age=EXPIRES)
     if "plan.json" in names:
         again = "the sweep of that study, typed again, writes it anew"
-        yield from _readable(runs, folder / "plan.json", again, lambda path: read_plan(runs, path.parent.name))
+        yield from _readable(runs, folder / "plan.json", again, lambda path: read_plan(runs, study_of(folder)))
     for trial in sorted(folder.glob("trials/*/*")):
         yield from _leases(runs, trial)
         if trial.is_dir() and not held(trial):

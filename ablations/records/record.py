@@ -20,6 +20,8 @@ __all__ = [
     "read_plan",
     "read_record",
     "read_records",
+    "study_folder",
+    "study_of",
     "usable",
     "write_json",
 ]
@@ -27,6 +29,9 @@ __all__ = [
 STATUSES = ("finished", "diverged", "failed")
 STUDIES = ".studies"
 NAME = re.compile(r"[A-Za-z0-9_=+-][A-Za-z0-9._=+-]*")  # of a label or a folder: cannot leave its folder
+STUDY = re.compile(rf"{NAME.pattern}(?:/{NAME.pattern})*")
+STUDY_WORDS = "write letters, digits and . _ = + -, with a / between folders"
+SLASH = "~"  # stands for the / of a study's name in the name of its folder; no name has one
 SOME, NUMBER = (str, type(None)), (int, float, type(None))
 REQUIRED: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("identity", "cell", "label", "folder", "status"), (str,)),
@@ -108,21 +113,37 @@ def usable(path: Path) -> bool:
         return False
 
 
+def study_folder(runs: Path, name: str) -> Path:
+    """The folder of the plan, trials and report of a study: `runs/.studies/cifar~degradation` of cifar/degradation.
+
+    Raises:
+        RecordError: the name could leave the folder.
+    """
+    if not STUDY.fullmatch(name):
+        raise RecordError(f"{name!r} names no study: {STUDY_WORDS}")
+    return Path(runs) / STUDIES / name.replace("/", SLASH)
+
+
+def study_of(folder: Path) -> str:
+    """The name of the study whose folder this is."""
+    return folder.name.replace(SLASH, "/")
+
+
 def plan_path(runs: Path, name: str) -> Path:
     """Where the plan of the study `name` lies."""
-    return Path(runs) / STUDIES / name / "plan.json"
+    return study_folder(runs, name) / "plan.json"
 
 
 def plans(runs: Path) -> list[str]:
     """Names of the studies that have a plan under `runs`."""
-    return sorted(path.parent.name for path in (Path(runs) / STUDIES).glob("*/plan.json"))
+    return sorted(study_of(path.parent) for path in (Path(runs) / STUDIES).glob("*/plan.json"))
 
 
 def read_plan(runs: Path, name: str) -> dict[str, Any]:
     """The plan of the study `name`.
 
     Raises:
-        RecordError: there is none, it is damaged, or it names folders outside `runs`.
+        RecordError: there is none, it is damaged, or it or its name points outside `runs`.
     """
     path = plan_path(runs, name)
     if not path.exists():

@@ -11,7 +11,7 @@ import optuna
 
 from ablations.question.study import StudyError
 from ablations.records.lease import claim
-from ablations.records.record import STUDIES
+from ablations.records.record import study_folder
 from ablations.search.journal_repair import GRACE, NAME, whole
 
 
@@ -25,12 +25,12 @@ def open_storage(where: str, runs: Path, study: str) -> optuna.storages.BaseStor
         StudyError: it cannot be opened, or cannot be trusted with several workers.
     """
     if where == "journal":
-        return _journal(Path(runs) / STUDIES / study / NAME)
+        return _journal(study_folder(runs, study) / NAME)
     if where.startswith("sqlite"):
         raise StudyError("storage: SQLite hands one trial to two workers; choose journal, or postgresql+psycopg://…")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        with our_turn(Path(runs) / STUDIES / study):  # of two that find no tables, both would make them
+        with our_turn(study_folder(runs, study)):  # of two that find no tables, both would make them
             return optuna.storages.RDBStorage(where)
     except Exception as error:  # SQLAlchemy's and each driver's own, with no parent in common
         raise StudyError(f"storage={where} cannot be opened: {str(error).strip().splitlines()[0]}") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ablations.records.files import SCHEMA, RecordError, read_json, write_json
-from ablations.records.record import STUDIES
+from ablations.records.record import study_folder
 
 STATES = ("running", "complete", "pruned", "infeasible", "failed")
 FIELDS = ("tuning", "number", "state", "point", "suggested", "cell", "label", "runs", "values", "constraints")
@@ -21,7 +21,7 @@ Trial = dict[str, Any]
 
 def tunings_folder(runs: Path, study: str) -> Path:
     """Where the trials of a study lie."""
-    return Path(runs) / STUDIES / study / "trials"
+    return study_folder(runs, study) / "trials"
 
 
 def trial_folder(runs: Path, study: str, tuning: str, number: int) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from ablations.catalog.choices import CONF
+from ablations.catalog.choices import CONF, config_files
 from ablations.records.provenance import program
 from sweeps.compose.compose import default_axes
 from sweeps.compose.hydra_internals import hydra_parser
@@ -53,7 +53,7 @@ def check_word(word: str, line: str) -> None:
     spaced = re.search(rf"(?<!\S){re.escape(axis)} ?= ?(\S+)", line) if axis else None
     if spaced:
         raise ValueError(f"{axis} is given no value: write {axis}={spaced[1]} without spaces")
-    meant = [f"{path.parent.name}={word}" for path in sorted(CONF.glob("*/*.yaml")) if path.stem == word]
+    meant = [name.replace("/", "=", 1) for name in config_files(CONF) if name.partition("/")[2] == word]
     if meant:
         raise ValueError(f"{word!r} does not say what it is for: write {' or '.join(meant)}")
     if axis in default_axes(CONF):

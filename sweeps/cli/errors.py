@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from ablations.catalog.choices import config_files, in_order
+from ablations.catalog.studies import STUDIES, new_name
 from ablations.question.did_you_mean import instead
 
 DEBUG = "SKIPBENCH_DEBUG"
@@ -105,6 +107,11 @@ def _inner(error: BaseException) -> str | None:
 def _no_such_choice(wanted: str, options: Iterable[str], message: str) -> str:
     group, _, choice = wanted.rpartition("/")
     options = sorted(options)
+    if group.partition("/")[0] == "study":  # the one group with folders in it
+        group, _, choice = wanted.partition("/")
+        if moved := new_name(choice):
+            return moved
+        options = sorted({*config_files(STUDIES), *options}, key=in_order)
     if not group or not options:
         return _first_line(message)
     return f"{group}={choice}: there is no {group} {choice!r}{instead(choice, options, 'choose from')}"

@@ -11,7 +11,7 @@ from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigSource
 from omegaconf import DictConfig
 
-from ablations.catalog.choices import CONF, Choice, docstring_line, installed_choices, yaml_line
+from ablations.catalog.choices import CONF, Choice, docstring_line, in_order, installed_choices, yaml_line
 from sweeps.compose.hydra_internals import config_source
 
 
@@ -58,7 +58,8 @@ def listed(hydra: DictConfig) -> str:
         if group.startswith("hydra"):
             continue
         lines.append(f"{group}  (conf/{group})")
-        choices = sorted((choice for place in places for choice in _choices(place, group)), key=lambda one: one.name)
+        found = [choice for place in places for choice in _choices(place, group)]
+        choices = sorted(found, key=lambda one: in_order(one.name))
         width = max((len(choice.name) for choice in choices), default=0)
         for choice in choices:
             there = "" if choice.origin.startswith("conf/") else f"  [{choice.origin}]"
@@ -77,7 +78,7 @@ def _choices(place: Place, group: str) -> list[Choice]:
         return installed_choices(group)
     if not source.is_group(group):
         return []
-    names = source.list(group, ObjectType.CONFIG)
+    names = _names(source, group)
     if place.schema == "structured":
         return [Choice(group, name, *_stored(group, name)) for name in names]
     folder: Any = Path(place.path) if place.schema == "file" else resources.files(source.path)
@@ -86,6 +87,13 @@ def _choices(place: Place, group: str) -> list[Choice]:
         Choice(group, name, f"{called}/{group}/{name}.yaml", yaml_line((folder / group / f"{name}.yaml").read_text()))
         for name in names
     ]
+
+
+def _names(source: ConfigSource, group: str) -> list[str]:
+    """The configs of a group and of the folders in it: `headline`, `cifar/headline`."""
+    folders = source.list(group, ObjectType.GROUP)
+    deeper = [f"{folder}/{name}" for folder in folders for name in _names(source, f"{group}/{folder}")]
+    return [*source.list(group, ObjectType.CONFIG), *deeper]
 
 
 def _stored(group: str, name: str) -> tuple[str, str]:

@@ -45,6 +45,43 @@ def test_list_shows_how_far_each_study_is_and_those_not_yet_run(runs, capsys):
         assert any(line.split()[:3] == [name, str(study["cost"]["runs"]), "–"] for line in out.splitlines())
 
 
+@pytest.mark.parametrize("name", ["cifar/headline", "mine/deep/er", "headline"])
+def test_a_study_in_a_folder_is_one_like_any_other(tmp_path, capsys, name):
+    write_json(plan_path(tmp_path, name), plan := make_plan(name=name))
+    for record in make_records(plan).values():
+        write_json(tmp_path / record["folder"] / "record.json", record)
+    for command in ("plan", "status", "report", "verdict", "export", "effects"):
+        status, out, err = call(capsys, command, name, "--runs", tmp_path)
+        assert (status, err) == (0, "")
+    assert name in call(capsys, "report", name, "--runs", tmp_path)[1]
+    assert call(capsys, "doctor", "--runs", tmp_path)[0] == 0
+    out = call(capsys, "list", "--runs", tmp_path)[1]
+    assert [line.split()[1:3] for line in out.splitlines() if line.startswith(f"{name} ")] == [["18", "18/18"]]
+    picture = tmp_path / f"{name}.svg"  # as the report proposes
+    assert call(capsys, "export", name, "--format", "svg", "--out", picture, "--runs", tmp_path)[0] == 0
+    assert picture.exists()
+
+
+def test_list_shows_the_studies_of_a_folder_under_it_and_those_in_none_first(tmp_path, capsys):
+    write_json(plan_path(tmp_path, "mine/own"), make_plan(name="mine/own"))
+    lines = call(capsys, "list", "--runs", tmp_path)[1].splitlines()
+    names = [line.split()[0] for line in lines if line and not line.startswith((" ", "study "))]
+    heads = [name for name in names if name.endswith("/")]
+    assert heads == sorted(heads)
+    assert {"cifar/", "mine/"} <= set(heads)
+    folders = [name.rpartition("/")[0] for name in names]
+    assert folders == sorted(folders), "none first, then each in one piece"
+    assert sum(name == "mine/own" for name in names) == 1
+
+
+def test_a_study_that_has_moved_is_told_by_its_new_name(tmp_path, capsys):
+    for command in ("plan", "status", "report", "verdict", "export", "publish"):
+        said = call(capsys, command, "headline_paper", "--runs", tmp_path)
+        assert said == (1, "", "error: study=headline_paper is now study=cifar/headline\n")
+    write_json(plan_path(tmp_path, "headline_paper"), make_plan(name="headline_paper"))
+    assert call(capsys, "report", "headline_paper", "--runs", tmp_path)[0] == 0, "what was asked then is still there"
+
+
 def test_list_says_what_to_expect_and_fits_80_columns(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     plan = make_plan(name="a_study")

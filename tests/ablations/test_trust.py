@@ -20,6 +20,7 @@ PAGE = "<script>alert(1)</script><img src=x onerror=alert(1)> [click](javascript
 STEERING = "\x1b]0;mine\x07\x1b[2J\x9b31m\u202egpj.exe\r"
 FORMULA = '=HYPERLINK("http://evil","click")'
 NAMES = ["../../evil", "/etc/evil", "..", ".hidden", "a/b", "a\\b", "", "a\nb", "~root/x", "C:x"]
+OF_STUDIES = [*(name for name in NAMES if name != "a/b"), "a//b", "a/../b", "a/.b", "a/", "/", "a/./b", "a~b", "~"]
 COMMANDS = ("plan", "status", "report", "verdict", "export")
 
 
@@ -133,6 +134,26 @@ def test_a_name_cannot_leave_its_folder(
     with pytest.raises(ValueError, match="could leave its folder"):
         read_plan(runs, "evil")
     for words in (["status", "evil"], ["report", "evil"], ["list"], ["doctor", "--repair"]):
+        said(capsys, runs, *words)
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["runs"]
+
+
+@pytest.mark.parametrize("name", OF_STUDIES)
+def test_a_name_of_a_study_cannot_leave_its_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    (runs := tmp_path / "deep" / "runs").mkdir(parents=True)
+    folder = name.replace("/", "~")
+    if folder not in ("", ".."):  # a stranger's plan, copied to where it would be looked for
+        write_json(runs / ".studies" / folder / "plan.json", make_plan(name=name))
+    with pytest.raises(ValueError, match="names no study"):
+        plan_path(runs, name)
+    with pytest.raises(ValueError, match="names no study"):
+        read_plan(runs, name)
+    for command in COMMANDS:
+        assert main([command, "--runs", str(runs), "--", name]) == 1
+    for words in (["list"], ["doctor", "--repair"]):
         said(capsys, runs, *words)
     assert [path.name for path in tmp_path.iterdir()] == ["deep"]
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["runs"]

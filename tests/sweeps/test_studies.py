@@ -1,4 +1,4 @@
-"""Every study in conf/study can be asked: it composes, its claims name single cells, its cost is what it plans."""
+"""Every study in conf/study can be planned: it composes, its claims name single cells, its cost is what it plans."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -17,6 +17,7 @@ from ablations.analysis.cell_selection import select
 from ablations.analysis.claim_schema import check_claims
 from ablations.analysis.results import result_rows
 from ablations.analysis.verdicts import answerable, judge
+from ablations.catalog.choices import config_files
 from ablations.plan.plan import Cell, Plan
 from ablations.question.references import LITERATURE, named, references
 from ablations.question.search_space import Search, read_search
@@ -28,9 +29,9 @@ from sweeps.preflight import instantiate, recipe_of
 from sweeps.question import Question, resolve_question
 
 ROOT = Path(__file__).parents[2]
-STUDIES = {
-    path.stem: yaml.safe_load(path.read_text())["study"] for path in sorted((ROOT / "conf/study").glob("*.yaml"))
-}
+STUDIES = {name: yaml.safe_load(path.read_text())["study"] for name, path in config_files(ROOT / "conf/study").items()}
+LARGE = [name for name in STUDIES if "/" in name]
+FOLDERS = {"cifar10": "cifar", "image_folder": "imagenet", "mnist": "mnist", "fashion_mnist": "fashion_mnist"}
 SHARED = ROOT.parent / "shared" / "references.yaml"
 # What claims were made about: where a study has other images, its claims say which.
 IMAGES = ("CIFAR-10", "ImageNet", "MNIST", "Shapeset", "music and text")
@@ -77,7 +78,11 @@ def test_a_study_plans_what_it_says_it_costs(name: str, asked: Callable[[str], A
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] if name.endswith("_paper") else []) for name in STUDIES]
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.long] if name in LARGE and "search_" not in name else [])
+        for name in STUDIES
+    ],
 )
 def test_what_a_study_would_train_can_be_built(name: str, asked: Callable[[str], Asked]) -> None:
     for cell in telling(asked(name).plan.cells):
@@ -122,16 +127,28 @@ def test_published_counts_are_those_of_our_networks(name: str, asked: Callable[[
     assert [verdict.outcome for verdict in verdicts] == ["supported"] * len(counted), verdicts
 
 
-@pytest.mark.parametrize("name", [name for name in STUDIES if not name.endswith(("_paper", "_cifar"))])
+@pytest.mark.parametrize("name", [name for name in STUDIES if name not in LARGE])
 def test_a_small_study_ends_in_minutes(name: str) -> None:
     assert 0 < STUDIES[name]["cost"]["cpu_minutes"] <= 10
     assert set(STUDIES[name]["cost"]) == {"runs", "cpu_minutes", "gpu_minutes"}
 
 
+def test_a_study_has_a_size_for_two_cores_and_one_for_a_gpu() -> None:
+    assert sorted(name.rpartition("/")[2] for name in LARGE) == sorted(set(STUDIES) - set(LARGE))
+
+
 @pytest.mark.parametrize("name", STUDIES)
-def test_a_study_has_a_size_for_two_cores_and_one_for_a_gpu(name: str) -> None:
-    small = name.removesuffix("_paper").removesuffix("_cifar")
-    assert {small, small + ("_cifar" if small.startswith("search_") else "_paper")} <= set(STUDIES)
+def test_a_study_is_called_as_its_file_and_lies_in_the_folder_of_its_data(name: str) -> None:
+    assert STUDIES[name]["name"] == name
+    data, folder = STUDIES[name]["fixed"]["data"], name.rpartition("/")[0]
+    assert folder == FOLDERS[data] if folder else data in ("digits", "synthetic")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "conf").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_a_file_reads_from_top_to_bottom(path: Path) -> None:
+    """No anchor, no alias, no merge: a claim says all that it says in its own lines."""
+    named = [event for event in yaml.parse(path.read_text()) if getattr(event, "anchor", None)]
+    assert not named
 
 
 @pytest.mark.parametrize("name", STUDIES)

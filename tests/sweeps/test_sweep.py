@@ -88,16 +88,19 @@ study:
 """
 
 
-def test_plan_names_what_is_equivalent_and_trains_nothing(tmp_path: Path) -> None:
-    (tmp_path / "study").mkdir()
-    (tmp_path / "study" / "mine.yaml").write_text(GRID)
-    done = sweep("--config-dir", str(tmp_path), "study=mine", "plan=true", runs=tmp_path)
+@pytest.mark.parametrize("name", ["mine", "mine/deep/er"])
+def test_plan_names_what_is_equivalent_and_trains_nothing(tmp_path: Path, name: str) -> None:
+    own = tmp_path / "own" / "study" / f"{name}.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text(GRID.replace("mine", name))
+    done = sweep("--config-dir", str(tmp_path / "own"), f"study={name}", "plan=true", runs=tmp_path)
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()
     shared = "with data=digits recipe=digits_quick depth=8 recipe.epochs=null recipe.steps=25 block=plain"
     assert said[-4:] == [shared, "train  1 × shortcut=A", "  equivalent: shortcut=B", "  equivalent: shortcut=C"]
     assert "3 cells × 1 seed: 1 to train, 0 reused, 2 equivalent to others" in done.stdout
     assert not stamps(tmp_path)
+    assert plan(tmp_path)["name"] == name
     assert "plan=true" not in plan(tmp_path)["command"], "it names what trains the runs"
     (cell,) = plan(tmp_path)["cells"]
     assert [point["shortcut"] for point in cell["points"]] == ["A", "B", "C"]

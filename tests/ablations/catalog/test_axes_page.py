@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from ablations.__main__ import main
 from ablations.catalog.axes_page import node_of, page
+from ablations.catalog.choices import config_files
 
 ROOT = Path(__file__).parents[3]
 GROUPS = sorted(path.name for path in (ROOT / "conf").iterdir() if path.is_dir() and path.name != "hydra")
@@ -29,8 +30,8 @@ def test_the_page_is_what_the_command_prints(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_choice_has_a_line_with_its_sentence(group: str) -> None:
     section = page().split(f"\n## {group}\n")[1].split("\n## ")[0]
-    names = re.findall(r"^\| (?:\*\*)?`([\w.]+)`(?:\*\*)? \| \S", section, re.MULTILINE)
-    assert names == sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml"))
+    names = re.findall(r"^\| (?:\*\*)?`([\w./]+)`(?:\*\*)? \| \S", section, re.MULTILINE)
+    assert names == list(config_files(ROOT / "conf" / group))
     assert section.count("| **`") == 1, "one of them is chosen where nothing is said"
 
 

@@ -120,7 +120,13 @@ def test_a_setting_of_another_kind_is_refused_first(refused: Typed, typed: str, 
         ("-m block=[plain,residual]", "block takes one word: for several write block=plain,residual in a sweep (-m)"),
         ("--config-dir . blok=highway", "there is no setting 'blok'; did you mean block? there are depth, width, "),
         ("block=highwy", "block=highwy: there is no block 'highwy'; did you mean highway? choose from bn_after_"),
-        ("-m study=nosuch", "there is no study 'nosuch'; choose from activation, activation_paper, "),
+        ("cifar/headline", "'cifar/headline' does not say what it is for: write study=cifar/headline"),
+        ("-m study=nosuch", "there is no study 'nosuch'; choose from activation, blocks, "),
+        (
+            "-m study=cifar/headlin",
+            "study=cifar/headlin: there is no study 'cifar/headlin'; did you mean cifar/headline? ",
+        ),
+        ("-m study=nosuch/blocks", "there is no study 'nosuch/blocks'; did you mean cifar/blocks? "),
         (
             "block.start=0.1",
             "there is no setting 'block.start'; there are body, shortcut, activation (+block.start=0.1 adds one)",
@@ -132,6 +138,20 @@ def test_words_that_mean_nothing_are_told_with_what_was_meant(refused: Typed, ty
     assert says in said
     assert "hydra," not in said
     assert said.count(",") <= 10
+
+
+@pytest.mark.usefixtures("no_torch")
+@pytest.mark.parametrize(
+    ("typed", "new"),
+    [
+        ("-m study=degradation_paper", "cifar/degradation"),
+        ("study=search_tuned_cifar", "cifar/search_tuned"),
+        ("depth=8 study=highway_depth_paper plan=true -m", "mnist/highway_depth"),
+    ],
+)
+def test_a_study_that_has_moved_is_told_by_its_new_name(refused: Typed, typed: str, new: str) -> None:
+    (old,) = [word for word in typed.split() if word.startswith("study=")]
+    assert refused(*typed.split()) == f"{old} is now study={new}"
 
 
 def test_flags_and_overrides_may_be_mixed() -> None:
