@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
@@ -63,8 +64,8 @@ def test_every_recipe_trains_what_it_is_for(recipe: str) -> None:
     ],
 )
 def test_a_recipe_is_as_published(recipe: str, published: dict[str, object]) -> None:
-    written = OmegaConf.load(CONF / "recipe" / f"{recipe}.yaml")
-    node = written.get("recipe", written)
+    base, written = (OmegaConf.load(CONF / "recipe" / f"{name}.yaml") for name in ("base", recipe))
+    node = OmegaConf.merge(base, written.recipe)
     assert {name: node[name] for name in published} == published
 
 
@@ -145,6 +146,12 @@ def test_the_yaml_of_a_recipe_names_every_setting_once() -> None:
     for recipe in RECIPES:
         node = OmegaConf.to_container(composed(f"recipe={recipe}", "recipe.epochs=1", "recipe.steps=null").recipe)
         assert set(node) - {"_target_"} == set(Recipe.__dataclass_fields__), recipe
+
+
+def test_the_base_of_all_recipes_trains_as_long_as_one_says() -> None:
+    assert instantiate(composed("recipe=base", "recipe.epochs=3").recipe).total_steps(10) == 30
+    with pytest.raises(InstantiationException, match=r"either recipe\.epochs or recipe\.steps"):
+        instantiate(composed("recipe=base", "recipe.epochs=null").recipe)
 
 
 def test_building_twice_is_the_same_network() -> None:

@@ -31,6 +31,7 @@ POINTS = [
     ["network=dense", "depth=3"],
     ["data=cifar10", "recipe=he2015", "recipe.steps=100"],
     ["recipe=d2l", "data=fashion_mnist", "norm=none"],
+    ["recipe=base", "recipe.epochs=3", "recipe.steps=null"],
     ["block.gate_kernel=3", "block=highway"],
     ["+optimizer.dampening=0.5"],
     ["++seed=3"],
@@ -68,7 +69,7 @@ def test_the_fast_way_is_hydras(composer: Composer, overrides: list[str]) -> Non
 def test_choices_that_choose_for_others_are_composed_whole(composer: Composer) -> None:
     fast = FastComposer(composer)
     for block in ("plain", "residual", "highway"):
-        for recipe in ("he2015", "highway2015", "digits_quick"):
+        for recipe in ("base", "he2015", "highway2015", "digits_quick"):
             for norm in ("batch", "none"):
                 asked = {"block": block, "recipe": recipe, "norm": norm, "depth": 8}
                 assert asdict(fast(asked).run) == by_hydra(composer, asked)
