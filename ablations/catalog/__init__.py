@@ -1,1 +1,1 @@
-"""What can be chosen: the choices of conf/, the studies, templates for new ones."""
+"""List what conf/ offers: choices and studies; write a template for a new block."""

@@ -1,4 +1,7 @@
-"""The reference of every axis and its choices, read from conf/: what `python -m ablations list --markdown` prints."""
+"""Write docs/axes.md, the reference of every axis and its choices, from the files of conf/.
+
+`python -m ablations list --markdown` prints it.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,11 @@ SETTING = re.compile(r"([a-z_]+): (.*?)(?:\s+# (.*))?")
 
 
 class Node(NamedTuple):
-    """What a choice's file says.
+    """The content of a choice's file.
 
     Attributes:
         companions: the other choices it makes, as `recipe=he2015_short`.
-        axes: what it names by interpolation.
+        axes: those it names by interpolation.
         options: dotted name → default.
     """
 
@@ -40,21 +43,21 @@ class Node(NamedTuple):
 
 
 def page() -> str:
-    """The whole reference."""
+    """Write the whole page."""
     primary = (CONF / "config.yaml").read_text(encoding="utf-8")
     chosen = {group: choice for group, choice in _defaults(CONF / "config.yaml") if (CONF / group).is_dir()}
     return "\n".join([HEAD, *(_group(group, str(choice)) for group, choice in chosen.items()), *_scalars(primary)])
 
 
 def node_of(group: str, name: str) -> Node:
-    """A choice with all that it inherits."""
+    """Read a choice, with all that it inherits."""
     tree, companions = _merged(CONF / group / f"{name}.yaml", group)
     named = REFERENCE.findall(json.dumps(tree))
     return Node(companions, [axis for axis in dict.fromkeys(named) if axis != group], dict(_options(tree)))
 
 
 def _merged(path: Path, group: str) -> tuple[dict[str, Any], list[str]]:
-    """The group's node in a file, over those of the files it begins with; and what else it chooses."""
+    """Merge the group's node in a file over those of the files it begins with; return it and the other choices made."""
     import yaml
 
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -75,7 +78,7 @@ def _merged(path: Path, group: str) -> tuple[dict[str, Any], list[str]]:
 
 
 def _defaults(path: Path) -> list[tuple[str, str]]:
-    """A file's defaults list as (group, choice), where the file itself is `self` and a choice of its own group ``."""
+    """Read a defaults list as (group, choice): the file itself is `self`, a choice of its own group has group ``."""
     import yaml
 
     found = []
@@ -107,7 +110,7 @@ def _group(group: str, chosen: str) -> str:
 
 
 def _scalars(text: str) -> Iterator[str]:
-    """The settings of conf/config.yaml that are no groups, under the comments that head them."""
+    """Write the settings of conf/config.yaml that are no groups, under the comments that head them."""
     for block in text.split("\n\n")[1:]:
         head, *lines = block.splitlines()
         found = [match.groups() for line in lines if (match := SETTING.fullmatch(line))]

@@ -25,7 +25,7 @@ PLURALS = {"bodies": "body", "studies": "study"}
 
 
 class Choice(NamedTuple):
-    """One word that a group takes, with its origin and one line about it."""
+    """A word that a group takes, its origin and one line about it."""
 
     group: str
     name: str
@@ -35,7 +35,7 @@ class Choice(NamedTuple):
 
 @lru_cache(maxsize=1)
 def _installed() -> dict[tuple[str, str], list[EntryPoint]]:
-    """(group, name) → the different offers of installed packages."""
+    """Read the entry points of installed packages, by (group, name)."""
     found: dict[tuple[str, str], dict[tuple[str, str], EntryPoint]] = {}
     everything = entry_points()
     for group, offers in OFFERS.items():
@@ -45,23 +45,23 @@ def _installed() -> dict[tuple[str, str], list[EntryPoint]]:
 
 
 def offered(group: str) -> dict[str, list[EntryPoint]]:
-    """Name → the entry points of that name; more than one is a clash."""
+    """Return the entry points of a group by name; more than one of a name is a clash."""
     return {name: points for (of, name), points in sorted(_installed().items()) if of == group}
 
 
 def origin(point: EntryPoint) -> str:
-    """`my-package 0.1 (my_package:MyBlock)`."""
+    """Say where an entry point comes from: `my-package 0.1 (my_package:MyBlock)`."""
     package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "a package"
     return f"{package} ({point.value})"
 
 
 def target(point: EntryPoint) -> str:
-    """What an entry point names, as `_target_` has it."""
+    """Write the object of an entry point as a `_target_`."""
     return f"{point.module}.{point.attr}" if point.attr else point.module
 
 
 def installed_choices(group: str) -> list[Choice]:
-    """What installed packages offer through entry points."""
+    """List what installed packages offer through entry points."""
     return [
         Choice(group, name, origin(point), docstring_line(target(point)))
         for name, points in offered(group).items()
@@ -70,18 +70,18 @@ def installed_choices(group: str) -> list[Choice]:
 
 
 def config_files(folder: Path) -> dict[str, Path]:
-    """The YAML files in a folder by the word that chooses them: `headline`, then `cifar/headline` of a folder in it."""
+    """Find the YAML files in a folder, by the word that chooses them: `headline`, then `cifar/headline`."""
     files = {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.yaml")}
     return dict(sorted(files.items(), key=lambda item: in_order(item[0])))
 
 
 def in_order(name: str) -> tuple[bool, str]:
-    """The sort key of choices: those in no folder come first."""
+    """Return the sort key of a choice: those in no folder come first."""
     return "/" in name, name
 
 
 def file_choices(group: str, folder: Path, called: str) -> list[Choice]:
-    """The YAML files of a group in a folder of configs.
+    """List the YAML files of a group in a folder of configs.
 
     Args:
         called: the folder's name in an origin.
@@ -91,7 +91,7 @@ def file_choices(group: str, folder: Path, called: str) -> list[Choice]:
 
 
 def yaml_line(text: str) -> str:
-    """The first comment of a YAML file; without one, the first line its `_target_` says about itself."""
+    """Return the first comment of a YAML file; without one, the first line of its `_target_`'s docstring."""
     for line in text.splitlines():
         if line.startswith("#") and not line.startswith("# @"):
             return line.lstrip("# ").rstrip()
@@ -101,7 +101,7 @@ def yaml_line(text: str) -> str:
 
 
 def docstring_line(dotted: Any) -> str:
-    """The first line of the docstring of a class or function; nothing where there is none to be read."""
+    """Return the first line of the docstring of a class or function, or nothing."""
     for node in defined(str(dotted)):
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
             return text.splitlines()[0]
@@ -109,7 +109,7 @@ def docstring_line(dotted: Any) -> str:
 
 
 def choices_of(word: str, own: Path | None = None) -> list[Choice]:
-    """What the group called `block` or `blocks` takes, by name.
+    """List what the group called `block` or `blocks` takes, by name.
 
     Args:
         own: a folder of configs beside conf/, as `--config-dir` names it.

@@ -1,4 +1,4 @@
-"""`python -m ablations new block mine`: a package of your own with a block, its test and its README."""
+"""Write a package of your own with a block, its test and its README: `python -m ablations new block mine`."""
 
 from __future__ import annotations
 
@@ -98,7 +98,11 @@ that is an axis which matters to it; every other keyword is an option: `block.st
 
 
 def new(options: argparse.Namespace) -> None:
-    """Write the folder that `options.name` names, in the current directory."""
+    """Write the folder `options.name` in the current directory.
+
+    Raises:
+        ValueError: the name is no good, or taken.
+    """
     name = options.name
     if not name.isidentifier() or keyword.iskeyword(name) or name != name.lower():
         raise ValueError(f"{name!r} cannot name a block: use small letters, digits and underscores, as in my_block")

@@ -14,7 +14,7 @@ STUDIES = CONF / "study"
 
 
 def written_studies() -> dict[str, Mapping[str, Any] | None]:
-    """The studies in conf/study by name, as they are written; a file without a study has None."""
+    """Read the studies of conf/study as they are written, by name; a file without a study has None."""
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where libyaml is there
@@ -30,7 +30,7 @@ def written_studies() -> dict[str, Mapping[str, Any] | None]:
 
 
 def new_name(study: str) -> str | None:
-    """`study=degradation_paper is now study=cifar/degradation`; None if the study has had no other name.
+    """Return `study=degradation_paper is now study=cifar/degradation`, or None for what is no old name.
 
     The studies of larger data were called `NAME_paper`, the searches among them `search_NAME_cifar`. They are now in
     folders named after their data.
@@ -41,7 +41,7 @@ def new_name(study: str) -> str | None:
 
 
 def duration(minutes: float | None) -> str:
-    """`3 min`, `26 h` or `15 d`; a dash for what is not worth trying, or not known."""
+    """Write minutes as `3 min`, `26 h` or `15 d`, and as a dash where nobody should try, or nobody knows."""
     if not minutes:
         return "–"
     if minutes < 120:
@@ -50,10 +50,10 @@ def duration(minutes: float | None) -> str:
 
 
 def chosen_plan(runs: Path, study: str) -> dict[str, Any]:
-    """The plan of the study called `study`.
+    """Read the plan of the study called `study`.
 
     Raises:
-        ValueError: there is none; says which there are, and the nearest.
+        ValueError: there is none; says its new name, the nearest one, or how to run it.
     """
     names = plans(runs)
     if study in names:

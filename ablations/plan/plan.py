@@ -52,7 +52,7 @@ class Plan:
     """What a study would train.
 
     Attributes:
-        name: the study's name, and its folder's under `runs/.studies`.
+        name: the study's name, as the command line has it.
         study: the study as written.
         swept: the axes that vary, in the order written: the first columns of the table.
         cells: in grid order; equivalent points share one.

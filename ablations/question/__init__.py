@@ -1,1 +1,1 @@
-"""What a person asks: studies, spaces to search, overrides, published numbers."""
+"""Read what a study asks: its grid, its search space, its published numbers."""

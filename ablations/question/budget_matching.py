@@ -1,4 +1,4 @@
-"""Equal budgets: the width of each cell with which all have the same parameters, or multiply-adds, within 2%.
+"""Find the width of each cell with which all cells have the same parameters, or multiply-adds, within 2%.
 
 A width multiplies a family's channels, which are whole numbers: a count goes up in steps, on a small network of some
 percent. Where a cell has no width close enough to the budget asked for, budgets nearby are tried; where none suits all
@@ -20,12 +20,12 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class BudgetError(ValueError):
-    """No width reaches a budget; says in one sentence how close one comes."""
+    """Raised where no width reaches a budget; says in one sentence how close one comes."""
 
 
 @dataclass
 class Scale:
-    """How a network's count grows with its width; every width is counted once.
+    """The count of a network as a function of its width; every width is counted once.
 
     Args:
         count: width → parameters or multiply-adds; must not fall as the width grows.
@@ -48,7 +48,7 @@ class Scale:
         return self.at(round(self.width * UNIT))
 
     def nearest(self, target: int) -> tuple[float, int]:
-        """The width whose count is nearest to `target`, and that count.
+        """Return the width whose count is nearest to `target`, and that count.
 
         Raises:
             BudgetError: the width has no influence, or none is wide enough.
@@ -79,7 +79,7 @@ class Scale:
 
 
 def match_widths(scales: Mapping[Key, Scale], target: int) -> tuple[dict[Key, float], dict[Key, str]]:
-    """Widths with which the counts agree within TOLERANCE, as near to `target` as can be; and why some have none."""
+    """Return widths whose counts agree within TOLERANCE, near `target`, and for each cell without one a reason."""
     widths: dict[Key, float] = {}
     reasons: dict[Key, str] = {}
     for key, scale in scales.items():

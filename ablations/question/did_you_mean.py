@@ -1,4 +1,4 @@
-"""What to write instead of a word that means nothing: the nearest first, then some of what there is."""
+"""Suggest what to write instead of an unknown word: the nearest name, and some of those that there are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MOST = 10  # names in one sentence
 
 
 def nearest(word: str, options: Iterable[str], *, cutoff: float = 0.5) -> str:
-    """`; did you mean x?` or nothing.
+    """Return `; did you mean x?`, or nothing where no option is like the word.
 
     Args:
         cutoff: from 0 to 1, how alike they must be; 0 where nothing else says what there is.
@@ -19,7 +19,7 @@ def nearest(word: str, options: Iterable[str], *, cutoff: float = 0.5) -> str:
 
 
 def instead(word: str, options: Iterable[str], allowed: str) -> str:
-    """`; did you mean x? choose from a, b, c and 9 more`.
+    """Return `; did you mean x? choose from a, b, c and 9 more`.
 
     Args:
         allowed: what comes before the names: `choose from`.

@@ -1,4 +1,4 @@
-"""Axes and values as the words that Hydra's command line takes; each is read back as the value it was."""
+"""Write axes and values as overrides that Hydra reads back as the same values."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ PLAIN = re.compile(r"[A-Za-z0-9_.-]+")  # read as it stands, where it is neither
 
 
 def to_overrides(point: Mapping[str, Any]) -> list[str]:
-    """A point as overrides, `block=plain` and `depth=8`, quoted as Hydra's grammar wants it."""
+    """Write a point as overrides, `block=plain` and `depth=8`, quoted where Hydra's grammar needs it."""
     return [f"{axis}={quoted(value)}" for axis, value in point.items()]
 
 
 def quoted(value: Any) -> str:
-    """A value in Hydra's grammar; a text that looks like anything else is put in quotes."""
+    """Write a value in Hydra's grammar, with quotes around a text that would be read as anything else."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Published numbers: data with their sources in ablations/literature, named in claims by `reference`.
+"""Read the published numbers in ablations/literature; a claim names one by `reference`.
 
     reference: he2015.cifar10.test_err.resnet56
     reference: {plus: he2015.cifar10.test_err.resnet1202, minus: he2015.cifar10.test_err.resnet110.mean}
@@ -23,7 +23,7 @@ LEVELS = ("primary", "computed", "secondary")  # read there; counted; quoted by 
 
 
 class UnknownReference(ValueError):
-    """A published number that is not known; says which is the nearest."""
+    """Raised for a published number that is not known; says which is the nearest."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Reference:
 
 @lru_cache(maxsize=1)
 def references() -> dict[str, Reference]:
-    """Every published number by its key."""
+    """Read every published number, by its key."""
     import yaml
 
     found: dict[str, Reference] = {}
@@ -77,7 +77,7 @@ def references() -> dict[str, Reference]:
 
 
 def published_number(reference: Any) -> float:
-    """The number that a claim's `reference` stands for: a key's, or the difference of two.
+    """Return the number that a claim's `reference` stands for: that of a key, or the difference of two.
 
     Raises:
         UnknownReference: there is no such number.
@@ -94,7 +94,7 @@ def published_number(reference: Any) -> float:
 
 
 def named(reference: Any) -> list[str]:
-    """The keys in a reference."""
+    """Return the keys in a reference."""
     if isinstance(reference, Mapping):
         return [key for side in reference.values() for key in named(side)]
     return [str(reference)]

@@ -1,4 +1,4 @@
-"""What a study searches: the axes it leaves open, what it minimises, under which constraints, at what budget."""
+"""Read and check the search of a study: its open axes, what it minimises, its constraints and its budget."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Constraint:
-    """`params <= 300_000`: what a network must keep to, looked at before it is trained."""
+    """A limit on a network, checked before it is trained: `params <= 300_000`."""
 
     quantity: str
     bound: float
@@ -66,7 +66,7 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Search:
-    """How a study searches its space.
+    """The search of a study.
 
     Attributes:
         trials: how many suggestions there are; for a study with a grid too, in every cell of it.
@@ -110,7 +110,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def read_search(study: Mapping[str, Any]) -> Search:
-    """The search of a study: its `space` and its `search`.
+    """Read the `space` and the `search` of a study.
 
     Raises:
         StudyError: something in it is malformed, unknown or contradicts itself.

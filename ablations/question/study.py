@@ -1,4 +1,4 @@
-"""A study's question as points: which choices are compared, before anyone asks whether they can be built."""
+"""Expand the grid of a study into points, and merge it with what the command line says about its axes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Point = dict[str, Any]
 
 
 class StudyError(ValueError):
-    """What a person asked for cannot be a study; says in one sentence why and what is allowed."""
+    """Raised for a study or a command line that cannot be asked; says in one sentence why and what is allowed."""
 
 
 def grid_points(grid: Any) -> list[Point]:
-    """The points of a grid: a union of products, in the order written.
+    """Return the points of a grid, a union of products, in the order written.
 
     Args:
         grid: a mapping axis → value or list of values, or a list of such mappings.
@@ -36,7 +36,7 @@ def grid_points(grid: Any) -> list[Point]:
 
 
 def seeds_of(study: dict[str, Any]) -> list[int]:
-    """The study's seeds: a list of integers ≥ 0 without repeats.
+    """Return the seeds of a study: a list of different integers ≥ 0.
 
     Raises:
         StudyError: it is anything else.
@@ -55,7 +55,7 @@ def seeds_of(study: dict[str, Any]) -> list[int]:
 def merge(
     study: dict[str, Any], chosen: Point, swept: dict[str, list[Any]]
 ) -> tuple[list[Point], list[int], list[str]]:
-    """The points and seeds of a study after what the command line says about its axes.
+    """Return the points and seeds of a study, changed by what the command line says about its axes.
 
     An axis chosen on the command line replaces that axis in every point. A swept axis (several values) replaces the
     study's grid: the grid is then the product of the swept axes. `seed` replaces the seeds and leaves the grid alone.

@@ -137,7 +137,7 @@ def test_help_says_where_a_choice_comes_from_and_imports_no_package(tmp_path: Pa
     done = typed("--config-dir", "mine", "--help", at=tmp_path, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
-    assert "plain Nothing gets past the body: y = act(f(x))." in lines
+    assert "plain There is no shortcut, only the body: y = act(f(x))." in lines
     assert f"own As wide inside as one likes. [{tmp_path}/mine/block/own.yaml]" in lines
     assert "offered y = norm(f(x)) + s(x), f as wide as one likes. [wide_one 0.1 (widen:Own)]" in lines
     assert f"pathed As wide inside as one likes. [{site}/with_yaml/conf/block/pathed.yaml]" in lines
