@@ -134,11 +134,14 @@ def test_a_block_for_an_afternoon(tmp_path: Path) -> None:
 def test_help_says_where_a_choice_comes_from_and_imports_no_package(tmp_path: Path) -> None:
     site, _ = all_ways(tmp_path)
     write(site, {"widen.py": "raise SystemExit('imported')\n" + (site / "widen.py").read_text()})
+    write(tmp_path, {"mine/study/cifar/own.yaml": "# @package _global_\n# Mine.\n"})
     done = typed("--config-dir", "mine", "--help", at=tmp_path, PYTHONPATH=str(site))
     assert done.returncode == 0, done.stderr
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert "plain There is no shortcut, only the body: y = act(f(x))." in lines
     assert f"own As wide inside as one likes. [{tmp_path}/mine/block/own.yaml]" in lines
+    assert f"cifar/own Mine. [{tmp_path}/mine/study/cifar/own.yaml]" in lines
+    assert any(line.startswith("cifar/headline 27 runs on CIFAR-10 ") for line in lines)
     assert "offered y = norm(f(x)) + s(x), f as wide as one likes. [wide_one 0.1 (widen:Own)]" in lines
     assert f"pathed As wide inside as one likes. [{site}/with_yaml/conf/block/pathed.yaml]" in lines
     assert "stored y = norm(f(x)) + s(x), f as wide as one likes. [the ConfigStore, by stores]" in lines
@@ -160,6 +163,9 @@ def test_a_name_that_is_taken_is_refused_with_both_origins(tmp_path: Path) -> No
     write(tmp_path / "mine", {"block/highway.yaml": YAML})
     line = refused("--config-dir", "mine", "block=highway", *QUICK, at=tmp_path)
     assert f"block=highway could be conf/block/highway.yaml or {tmp_path}/mine/block/highway.yaml: give one" in line
+    write(tmp_path, {"mine/study/cifar/blocks.yaml": "# @package _global_\nstudy: {name: cifar/blocks}\n"})
+    line = refused("--config-dir", "mine", "-m", "study=cifar/blocks", *QUICK, at=tmp_path)
+    assert "study=cifar/blocks could be conf/study/cifar/blocks.yaml or" in line
     line = refused("--config-dir", "mine", "-m", "block=residual,highway", *QUICK, at=tmp_path)
     assert "block=highway could be" in line, "in a sweep before anything is trained"
 
