@@ -144,11 +144,9 @@ def fit_and_record(
     """
     from lightning_modules.inspection.diagnostics import Diagnostics
     from lightning_modules.training.checkpoint import damage
-    from lightning_modules.training.fit import fit
-    from lightning_modules.training.history import Curve, LastEpoch
-    from lightning_modules.training.micro_batch import classifier, free_memory, smaller
+    from lightning_modules.training.history import LastEpoch
+    from lightning_modules.training.micro_batch import free_memory, smaller
     from lightning_modules.training.progress import ProgressBar
-    from lightning_modules.vmapped.fused import fused
 
     def on_rows(rows: Rows, new: Rows) -> None:
         recorder.curve(rows)
@@ -161,13 +159,11 @@ def fit_and_record(
     micro, retries = config.micro_batch, RETRIES
     while True:
         network, data, recipe = parts
-        curve, inside = Curve(on_rows, watch), Diagnostics(on_diagnostics, enabled=config.diagnostics)
-        callbacks = [curve, inside, LastEpoch(recorder.checkpoint), *([ProgressBar(bar)] if bar else [])]
-        trainer = trainer_of(config, recipe, callbacks)
-        learner = classifier(network, recipe, config.seed, micro)
-        learner = fused(learner, turn, curve) if turn else learner
+        inside = Diagnostics(on_diagnostics, enabled=config.diagnostics)
+        callbacks = [inside, LastEpoch(recorder.checkpoint), *([ProgressBar(bar)] if bar else [])]
         try:
-            done = fit(learner, data, trainer, curve, resume=recorder.resume(damage))
+            resume = recorder.resume(damage)
+            done = fit_parts(config, parts, callbacks, micro, resume, on_rows=on_rows, watch=watch, turn=turn)
         except Stopped:
             raise
         except Exception as error:
@@ -177,9 +173,40 @@ def fit_and_record(
         else:
             about = {"batch_size": recipe.batch_size, "data_digest": data.digest, "micro_batch": micro}
             return recorder.finish(done, **about, first_nonfinite=inside.first_nonfinite)
-        del network, data, recipe, parts, curve, inside, callbacks, trainer, learner
+        del network, data, recipe, parts, inside, callbacks
         parts = build(config)
         free_memory()
+
+
+def fit_parts(
+    config: DictConfig,
+    parts: Parts,
+    callbacks: Sequence[Any],
+    micro: int | None,
+    resume: Path,
+    *,
+    on_rows: Callable[[Rows, Rows], object] = lambda rows, new: None,
+    watch: Watch | None = None,
+    turn: Any = None,
+) -> Any:
+    """Fit what `build` built, and return the `Outcome`. The code of both is a part of what a run is.
+
+    Args:
+        callbacks: those that only watch the training.
+        micro: the largest number of images that are taken at once; None for whole batches.
+        resume: the checkpoint to go on from, where it exists.
+        on_rows: called with all rows of the curve and the new ones.
+    """
+    from lightning_modules.training.fit import fit
+    from lightning_modules.training.history import Curve
+    from lightning_modules.training.micro_batch import classifier
+    from lightning_modules.vmapped.fused import fused
+
+    network, data, recipe = parts
+    curve = Curve(on_rows, watch)
+    trainer = trainer_of(config, recipe, [curve, *callbacks])
+    learner = classifier(network, recipe, config.seed, micro)
+    return fit(fused(learner, turn, curve) if turn else learner, data, trainer, curve, resume=resume)
 
 
 def trainer_of(config: DictConfig, recipe: Any, callbacks: Sequence[Any]) -> Any:
@@ -190,16 +217,12 @@ def trainer_of(config: DictConfig, recipe: Any, callbacks: Sequence[Any]) -> Any
 def train_on_further_device(config: DictConfig, folder: Path) -> None:
     """Train along with the first process, which records. Lightning starts this command again for each device."""
     from lightning_modules.inspection.diagnostics import Diagnostics
-    from lightning_modules.training.classifier import Classifier
-    from lightning_modules.training.fit import fit
-    from lightning_modules.training.history import Curve, LastEpoch
+    from lightning_modules.training.history import LastEpoch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which ends the others
-    network, data, recipe = build(config)
-    curve, checkpoint = Curve(lambda rows, new: None), folder / CHECKPOINT
-    inside = Diagnostics(lambda rows, new: None, enabled=config.diagnostics)
-    trainer = trainer_of(config, recipe, [curve, inside, LastEpoch(checkpoint)])
-    fit(Classifier(network, recipe, seed=config.seed), data, trainer, curve, resume=checkpoint)
+    checkpoint = folder / CHECKPOINT
+    callbacks = [Diagnostics(lambda rows, new: None, enabled=config.diagnostics), LastEpoch(checkpoint)]
+    fit_parts(config, build(config), callbacks, config.micro_batch, checkpoint)
 
 
 def print_profile(config: DictConfig, run: Run) -> None:
