@@ -1,4 +1,4 @@
-"""Which records answer a plan although its code has moved on, and which are set aside to be trained again."""
+"""Find the records of a plan that are stale, of other code or other data; say so, accept them, or set them aside."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from ablations.records.record import Record
 
 STALE = ("retrain", "accept")
 RETRY = ("failed", "diverged")
+NAMED = 3  # changed files that a sentence names
 
 
 def stale_records(plan: Plan, records: Mapping[str, Record]) -> dict[str, Record]:
-    """For runs without a record, by identity: the newest record of the same config and seed under other code."""
+    """Find, for runs without a record, the newest record of the same config and seed under other code, by identity."""
     known = {run.identity for cell in plan.cells for run in cell.runs.values()}
     others = [record for identity, record in records.items() if identity not in known]
     if not others:
@@ -35,10 +36,10 @@ def stale_records(plan: Plan, records: Mapping[str, Record]) -> dict[str, Record
 def on_other_data(
     plan: Plan, records: Mapping[str, Record], digest_of: Callable[[dict[str, Any]], str | None]
 ) -> dict[str, Record]:
-    """The plan's records, by identity, that were made of data that has changed since.
+    """Find the plan's records, by identity, whose data has changed since.
 
     Args:
-        digest_of: the `source` node of a run's data → digest of what it gives now; None where that cannot be said.
+        digest_of: takes the `source` node of a run's data, returns the digest of its data now, or None if unknown.
     """
     found = {}
     for cell in plan.cells:
@@ -53,33 +54,36 @@ def on_other_data(
 def data_words(changed: Mapping[str, Record], *, accepted: bool) -> str:
     """`6 records are stale: the images of digits changed; trained again unless stale=accept`."""
     names = sorted({str(record["axes"].get("data", "the data")) for record in changed.values()})
-    which = f"the images of {', '.join(names)} changed"
-    many = f"{len(changed)} record{' is' if len(changed) == 1 else 's are'} stale: {which}"
-    return f"{many}; accepted as asked" if accepted else f"{many}; trained again unless stale=accept"
+    return _sentence(len(changed), f"the images of {', '.join(names)}", accepted=accepted)
 
 
 def changed_files(run: Run, record: Record) -> list[str]:
-    """The source files in which the code behind `run` is not the code behind `record`."""
+    """List the source files in which the code behind `run` differs from the code behind `record`."""
     before, now = record.get("code") or {}, run.code
     return sorted(file for file in before.keys() | now.keys() if before.get(file) != now.get(file))
 
 
 def stale_words(plan: Plan, stale: Mapping[str, Record], *, accepted: bool) -> str:
-    """`6 records are stale: lightning_modules/networks/blocks.py changed; they are trained again (stale=accept …)`."""
+    """`6 records are stale: lightning_modules/networks/blocks.py changed; trained again unless stale=accept`."""
     runs = {run.identity: run for cell in plan.cells for run in cell.runs.values()}
     files = sorted({file for identity, record in stale.items() for file in changed_files(runs[identity], record)})
-    many = f"{len(stale)} record{' is' if len(stale) == 1 else 's are'} stale: {', '.join(files)} changed"
+    more = f" and {len(files) - NAMED} more files" if len(files) > NAMED + 1 else ""
+    return _sentence(len(stale), ", ".join(files[:NAMED] if more else files) + more, accepted=accepted)
+
+
+def _sentence(count: int, what: str, *, accepted: bool) -> str:
+    many = f"{count} record{' is' if count == 1 else 's are'} stale: {what} changed"
     return f"{many}; accepted as asked" if accepted else f"{many}; trained again unless stale=accept"
 
 
 def accept(plan: Plan, stale: Mapping[str, Record]) -> None:
-    """Let stale records answer their runs."""
+    """Use stale records for their runs."""
     for cell in plan.cells:
         cell.accepted |= {run.identity: stale[run.identity] for run in cell.runs.values() if run.identity in stale}
 
 
 def set_aside(plan: Plan, records: dict[str, Record], retry: str, runs: Path) -> list[str]:
-    """Make room for another try: records of the plan with status `retry` are renamed, not deleted; their labels."""
+    """Rename the plan's records with status `retry`, so that their runs are trained again; return their labels."""
     known = [records.get(run.identity) for cell in plan.cells for run in cell.runs.values()]
     retried = {record["identity"]: record for record in known if record is not None and record["status"] == retry}
     put_away(retried, records, retry, runs)

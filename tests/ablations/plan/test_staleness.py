@@ -45,6 +45,14 @@ def test_a_record_of_other_code_is_stale_and_the_file_is_named(plan: Plan) -> No
     assert len(plan.missing(records)) == 2, "nothing is reused unasked"
 
 
+def test_of_many_changed_files_three_are_named(plan: Plan) -> None:
+    record = old(run(0)) | {"code": {}}
+    files = list(run().code)
+    assert len(files) > 4
+    words = f"{', '.join(sorted(files)[:3])} and {len(files) - 3} more files changed; accepted as asked"
+    assert stale_words(plan, {run(0).identity: record}, accepted=True) == f"1 record is stale: {words}"
+
+
 def test_a_record_of_this_code_is_not_stale_and_another_config_is_none_of_ours(plan: Plan) -> None:
     fresh = recorded(run(0))
     other = recorded(run(1), identity="e" * 64, config={**CONFIG, "recipe": {"lr": 1}})
