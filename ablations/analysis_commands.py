@@ -12,12 +12,13 @@ from ablations.records.record import read_records
 
 
 def effects(options: argparse.Namespace) -> None:
-    from ablations.analysis.anova import axis_effects, print_effects
+    from ablations.analysis.anova import axis_effects
+    from ablations.report.analyses import print_effects, print_importance
 
     plan, (records, _) = chosen_plan(options.runs, options.study), read_records(options.runs)
     if plan["study"].get("tunings"):
         from ablations.question.search_space import read_search
-        from ablations.search.importance import print_importance, search_importance
+        from ablations.search.importance import search_importance
 
         print_importance(search_importance(plan, options.runs), read_search(plan["study"]).objectives, plain_console())
         return
@@ -26,7 +27,8 @@ def effects(options: argparse.Namespace) -> None:
 
 
 def path(options: argparse.Namespace) -> None:
-    from ablations.analysis.ablation_path import ablation_path, print_path
+    from ablations.analysis.ablation_path import ablation_path
+    from ablations.report.analyses import print_path
 
     plan, (records, _) = chosen_plan(options.runs, options.study), read_records(options.runs)
     ends = choice(options.start), choice(options.end)

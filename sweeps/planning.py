@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ablations.analysis.results import result_rows
-from ablations.analysis.verdicts import answerable, check_answers
+from ablations.analysis.verdicts import check_answerable, names_single_cells
 from ablations.identity.run import Run
 from ablations.plan import plan as planning
 from ablations.plan import staleness as reuse
@@ -55,9 +55,9 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
     plan = Plan(study["name"], study, question.swept, command(), cells, invalid)
     if {*typed.swept, *typed.chosen} - {"seed"}:  # another grid: of the study's claims those that it can still answer
         rows = result_rows(plan.as_json(), {})
-        study["claims"] = [claim for claim in study.get("claims") or [] if answerable(claim, rows)]
+        study["claims"] = [claim for claim in study.get("claims") or [] if names_single_cells(claim, rows)]
     elif not study.get("space") and not invalid:
-        check_answers(plan.as_json())
+        check_answerable(plan.as_json())
     return plan
 
 

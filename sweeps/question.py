@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ablations.analysis.cell_selection import BUDGET
-from ablations.analysis.verdicts import check_claims
+from ablations.analysis.claim_schema import check_claims
 from ablations.identity.run import digest
 from ablations.question.study import Point, StudyError, merge
 from ablations.records.provenance import command, public

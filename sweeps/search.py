@@ -22,7 +22,7 @@ from ablations.records.layout import RECORD
 from ablations.records.lease import release_orphan
 from ablations.records.provenance import command
 from ablations.records.record import plan_path, read_record, usable, write_json
-from ablations.search.trials import best, read_trials, trial_folder, tunings_folder
+from ablations.search.trials import best_trials, read_trials, trial_folder, tunings_folder
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import Composer, plain_tree, run_of
@@ -54,7 +54,7 @@ class Searching:
     """
 
     def __init__(self, study: dict[str, Any], search: Search, points: list[Point], composer: Composer) -> None:
-        from ablations.search.tuning import try_sampler
+        from ablations.search.tuning import check_sampler
         from sweeps.preflight import suggestions
 
         self.study, self.search, self.composer = study, search, composer
@@ -62,7 +62,7 @@ class Searching:
         self.runs = Path(config.runs)
         if len(search.objectives) > 1 and not config.pruner._target_.endswith("NopPruner"):
             raise StudyError("several objectives cannot be pruned; leave pruner=none, or keep one of search.objectives")
-        try_sampler(search, suggestions(config)[0])
+        check_sampler(search, suggestions(config)[0])
         self.order, code = self.asking_order(points[0])
         question = {key: study.get(key) for key in ("space", "search")}
         question["search"] = {k: v for k, v in (question["search"] or {}).items() if k not in ("trials", "replicate")}
@@ -183,7 +183,7 @@ class Searching:
         found = []
         for name in self.points:
             trials, _ = read_trials(self.runs, self.study["name"], [name])
-            found += [trial["point"] for trial in best(trials, self.search.objectives, self.search.top)]
+            found += [trial["point"] for trial in best_trials(trials, self.search.objectives, self.search.top)]
         return found
 
 

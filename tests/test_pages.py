@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablations.__main__ import parser
 from ablations.analysis.cell_selection import BUDGET
-from ablations.analysis.statistics import paired_difference
+from ablations.analysis.statistics import difference_of
 from lightning_modules.networks.counting import on_meta
 from lightning_modules.training.micro_batch import classifier
 from sweeps.cli.errors import sentence
@@ -131,8 +131,8 @@ def test_the_worked_example_is_worked_as_the_code_does() -> None:
     text = TEXTS["docs/verdicts.md"]
     rows = [re.findall(r"[-+]?[\d.]+", line) for line in text.splitlines() if re.match(r"\| \d \|", line)]
     plus, minus, differences = ([float(row[k]) for row in rows] for k in (1, 2, 3))
-    effect = paired_difference(plus, minus)
-    assert list(effect.values) == differences
+    assert differences == [a - b for a, b in zip(plus, minus, strict=True)]
+    effect = difference_of(differences, scale=max(plus))
     assert effect.interval is not None
     assert effect.bootstrap is not None
     ends = [f"[{low:+.2f}, {high:+.2f}]" for low, high in (effect.interval, effect.bootstrap)]

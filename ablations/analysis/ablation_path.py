@@ -1,8 +1,10 @@
-"""A measured ablation path: from one cell to another, one axis at a time, the one with the largest gain first.
+"""Find the ablation path from one cell to another: change one axis at a time, the one with the largest gain first.
 
-Every step is between two cells that were trained, and its gain is their difference, paired by seed. Axes that are
-active in one of the two ends only come and go with what makes them so: they are no steps. Where a cell that would have
-been the next candidate has no record it is named, with the command that trains it: another order might come out.
+Every step leads from one trained cell to another; its gain is their difference, paired by seed. An axis that is active
+at only one end of the path (a shortcut, in a path from plain to residual) follows from the others and is not a step. A
+candidate cell without records is listed with the command that trains it, because it could change the order.
+
+    Fawcett and Hoos 2016, "Analysing differences between algorithm configurations through ablation".
 """
 
 from __future__ import annotations
@@ -12,30 +14,27 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ablations.analysis.cell_selection import not_one, select
+from ablations.analysis.cell_selection import select, selection_error
 from ablations.analysis.metrics import Metric, read_metric
-from ablations.analysis.next_command import again
+from ablations.analysis.next_command import training_command
 from ablations.analysis.results import Plan, Record, Row, result_rows
 from ablations.analysis.statistics import Difference, difference_of
 from ablations.question.hydra_syntax import to_overrides
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-Values = dict[int, float]  # a metric by seed
+Values = dict[int, float]  # seed → value of the metric
 Axes = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One axis changed.
+    """One change of one axis.
 
     Attributes:
-        mean: of the metric after it, over all seeds there are.
-        gain: how much better the metric is after it, over the n seeds that both cells have.
-        difference: the gains, with their spread; None of fewer than 2 seeds, or where one is infinite.
+        mean: of the metric after the change, over all its seeds.
+        gain: improvement of the metric, over the n seeds that both cells have.
+        difference: the gains with their interval; None with fewer than 2 seeds or an infinite gain.
     """
 
     axis: str
@@ -49,22 +48,22 @@ class Step:
 
 @dataclass(frozen=True)
 class AblationPath:
-    """What was found.
+    """The steps from one cell to another.
 
     Attributes:
         start: mean of the metric in the first cell.
-        steps: in the order of gain, as far as there are records.
-        left: the axes still to change where the records end.
-        missing: cells that were candidates and have no record, as the words that choose them.
-        unequal: whether cells differ in their seeds, so that gains are not the differences of means.
+        steps: in order, as far as there are records.
+        remaining: the axes still to change where the records end.
+        untrained: the commands that train the candidate cells without records.
+        unequal_seeds: whether some cells differ in their seeds; a gain is then not the difference of two means.
     """
 
     metric: str
     start: float
     steps: tuple[Step, ...]
-    left: tuple[str, ...]
-    missing: tuple[str, ...]
-    unequal: bool
+    remaining: tuple[str, ...]
+    untrained: tuple[str, ...]
+    unequal_seeds: bool
 
 
 def ablation_path(
@@ -76,93 +75,74 @@ def ablation_path(
     metric: str = "val_error",
     runs: Path = Path("runs"),
 ) -> AblationPath:
-    """The path from `start` to `end`, two cells of the study; cells between them may be any that have records.
+    """The path between two cells of a study. The cells between them may belong to any study.
 
     Raises:
-        ValueError: an end is no cell of the study or has no record, or both are the same.
+        ValueError: an end is not one cell of the study, or has no record, or both ends are the same cell.
     """
-    rows, asked = result_rows(plan, records), read_metric(metric)
+    rows, wanted = result_rows(plan, records), read_metric(metric)
     first, last = _end(start, rows), _end(end, rows)
-    cells = _measured(plan, records, asked, runs)
-    for row, choice in ((first, start), (last, end)):
+    cells = _values_by_cell(plan, records, wanted, runs)
+    for row, selector in ((first, start), (last, end)):
         if row.cell not in cells:
-            named = " ".join(f"{axis}={value}" for axis, value in choice.items())
+            named = " ".join(f"{axis}={value}" for axis, value in selector.items())
             if row.n:
                 raise ValueError(f"{named} was trained without measuring {metric}: choose another --metric")
-            raise ValueError(f"{named} has no {metric} yet; train it: {again(plan)}")
+            raise ValueError(f"{named} has no {metric} yet; train it: {training_command(plan)}")
     state = {**last.axes, **first.axes}
-    left = [axis for axis, value in first.axes.items() if axis in last.axes and str(last.axes[axis]) != str(value)]
-    if not left:
+    remaining = [axis for axis, value in first.axes.items() if axis in last.axes and str(last.axes[axis]) != str(value)]
+    if not remaining:
         raise ValueError("start and end are the same cell: there is nothing to change on the way")
-    named = [axis for axis in state if axis in {*left, *plan["swept"], *(first.points or ({},))[0]}]
-    here, steps, missing, unequal = cells[first.cell][1], [], {}, False
-    while left:
-        found: list[tuple[float, str, Values]] = []
-        for axis in left:
+    named = [axis for axis in state if axis in {*remaining, *plan["swept"], *(first.points or ({},))[0]}]
+    here, steps, untrained, unequal = cells[first.cell][1], [], {}, False
+    while remaining:
+        candidates: list[tuple[float, str, Values]] = []
+        for axis in remaining:
             changed = {**state, axis: last.axes[axis]}
-            there = _cell_of(changed, cells)
+            there = _find_cell(changed, cells)
             if there is None:
-                missing[_command(plan, {name: changed[name] for name in named})] = None
+                untrained[_command(plan, {name: changed[name] for name in named})] = None
             else:
-                gain = asked.better * (_mean(there, here) - _mean(here, there))
-                found.append((0.0 if math.isnan(gain) else gain, axis, there))  # ∞ − ∞ is no gain
-        if not found:
+                gain = wanted.better * (_mean(there, here) - _mean(here, there))
+                candidates.append((0.0 if math.isnan(gain) else gain, axis, there))  # ∞ − ∞ is no gain
+        if not candidates:
             break
-        gain, axis, there = max(found, key=lambda item: item[0])
-        n, paired = len(here.keys() & there.keys()), _paired(here, there, asked.better)
+        gain, axis, there = max(candidates, key=lambda item: item[0])
+        n, paired = len(here.keys() & there.keys()), _paired_gain(here, there, wanted.better)
         steps.append(Step(axis, state[axis], last.axes[axis], _mean(there, there), gain, n, paired))
         unequal = unequal or here.keys() != there.keys()
         state[axis], here = last.axes[axis], there
-        left.remove(axis)
-    return AblationPath(metric, _mean(cells[first.cell][1], {}), tuple(steps), tuple(left), tuple(missing), unequal)
+        remaining.remove(axis)
+    mean = _mean(cells[first.cell][1], {})
+    return AblationPath(metric, mean, tuple(steps), tuple(remaining), tuple(untrained), unequal)
 
 
-def print_path(path: AblationPath, console: Console) -> None:
-    """A line a step: what changed, the metric after it, the gain with its interval and n; then what is missing."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for head in ("change", path.metric, "gain", "95% interval", "n"):
-        table.add_column(head, justify="left" if head == "change" else "right", no_wrap=True)
-    table.add_row("(start)", f"{path.start:.2f}", "", "", "")
-    for step in path.steps:
-        found = step.difference
-        between = f"[{found.interval[0]:+.2f}, {found.interval[1]:+.2f}]" if found and found.interval else "–"
-        change = f"{step.axis}: {step.before} → {step.after}"
-        table.add_row(change, f"{step.mean:.2f}", f"{step.gain:+.2f}", between, str(step.n))
-    console.print(table)
-    if path.unequal:
-        console.print(Text("Not all cells have the same seeds: a gain is over the n seeds of both, a mean over all."))
-    if path.left:
-        console.print(Text(f"The records end here; still to change: {', '.join(path.left)}.", style="yellow"))
-    if path.missing:
-        console.print(Text("Not measured; with these, another order might come out:", style="dim"))
-        for command in path.missing:
-            console.print(Text(f"  {command}"), soft_wrap=True)
-
-
-def _end(choice: Mapping[str, Any], rows: Sequence[Row]) -> Row:
-    found = select(choice, rows)
+def _end(selector: Mapping[str, Any], rows: Sequence[Row]) -> Row:
+    found = select(selector, rows)
     if len(found) != 1:
-        raise ValueError(not_one(choice, found, rows))
+        raise ValueError(selection_error(selector, found, rows))
     return found[0]
 
 
-def _measured(plan: Plan, records: Mapping[str, Record], metric: Metric, runs: Path) -> dict[str, tuple[Axes, Values]]:
-    """Axes and values by seed of every cell with records; the plan's last, so that they win over other code's."""
+def _values_by_cell(
+    plan: Plan, records: Mapping[str, Record], metric: Metric, runs: Path
+) -> dict[str, tuple[Axes, Values]]:
+    """Cell → its axes and its values by seed, from all records.
+
+    The plan's own cells come last: `_find_cell` prefers them to cells of other studies and of older code.
+    """
     own = {cell["cell"] for cell in plan["cells"]}
     cells: dict[str, tuple[Axes, Values]] = {}
-    newest = sorted(records.values(), key=lambda record: str(record.get("provenance", {}).get("finished")))
-    for record in sorted(newest, key=lambda record: record["cell"] in own):
-        value = None if record["status"] == "failed" else metric.of(record, runs)
+    by_time = sorted(records.values(), key=lambda record: str(record.get("provenance", {}).get("finished")))
+    for record in sorted(by_time, key=lambda record: record["cell"] in own):
+        value = None if record["status"] == "failed" else metric.value(record, runs)
         if value is not None:
             cells.setdefault(record["cell"], (dict(record["axes"]), {}))[1][record["seed"]] = float(value)
     return cells
 
 
-def _cell_of(state: Axes, cells: Mapping[str, tuple[Axes, Values]]) -> Values | None:
-    """The cell whose active axes are all as in `state`."""
+def _find_cell(state: Axes, cells: Mapping[str, tuple[Axes, Values]]) -> Values | None:
+    """The values of the last cell whose active axes all agree with `state`."""
 
     def agrees(axes: Axes) -> bool:
         return all(axis in state and str(state[axis]) == str(value) for axis, value in axes.items())
@@ -170,7 +150,7 @@ def _cell_of(state: Axes, cells: Mapping[str, tuple[Axes, Values]]) -> Values | 
     return next((values for axes, values in reversed(list(cells.values())) if agrees(axes)), None)
 
 
-def _paired(before: Values, after: Values, better: int) -> Difference | None:
+def _paired_gain(before: Values, after: Values, better: int) -> Difference | None:
     seeds = sorted(before.keys() & after.keys())
     values = [better * (after[seed] - before[seed]) for seed in seeds]
     if len(seeds) < 2 or not all(map(math.isfinite, values)):
@@ -179,12 +159,12 @@ def _paired(before: Values, after: Values, better: int) -> Difference | None:
 
 
 def _mean(values: Values, other: Values) -> float:
-    """Over the seeds that both have, if there are any."""
+    """The mean over the seeds that both have; over all seeds if they have none in common."""
     seeds = values.keys() & other.keys() or values.keys()
     return math.fsum(values[seed] for seed in seeds) / len(seeds)
 
 
 def _command(plan: Plan, axes: Axes) -> str:
-    """What trains a cell: its axes as the command line takes them, with the study's seeds."""
+    """The command that trains one cell with the seeds of the study."""
     seeds = sorted({run["seed"] for cell in plan["cells"] for run in cell["runs"]})
     return shlex.join(["python", "run.py", "-m", *to_overrides(axes), f"seed={','.join(map(str, seeds))}"])

@@ -1,11 +1,11 @@
-"""What each axis does, and what two do together: analysis of variance, with the seeds of a cell as the error.
+"""Measure what each axis does, and each pair of axes together: analysis of variance over the cells of a study.
 
-For every main effect and every interaction of two axes, what the fit loses without it (and what contains it) is
-compared with what the seeds of a cell differ by (Type II sums of squares; in a balanced grid the only ones there are):
+Each main effect and each interaction of two axes is a term of a linear model. Its sum of squares (SS, Type II) is what
+the fit loses without the term and the terms that contain it. The error is the variation between the seeds of a cell:
 
     F = (SS of the term / its degrees of freedom) / (SS within the cells / (runs − cells))
 
-A term that the grid cannot tell from others, for want of cells, has no degrees of freedom, and is said to be so.
+A term that an incomplete grid cannot tell from the other terms has no degrees of freedom, and is shown as such.
 """
 
 from __future__ import annotations
@@ -16,26 +16,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ablations.analysis.cell_selection import BUDGET, not_one, select
+from ablations.analysis.cell_selection import BUDGET, select, selection_error
 from ablations.analysis.metrics import read_metric
 from ablations.analysis.results import INACTIVE, Plan, Record, Row, result_rows
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-REST = "three and more together"
+HIGHER_ORDER = "three and more together"
 
 
 @dataclass(frozen=True)
 class Term:
-    """An axis, or two of them together, or (REST) all that three and more do together.
+    """The effect of one axis, of two axes together, or (HIGHER_ORDER) of three and more together.
 
     Attributes:
-        df: its degrees of freedom; 0 where the grid cannot tell it from others.
-        share: of the variation of all runs, what it explains beyond the others.
-        f, p: None without degrees of freedom; without any spread between seeds, F is infinite and p 0.
+        df: degrees of freedom; 0 if the grid cannot tell the term from others.
+        share: the fraction of the variation of all runs that only this term explains.
+        f, p: None without degrees of freedom; if all seeds of a cell agree, F is infinite and p is 0.
     """
 
     axes: tuple[str, ...]
@@ -46,19 +43,21 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Effects:
-    """The analysis of one metric.
+class AxisEffects:
+    """The analysis of variance of one metric.
 
     Attributes:
-        levels: mean over the cells' means for each value of each axis.
-        notes: what a reader must know: how many runs, what is unbalanced, what does not exist.
+        levels: axis → value → the mean of the means of the cells with this value.
+        seed_sd: the standard deviation between the seeds of a cell, pooled over the cells.
+        seed_share: the fraction of the variation of all runs that lies between the seeds of a cell.
+        notes: sentences for the reader: how many runs, what is unbalanced, what is missing.
     """
 
     metric: str
     terms: tuple[Term, ...]
     levels: dict[str, dict[str, float]]
-    within: float  # standard deviation between seeds, pooled over the cells
-    chance: float  # what lies between seeds, of the variation of all runs
+    seed_sd: float
+    seed_share: float
     notes: tuple[str, ...]
 
 
@@ -69,18 +68,21 @@ def axis_effects(
     metric: str = "test_error",
     where: Mapping[str, Any] | None = None,
     runs: Path = Path("runs"),
-) -> Effects:
-    """The effects of a study's swept axes on a metric, over the cells that agree with `where`.
+) -> AxisEffects:
+    """The effects of a study's swept axes on a metric.
+
+    Args:
+        where: only the cells with these values (axis → value).
 
     Raises:
         ValueError: fewer than two cells, no cell with two seeds, or a metric that was not measured or is infinite.
     """
-    asked = read_metric(metric)
+    wanted = read_metric(metric)
     every = result_rows(plan, records)
     rows = select(where or {}, every)
     if where and not rows:
-        raise ValueError(not_one(where, rows, every))
-    measured = [[(asked.of(run, runs), str(run["label"])) for run in row.runs] for row in rows]
+        raise ValueError(selection_error(where, rows, every))
+    measured = [[(wanted.value(run, runs), str(run["label"])) for run in row.runs] for row in rows]
     for value, label in (pair for cell in measured for pair in cell):
         if value is None or not math.isfinite(value):
             what = "was not measured in" if value is None else "is infinite for"
@@ -95,29 +97,7 @@ def axis_effects(
     return _analyse(metric, axes, known, _notes(rows, known, axes))
 
 
-def print_effects(effects: Effects, console: Console) -> None:
-    """A line a term, the largest first, then each axis' means."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for head in (f"effect on {effects.metric}", "of variation", "F", "df", "p"):
-        table.add_column(head, justify="left" if head.startswith("effect") else "right", no_wrap=True)
-    for term in sorted(effects.terms, key=lambda term: -term.share):
-        values = ["", "", "0", "not in this grid"]
-        if term.f is not None and term.p is not None:
-            values = [f"{term.share:.1%}", f"{term.f:.3g}", str(term.df), f"{term.p:.2g}"]
-        table.add_row(" × ".join(term.axes), *values)
-    console.print(table)
-    for axis, means in effects.levels.items():
-        console.print(Text.assemble((f"{axis}  ", "bold"), ", ".join(f"{k} {v:.4g}" for k, v in means.items())))
-    chance = f"Between seeds: {effects.chance:.1%} of variation, sd {effects.within:.3g}, pooled over the cells."
-    console.print(Text(chance, style="dim"))
-    for note in effects.notes:
-        console.print(Text(note, style="dim"))
-
-
-def _analyse(metric: str, axes: list[str], known: list[tuple[Row, list[float]]], notes: list[str]) -> Effects:
+def _analyse(metric: str, axes: list[str], known: list[tuple[Row, list[float]]], notes: list[str]) -> AxisEffects:
     import numpy as np
     from statsmodels.regression.linear_model import OLS
 
@@ -130,9 +110,9 @@ def _analyse(metric: str, axes: list[str], known: list[tuple[Row, list[float]]],
         columns[(a, b)] = np.einsum("ri,rj->rij", left, right).reshape(len(rows), -1)
 
     def fit(terms: Sequence[tuple[str, ...]]) -> tuple[float, int]:
-        """Residual sum of squares, and the rank of the design."""
+        """The residual sum of squares, and the rank of the design matrix."""
         basis, sizes, _ = np.linalg.svd(np.hstack([ones, *(columns[term] for term in terms)]), full_matrices=False)
-        basis = basis[:, sizes > 1e-9 * sizes[0]]  # indicators of all levels say some things twice
+        basis = basis[:, sizes > 1e-9 * sizes[0]]  # the indicators of all levels are linearly dependent
         return float(OLS(values, basis).fit().ssr), basis.shape[1]
 
     within = math.fsum((value - math.fsum(cell) / len(cell)) ** 2 for _, cell in known for value in cell)
@@ -147,14 +127,14 @@ def _analyse(metric: str, axes: list[str], known: list[tuple[Row, list[float]]],
         terms.append(_term(term, rank - fewer, max(0.0, without - along), within / free, free, total))
     if len(axes) > 2:
         without, rank = fit([*columns])
-        terms.append(_term((REST,), len(known) - rank, max(0.0, without - within), within / free, free, total))
+        terms.append(_term((HIGHER_ORDER,), len(known) - rank, max(0.0, without - within), within / free, free, total))
     levels = {axis: _level_means(axis, known) for axis in axes}
     share = within / total if total else 0.0
-    return Effects(metric, tuple(terms), levels, math.sqrt(within / free), share, tuple(notes))
+    return AxisEffects(metric, tuple(terms), levels, math.sqrt(within / free), share, tuple(notes))
 
 
 def _term(axes: tuple[str, ...], df: int, gained: float, error: float, free: int, total: float) -> Term:
-    """What a sum of squares of `df` degrees of freedom amounts to, against the variance between seeds."""
+    """Test a sum of squares (`gained`) against the variance between seeds (`error`, with `free` degrees of freedom)."""
     from scipy import stats
 
     if df == 0:
@@ -166,7 +146,7 @@ def _term(axes: tuple[str, ...], df: int, gained: float, error: float, free: int
 
 
 def _indicators(levels: Sequence[str]) -> Any:
-    """A column a level, 1 where the run has it."""
+    """One column for each level: 1 in the rows of the runs that have it, else 0."""
     import numpy as np
 
     return np.array([[float(level == name) for name in dict.fromkeys(levels)] for level in levels])

@@ -1,21 +1,26 @@
-"""What a claim looks like: a sentence, a metric, cells, and what is expected of them; checked before training.
+"""Read the claims of a study, and check them before anything is trained.
 
-    says: Plain nets get worse as they get deeper.        always; `source` and `published` (a number, shown) if known,
-                                                          or `reference`, its key in ablations/literature
-    metric: train_error                                   what is measured: see metrics.py
+Fields of every claim:
+    says: Plain nets get worse as they get deeper.        required; a sentence
+    metric: train_error                                   required; what is measured, see metrics.py
+    expect: "> 0"                                         required; where the number should lie
+    source: He et al. 2015, Fig. 1                        optional
+    published: 6.61                                       optional; the number in the publication
+    reference: KEY                                        optional, instead of `published`: a key of literature
+and one of `contrast`, `cell` or `order`:
 
 A difference, plus − minus:
     contrast: {plus: {block: plain, depth: 56}, minus: {block: plain, depth: 20}}
     expect: "> 0"            also "< 0"; "within 0.5" of zero (practical equivalence); "within 0.5 of 3.1"
-A difference of differences (interaction); plus and minus are contrasts themselves:
+A difference of differences (interaction), where plus and minus are contrasts:
     contrast:
       plus: {plus: {block: plain, depth: 56}, minus: {block: plain, depth: 20}}
       minus: {plus: {block: residual, depth: 56}, minus: {block: residual, depth: 20}}
     expect: "> 0"
 One cell against a bound, or against its published number:
     cell: {block: residual, depth: 110}
-    expect: "< 8"            or, with `published: 6.61`, "within 0.5 of published"; for a cell "within 0.5" means that
-The order of several cells, each of which must be above (below) the one before it:
+    expect: "< 8"            or, with `published: 6.61`, "within 0.5 of published"; "within 0.5" alone means the same
+The order of several cells, where each must be above (below) the one before it:
     order: [{shortcut: C}, {shortcut: B}, {shortcut: A}]
     expect: increasing       also decreasing
 """
@@ -40,49 +45,54 @@ EXPECTED = '"> 0", "< 0", "within 0.5" (any number), "within 0.5 of 3.1" or "wit
 EXAMPLE = "{plus: {depth: 56}, minus: {depth: 20}}"
 NUMBER = r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
 
-Choice = Mapping[str, Any]
-Term = tuple[int, Choice]  # +1 or −1, and the cell it stands before
+Selector = Mapping[str, Any]  # axis → value: names a cell of the study
+SignedCell = tuple[int, Selector]  # the sign (+1 or −1) of a cell in a sum
 
 
 class ClaimError(ValueError):
-    """A claim nobody could judge; says in one sentence what is wrong and what is allowed."""
+    """A claim that cannot be judged; the message says what is wrong and what is allowed."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """A sum and difference of cells, and the region it should lie in."""
+class Hypothesis:
+    """low < Σ sign · metric(cell) < high."""
 
-    terms: tuple[Term, ...]
+    cells: tuple[SignedCell, ...]
     low: float
     high: float
 
     @property
-    def ends(self) -> list[float]:
-        """Its finite ends."""
-        return [end for end in (self.low, self.high) if math.isfinite(end)]
+    def bounds(self) -> list[float]:
+        """The finite ends of the region."""
+        return [bound for bound in (self.low, self.high) if math.isfinite(bound)]
 
     def holds(self, value: float) -> bool:
-        """Whether a value lies in the region; at its very end only within a margin, or where both are infinite."""
-        ends = (self.low, self.high)
-        if value in ends:
-            return math.isinf(value) or all(map(math.isfinite, ends))
+        """Whether a value lies in the region.
+
+        A value equal to a bound is inside where both bounds are finite, or where the value is infinite.
+        """
+        if value in (self.low, self.high):
+            return math.isinf(value) or len(self.bounds) == 2
         return self.low < value < self.high
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim as read: it holds if all of its parts do. All but an order has one part."""
+    """A claim, ready to be judged: it holds if all its hypotheses hold.
+
+    An order of cells has one hypothesis a step; a contrast and a single cell have one.
+    """
 
     says: str
     source: str
     metric: Metric
     expect: str
     published: float | None
-    parts: tuple[Part, ...]
+    hypotheses: tuple[Hypothesis, ...]
 
 
 def check_claims(study: Mapping[str, Any]) -> list[Claim]:
-    """The claims of a study, as read.
+    """Read all claims of a study.
 
     Raises:
         ClaimError: a field is missing or unknown, the metric is unknown, or `expect` or the cells are malformed.
@@ -91,7 +101,7 @@ def check_claims(study: Mapping[str, Any]) -> list[Claim]:
 
 
 def read_claim(claim: Any) -> Claim:
-    """One claim.
+    """Read one claim.
 
     Raises:
         ClaimError: as `check_claims`.
@@ -100,12 +110,12 @@ def read_claim(claim: Any) -> Claim:
     if not isinstance(claim, Mapping):
         raise ClaimError(f"a claim is a mapping with {fields}, not {claim!r}")
     try:
-        return _read(claim, fields)
+        return _read_fields(claim, fields)
     except (ClaimError, MetricError, UnknownReference) as error:
         raise ClaimError(f"claim {str(claim.get('says', '?'))[:40]!r}: {error}") from None
 
 
-def _read(claim: Mapping[str, Any], fields: str) -> Claim:
+def _read_fields(claim: Mapping[str, Any], fields: str) -> Claim:
     allowed = [*REQUIRED, *SHAPES, *OPTIONAL]
     if odd := [str(key) for key in claim if key not in allowed]:
         raise ClaimError(f"unknown field {odd[0]!r}{instead(odd[0], allowed, 'allowed are')}")
@@ -124,20 +134,24 @@ def _read(claim: Mapping[str, Any], fields: str) -> Claim:
         raise ClaimError(f"published is one number, not {published!r}")
     metric, expect, shape = read_metric(claim["metric"]), str(claim["expect"]), shapes[0]
     if shape == "order":
-        parts = _order(claim["order"], expect)
+        hypotheses = _order(claim["order"], expect)
     else:
-        terms = _contrast(claim["contrast"]) if shape == "contrast" else ((1, _cell("cell", claim["cell"])),)
+        cells = _contrast(claim["contrast"]) if shape == "contrast" else ((1, _cell("cell", claim["cell"])),)
         around = published if shape == "cell" else 0.0
-        parts = (Part(terms, *expected_region(expect, around=around, published=published)),)
-    if metric.fraction and shape == "contrast" and sorted(map(abs, (parts[0].low, parts[0].high))) != [0, math.inf]:
+        hypotheses = (Hypothesis(cells, *expected_region(expect, around=around, published=published)),)
+    if metric.is_fraction and shape == "contrast" and hypotheses[0].bounds != [0]:
         raise ClaimError(f'a contrast of {metric.text} is expected "> 0" or "< 0", not {expect!r}')
-    if metric.fraction and shape == "cell" and not any(0 <= end <= 1 for end in parts[0].ends):
+    if metric.is_fraction and shape == "cell" and not any(0 <= bound <= 1 for bound in hypotheses[0].bounds):
         raise ClaimError(f"{metric.text} is a share of the seeds, from 0 to 1, which {expect!r} does not divide")
-    return Claim(str(claim["says"]), str(claim.get("source") or ""), metric, expect, published, parts)
+    return Claim(str(claim["says"]), str(claim.get("source") or ""), metric, expect, published, hypotheses)
 
 
 def expected_region(expect: str, *, around: float | None = 0.0, published: float | None = None) -> tuple[float, float]:
-    """The region in which the number should lie; `around` is what a bare `within` is around, None where it needs one.
+    """The ends (low, high) of the region that `expect` describes.
+
+    Args:
+        around: the centre of "within 0.5" without "of"; None where the centre must be named.
+        published: the centre of "within 0.5 of published".
 
     Raises:
         ClaimError: not `> number`, `< number`, `within positive number` or `within positive number of number`.
@@ -154,12 +168,12 @@ def expected_region(expect: str, *, around: float | None = 0.0, published: float
     return centre - bound, centre + bound
 
 
-def _contrast(sides: Any) -> tuple[Term, ...]:
-    """The terms of plus − minus, each side a cell or a contrast itself."""
+def _contrast(sides: Any) -> tuple[SignedCell, ...]:
+    """The cells of plus − minus with their signs; each side is a cell or another contrast."""
     if not isinstance(sides, Mapping) or set(sides) != {"plus", "minus"}:
         raise ClaimError(f"contrast takes plus and minus, as in {EXAMPLE}")
 
-    def side(name: str) -> tuple[Term, ...]:
+    def side(name: str) -> tuple[SignedCell, ...]:
         inner = sides[name]
         nested = isinstance(inner, Mapping) and {"plus", "minus"} & set(inner)
         return _contrast(inner) if nested else ((1, _cell(name, inner)),)
@@ -167,7 +181,7 @@ def _contrast(sides: Any) -> tuple[Term, ...]:
     return (*side("plus"), *((-sign, cell) for sign, cell in side("minus")))
 
 
-def _order(cells: Any, expect: str) -> tuple[Part, ...]:
+def _order(cells: Any, expect: str) -> tuple[Hypothesis, ...]:
     if not isinstance(cells, Sequence) or isinstance(cells, str) or len(cells) < 2:
         raise ClaimError(
             f"order takes a list of at least two cells, as in [{{depth: 20}}, {{depth: 56}}]; got {cells!r}"
@@ -177,10 +191,10 @@ def _order(cells: Any, expect: str) -> tuple[Part, ...]:
         raise ClaimError(f"an order is expected increasing or decreasing, not {expect!r}{hint}")
     named = [_cell("order", cell) for cell in cells]
     steps = pairwise(named if expect == "increasing" else named[::-1])
-    return tuple(Part(((1, above), (-1, below)), 0.0, math.inf) for below, above in steps)
+    return tuple(Hypothesis(((1, above), (-1, below)), 0.0, math.inf) for below, above in steps)
 
 
-def _cell(name: str, choice: Any) -> Choice:
-    if not isinstance(choice, Mapping) or not choice:
-        raise ClaimError(f"{name} takes axes and values, as in {{block: plain, depth: 56}}; got {choice!r}")
-    return choice
+def _cell(name: str, selector: Any) -> Selector:
+    if not isinstance(selector, Mapping) or not selector:
+        raise ClaimError(f"{name} takes axes and values, as in {{block: plain, depth: 56}}; got {selector!r}")
+    return selector

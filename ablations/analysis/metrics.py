@@ -1,27 +1,28 @@
-"""What a claim can be about: a number of a run, read from its record, its curve or its diagnostics.
+"""Read a metric of a run from its record, its curve or its diagnostics.
 
     train_error                        at the end; also train_loss, val_error, val_loss, test_error, test_loss
-    train_error@best, train_error@5    the lowest of all epochs; at epoch 5; not of test, which is measured once
-    epochs until train_error <= 5      the first epoch that reaches a level; infinite where none does
-    lesion_mean                        points of validation error that taking out a block adds, mean over the blocks;
-    lesion_median, lesion_max          of the block in the middle, of the one missed most; with recipe.lesions=true
-    diverged                           a fraction over the seeds: 1 for a run that diverged, 0 for one that did not
+    train_error@best, train_error@5    the lowest of all epochs; at epoch 5; not for the test set, measured only once
+    epochs until train_error <= 5      the first epoch at which the error is 5 or less; infinite if there is none
+    lesion_mean                        points of validation error added by taking out one block: mean over the blocks;
+    lesion_median, lesion_max          median, largest; needs recipe.lesions=true
+    diverged                           1 for a run that diverged, else 0; a claim is about the fraction over the seeds
     params, macs                       counts (multiply-adds of one image): equal for all seeds, known without training
     seconds, epochs, images_per_second
     diagnostics.gradient_ratio[@5]     a column of the run's diagnostics.csv, at the last epoch or at epoch 5
-    log10 diagnostics.gradient_ratio   the logarithm of a loss, a time or a diagnostic: for what vanishes or explodes;
-                                       its differences are orders of magnitude
+    log10 diagnostics.gradient_ratio   the decimal logarithm of a loss, a time or a diagnostic; its differences are
+                                       orders of magnitude
 
-A diverged run counts: its errors as measured (the last ones, where it ended before the epoch asked for), its losses as
-infinite from the epoch at which they were.
+A diverged run counts. Its errors are taken as measured; if the run ended before the epoch asked for, the last ones. Its
+losses are infinite from the epoch at which they became infinite.
 """
 
 from __future__ import annotations
 
 import csv
 import math
+import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,82 +32,92 @@ from ablations.records.layout import CURVE, DIAGNOSTICS
 
 COUNTS = ("params", "macs")
 TIMES = ("seconds", "epochs", "images_per_second")
-FRACTION = "diverged"
-NAMES = (*METRICS, *LESIONS, *COUNTS, *TIMES, FRACTION)
+DIVERGED = "diverged"
+NAMES = (*METRICS, *LESIONS, *COUNTS, *TIMES, DIVERGED)
 ALONG = "train_error@best, train_error@5, epochs until train_error <= 5, diagnostics.NAME[@5], log10 train_loss"
 FORMS = f"{', '.join(NAMES)}, {ALONG}"
-NORMS = ("gradient_ratio", "gradient_norm", "weight_norm", "update_ratio", "response")  # may grow without bound
-DIAGNOSED = (*NORMS, "dead_units", "gate_openness")  # of the network; of a block with .block_01, … behind
+NORMS = (
+    "gradient_ratio",
+    "gradient_norm",
+    "weight_norm",
+    "update_ratio",
+    "response",
+)  # without an upper bound
+DIAGNOSED = (
+    *NORMS,
+    "dead_units",
+    "gate_openness",
+)  # of the network; NAME.block_01 is of the first block
 
 
 class MetricError(ValueError):
-    """A metric nobody records; says in one sentence what is allowed, and the nearest."""
+    """A metric that does not exist; the message names the nearest, and what is allowed."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric as written, and what it needs to be read.
+    """A metric that a claim can name.
 
     Attributes:
-        text: as written.
-        name: the column.
-        epoch: None at the end, 0 for the best of all, otherwise the epoch.
-        level: for `epochs until`, the comparison and the level.
-        diagnostic: a column of diagnostics.csv.
-        log: its decimal logarithm.
+        text: as written in the claim.
+        name: the column to read.
+        epoch: None for the end of the run, 0 for the best epoch, otherwise the epoch.
+        threshold: for `epochs until`, the comparison (< or <=) and the number.
+        diagnostic: whether the column is in diagnostics.csv.
+        log: whether to take the decimal logarithm.
     """
 
     text: str
     name: str
     epoch: int | None = None
-    level: tuple[str, float] | None = None
+    threshold: tuple[str, float] | None = None
     diagnostic: bool = False
     log: bool = False
 
     @property
-    def counted(self) -> bool:
-        """Whether it is the same for all seeds, and known without training."""
+    def is_count(self) -> bool:
+        """Whether it is equal for all seeds and known without training."""
         return self.text in COUNTS
 
     @property
-    def fraction(self) -> bool:
-        """Whether it is a share of the seeds."""
-        return self.text == FRACTION
+    def is_fraction(self) -> bool:
+        """Whether its mean over the seeds is a fraction of the runs."""
+        return self.text == DIVERGED
 
     @property
     def better(self) -> int:
-        """1 where more is better, else −1."""
+        """+1 if larger values are better, −1 if smaller values are."""
         return 1 if self.name == "images_per_second" else -1
 
     @property
     def unit(self) -> str:
-        """What its differences are counted in, with a space before it, or nothing."""
+        """The unit of a difference, with a space before it; empty where there is none."""
         if self.log:
             return " orders of magnitude"
-        if self.level:
+        if self.threshold:
             return " epochs"
         return {"seconds": " s", "epochs": " epochs"}.get(
             self.name, " points" if self.name.endswith("_error") or self.name in LESIONS else ""
         )
 
-    def of(self, record: Record, runs: Path) -> float | None:
-        """The run's value; None where it was not measured. `runs` is where the run's folder lies."""
-        found = self._of(record, runs)
+    def value(self, record: Record, runs: Path) -> float | None:
+        """The value of one run, whose folder lies in `runs`; None if it was not measured."""
+        found = self._value(record, runs)
         return found if found is None or not self.log else math.log10(found) if found > 0 else -math.inf
 
-    def _of(self, record: Record, runs: Path) -> float | None:
-        folder = runs / str(record["folder"])
+    def _value(self, record: Record, runs: Path) -> float | None:
+        folder, diverged = runs / str(record["folder"]), record["status"] == "diverged"
         if self.diagnostic:
-            return _inside(_rows(folder / DIAGNOSTICS), self.name, self.epoch, diverged=record["status"] == "diverged")
-        if self.level:
-            return _reached(_rows(folder / CURVE), self.name, self.level)
+            return _diagnostic(_read_csv(folder / DIAGNOSTICS), self.name, self.epoch, diverged=diverged)
+        if self.threshold:
+            return _epochs_until(_read_csv(folder / CURVE), self.name, self.threshold)
         if self.epoch is not None:
-            return self._along(_rows(folder / CURVE), record)
-        if self.fraction:
-            return float(record["status"] == "diverged")
+            return self._at_epoch(_read_csv(folder / CURVE), record)
+        if self.is_fraction:
+            return float(diverged)
         return measured(record, self.name) if self.name in (*METRICS, *LESIONS) else record.get(self.name)
 
-    def _along(self, rows: Sequence[dict[str, float]], record: Record) -> float | None:
+    def _at_epoch(self, rows: Sequence[dict[str, float]], record: Record) -> float | None:
         if self.epoch == 0:
             return min((row[self.name] for row in rows if math.isfinite(row.get(self.name, math.nan))), default=None)
         found = next((row for row in rows if row["epoch"] == self.epoch and self.name in row), None)
@@ -116,7 +127,7 @@ class Metric:
 
 
 def read_metric(text: object) -> Metric:
-    """The metric that `text` names.
+    """Read a metric as it is written in a claim.
 
     Raises:
         MetricError: there is no such metric.
@@ -124,11 +135,11 @@ def read_metric(text: object) -> Metric:
     words = str(text).strip()
     if words.startswith("log10 "):
         inner = read_metric(words.removeprefix("log10 "))
-        if inner.unit == " points" or inner.level or inner.fraction or inner.log or inner.counted:
+        if inner.unit == " points" or inner.threshold or inner.is_fraction or inner.log or inner.is_count:
             raise MetricError(f"{words!r}: log10 takes a loss, a time or a diagnostic, as in log10 train_loss")
         return replace(inner, text=words, log=True)
     if found := re.fullmatch(r"epochs until (\w+) *(<=|<) *([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)", words):
-        return Metric(words, _along_curve(found[1], words), level=(found[2], float(found[3])))
+        return Metric(words, _curve_column(found[1], words), threshold=(found[2], float(found[3])))
     name, mark, when = words.partition("@")
     if mark and not re.fullmatch(r"best|[1-9][0-9]*", when):
         raise MetricError(f"{words!r}: after @ comes best or an epoch from 1, as in train_error@best or train_error@5")
@@ -140,14 +151,14 @@ def read_metric(text: object) -> Metric:
             raise MetricError(f"{words!r}: no diagnostic is best when lowest; give an epoch, as in {name}@5, or none")
         return Metric(words, name.partition(".")[2], epoch, diagnostic=True)
     if mark:
-        return Metric(words, _along_curve(name, words), epoch)
+        return Metric(words, _curve_column(name, words), epoch)
     if name not in NAMES:
         raise MetricError(f"no metric {words!r}{nearest(name, NAMES) or ';'} allowed are {FORMS}")
     return Metric(words, name)
 
 
-def _along_curve(name: str, words: str) -> str:
-    """A column of the curve."""
+def _curve_column(name: str, words: str) -> str:
+    """Check that the curve has a column of this name."""
     along = [metric for metric in METRICS if not metric.startswith("test")]
     if name.startswith("test_"):
         raise MetricError(f"{words!r}: the test set is measured once, at the end; along the epochs take val_error")
@@ -156,31 +167,36 @@ def _along_curve(name: str, words: str) -> str:
     return name
 
 
-def _rows(path: Path) -> list[dict[str, float]]:
-    """The rows of a file of numbers; what is empty is left out; no file, no rows; ValueError if it is damaged."""
+def _read_csv(path: Path) -> list[dict[str, float]]:
+    """The rows of a file of numbers, without the empty fields; no rows if there is no file.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
     if not path.exists():
         return []
     try:
         with open(path, encoding="utf-8", newline="") as file:
             return [{key: float(value) for key, value in row.items() if key and value} for row in csv.DictReader(file)]
-    except (ValueError, TypeError) as error:  # a torn line too, which has more cells than the head
+    except (ValueError, TypeError) as error:  # TypeError: a torn line with more fields than the head
         raise ValueError(f"{path} is damaged: {error}; python -m ablations doctor looks for such") from None
 
 
-def _inside(rows: Sequence[dict[str, float]], name: str, epoch: int | None, *, diverged: bool) -> float | None:
-    """A diagnostic at an epoch, or at the last; of a diverged run the last at most.
+def _diagnostic(rows: Sequence[dict[str, float]], name: str, epoch: int | None, *, diverged: bool) -> float | None:
+    """A diagnostic at an epoch, or at the last epoch. A run that diverged before that epoch gives its last value.
 
-    Where it is no number a norm is infinite, and a share what it was when it last was one.
+    A norm that is nan counts as infinite; of a fraction that is nan, the last finite value is taken.
     """
-    shares = name.partition(".")[0] not in NORMS
     known = [row for row in rows if name in row and (epoch is None or row["epoch"] <= epoch)]
     if not known or (epoch is not None and known[-1]["epoch"] < epoch and not diverged):
         return None
     numbers = [row[name] if math.isfinite(row[name]) else math.inf for row in known]
-    return next((number for number in reversed(numbers) if math.isfinite(number)), None) if shares else numbers[-1]
+    if name.partition(".")[0] in NORMS:
+        return numbers[-1]
+    return next((number for number in reversed(numbers) if math.isfinite(number)), None)
 
 
-def _reached(rows: Sequence[dict[str, float]], name: str, level: tuple[str, float]) -> float | None:
+def _epochs_until(rows: Sequence[dict[str, float]], name: str, threshold: tuple[str, float]) -> float | None:
     known = [row for row in rows if name in row]
-    reaches: Callable[[float], bool] = (lambda x: x < level[1]) if level[0] == "<" else (lambda x: x <= level[1])
-    return next((row["epoch"] for row in known if reaches(row[name])), math.inf) if known else None
+    reached = operator.lt if threshold[0] == "<" else operator.le
+    return next((row["epoch"] for row in known if reached(row[name], threshold[1])), math.inf) if known else None

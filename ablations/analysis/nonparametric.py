@@ -1,27 +1,56 @@
-"""Effects that have no mean to trust: infinite numbers are ranked, shares are counted, counts are exact."""
+"""Effects for numbers whose mean and t test say nothing.
+
+SignedRank           some numbers are infinite: Wilcoxon's signed ranks
+PairedProportions    a contrast of fractions: the sign test
+Proportion           the fraction of one cell: the binomial test
+ExactCount           a count that is equal for all seeds: no test
+"""
 
 from __future__ import annotations
 
 import math
 import statistics
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablations.analysis.statistics import LEVEL, Effect, Interval
+from ablations.analysis.statistics import ALPHA, Effect, Interval
 
 
 @dataclass(frozen=True)
-class SignedRank(Effect):
-    """Numbers of which some are infinite (a diverged loss, a level never reached): Wilcoxon's signed ranks, exact.
-
-    Infinite differences have the largest ranks; infinity against infinity (nan) is a tie, which speaks for nobody. The
-    null distribution is that of all sign flips. A single cell's numbers have no reason to be symmetric: `alone`, only
-    their signs count.
-    """
+class _Signed(Effect):
+    """A test of whether the values lie above zero; the power is that of the sign test."""
 
     values: tuple[float, ...]
-    alone: bool = False
+
+    @abstractmethod
+    def _p(self, shifts: Sequence[float]) -> float:
+        """One-sided p value for "the shifts lie above zero"."""
+
+    def p_above(self, bound: float = 0.0) -> float:
+        return self._p([value - bound for value in self.values])
+
+    def p_below(self, bound: float = 0.0) -> float:
+        return self._p([bound - value for value in self.values])
+
+    def power_above(self, bound: float, n: Any, alpha: float) -> Any:
+        return sign_power([value - bound for value in self.values], n, alpha)
+
+    def power_below(self, bound: float, n: Any, alpha: float) -> Any:
+        return sign_power([bound - value for value in self.values], n, alpha)
+
+
+@dataclass(frozen=True)
+class SignedRank(_Signed):
+    """Numbers of which some are infinite (the loss of a diverged run, a threshold never reached).
+
+    Wilcoxon's signed-rank test, with the null distribution of all sign flips. Infinite differences have the largest
+    ranks; infinity minus infinity (nan) is a tie. With `single`, the numbers are those of one cell: they need not be
+    symmetric, so only their signs count.
+    """
+
+    single: bool = False
 
     @property
     def mean(self) -> float:
@@ -32,27 +61,15 @@ class SignedRank(Effect):
     def bootstrap(self) -> Interval | None:
         return None
 
-    def p_above(self, bound: float = 0.0) -> float:
-        return self._p([value - bound for value in self.values])
-
-    def p_below(self, bound: float = 0.0) -> float:
-        return self._p([bound - value for value in self.values])
-
-    def power_above(self, bound: float, n: Any, level: float) -> Any:
-        return sign_power([value - bound for value in self.values], n, level)
-
-    def power_below(self, bound: float, n: Any, level: float) -> Any:
-        return sign_power([bound - value for value in self.values], n, level)
-
     def _p(self, shifts: Sequence[float]) -> float:
         shifts = [0.0 if math.isnan(shift) else shift for shift in shifts]
-        if self.alone:
+        if self.single:
             return sign_test(shifts)
         import numpy as np
         from scipy import stats
 
-        ranks = np.sign(shifts) * stats.rankdata(np.abs(shifts))  # Pratt: zeros are ranked, and count for nothing
-        draws = 2 ** min(self.n, 13) + 1  # all sign flips of up to 13 seeds; so many random ones of more
+        ranks = np.sign(shifts) * stats.rankdata(np.abs(shifts))  # Pratt: zeros get a rank, but do not enter the sum
+        draws = 2 ** min(self.n, 13) + 1  # all sign flips of up to 13 seeds; of more seeds, as many random ones
         test = stats.permutation_test(
             (ranks,),
             lambda x, axis=-1: np.sum(x, axis=axis),
@@ -65,31 +82,20 @@ class SignedRank(Effect):
 
 
 @dataclass(frozen=True)
-class PairedProportions(Effect):
-    """A contrast of shares (diverged or not), seed by seed −1, 0 or 1: the exact sign test, as McNemar's; bound 0."""
-
-    values: tuple[float, ...]
+class PairedProportions(_Signed):
+    """A contrast of fractions (diverged or not): −1, 0 or 1 for each seed, tested by McNemar's exact (sign) test."""
 
     @property
     def mean(self) -> float:
         return math.fsum(self.values) / self.n
 
-    def p_above(self, bound: float = 0.0) -> float:
-        return sign_test([value - bound for value in self.values])
-
-    def p_below(self, bound: float = 0.0) -> float:
-        return sign_test([bound - value for value in self.values])
-
-    def power_above(self, bound: float, n: Any, level: float) -> Any:
-        return sign_power([value - bound for value in self.values], n, level)
-
-    def power_below(self, bound: float, n: Any, level: float) -> Any:
-        return sign_power([bound - value for value in self.values], n, level)
+    def _p(self, shifts: Sequence[float]) -> float:
+        return sign_test(shifts)
 
 
 @dataclass(frozen=True)
-class Share(Effect):
-    """The share of one cell's seeds: the exact binomial test, Clopper and Pearson's interval."""
+class Proportion(Effect):
+    """The fraction of one cell's seeds: the exact binomial test, with Clopper and Pearson's interval."""
 
     values: tuple[float, ...]
 
@@ -101,7 +107,7 @@ class Share(Effect):
     def interval(self) -> Interval | None:
         from scipy import stats
 
-        found = stats.binomtest(round(sum(self.values)), self.n).proportion_ci(1 - LEVEL)
+        found = stats.binomtest(round(sum(self.values)), self.n).proportion_ci(1 - ALPHA)
         return float(found.low), float(found.high)
 
     def p_above(self, bound: float = 0.0) -> float:
@@ -113,25 +119,25 @@ class Share(Effect):
     def least_p(self, bound: float, *, above: bool) -> float:
         return (bound if above else 1 - bound) ** self.n if 0 <= bound <= 1 else 0.0
 
-    def power_above(self, bound: float, n: Any, level: float) -> Any:
+    def power_above(self, bound: float, n: Any, alpha: float) -> Any:
         from scipy import stats
 
         if not 0 <= bound <= 1:
             return 0.0 * n + (bound < 0)
-        enough = stats.binom.isf(level, n, bound) + 1
-        return stats.binom.sf(enough - 1, n, self.mean)
+        critical = stats.binom.isf(alpha, n, bound) + 1
+        return stats.binom.sf(critical - 1, n, self.mean)
 
-    def power_below(self, bound: float, n: Any, level: float) -> Any:
+    def power_below(self, bound: float, n: Any, alpha: float) -> Any:
         from scipy import stats
 
         if not 0 <= bound <= 1:
             return 0.0 * n + (bound > 1)
-        enough = stats.binom.ppf(level, n, bound)
-        enough = enough - (stats.binom.cdf(enough, n, bound) > level)
-        return stats.binom.cdf(enough, n, self.mean)
+        critical = stats.binom.ppf(alpha, n, bound)
+        critical = critical - (stats.binom.cdf(critical, n, bound) > alpha)
+        return stats.binom.cdf(critical, n, self.mean)
 
     def _p(self, bound: float, alternative: str) -> float:
-        """Of a bound that no share can reach there is nothing to test: an end of a margin may be such."""
+        """The p value; certain (0 or 1) for a bound that no fraction can reach, as the end of a margin may be."""
         from scipy import stats
 
         if not 0 <= bound <= 1:
@@ -140,8 +146,8 @@ class Share(Effect):
 
 
 @dataclass(frozen=True)
-class Exact(Effect):
-    """Counts (parameters, multiply-adds): no seed changes them, so nothing is left to chance."""
+class ExactCount(Effect):
+    """A count (parameters, multiply-adds), equal for all seeds: p is 0 or 1."""
 
     values: tuple[float, ...]
 
@@ -159,15 +165,15 @@ class Exact(Effect):
     def p_below(self, bound: float = 0.0) -> float:
         return 0.0 if self.mean < bound else 1.0
 
-    def power_above(self, bound: float, n: Any, level: float) -> Any:
+    def power_above(self, bound: float, n: Any, alpha: float) -> Any:
         return 1 - self.p_above(bound)
 
-    def power_below(self, bound: float, n: Any, level: float) -> Any:
+    def power_below(self, bound: float, n: Any, alpha: float) -> Any:
         return 1 - self.p_below(bound)
 
 
 def sign_test(shifts: Sequence[float]) -> float:
-    """One-sided p of "as many below zero as above", ties left out: small when most are above."""
+    """The one-sided p value for "more lie above zero than below"; ties are left out."""
     above, below = sum(shift > 0 for shift in shifts), sum(shift < 0 for shift in shifts)
     if above + below == 0:
         return 1.0
@@ -176,15 +182,15 @@ def sign_test(shifts: Sequence[float]) -> float:
     return float(stats.binomtest(above, above + below, 0.5, alternative="greater").pvalue)
 
 
-def sign_power(shifts: Sequence[float], n: Any, level: float) -> Any:
-    """How likely the sign test of `n` seeds is at most `level`, if as many are above and below as in `shifts`.
+def sign_power(shifts: Sequence[float], n: Any, alpha: float) -> Any:
+    """The probability that the sign test of `n` seeds gives p ≤ alpha, if shifts are positive as often as in `shifts`.
 
-    Half a seed is added on either side: all of three seeds above does not mean that all of thirty will be.
+    Half a seed is added to each side: three positive shifts of three do not mean that all of thirty will be positive.
     """
     import numpy as np
     from scipy import stats
 
     above, below = sum(shift > 0 for shift in shifts), sum(shift < 0 for shift in shifts)
     untied = np.round(np.asarray(n) * (above + below) / len(shifts))
-    enough = stats.binom.isf(level, untied, 0.5) + 1
-    return np.where(untied > 0, stats.binom.sf(enough - 1, untied, (above + 0.5) / (above + below + 1)), 0.0)
+    critical = stats.binom.isf(alpha, untied, 0.5) + 1
+    return np.where(untied > 0, stats.binom.sf(critical - 1, untied, (above + 0.5) / (above + below + 1)), 0.0)

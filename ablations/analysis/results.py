@@ -1,4 +1,4 @@
-"""From a plan and the records to result rows: a row a cell, nothing dropped, nothing hidden."""
+"""Collect the records of a study into rows, one row a cell, with diverged, failed and missing runs counted."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 METRICS = ("train_loss", "train_error", "val_loss", "val_error", "test_loss", "test_error")
-LESIONS = ("lesion_mean", "lesion_median", "lesion_max")  # of runs whose recipe asks for them
-INACTIVE = "–"  # what is shown of an axis that means nothing to a cell
+LESIONS = ("lesion_mean", "lesion_median", "lesion_max")  # only measured with recipe.lesions=true
+INACTIVE = "–"  # shown where an axis has no meaning for a cell
 
 Plan = Mapping[str, Any]
 Record = Mapping[str, Any]
@@ -19,7 +19,7 @@ Record = Mapping[str, Any]
 class Spread:
     """Mean and sample standard deviation (n − 1) of one quantity over the seeds of a cell.
 
-    Over all n measured runs or not at all: if one of them lacks the quantity, the mean is None, never that of the rest.
+    If any of the n runs has no value, the mean is None: the mean of the others would be misleading.
     """
 
     mean: float | None
@@ -41,12 +41,21 @@ class Spread:
 
 @dataclass(frozen=True)
 class Row:
-    """One cell of a study with what is known of it; `runs` are its measured records (finished or diverged)."""
+    """One cell of a study and its records.
+
+    Attributes:
+        axes: the active axes and their values.
+        points: every grid point that leads to this cell.
+        shown: the swept axes; None where inactive.
+        runs: the records of finished and diverged runs.
+        planned: how many runs the study wants of this cell.
+        failures: the records of failed runs.
+    """
 
     cell: str
-    axes: dict[str, Any]  # active axes
-    points: tuple[dict[str, Any], ...]  # every grid point this cell answers
-    shown: dict[str, Any]  # the swept axes, None where inactive
+    axes: dict[str, Any]
+    points: tuple[dict[str, Any], ...]
+    shown: dict[str, Any]
     runs: tuple[Record, ...]
     planned: int
     diverged: int
@@ -61,7 +70,7 @@ class Row:
         return len(self.runs)
 
     def level(self, axis: str) -> str:
-        """The value on a swept axis, as text."""
+        """The value of a swept axis, as text."""
         value = self.shown.get(axis)
         return INACTIVE if value is None else str(value)
 
@@ -71,12 +80,12 @@ class Row:
 
     @property
     def missing(self) -> int:
-        """Runs that are planned and have left no record."""
+        """How many planned runs have no record."""
         return self.planned - self.n - self.failed
 
 
 def measured(record: Record, metric: str) -> float | None:
-    """A metric of a run. A diverged run counts: its errors as measured, its losses as infinite, as one that is null."""
+    """A metric from a run's record. The losses of a diverged run are infinite, and so is a loss recorded as null."""
     found = record["metrics"].get(metric)
     if metric.endswith("_loss") and (record["status"] == "diverged" or (found is None and metric in record["metrics"])):
         return math.inf
@@ -84,32 +93,32 @@ def measured(record: Record, metric: str) -> float | None:
 
 
 def result_rows(plan: Plan, records: Mapping[str, Record]) -> list[Row]:
-    """The rows of a study in the order of its grid."""
-    order = {axis: {_key(value): rank for rank, value in enumerate(grid_values(plan, axis))} for axis in plan["swept"]}
+    """One row for each cell of the plan, in the order of the study's grid."""
+    order = {axis: {str(value): rank for rank, value in enumerate(grid_values(plan, axis))} for axis in plan["swept"]}
 
     def rank(cell: Mapping[str, Any]) -> tuple[int, ...]:
         points = cell["points"] or [cell["axes"]]
-        return min(tuple(order[axis].get(_key(point.get(axis)), 0) for axis in plan["swept"]) for point in points)
+        return min(tuple(order[axis].get(str(point.get(axis)), 0) for axis in plan["swept"]) for point in points)
 
     known_axes = {axis for cell in plan["cells"] for axis in cell["axes"]}
     return [_row(cell, plan["swept"], known_axes, records) for cell in sorted(plan["cells"], key=rank)]
 
 
 def grid_values(plan: Plan, axis: str) -> list[Any]:
-    """The values of a swept axis in the order in which the study names them."""
+    """The values of a swept axis that the plan uses, in the order of the study."""
     grid = plan["study"].get("grid") or []
     grids = [grid] if isinstance(grid, Mapping) else grid
-    named = [value for part in grids for value in _listed(part.get(axis, []))]
+    named = [value for one in grids for value in _listed(one.get(axis, []))]
     used = [point[axis] for cell in plan["cells"] for point in cell["points"] if axis in point]
-    taken = {_key(value) for value in used}
-    return list({_key(value): value for value in [*named, *used] if _key(value) in taken}.values())
+    taken = set(map(str, used))
+    return list({str(value): value for value in [*named, *used] if str(value) in taken}.values())
 
 
 def best_row(rows: Iterable[Row], metric: str = "val_error") -> Row | None:
-    """The row with the lowest mean validation error, the earlier one in a tie; None where nothing is measured.
+    """The row with the lowest mean of a validation metric; the first one in a tie; None if nothing is measured.
 
     Raises:
-        ValueError: asked to choose by the test set.
+        ValueError: `metric` is a metric of the test set.
     """
     if metric.startswith("test"):
         raise ValueError(f"the best cell is chosen on validation, never by {metric}: use val_error or val_loss")
@@ -118,7 +127,7 @@ def best_row(rows: Iterable[Row], metric: str = "val_error") -> Row | None:
 
 
 def invalid_points(plan: Plan) -> list[str]:
-    """A sentence for each grid point that cannot be built."""
+    """One sentence for each grid point that cannot be built."""
     points = plan.get("invalid", [])
     return [f"{', '.join(f'{k}={v}' for k, v in item['point'].items())}: {item['reason']}" for item in points]
 
@@ -143,7 +152,7 @@ def _row(cell: Mapping[str, Any], swept: Sequence[str], known_axes: set[str], re
 
 
 def _shown(cell: Mapping[str, Any], axis: str, known_axes: set[str]) -> Any:
-    """An axis of a cell: its active value, or, of what is active nowhere, what its points say, all of them."""
+    """The active value of an axis; if the axis is active in no cell of the study, the values in the cell's points."""
     if axis in cell["axes"] or axis in known_axes:
         return cell["axes"].get(axis)
     named = list(dict.fromkeys(point.get(axis) for point in cell["points"]))
@@ -152,7 +161,3 @@ def _shown(cell: Mapping[str, Any], axis: str, known_axes: set[str]) -> Any:
 
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _key(value: Any) -> str:
-    return str(value)

@@ -1,9 +1,13 @@
-"""Judge the claims of a study: find the cells, pair their runs by seed, and say what the contrast allows to say.
+"""Judge the claims of a study by its records.
 
-A claim expects a contrast of cells to lie in a region (claim_form.py). It is supported when the contrast is shown to
-lie inside, by a one-sided test against each finite end of the region (two of them for an equivalence; one for each step
-of an order, all of which must hold); contradicted when it is shown to lie outside; and inconclusive otherwise. Either
-error is kept under 5% for all claims of the study together, by Holm's correction.
+For each claim: find the cells it names, pair their runs by seed, estimate the effect, and test it against the region
+where the claim expects it (claim_schema.py has the regions, claim_tests.py the tests).
+
+    supported      the tests show that the effect lies inside the region
+    contradicted   the tests show that the effect lies outside the region
+    inconclusive   neither
+
+Over all claims of a study together, the error rate in each direction is at most 5%: Holm's correction of the p values.
 """
 
 from __future__ import annotations
@@ -15,44 +19,53 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.cell_selection import not_one, select
+from ablations.analysis.cell_selection import select, selection_error
 from ablations.analysis.claim_schema import Claim, ClaimError, check_claims, read_claim
-from ablations.analysis.claim_tests import MOST_SEEDS, Evidence
+from ablations.analysis.claim_tests import Evidence
 from ablations.analysis.next_command import more_seeds
-from ablations.analysis.nonparametric import Exact, PairedProportions, Share, SignedRank
+from ablations.analysis.nonparametric import ExactCount, PairedProportions, Proportion, SignedRank
 from ablations.analysis.results import Plan, Record, Row, result_rows
-from ablations.analysis.statistics import LEVEL, Difference, Effect, difference_of, holm
-
-__all__ = ["MOST_SEEDS", "ClaimError", "Verdict", "answerable", "check_answers", "check_claims", "judge"]
+from ablations.analysis.statistics import ALPHA, Difference, Effect, difference_of, holm
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NO_VERDICT = "supported", "contradicted", "inconclusive", "no verdict"
 
-Signs = Mapping[str, int]  # cell → +1, −1, or a multiple where a contrast names it twice
+Coefficients = Mapping[str, int]  # cell → +1, −1, or a multiple where a contrast names the cell more than once
 
 
-class NothingToJudge(Exception):
-    """Why a claim gets no verdict yet."""
+class NotTestable(Exception):
+    """The records cannot answer a claim yet; the message says why."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the records say about one claim; p values are one-sided and those of the outcome, or of the likelier one."""
+    """What the records say about one claim.
+
+    Attributes:
+        effect: the estimate; for an order, that of its weakest step.
+        p: one-sided, of the outcome; of an inconclusive claim, of the likelier outcome; None for exact counts.
+        adjusted: `p` with Holm's correction over the claims of the study.
+        reason: why there is no verdict, or what a reader must know about the test.
+        more_seeds: for an inconclusive claim, about how many more would decide it; None beyond MOST_SEEDS.
+        command: trains these seeds.
+        diverged: how many of the compared runs diverged; they are counted, not dropped.
+        signed: True for a difference, False for the number of a single cell.
+    """
 
     says: str
     source: str
     metric: str
     expect: str
     outcome: str  # supported | contradicted | inconclusive | no verdict
-    effect: Effect | None = None  # of an order, its weakest step
-    p: float | None = None  # None of counts, which leave nothing to chance
-    adjusted: float | None = None  # Holm over the claims of the study
-    reason: str = ""  # why there is no verdict, or what it rests on
-    more_seeds: int | None = None  # of an inconclusive one: about how many would decide it; None beyond MOST_SEEDS
-    command: str = ""  # trains them
+    effect: Effect | None = None
+    p: float | None = None
+    adjusted: float | None = None
+    reason: str = ""
+    more_seeds: int | None = None
+    command: str = ""
     published: float | None = None
-    diverged: int = 0  # how many of its runs; counted, not dropped
+    diverged: int = 0
     unit: str = ""
-    signed: bool = True  # a difference, not one cell's own number
+    signed: bool = True
 
     @property
     def n(self) -> int:
@@ -60,158 +73,180 @@ class Verdict:
 
 
 def judge(plan: Plan, records: Mapping[str, Record], *, runs: Path = Path("runs")) -> list[Verdict]:
-    """A verdict for each claim of the plan's study, in order; `runs` is where curves and diagnostics lie.
+    """Judge every claim of the plan's study, in their order.
+
+    Args:
+        runs: the folder with the runs' curves and diagnostics.
 
     Raises:
         ClaimError: as `check_claims`.
     """
     claims = check_claims(plan["study"])
     rows = result_rows(plan, records)
-    found = [_measure(claim, rows, runs) for claim in claims]
-    chancy = [i for i, (claim, _) in enumerate(zip(claims, found, strict=True)) if not claim.metric.counted]
-    tests = [found[i][1] for i in chancy]  # a claim that has no p yet will have one: it counts
-    inside = [1.0 if evidence is None else evidence.inside for evidence in tests]
-    outside = [1.0 if evidence is None else evidence.outside for evidence in tests]
-    adjusted = list(zip(holm(inside), holm(outside), strict=True))
-    verdicts = [_counted(verdict, evidence) for verdict, evidence in found]
+    estimates = [_estimate(claim, rows, runs) for claim in claims]
+    verdicts = [
+        _compare_counts(verdict, evidence) if claim.metric.is_count and evidence else verdict
+        for claim, (verdict, evidence) in zip(claims, estimates, strict=True)
+    ]
+    tested = [i for i, claim in enumerate(claims) if not claim.metric.is_count]
+    evidences = [estimates[i][1] for i in tested]
+    # A claim without evidence will have a p value later: Holm's correction counts it now, with p = 1.
+    p_inside = [evidence.p_inside if evidence else 1.0 for evidence in evidences]
+    p_outside = [evidence.p_outside if evidence else 1.0 for evidence in evidences]
+    adjusted = list(zip(holm(p_inside), holm(p_outside), strict=True))
     failed = any(row.failed for row in rows)
-    for k, i in enumerate(chancy):
-        verdict, evidence = found[i]
-        if evidence is not None:
-            left = (sum(p >= inside[k] for p in inside), sum(p >= outside[k] for p in outside))  # Holm's multipliers
-            verdicts[i] = _decide(verdict, evidence, adjusted[k], left, plan, failed=failed)
+    for k, (i, evidence) in enumerate(zip(tested, evidences, strict=True)):
+        if evidence:
+            factors = (sum(p >= p_inside[k] for p in p_inside), sum(p >= p_outside[k] for p in p_outside))
+            verdicts[i] = _decide(verdicts[i], evidence, adjusted[k], factors, plan, failed=failed)
     return verdicts
 
 
-def answerable(claim: Mapping[str, Any], rows: Sequence[Row]) -> bool:
-    """Whether the claim names single cells."""
-    return all(len(select(cell, rows)) == 1 for part in read_claim(claim).parts for _, cell in part.terms)
+def names_single_cells(claim: Mapping[str, Any], rows: Sequence[Row]) -> bool:
+    """Whether each cell that the claim names is exactly one of the rows."""
+    cells = [selector for hypothesis in read_claim(claim).hypotheses for _, selector in hypothesis.cells]
+    return all(len(select(selector, rows)) == 1 for selector in cells)
 
 
-def check_answers(plan: Plan) -> None:
-    """Whether the plan's cells can answer its study's claims, once they are trained.
+def check_answerable(plan: Plan) -> None:
+    """Check, before training, that the plan's cells can answer the claims of its study.
 
     Raises:
-        ClaimError: a claim names a cell or an epoch that will not be there, or compares a cell with itself.
+        ClaimError: a claim names a cell or an epoch that will not exist, or compares a cell with itself.
     """
     rows, epochs = result_rows(plan, {}), {cell["cell"]: cell["epochs"] for cell in plan["cells"]}
     for claim in check_claims(plan["study"]):
         about = f"claim {claim.says[:40]!r}"
         try:
-            cells, _ = _sums(claim, rows)
-        except NothingToJudge as why:
+            cells, _ = _resolve(claim, rows)
+        except NotTestable as why:
             raise ClaimError(f"{about}: {why}") from None
         for cell in cells:
             if (claim.metric.epoch or 0) > (epochs[cell] or math.inf):
                 raise ClaimError(f"{about}: {claim.metric.text}, but its runs have {epochs[cell]} epochs")
 
 
-def _measure(claim: Claim, rows: Sequence[Row], runs: Path) -> tuple[Verdict, Evidence | None]:
-    """The effects, or a verdict that says why there are none."""
-    signed = any(len(part.terms) > 1 for part in claim.parts)
+def _estimate(claim: Claim, rows: Sequence[Row], runs: Path) -> tuple[Verdict, Evidence | None]:
+    """A verdict without an outcome, and the effects; None instead of the effects where there are none yet."""
+    signed = any(len(hypothesis.cells) > 1 for hypothesis in claim.hypotheses)
     unit = claim.metric.unit if signed or claim.metric.unit != " points" else "%"
     blank = Verdict(claim.says, claim.source, claim.metric.text, claim.expect, NO_VERDICT, published=claim.published)
     blank = replace(blank, unit=unit, signed=signed)
     try:
-        cells, sums = _sums(claim, rows)
-        if claim.metric.counted:
-            return blank, Evidence(claim.parts, _counts(claim, cells, sums))
-        effects, notes, diverged = _effects(claim, cells, sums, runs)
-    except NothingToJudge as why:
+        cells, contrasts = _resolve(claim, rows)
+        if claim.metric.is_count:
+            return blank, Evidence(claim.hypotheses, _count_effects(claim, cells, contrasts))
+        effects, notes, diverged = _effects(claim, cells, contrasts, runs)
+    except NotTestable as why:
         return replace(blank, reason=str(why)), None
-    return replace(blank, diverged=diverged, reason=", ".join(filter(None, notes))), Evidence(claim.parts, effects)
+    verdict = replace(blank, diverged=diverged, reason=", ".join(filter(None, notes)))
+    return verdict, Evidence(claim.hypotheses, effects)
 
 
-def _sums(claim: Claim, rows: Sequence[Row]) -> tuple[dict[str, Row], list[Signs]]:
-    """The cells a claim names, and for each of its parts the sign (or multiple) of each cell."""
+def _resolve(claim: Claim, rows: Sequence[Row]) -> tuple[dict[str, Row], list[Coefficients]]:
+    """The rows that a claim compares, and for each of its hypotheses the coefficient of each cell.
+
+    Raises:
+        NotTestable: a selector matches no cell or several, or all coefficients of a contrast are zero.
+    """
     cells: dict[str, Row] = {}
-    sums: list[Signs] = []
-    for part in claim.parts:
-        signs: Counter[str] = Counter()
-        for sign, choice in part.terms:
-            found = select(choice, rows)
+    contrasts: list[Coefficients] = []
+    for hypothesis in claim.hypotheses:
+        coefficients: Counter[str] = Counter()
+        for sign, selector in hypothesis.cells:
+            found = select(selector, rows)
             if len(found) != 1:
-                raise NothingToJudge(not_one(choice, found, rows))
+                raise NotTestable(selection_error(selector, found, rows))
             cells[found[0].cell] = found[0]
-            signs[found[0].cell] += sign
-        sums.append({cell: sign for cell, sign in signs.items() if sign})
-        if not sums[-1]:
-            raise NothingToJudge("plus and minus are the same cell: the axis that differs is not active in it")
-    return cells, sums
+            coefficients[found[0].cell] += sign
+        contrasts.append({cell: factor for cell, factor in coefficients.items() if factor})
+        if not contrasts[-1]:
+            raise NotTestable("plus and minus are the same cell: the axis that differs is not active in it")
+    return cells, contrasts
 
 
-def _counts(claim: Claim, cells: Mapping[str, Row], sums: Sequence[Signs]) -> tuple[Effect, ...]:
+def _count_effects(claim: Claim, cells: Mapping[str, Row], contrasts: Sequence[Coefficients]) -> tuple[ExactCount, ...]:
     counts = {cell: getattr(row, claim.metric.name) for cell, row in cells.items()}
     if None in counts.values():
-        raise NothingToJudge(f"{claim.metric.text} has not been counted in every cell")
-    return tuple(Exact((float(sum(sign * counts[cell] for cell, sign in signs.items())),)) for signs in sums)
+        raise NotTestable(f"{claim.metric.text} has not been counted in every cell")
+    sums = [sum(factor * counts[cell] for cell, factor in coefficients.items()) for coefficients in contrasts]
+    return tuple(ExactCount((float(value),)) for value in sums)
 
 
 def _effects(
-    claim: Claim, cells: Mapping[str, Row], sums: Sequence[Signs], runs: Path
+    claim: Claim, cells: Mapping[str, Row], contrasts: Sequence[Coefficients], runs: Path
 ) -> tuple[tuple[Effect, ...], list[str], int]:
-    """The effects over the seeds that all cells have, what they rest on, and how many of the runs diverged."""
-    values = {cell: {run["seed"]: claim.metric.of(run, runs) for run in row.runs} for cell, row in cells.items()}
-    seeds = sorted(set.intersection(*(set(of) for of in values.values())))
+    """The effects over the seeds that all cells have, notes for the reader, and how many of the runs diverged.
+
+    Raises:
+        NotTestable: fewer than two common seeds, or a run in which the metric was not measured.
+    """
+    values = {cell: {run["seed"]: claim.metric.value(run, runs) for run in row.runs} for cell, row in cells.items()}
+    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in values.values())))
     planned = max(row.planned for row in cells.values())
     if len(seeds) < 2:
-        raise NothingToJudge(f"needs at least 2 seeds, has {len(seeds)} of {planned}")
+        raise NotTestable(f"needs at least 2 seeds, has {len(seeds)} of {planned}")
     for row in cells.values():
         for run in row.runs:
             if run["seed"] in seeds and values[row.cell][run["seed"]] is None:
-                raise NothingToJudge(f"{claim.metric.text} was not measured in {run['label']} ({run['status']})")
-    effects = tuple(_effect(claim, signs, values, seeds) for signs in sums)
+                raise NotTestable(f"{claim.metric.text} was not measured in {run['label']} ({run['status']})")
+    effects = tuple(_effect(claim, coefficients, values, seeds) for coefficients in contrasts)
     diverged = sum(run["status"] == "diverged" and run["seed"] in seeds for row in cells.values() for run in row.runs)
     notes = [f"{len(seeds)} of {planned} seeds" if len(seeds) < planned else ""]
-    notes += [f"{diverged} diverged" if diverged and not claim.metric.fraction else ""]
+    notes += [f"{diverged} diverged" if diverged and not claim.metric.is_fraction else ""]
     notes += ["some are infinite: signed ranks, median" if any(isinstance(e, SignedRank) for e in effects) else ""]
     flat = any(isinstance(effect, Difference) and effect.sd == 0 for effect in effects)
     return effects, [*notes, "every seed gives the same number: sign test" if flat else ""], diverged
 
 
-def _effect(claim: Claim, signs: Signs, known: Mapping[str, Mapping[int, Any]], seeds: Sequence[int]) -> Effect:
-    """One number a seed, and the test that suits it. Infinity minus infinity is nan, which the ranks take for a tie."""
-    values = tuple(float(sum(sign * known[cell][seed] for cell, sign in signs.items())) for seed in seeds)
-    alone = len(signs) == 1
-    if claim.metric.fraction:
-        return Share(values) if alone else PairedProportions(values)
+def _effect(
+    claim: Claim, coefficients: Coefficients, known: Mapping[str, Mapping[int, Any]], seeds: Sequence[int]
+) -> Effect:
+    """One number a seed, with the test that suits it; infinity minus infinity is nan, a tie for SignedRank."""
+    values = tuple(float(sum(factor * known[cell][seed] for cell, factor in coefficients.items())) for seed in seeds)
+    single = len(coefficients) == 1
+    if claim.metric.is_fraction:
+        return Proportion(values) if single else PairedProportions(values)
     if not all(map(math.isfinite, values)):
-        return SignedRank(values, alone=alone)
-    return difference_of(values, scale=max(abs(known[cell][seed]) for cell in signs for seed in seeds))
+        return SignedRank(values, single=single)
+    return difference_of(values, scale=max(abs(known[cell][seed]) for cell in coefficients for seed in seeds))
 
 
-def _counted(verdict: Verdict, evidence: Evidence | None) -> Verdict:
-    """A count lies in the region or does not."""
-    if evidence is None:
-        return verdict
-    return replace(
-        verdict, outcome=SUPPORTED if evidence.holds else CONTRADICTED, effect=evidence.weakest, reason="exact count"
-    )
+def _compare_counts(verdict: Verdict, evidence: Evidence) -> Verdict:
+    """The verdict of a claim about counts, which needs no test: a count lies inside the region or outside."""
+    outcome = SUPPORTED if evidence.holds else CONTRADICTED
+    return replace(verdict, outcome=outcome, effect=evidence.weakest, reason="exact count")
 
 
 def _decide(
     verdict: Verdict,
     evidence: Evidence,
     adjusted: tuple[float, float],
-    left: tuple[int, int],
+    factors: tuple[int, int],
     plan: Plan,
     *,
     failed: bool,
 ) -> Verdict:
-    inside, outside = evidence.inside, evidence.outside
-    verdict = replace(verdict, effect=evidence.weakest)
-    decided = min(adjusted) < LEVEL
-    towards = adjusted[0] < LEVEL if decided else evidence.holds
-    verdict = replace(verdict, p=inside if towards else outside, adjusted=adjusted[0] if towards else adjusted[1])
+    """The outcome of a tested claim; for an inconclusive one also the seeds that would decide it.
+
+    Args:
+        adjusted: p of "supported" and of "contradicted", with Holm's correction.
+        factors: what Holm's correction multiplies these two p values by.
+        failed: whether runs of the study failed: the command then trains them too.
+    """
+    decided = min(adjusted) < ALPHA
+    inside = adjusted[0] < ALPHA if decided else evidence.holds
+    p, corrected, factor = (
+        (evidence.p_inside, adjusted[0], factors[0]) if inside else (evidence.p_outside, adjusted[1], factors[1])
+    )
+    verdict = replace(verdict, effect=evidence.weakest, p=p, adjusted=corrected, outcome=INCONCLUSIVE)
     if decided:
-        return replace(verdict, outcome=SUPPORTED if towards else CONTRADICTED)
-    multiplier = left[0] if towards else left[1]
-    enough = evidence.enough(LEVEL / multiplier, inside=towards)
-    least = min(1.0, multiplier * evidence.least_p(inside=towards))
-    if least >= LEVEL and not any(isinstance(effect, Difference) and effect.sd for effect in evidence.effects):
+        return replace(verdict, outcome=SUPPORTED if inside else CONTRADICTED)
+    least = min(1.0, factor * evidence.least_p(inside=inside))
+    if least >= ALPHA and not any(isinstance(effect, Difference) and effect.sd for effect in evidence.effects):
         never = f"{verdict.n} seeds allow no p below {least:.3g}"
         verdict = replace(verdict, reason=", ".join(filter(None, [verdict.reason, never])))
-    if enough is None:
-        return replace(verdict, outcome=INCONCLUSIVE)
-    command = more_seeds(plan, enough, retry=failed)
-    return replace(verdict, outcome=INCONCLUSIVE, more_seeds=enough - verdict.n, command=command)
+    needed = evidence.seeds_needed(ALPHA / factor, inside=inside)
+    if needed is None:
+        return verdict
+    return replace(verdict, more_seeds=needed - verdict.n, command=more_seeds(plan, needed, retry=failed))

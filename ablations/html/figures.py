@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.anova import Effects
+from ablations.analysis.anova import AxisEffects
 from ablations.analysis.claim_schema import check_claims
 from ablations.analysis.results import Plan, Record, Row
 from ablations.analysis.statistics import Effect
@@ -54,7 +54,7 @@ def figures_of(
     rows: Sequence[Row],
     *,
     verdicts: Sequence[Verdict],
-    effects: Effects | None,
+    effects: AxisEffects | None,
     runs: Path,
 ) -> list[Figure]:
     """Every figure the records allow, in the order of the page."""
@@ -114,7 +114,7 @@ def _damages(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], run
 
 def _forests(plan: Plan, verdicts: Sequence[Verdict]) -> list[Figure]:
     """One for each unit: what is counted in points does not share an axis with what is counted in seconds."""
-    regions = [claim.parts[0] for claim in check_claims(plan["study"])]
+    regions = [claim.hypotheses[0] for claim in check_claims(plan["study"])]
     units: dict[str, list[dict[str, Any]]] = {}
     for index, (verdict, region) in enumerate(zip(verdicts, regions, strict=True), start=1):
         effect = verdict.effect
@@ -171,7 +171,7 @@ def _contrast(index: int, verdict: Verdict, effect: Effect, region: tuple[float,
     }
 
 
-def _interaction(effects: Effects, rows: Sequence[Row]) -> list[Figure]:
+def _interaction(effects: AxisEffects, rows: Sequence[Row]) -> list[Figure]:
     """The pair of axes that explains the most beyond the axes alone."""
     pairs = [term for term in effects.terms if len(term.axes) == 2 and term.df]
     if not pairs or effects.metric not in series.PARTS:

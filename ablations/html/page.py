@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.anova import Effects, axis_effects
+from ablations.analysis.anova import AxisEffects, axis_effects
 from ablations.analysis.results import Plan, Record, Row, invalid_points, result_rows
 from ablations.analysis.verdicts import Verdict, judge
 from ablations.html import series, tables
@@ -32,7 +32,7 @@ class Answer:
 
     rows: list[Row]
     verdicts: list[Verdict]
-    effects: Effects | None
+    effects: AxisEffects | None
     why: str
     figures: list[Figure]
     axes: list[dict[str, Any]]
@@ -106,7 +106,7 @@ def _section(figure: Figure) -> str:
     return f'<section>{heading}<figure><div class=plot id="{figure.name}"></div>{caption}</figure></section>'
 
 
-def _effects(plan: Plan, records: Mapping[str, Record], runs: Path) -> tuple[Effects | None, str]:
+def _effects(plan: Plan, records: Mapping[str, Record], runs: Path) -> tuple[AxisEffects | None, str]:
     """The effects of the axes on test error, or why there are none; of a search, its trials tell instead."""
     if plan["study"].get("tunings"):
         return None, ""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from ablations.analysis.anova import Effects
-from ablations.analysis.next_command import again
+from ablations.analysis.anova import AxisEffects
+from ablations.analysis.next_command import training_command
 from ablations.analysis.results import Plan, Row, best_row
 from ablations.analysis.verdicts import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
 from ablations.report.table import COLUMNS, caption
@@ -60,7 +60,7 @@ def result_table(rows: Sequence[Row]) -> str:
     return table([*swept, *(column.name for column in wanted)], lines, left=len(swept), about=about) + notes
 
 
-def effect_table(effects: Effects) -> str:
+def effect_table(effects: AxisEffects) -> str:
     """What each axis explains, the largest first."""
     lines = []
     for term in sorted(effects.terms, key=lambda term: -term.share):
@@ -69,21 +69,21 @@ def effect_table(effects: Effects) -> str:
             known = [f"{term.share:.1%}", f"{term.f:.3g}", str(term.df), f"{term.p:.2g}"]
         lines.append([" × ".join(term.axes), *known])
     shown = table([f"effect on {effects.metric}", "of variation", "F", "df", "p"], lines, left=1)
-    notes = [f"Between seeds: sd {effects.within:.3g}, pooled over the cells.", *effects.notes]
+    notes = [f"Between seeds: sd {effects.seed_sd:.3g}, pooled over the cells.", *effects.notes]
     return shown + "".join(f"<p class=quiet>{escape(note)}</p>" for note in notes)
 
 
 def importance_table(found: Sequence[Importance], objectives: Sequence[str]) -> str:
     """What mattered in each tuning of a search, the most first."""
-    from ablations.search.importance import UNTOLD, share_of_what
+    from ablations.search.importance import TOO_FEW_TRIALS, importance_caption
 
     lines = []
     for one in found:
         shares = [(axis, f"{share:.0%}") for axis, share in one.shares.items()]
         name = one.tuning.rpartition("-")[0] or one.tuning
-        lines += [[name, axis, share, str(one.trials)] for axis, share in shares or [(UNTOLD, "")]]
+        lines += [[name, axis, share, str(one.trials)] for axis, share in shares or [(TOO_FEW_TRIALS, "")]]
     shown = table(["tuning", "axis", "importance", "trials"], lines, left=2)
-    return f"{shown}<p class=quiet>{escape(share_of_what(objectives))}</p>"
+    return f"{shown}<p class=quiet>{escape(importance_caption(objectives))}</p>"
 
 
 def provenance(plan: Plan, rows: Sequence[Row]) -> str:
@@ -98,7 +98,7 @@ def provenance(plan: Plan, rows: Sequence[Row]) -> str:
     spent = sum(run.get("seconds") or 0 for run in runs)
     starts, ends = named("started"), named("finished")
     found = {
-        "study": [plan["name"], again(plan)],
+        "study": [plan["name"], training_command(plan)],
         "fixed": [f"{axis}={value}" for axis, value in (plan["study"].get("fixed") or {}).items()],
         "seeds": [", ".join(map(str, sorted({run["seed"] for cell in plan["cells"] for run in cell["runs"]})))],
         "records": [f"{len(runs)}, {spent / 60:.1f} minutes of training in all"],

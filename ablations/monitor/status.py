@@ -16,7 +16,7 @@ from ablations.question.search_space import read_search
 from ablations.records.layout import CURVE, RECORD
 from ablations.records.lease import held, holder
 from ablations.records.record import RecordError, read_record
-from ablations.search.trials import different, read_trials
+from ablations.search.trials import distinct_trials, read_trials
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -130,7 +130,7 @@ class TrialWatch:
             if held(self.runs / run["folder"])
         ]
         first = self.objectives[0]
-        best = min(different(trials), key=lambda trial: trial["values"][first], default=None)
+        best = min(distinct_trials(trials), key=lambda trial: trial["values"][first], default=None)
         return Status(
             planned=self.planned,
             done=len(done),

@@ -34,7 +34,7 @@ def _beside(claim: Mapping[str, Any], rows: Sequence[Row]) -> str:
     if not known:
         return ""
     level = max((one.level for one in known), key=LEVELS.index)  # no better than the weakest
-    if read_metric(claim["metric"]).counted:
+    if read_metric(claim["metric"]).is_count:
         return level
     data = list(dict.fromkeys(one.data for one in known))
     runs = list(dict.fromkeys("n not stated" if one.n is None else f"n {one.n}" for one in known))

@@ -9,7 +9,7 @@ from ablations.analysis.results import Plan, Row
 from ablations.question.search_space import SIZES, read_search
 from ablations.report.figures import OKABE_ITO, TICKS
 from ablations.report.search_report import heading
-from ablations.search.trials import Trial, different, front
+from ablations.search.trials import Trial, distinct_trials, pareto_front
 
 STATES = ["complete", "pruned", "failed"]
 
@@ -21,7 +21,7 @@ def search_chart(plan: Plan, trials: Mapping[str, Sequence[Trial]], rows: Sequen
         trials: by tuning.
         rows: what fresh seeds made of the winners.
     """
-    if not any(different(found) for found in trials.values()):
+    if not any(distinct_trials(found) for found in trials.values()):
         return None
     search = read_search(plan["study"])
     import altair as alt
@@ -31,7 +31,7 @@ def search_chart(plan: Plan, trials: Mapping[str, Sequence[Trial]], rows: Sequen
         chart = _front(found, rows, search.objectives[:2]) if several else _history(found, search.objectives[0])
         return chart.properties(title=name.rpartition("-")[0])
 
-    side_by_side = alt.hconcat(*(draw(name, found) for name, found in trials.items() if different(found)))
+    side_by_side = alt.hconcat(*(draw(name, found) for name, found in trials.items() if distinct_trials(found)))
     return (
         side_by_side.resolve_scale(y="shared")
         .properties(title=alt.TitleParams(plan["study"].get("question") or plan["name"], fontSize=15, anchor="start"))
@@ -46,9 +46,9 @@ def _front(trials: Sequence[Trial], rows: Sequence[Row], names: Sequence[str]) -
     import altair as alt
 
     y, x = names
-    best = {trial["number"] for trial in front(trials, names)}
+    best = {trial["number"] for trial in pareto_front(trials, names)}
     dots = []
-    for trial in different(trials):
+    for trial in distinct_trials(trials):
         kind = "front" if trial["number"] in best else "trial"
         dots.append({"x": trial["values"][x], "y": trial["values"][y], "label": trial["label"], "kind": kind})
     again = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ablations.analysis.results import Plan, Record, Row, result_rows
 from ablations.question.search_space import CURVES, SIZES, Search, read_search
 from ablations.report.table import short_count, short_seconds, spreads
-from ablations.search.trials import Trial, front, read_trials
+from ablations.search.trials import Trial, pareto_front, read_trials
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +29,7 @@ def print_search(plan: Plan, records: Mapping[str, Record], console: Console, *,
         heading = " ".join(["Search", *_told_apart(tuning["point"], plan["study"]["tunings"])])
         console.print()
         console.print(Text.assemble((heading, "bold"), (f"  {ended(trials, search)}", "dim")))
-        best = front(trials, search.objectives)
+        best = pareto_front(trials, search.objectives)
         if len(best) > 1 or len(search.objectives) > 1:
             console.print(best_table(best, rows, search, shown=SHOWN if len(search.objectives) == 1 else 3 * SHOWN))
         for sentence in problems:

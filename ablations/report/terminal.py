@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablations.analysis.next_command import again, more_seeds
+from ablations.analysis.next_command import more_seeds, training_command
 from ablations.analysis.results import Plan, Record, Row, invalid_points, result_rows
 from ablations.analysis.verdicts import judge
 from ablations.report.comparability import settings_beside
@@ -108,9 +108,9 @@ def print_next(plan: Plan, rows: Sequence[Row], console: Console, *, runs: Path,
     name = shlex.quote(name)
     lines = []
     if any(row.missing for row in rows):
-        lines.append(("train what is missing", again(plan)))
+        lines.append(("train what is missing", training_command(plan)))
     if any(row.failed for row in rows):
-        lines.append(("try the failed again", f"{again(plan)} retry=failed"))
+        lines.append(("try the failed again", f"{training_command(plan)} retry=failed"))
     if any(row.n >= row.planned for row in rows):
         seeds = max(row.planned for row in rows)
         lines.append(("more seeds", more_seeds(plan, 5 if seeds <= 3 else 2 * seeds)))

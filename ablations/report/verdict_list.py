@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ablations.analysis.nonparametric import Share
+from ablations.analysis.claim_tests import MOST_SEEDS
+from ablations.analysis.nonparametric import Proportion
 from ablations.analysis.statistics import Interval
-from ablations.analysis.verdicts import CONTRADICTED, INCONCLUSIVE, MOST_SEEDS, NO_VERDICT, SUPPORTED, Verdict
+from ablations.analysis.verdicts import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -146,7 +147,7 @@ def _print_least(verdicts: Sequence[Verdict], console: Console) -> None:
     """How little so few seeds could show without an assumption of how they are distributed."""
     from rich.text import Text
 
-    counts = {verdict.n for verdict in verdicts if verdict.p is not None and not isinstance(verdict.effect, Share)}
+    counts = {verdict.n for verdict in verdicts if verdict.p is not None and not isinstance(verdict.effect, Proportion)}
     if counts:
         words = ", ".join(f"{0.5**n:.3g} with {n} seeds" for n in sorted(counts))
         console.print(Text(f"p: one-sided, Holm over the claims; by signs alone at least {words}.", style="dim"))

@@ -15,14 +15,14 @@ import optuna
 
 from ablations.question.search_space import Search, read_search
 from ablations.search.trials import Trial, read_trials
-from ablations.search.tuning import distribution
+from ablations.search.tuning import optuna_distribution
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 BEST = 0.25  # the share of the trials that counts as the best: of the few a search has, a tenth would be one or two
 FEWEST = 8  # trials; below that a quarter is one
-UNTOLD = f"(needs {FEWEST} complete trials that differ)"
+TOO_FEW_TRIALS = f"(needs {FEWEST} complete trials that differ)"
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,14 @@ def print_importance(found: Sequence[Importance], objectives: Sequence[str], con
         table.add_column(head, justify="right" if head in ("trials", "importance") else "left", no_wrap=True)
     for one in found:
         first = [one.tuning, str(one.trials)]
-        for axis, share in one.shares.items() or [(UNTOLD, None)]:
+        for axis, share in one.shares.items() or [(TOO_FEW_TRIALS, None)]:
             table.add_row(*first, axis, "" if share is None else f"{share:.0%}")
             first = ["", ""]
     console.print(table)
-    console.print(Text(share_of_what(objectives), style="dim"))
+    console.print(Text(importance_caption(objectives), style="dim"))
 
 
-def share_of_what(objectives: Sequence[str]) -> str:
+def importance_caption(objectives: Sequence[str]) -> str:
     """What is written below the shares."""
     return f"Share in deciding which trials are the best quarter by {' and '.join(objectives)} (PED-ANOVA)."
 
@@ -99,7 +99,7 @@ def _study(search: Search, trials: Sequence[Trial]) -> optuna.Study:
             optuna.create_trial(
                 values=[trial["values"][name] for name in search.objectives],
                 params=dict(suggested),
-                distributions={axis: distribution(search.space[axis]) for axis in suggested},
+                distributions={axis: optuna_distribution(search.space[axis]) for axis in suggested},
             )
         )
     return study

@@ -30,7 +30,7 @@ def open_storage(where: str, runs: Path, study: str) -> optuna.storages.BaseStor
         raise StudyError("storage: SQLite hands one trial to two workers; choose journal, or postgresql+psycopg://…")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        with our_turn(study_folder(runs, study)):  # of two that find no tables, both would make them
+        with exclusive(study_folder(runs, study)):  # of two that find no tables, both would make them
             return optuna.storages.RDBStorage(where)
     except Exception as error:  # SQLAlchemy's and each driver's own, with no parent in common
         raise StudyError(f"storage={where} cannot be opened: {str(error).strip().splitlines()[0]}") from error
@@ -60,7 +60,7 @@ def _journal(path: Path) -> optuna.storages.BaseStorage:
 
 
 @contextmanager
-def our_turn(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path) -> Iterator[None]:
     """Wait until no other process is in here with the same folder."""
     while True:
         with claim(folder) as ours:

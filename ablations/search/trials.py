@@ -61,7 +61,7 @@ def read_trials(runs: Path, study: str, tunings: Iterable[str]) -> tuple[list[Tr
     return trials, problems
 
 
-def different(trials: Iterable[Trial]) -> list[Trial]:
+def distinct_trials(trials: Iterable[Trial]) -> list[Trial]:
     """The complete trials, each cell once."""
     cells: dict[str, Trial] = {}
     for trial in trials:
@@ -70,20 +70,20 @@ def different(trials: Iterable[Trial]) -> list[Trial]:
     return list(cells.values())
 
 
-def front(trials: Iterable[Trial], objectives: Sequence[str]) -> list[Trial]:
+def pareto_front(trials: Iterable[Trial], objectives: Sequence[str]) -> list[Trial]:
     """The complete trials that no other is better than in one objective without being worse in another.
 
     With one objective: all of them. Sorted by the objectives in their order.
     """
-    known = sorted(different(trials), key=lambda trial: [trial["values"][name] for name in objectives])
+    known = sorted(distinct_trials(trials), key=lambda trial: [trial["values"][name] for name in objectives])
     if len(objectives) == 1:
         return known
     return [trial for trial in known if not any(_dominates(other, trial, objectives) for other in known)]
 
 
-def best(trials: Iterable[Trial], objectives: Sequence[str], top: int) -> list[Trial]:
+def best_trials(trials: Iterable[Trial], objectives: Sequence[str], top: int) -> list[Trial]:
     """The `top` trials with the lowest objective; of a longer front as many, evenly spaced, with both its ends."""
-    found = front(trials, objectives)
+    found = pareto_front(trials, objectives)
     if len(objectives) == 1 or len(found) <= top:
         return found[:top]
     return [found[round(k * (len(found) - 1) / max(1, top - 1))] for k in range(top)]

@@ -21,19 +21,19 @@ from ablations.question.study import StudyError
 from ablations.records.layout import RECORD
 from ablations.records.lease import claim
 from ablations.records.record import read_record, usable
-from ablations.search.storage import our_turn
+from ablations.search.storage import exclusive
 from ablations.search.trials import Trial, read_trials, trial_folder
 
-STATE = {
+OPTUNA_STATE = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
     "infeasible": TrialState.PRUNED,
     "failed": TrialState.FAIL,
 }
-DIGITS = 4  # of a suggested real number: 0.03127 is as good as 0.031273882, and can be read
+SIGNIFICANT_DIGITS = 4  # of a suggested real number: 0.03127 is as good as 0.031273882, and can be read
 
 
-def try_sampler(search: Search, sampler: Callable[..., Any]) -> None:
+def check_sampler(search: Search, sampler: Callable[..., Any]) -> None:
     """Let a sampler suggest three points of the space, told nonsense.
 
     Raises:
@@ -44,7 +44,7 @@ def try_sampler(search: Search, sampler: Callable[..., Any]) -> None:
     try:
         for k in range(3):
             study.sampler = seeded(sampler, k)
-            trial = study.ask({axis: distribution(options) for axis, options in search.space.items()})
+            trial = study.ask({axis: optuna_distribution(options) for axis, options in search.space.items()})
             study.tell(trial, [float(k)] * len(search.objectives))
     except (ValueError, ImportError, NotImplementedError) as error:
         raise StudyError(f"this sampler cannot search this space: {str(error).splitlines()[0]}") from error
@@ -90,7 +90,7 @@ class Tuning:
 
     def fill(self) -> None:
         """Queue what is missing of the tuning's trials; those that only the files know are put back first."""
-        with our_turn(trial_folder(self.runs, self.study_name, self.name, 0).parent):
+        with exclusive(trial_folder(self.runs, self.study_name, self.name, 0).parent):
             have = len(self.study.get_trials(deepcopy=False)) - len(self._retried)
             if not have:
                 for trial in read_trials(self.runs, self.study_name, [self.name])[0]:
@@ -104,7 +104,7 @@ class Tuning:
         Args:
             status: failed or diverged.
         """
-        with our_turn(trial_folder(self.runs, self.study_name, self.name, 0).parent):
+        with exclusive(trial_folder(self.runs, self.study_name, self.name, 0).parent):
             known, _ = read_trials(self.runs, self.study_name, [self.name])
             again = [trial for trial in known if trial["number"] not in self._retried and self._ended(trial) == status]
             suggested = {trial.number: trial.params for trial in self.study.get_trials(deepcopy=False)}
@@ -127,10 +127,10 @@ class Tuning:
             return 0
         self.study.add_trial(
             optuna.create_trial(
-                state=STATE[trial["state"]],
+                state=OPTUNA_STATE[trial["state"]],
                 values=[trial["values"][name] for name in self.search.objectives] if trial["values"] else None,
                 params=trial["suggested"],
-                distributions={axis: distribution(self.search.space[axis]) for axis in trial["suggested"]},
+                distributions={axis: optuna_distribution(self.search.space[axis]) for axis in trial["suggested"]},
                 user_attrs=_attributes(trial),
                 constraints=trial["constraints"] or None,
             )
@@ -173,7 +173,7 @@ class Tuning:
         if outcome["state"] == "complete":
             self.study.tell(trial, [outcome["values"][name] for name in self.search.objectives])
         else:
-            self.study.tell(trial, state=STATE[outcome["state"]])
+            self.study.tell(trial, state=OPTUNA_STATE[outcome["state"]])
 
 
 def suggest(trial: optuna.Trial, axis: str, options: Choice | Range) -> Any:
@@ -185,10 +185,10 @@ def suggest(trial: optuna.Trial, axis: str, options: Choice | Range) -> Any:
             axis, int(options.low), int(options.high), step=int(options.step or 1), log=options.log
         )
     value = trial.suggest_float(axis, options.low, options.high, step=options.step, log=options.log)
-    return min(max(float(f"{value:.{DIGITS}g}"), options.low), options.high)
+    return min(max(float(f"{value:.{SIGNIFICANT_DIGITS}g}"), options.low), options.high)
 
 
-def distribution(options: Choice | Range) -> optuna.distributions.BaseDistribution:
+def optuna_distribution(options: Choice | Range) -> optuna.distributions.BaseDistribution:
     """The same, as Optuna stores it."""
     if isinstance(options, Choice):
         return optuna.distributions.CategoricalDistribution(list(options.values))

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.next_command import again
+from ablations.analysis.next_command import training_command
 from ablations.analysis.results import Plan, Record, Row, best_row
 from ablations.records.provenance import public
 from ablations.wandb_view.offline import logged_ids, run_id
@@ -31,7 +31,7 @@ def publish_results(
     if not tracker.sends and run_id(known) in logged_ids(runs):
         return None
     study = {key: plan["study"].get(key) for key in ("question", "grid", "seeds", "fixed")}
-    config = {"study": name, "command": public(again(plan)), **study}
+    config = {"study": name, "command": public(training_command(plan)), **study}
     about = {"label": f"{name} results", "id": known, "group": name, "job_type": "results"}
     with tracker.run(folder=runs, config=config, tags=["results"], again=True, **about) as log:
         new = log.step == 0

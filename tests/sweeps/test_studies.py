@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from ablations.analysis.cell_selection import select
 from ablations.analysis.claim_schema import check_claims
 from ablations.analysis.results import result_rows
-from ablations.analysis.verdicts import answerable, judge
+from ablations.analysis.verdicts import judge, names_single_cells
 from ablations.catalog.choices import config_files
 from ablations.plan.plan import Cell, Plan
 from ablations.question.references import LITERATURE, named, references
@@ -106,7 +106,7 @@ def test_the_claims_of_a_study_name_its_cells(name: str, asked: Callable[[str], 
     study = asked(name)
     rows = result_rows(study.plan.as_json(), {})
     claims = study.question.study.get("claims") or []
-    assert [claim["says"] for claim in claims if not answerable(claim, rows)] == []
+    assert [claim["says"] for claim in claims if not names_single_cells(claim, rows)] == []
 
 
 @pytest.mark.parametrize("name", sorted({name for name, claim in CLAIMS if claim["metric"] in ("params", "macs")}))
@@ -182,7 +182,7 @@ def test_on_other_data_only_the_direction_of_a_published_number_is_judged(name: 
 def test_a_claim_expects_what_was_published(name: str, claim: dict[str, Any]) -> None:
     (read,) = check_claims({"claims": [claim]})
     assert read.published is not None
-    assert read.parts[0].holds(read.published)
+    assert read.hypotheses[0].holds(read.published)
 
 
 def test_the_literature_is_what_claims_need() -> None:

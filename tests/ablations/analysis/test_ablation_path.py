@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
-from ablations.analysis.ablation_path import ablation_path, print_path
+from ablations.analysis.ablation_path import ablation_path
+from ablations.report.analyses import print_path
 from tests.ablations.conftest import make_plan, make_records
 
 GRID = {"block": ["plain", "residual"], "depth": [8, 20], "norm": ["none", "batch"]}
@@ -31,7 +32,7 @@ def test_the_largest_gain_comes_first_and_the_gains_add_up(grid):
     assert [step.axis for step in path.steps] == ["block", "norm", "depth"]
     assert [step.gain for step in path.steps] == pytest.approx([20, 10.1, 5])
     assert path.start - sum(step.gain for step in path.steps) == pytest.approx(path.steps[-1].mean)
-    assert (path.left, path.missing) == ((), ())
+    assert (path.remaining, path.untrained) == ((), ())
     norm = path.steps[1].difference
     assert (norm.n, norm.values) == (3, pytest.approx((10, 10.1, 10.2)))
 
@@ -42,7 +43,7 @@ def test_what_is_not_measured_is_named_and_walked_around(grid):
 
     path = ablation_path(grid, make_records(grid, lost), FROM, TO)
     assert [step.axis for step in path.steps] == ["norm", "block", "depth"]
-    assert path.missing == ("python run.py -m norm=none block=residual depth=20 seed=0,1,2",)
+    assert path.untrained == ("python run.py -m norm=none block=residual depth=20 seed=0,1,2",)
 
 
 def test_where_the_records_end_the_rest_is_named(grid):
@@ -52,7 +53,7 @@ def test_where_the_records_end_the_rest_is_named(grid):
 
     path = ablation_path(grid, make_records(grid, ends), FROM, TO)
     assert [step.axis for step in path.steps] == ["depth"]
-    assert path.left == ("norm", "block") or path.left == ("block", "norm")
+    assert path.remaining == ("norm", "block") or path.remaining == ("block", "norm")
     console = Console(file=io.StringIO(), width=100)
     print_path(path, console)
     text = console.file.getvalue()

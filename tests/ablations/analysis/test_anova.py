@@ -12,7 +12,8 @@ from rich.console import Console
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from ablations.analysis.anova import REST, axis_effects, print_effects
+from ablations.analysis.anova import HIGHER_ORDER, axis_effects
+from ablations.report.analyses import print_effects
 from tests.ablations.conftest import make_plan, make_records
 
 GRID = {"block": ["plain", "residual"], "depth": [8, 20, 56], "norm": ["batch", "none"]}
@@ -44,10 +45,10 @@ def test_type_two_anova_of_statsmodels(lost):
     found = axis_effects(plan, records)
     assert len(found.terms) == 7
     for term in found.terms:
-        row = theirs.loc[":".join(f"C({axis})" for axis in (GRID if term.axes == (REST,) else term.axes))]
+        row = theirs.loc[":".join(f"C({axis})" for axis in (GRID if term.axes == (HIGHER_ORDER,) else term.axes))]
         assert (term.f, term.p, term.df) == pytest.approx((row["F"], row["PR(>F)"], row["df"]))
     pooled = theirs.loc["Residual"]
-    assert found.within**2 == pytest.approx(pooled["sum_sq"] / pooled["df"])
+    assert found.seed_sd**2 == pytest.approx(pooled["sum_sq"] / pooled["df"])
     assert ("Unbalanced" in found.notes[0]) == bool(lost)
 
 
@@ -55,8 +56,8 @@ def test_shares_of_a_balanced_grid_add_up():
     plan, records, table = study({"block": ["plain", "residual"], "depth": [8, 20], "norm": ["batch"]})
     found = axis_effects(plan, records)
     theirs = anova(table, "value ~ C(block) * C(depth)")
-    assert found.chance == pytest.approx(theirs.loc["Residual"]["sum_sq"] / theirs["sum_sq"].sum())
-    assert found.chance + sum(term.share for term in found.terms) == pytest.approx(1)
+    assert found.seed_share == pytest.approx(theirs.loc["Residual"]["sum_sq"] / theirs["sum_sq"].sum())
+    assert found.seed_share + sum(term.share for term in found.terms) == pytest.approx(1)
     assert {term.axes for term in found.terms} == {("block",), ("depth",), ("block", "depth")}
 
 
@@ -87,8 +88,8 @@ def test_what_three_axes_do_together_is_not_hidden():
 
     plan = make_plan({"block": ["plain", "residual"], "depth": [8, 20], "norm": ["batch", "none"]})
     found = axis_effects(plan, make_records(plan, odd))
-    assert max(found.terms, key=lambda term: term.share).axes == (REST,)
-    assert found.chance + sum(term.share for term in found.terms) == pytest.approx(1)
+    assert max(found.terms, key=lambda term: term.share).axes == (HIGHER_ORDER,)
+    assert found.seed_share + sum(term.share for term in found.terms) == pytest.approx(1)
 
 
 def test_missing_cells_and_diverged_runs_are_said():

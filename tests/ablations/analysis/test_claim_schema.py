@@ -72,22 +72,22 @@ def test_regions():
 def test_a_contrast_of_contrasts_multiplies_the_signs():
     inner = {"plus": DEEP, "minus": SHALLOW}
     a, b = {"block": "residual", "depth": 56}, {"block": "residual", "depth": 20}
-    part = read_claim(PLAIN | {"contrast": {"plus": inner, "minus": {"plus": a, "minus": b}}}).parts[0]
-    assert part.terms == ((1, DEEP), (-1, SHALLOW), (-1, a), (1, b))
-    third = read_claim(PLAIN | {"contrast": {"plus": a, "minus": {"plus": inner, "minus": b}}}).parts[0]
-    assert third.terms == ((1, a), (-1, DEEP), (1, SHALLOW), (1, b))
+    part = read_claim(PLAIN | {"contrast": {"plus": inner, "minus": {"plus": a, "minus": b}}}).hypotheses[0]
+    assert part.cells == ((1, DEEP), (-1, SHALLOW), (-1, a), (1, b))
+    third = read_claim(PLAIN | {"contrast": {"plus": a, "minus": {"plus": inner, "minus": b}}}).hypotheses[0]
+    assert third.cells == ((1, a), (-1, DEEP), (1, SHALLOW), (1, b))
 
 
 def test_an_order_is_a_step_between_neighbours():
     cells = ORDER["order"]
     up, down = read_claim(ORDER), read_claim(ORDER | {"expect": "decreasing"})
-    assert [part.terms for part in up.parts] == [((1, above), (-1, below)) for below, above in pairwise(cells)]
+    assert [part.cells for part in up.hypotheses] == [((1, above), (-1, below)) for below, above in pairwise(cells)]
     steps = [((1, above), (-1, below)) for above, below in pairwise(cells)]
-    assert [part.terms for part in down.parts] == steps[::-1]
-    assert {(part.low, part.high) for part in up.parts + down.parts} == {(0.0, math.inf)}
+    assert [part.cells for part in down.hypotheses] == steps[::-1]
+    assert {(part.low, part.high) for part in up.hypotheses + down.hypotheses} == {(0.0, math.inf)}
 
 
 def test_an_end_counts_as_inside_only_within_a_margin():
-    bound, margin = read_claim(ALONE).parts[0], read_claim(PLAIN | {"expect": "within 2"}).parts[0]
+    bound, margin = read_claim(ALONE).hypotheses[0], read_claim(PLAIN | {"expect": "within 2"}).hypotheses[0]
     assert [bound.holds(x) for x in (7.9, 8.0, -math.inf, math.inf)] == [True, False, True, False]
     assert [margin.holds(x) for x in (-2.0, 2.0, 2.1)] == [True, True, False]

@@ -65,7 +65,7 @@ def runs(tmp_path):
     ],
 )
 def test_a_finished_run(text, value, runs):
-    assert read_metric(text).of(RECORD, runs) == value
+    assert read_metric(text).value(RECORD, runs) == value
 
 
 @pytest.mark.parametrize(
@@ -86,12 +86,12 @@ def test_a_finished_run(text, value, runs):
 )
 def test_a_diverged_run_counts_by_the_rule_of_the_metric(text, value, runs):
     (runs / "run" / "curve.csv").write_text(BROKEN)
-    assert read_metric(text).of(DIVERGED, runs) == value
+    assert read_metric(text).value(DIVERGED, runs) == value
 
 
 def test_without_the_files_nothing_was_measured(tmp_path):
     for text in ("train_error@best", "epochs until train_error <= 5", "diagnostics.gradient_ratio"):
-        assert read_metric(text).of(RECORD, tmp_path) is None
+        assert read_metric(text).value(RECORD, tmp_path) is None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,14 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from ablations.analysis.nonparametric import Exact, PairedProportions, Share, SignedRank, sign_power, sign_test
+from ablations.analysis.nonparametric import (
+    ExactCount,
+    PairedProportions,
+    Proportion,
+    SignedRank,
+    sign_power,
+    sign_test,
+)
 
 INF = math.inf
 
@@ -33,8 +40,8 @@ def test_infinity_is_the_largest_rank_and_against_itself_a_tie():
 
 
 def test_a_cell_alone_is_judged_by_signs():
-    assert SignedRank((INF, 9.0, 7.0, 6.5), alone=True).p_above(6.0) == 0.5**4
-    assert SignedRank((INF, 1.0, 1.5), alone=True).p_below(6.0) == stats.binomtest(2, 3, alternative="greater").pvalue
+    assert SignedRank((INF, 9.0, 7.0, 6.5), single=True).p_above(6.0) == 0.5**4
+    assert SignedRank((INF, 1.0, 1.5), single=True).p_below(6.0) == stats.binomtest(2, 3, alternative="greater").pvalue
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
@@ -52,7 +59,7 @@ def test_a_contrast_of_shares_is_mcnemars():
 
 
 def test_a_share_is_binomial():
-    share = Share((1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0))
+    share = Proportion((1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0))
     assert share.interval == pytest.approx(proportion_confint(3, 8, method="beta"))
     assert share.p_above(0.1) == pytest.approx(stats.binom.sf(2, 8, 0.1))
     assert share.p_below(0.9) == pytest.approx(stats.binom.cdf(3, 8, 0.9))
@@ -65,7 +72,7 @@ def test_power_is_what_counting_says():
         wins = [w for w in range(size + 1) if sign_test([1.0] * w + [-1.0] * (size - w)) <= level]
         assert power[k] == pytest.approx(sum(stats.binom.pmf(w, size, 3.5 / 4) for w in wins))
     assert power[0] == 0  # ½⁴ is above 5%
-    share = Share((1.0,) + (0.0,) * 5)
+    share = Proportion((1.0,) + (0.0,) * 5)
     for k, size in enumerate(n):
         chance = [stats.binom.pmf(w, size, 1 / 6) for w in range(size + 1)]
         below = [w for w in range(size + 1) if stats.binom.cdf(w, size, 0.5) <= level]
@@ -75,13 +82,13 @@ def test_power_is_what_counting_says():
 
 
 def test_a_share_cannot_lie_outside_0_and_1():
-    share = Share((1.0, 1.0, 0.0))
+    share = Proportion((1.0, 1.0, 0.0))
     assert (share.p_above(-0.1), share.p_below(1.1)) == (0, 0)
     assert (share.p_above(1.1), share.p_below(-0.1)) == (1, 1)
-    assert share.least_p(0.05, above=True) == Share((1.0,) * 3).p_above(0.05)
-    assert share.least_p(0.05, above=False) == pytest.approx(Share((0.0,) * 3).p_below(0.05))
+    assert share.least_p(0.05, above=True) == Proportion((1.0,) * 3).p_above(0.05)
+    assert share.least_p(0.05, above=False) == pytest.approx(Proportion((0.0,) * 3).p_below(0.05))
 
 
 def test_a_count_is_certain():
-    assert (Exact((5.0,)).p_above(4), Exact((5.0,)).p_below(4)) == (0.0, 1.0)
-    assert Exact((5.0,)).interval is None
+    assert (ExactCount((5.0,)).p_above(4), ExactCount((5.0,)).p_below(4)) == (0.0, 1.0)
+    assert ExactCount((5.0,)).interval is None

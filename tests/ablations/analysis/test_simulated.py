@@ -10,7 +10,7 @@ import math
 import numpy as np
 import pytest
 
-from ablations.analysis.statistics import LEVEL, difference_of
+from ablations.analysis.statistics import ALPHA, difference_of
 from ablations.analysis.verdicts import judge
 from tests.ablations.conftest import make_plan, make_records
 
@@ -59,16 +59,16 @@ def test_false_verdicts_are_rare_over_the_whole_study(seeds, noise, diverge):
     found = list(outcomes(claims(), seeds, noise, diverge=diverge))
     supported = np.mean([any(verdict.outcome == "supported" for verdict in verdicts) for verdicts in found])
     contradicted = np.mean([any(verdict.outcome == "contradicted" for verdict in verdicts) for verdicts in found])
-    assert supported <= LEVEL
+    assert supported <= ALPHA
     if not diverge:  # at 90, means are no longer on the edge of a bound or a margin
-        assert contradicted <= LEVEL
+        assert contradicted <= ALPHA
 
 
 def test_one_claim_alone_is_wrong_as_often_as_it_may():
     """Not merely rarely: a test that never speaks would pass the one above."""
     found = [verdicts[0] for verdicts in outcomes(claims()[:1], 4, 0.7)]
     rate = np.mean([verdict.outcome == "supported" for verdict in found])
-    assert rate == pytest.approx(LEVEL, abs=3 * math.sqrt(LEVEL * (1 - LEVEL) / DRAWS))
+    assert rate == pytest.approx(ALPHA, abs=3 * math.sqrt(ALPHA * (1 - ALPHA) / DRAWS))
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5, 10])
@@ -88,9 +88,9 @@ def test_power_is_as_predicted(k, seeds, shift):
     effect = difference_of(true, scale=1)
     n = np.array([seeds])
     if k == 5:  # truth 0, in [−shift, 2 + shift]: the near end decides
-        predicted = effect.power_above(-shift, n, LEVEL) + effect.power_below(2 + shift, n, LEVEL) - 1
+        predicted = effect.power_above(-shift, n, ALPHA) + effect.power_below(2 + shift, n, ALPHA) - 1
     else:
-        predicted = effect.power_above(-shift, n, LEVEL)
+        predicted = effect.power_above(-shift, n, ALPHA)
     rate = np.mean([verdicts[0].outcome == "supported" for verdicts in outcomes([made], seeds, noise)])
     assert rate == pytest.approx(float(predicted[0]), abs=0.04)
 
@@ -124,7 +124,7 @@ def test_infinite_losses_are_as_rarely_wrong(seeds):
             record["status"] = "diverged" if random.random() < 0.25 else "finished"
             record["metrics"]["train_loss"] = float(random.normal(1, 0.3))
         wrong += judge(plan, records)[0].outcome == "supported"
-    assert wrong / FEW <= LEVEL + 2 * math.sqrt(LEVEL * (1 - LEVEL) / FEW)
+    assert wrong / FEW <= ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / FEW)
 
 
 def test_a_share_on_the_edge_is_as_rarely_wrong():
@@ -138,4 +138,4 @@ def test_a_share_on_the_edge_is_as_rarely_wrong():
         for record in records.values():
             record["status"] = "diverged" if random.random() < 0.3 else "finished"
         wrong += any(verdict.outcome == "supported" for verdict in judge(plan, records))
-    assert 0 < wrong / FEW <= LEVEL + 2 * math.sqrt(LEVEL * (1 - LEVEL) / FEW)
+    assert 0 < wrong / FEW <= ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / FEW)

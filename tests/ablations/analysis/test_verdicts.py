@@ -9,10 +9,10 @@ import pytest
 from scipy import stats
 
 from ablations.analysis.cell_selection import select
-from ablations.analysis.claim_schema import expected_region
+from ablations.analysis.claim_schema import ClaimError, expected_region
 from ablations.analysis.results import result_rows
-from ablations.analysis.statistics import LEVEL, POWER
-from ablations.analysis.verdicts import ClaimError, check_answers, judge
+from ablations.analysis.statistics import ALPHA, POWER
+from ablations.analysis.verdicts import check_answerable, judge
 from tests.ablations.conftest import make_plan, make_records
 
 DEEP, SHALLOW = {"block": "plain", "depth": 56}, {"block": "plain", "depth": 20}
@@ -56,9 +56,9 @@ def test_outcome_follows_the_one_sided_interval(expect, deep, shallow, outcome):
     found = verdict_of(deep, shallow, expect=expect)
     assert found.outcome == outcome
     low, high = expected_region(expect)
-    left, right = found.effect.interval_at(2 * LEVEL)  # each end by itself is a one-sided test
+    left, right = found.effect.interval_at(2 * ALPHA)  # each end by itself is a one-sided test
     sides = (low > -math.inf) + (high < math.inf)
-    far_left, far_right = found.effect.interval_at(2 * LEVEL / sides)  # outside of one of them
+    far_left, far_right = found.effect.interval_at(2 * ALPHA / sides)  # outside of one of them
     inside, outside = low < left and right < high, far_right < low or high < far_left
     assert outcome == ("supported" if inside else "contradicted" if outside else "inconclusive")
 
@@ -162,9 +162,9 @@ def test_what_a_plan_will_not_answer_is_refused_before_it_is_trained():
         for cell in plan["cells"]:
             cell["epochs"] = 10
         with pytest.raises(ClaimError, match=words):
-            check_answers(plan)
+            check_answerable(plan)
     plan["study"]["claims"] = [claim(metric="train_error@10")]
-    check_answers(plan)
+    check_answerable(plan)
 
 
 def test_no_spread_needs_enough_seeds_to_be_believed():
@@ -180,6 +180,6 @@ def test_about_how_many_more_seeds_would_be_enough_and_one_less_would_not():
     found = verdict_of([2.0, 9.0, 5.0], [1.5, 4.0, 5.5])
     enough = found.n + found.more_seeds
     assert found.outcome == "inconclusive"
-    power = found.effect.power_above(0.0, np.array([enough - 1, enough]), LEVEL)
+    power = found.effect.power_above(0.0, np.array([enough - 1, enough]), ALPHA)
     assert power[0] < POWER <= power[1]
     assert found.command == f"python run.py -m 'seed=range({enough})'"

@@ -45,7 +45,7 @@ def test_a_reference_is_written_like_its_claim():
 def test_a_claim_takes_its_number_from_the_literature():
     claim = read_claim({**CLAIM, "reference": KEYS["minus"]})
     assert claim.published == 6.61
-    assert (claim.parts[0].low, claim.parts[0].high) == pytest.approx((6.11, 7.11))
+    assert (claim.hypotheses[0].low, claim.hypotheses[0].high) == pytest.approx((6.11, 7.11))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ablations.analysis.next_command import again
+from ablations.analysis.next_command import training_command
 from ablations.records.provenance import command, public
 
 
@@ -28,6 +28,6 @@ def test_a_command_is_told_without_places(monkeypatch: pytest.MonkeyPatch, typed
 def test_what_to_type_next_is_where_the_records_are_and_asks_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     asked_once = ["plan=true", "retry=failed", "workers=0"]
     monkeypatch.setattr(sys, "argv", ["run.py", "-m", "runs=/home/me/my runs", "optimizer={name:'x'}", *asked_once])
-    assert again({"name": "s", "command": command()}) == (
+    assert training_command({"name": "s", "command": command()}) == (
         """python run.py -m 'runs=/home/me/my runs' 'optimizer={name:'"'"'x'"'"'}'"""
     )

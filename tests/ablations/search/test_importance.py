@@ -10,7 +10,8 @@ import optuna
 import pytest
 from rich.console import Console
 
-from ablations.search.importance import FEWEST, importance, print_importance, search_importance
+from ablations.report.analyses import print_importance
+from ablations.search.importance import FEWEST, importance, search_importance
 from ablations.search.trials import trial_folder, write_trial
 from tests.ablations.conftest import make_plan
 

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from ablations.records.record import RecordError
-from ablations.search.trials import best, different, front, read_trial, read_trials, trial_folder, write_trial
+from ablations.search.trials import (
+    best_trials,
+    distinct_trials,
+    pareto_front,
+    read_trial,
+    read_trials,
+    trial_folder,
+    write_trial,
+)
 
 
 def trial(number: int, *values: float, state: str = "complete", cell: str | None = None) -> dict:
@@ -22,7 +30,7 @@ def test_the_front_holds_exactly_what_nothing_dominates() -> None:
     rng = random.Random(0)
     trials = [trial(k, rng.randint(0, 9), rng.randint(0, 9)) for k in range(60)]
     values = {t["number"]: (t["values"]["val_error"], t["values"]["macs"]) for t in trials}
-    on_it = {t["number"] for t in front(trials, ["val_error", "macs"])}
+    on_it = {t["number"] for t in pareto_front(trials, ["val_error", "macs"])}
     for one in values:
         beaten = any(
             values[other] != values[one] and all(a <= b for a, b in zip(values[other], values[one], strict=True))
@@ -33,14 +41,14 @@ def test_the_front_holds_exactly_what_nothing_dominates() -> None:
 
 def test_one_objective_is_sorted_and_a_cell_counts_once() -> None:
     trials = [trial(0, 3.0), trial(1, 1.0), trial(2, 1.0, cell="cell 1"), trial(3, 0.5, state="pruned")]
-    assert [t["number"] for t in best(trials, ["val_error"], 5)] == [1, 0]
-    assert [t["number"] for t in best(trials, ["val_error"], 1)] == [1]
-    assert len(different(trials)) == 2
+    assert [t["number"] for t in best_trials(trials, ["val_error"], 5)] == [1, 0]
+    assert [t["number"] for t in best_trials(trials, ["val_error"], 1)] == [1]
+    assert len(distinct_trials(trials)) == 2
 
 
 def test_of_a_long_front_both_ends_are_kept() -> None:
     trials = [trial(k, 10 - k, k) for k in range(11)]
-    picked = best(trials, ["val_error", "macs"], 4)
+    picked = best_trials(trials, ["val_error", "macs"], 4)
     assert [t["number"] for t in picked][:: len(picked) - 1] == [10, 0]
     assert len({t["number"] for t in picked}) == 4
     gaps = [a["number"] - b["number"] for a, b in itertools.pairwise(picked)]

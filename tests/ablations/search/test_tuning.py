@@ -15,7 +15,7 @@ from ablations.question.study import StudyError
 from ablations.records.record import plan_path
 from ablations.search.storage import open_storage
 from ablations.search.trials import trial_folder, write_trial
-from ablations.search.tuning import Tuning, seeded, suggest, try_sampler
+from ablations.search.tuning import Tuning, check_sampler, seeded, suggest
 
 ROOT = Path(__file__).parents[3]
 SAMPLERS = {path.stem: path for path in sorted((ROOT / "conf" / "sampler").glob("*.yaml"))}
@@ -61,7 +61,7 @@ def carry_out(one: Tuning, most: int = 1000) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_every_shipped_sampler_suggests_what_the_space_allows(tmp_path: Path, name: str) -> None:
     search = a_search(10)
-    try_sampler(search, sampler(name))
+    check_sampler(search, sampler(name))
     one = tuning(tmp_path, search, by=name)
     one.fill()
     for waiting in one.open_trials():
@@ -76,9 +76,9 @@ def test_every_shipped_sampler_suggests_what_the_space_allows(tmp_path: Path, na
 
 def test_a_sampler_that_cannot_do_it_says_so_before_anything_is_trained() -> None:
     with pytest.raises(StudyError, match=r"this sampler cannot search this space: FloatDistribution\.step"):
-        try_sampler(a_search(), optuna.samplers.BruteForceSampler)
+        check_sampler(a_search(), optuna.samplers.BruteForceSampler)
     with pytest.raises(StudyError, match="multi-objective"):
-        try_sampler(a_search(objectives=["val_error", "macs"]), sampler("cmaes"))
+        check_sampler(a_search(objectives=["val_error", "macs"]), sampler("cmaes"))
 
 
 def test_a_search_in_pieces_suggests_what_a_whole_one_does(tmp_path: Path) -> None:

@@ -145,12 +145,12 @@ def test_the_record_of_a_diverged_run_names_the_layer(
 def test_a_run_keeps_its_diagnostics_where_claims_read_them(tmp_path: Path) -> None:
     record = recorded(tmp_path / "run")
     assert "first_nonfinite" not in record
-    ratio = read_metric("diagnostics.gradient_ratio").of(record, tmp_path)
-    first, last = (read_metric(f"diagnostics.gradient_norm.block_0{i}@2").of(record, tmp_path) for i in (1, 3))
+    ratio = read_metric("diagnostics.gradient_ratio").value(record, tmp_path)
+    first, last = (read_metric(f"diagnostics.gradient_norm.block_0{i}@2").value(record, tmp_path) for i in (1, 3))
     assert first is not None
     assert last
     assert ratio == pytest.approx(first / last, rel=1e-4)
-    assert read_metric("diagnostics.dead_units@1").of(record, tmp_path) is not None
+    assert read_metric("diagnostics.dead_units@1").value(record, tmp_path) is not None
     again = recorded(tmp_path / "run", "diagnostics=false")
     assert again["identity"] == record["identity"]
     assert again["metrics"] == record["metrics"]
