@@ -138,7 +138,7 @@ class Searching:
             for tuning in tunings:
                 if self.config.retry:
                     self.set_aside(tuning.retry(self.config.retry))
-                tuning.fill()
+                tuning.enqueue_missing()
         left = self.open_folders(tunings)
         if not left:
             for folder in self.leases():
@@ -175,7 +175,7 @@ class Searching:
 
     def open_folders(self, tunings: list[Any]) -> list[Path]:
         """List the folders of unfinished trials."""
-        found = [(tuning.name, trial.number) for tuning in tunings for trial in tuning.open_trials()]
+        found = [(tuning.name, number) for tuning in tunings for number in tuning.unfinished()]
         return [trial_folder(self.runs, self.study["name"], *place) for place in found]
 
     def winners(self) -> list[Point]:

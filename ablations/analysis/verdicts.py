@@ -1,7 +1,7 @@
 """Judge the claims of a study by its records.
 
-For each claim: find the cells it names, pair their runs by seed, estimate the effect, and test it against the region
-where the claim expects it (claim_schema.py has the regions, claim_tests.py the tests).
+Each claim expects an effect in a region (claim_schema.py). The effect is estimated from the records (claim_effects.py)
+and tested against the region (claim_tests.py):
 
     supported      the tests show that the effect lies inside the region
     contradicted   the tests show that the effect lies outside the region
@@ -13,27 +13,20 @@ Over all claims of a study together, the error rate in each direction is at most
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.cell_selection import select, selection_error
+from ablations.analysis.cell_selection import select
+from ablations.analysis.claim_effects import NotTestable, count_effects, estimate_effects, resolve_cells
 from ablations.analysis.claim_schema import Claim, ClaimError, check_claims, read_claim
 from ablations.analysis.claim_tests import Evidence
 from ablations.analysis.next_command import more_seeds
-from ablations.analysis.nonparametric import ExactCount, PairedProportions, Proportion, SignedRank
 from ablations.analysis.results import Plan, Record, Row, result_rows
-from ablations.analysis.statistics import ALPHA, Difference, Effect, difference_of, holm
+from ablations.analysis.statistics import ALPHA, Difference, Effect, holm
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NO_VERDICT = "supported", "contradicted", "inconclusive", "no verdict"
-
-Coefficients = Mapping[str, int]  # cell → +1, −1, or a multiple where a contrast names the cell more than once
-
-
-class NotTestable(Exception):
-    """The records cannot answer a claim yet; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +111,7 @@ def check_answerable(plan: Plan) -> None:
     for claim in check_claims(plan["study"]):
         about = f"claim {claim.says[:40]!r}"
         try:
-            cells, _ = _resolve(claim, rows)
+            cells, _ = resolve_cells(claim, rows)
         except NotTestable as why:
             raise ClaimError(f"{about}: {why}") from None
         for cell in cells:
@@ -133,83 +126,14 @@ def _estimate(claim: Claim, rows: Sequence[Row], runs: Path) -> tuple[Verdict, E
     blank = Verdict(claim.says, claim.source, claim.metric.text, claim.expect, NO_VERDICT, published=claim.published)
     blank = replace(blank, unit=unit, signed=signed)
     try:
-        cells, contrasts = _resolve(claim, rows)
+        cells, contrasts = resolve_cells(claim, rows)
         if claim.metric.is_count:
-            return blank, Evidence(claim.hypotheses, _count_effects(claim, cells, contrasts))
-        effects, notes, diverged = _effects(claim, cells, contrasts, runs)
+            return blank, Evidence(claim.hypotheses, count_effects(claim, cells, contrasts))
+        effects, notes, diverged = estimate_effects(claim, cells, contrasts, runs)
     except NotTestable as why:
         return replace(blank, reason=str(why)), None
     verdict = replace(blank, diverged=diverged, reason=", ".join(filter(None, notes)))
     return verdict, Evidence(claim.hypotheses, effects)
-
-
-def _resolve(claim: Claim, rows: Sequence[Row]) -> tuple[dict[str, Row], list[Coefficients]]:
-    """The rows that a claim compares, and for each of its hypotheses the coefficient of each cell.
-
-    Raises:
-        NotTestable: a selector matches no cell or several, or all coefficients of a contrast are zero.
-    """
-    cells: dict[str, Row] = {}
-    contrasts: list[Coefficients] = []
-    for hypothesis in claim.hypotheses:
-        coefficients: Counter[str] = Counter()
-        for sign, selector in hypothesis.cells:
-            found = select(selector, rows)
-            if len(found) != 1:
-                raise NotTestable(selection_error(selector, found, rows))
-            cells[found[0].cell] = found[0]
-            coefficients[found[0].cell] += sign
-        contrasts.append({cell: factor for cell, factor in coefficients.items() if factor})
-        if not contrasts[-1]:
-            raise NotTestable("plus and minus are the same cell: the axis that differs is not active in it")
-    return cells, contrasts
-
-
-def _count_effects(claim: Claim, cells: Mapping[str, Row], contrasts: Sequence[Coefficients]) -> tuple[ExactCount, ...]:
-    counts = {cell: getattr(row, claim.metric.name) for cell, row in cells.items()}
-    if None in counts.values():
-        raise NotTestable(f"{claim.metric.text} has not been counted in every cell")
-    sums = [sum(factor * counts[cell] for cell, factor in coefficients.items()) for coefficients in contrasts]
-    return tuple(ExactCount((float(value),)) for value in sums)
-
-
-def _effects(
-    claim: Claim, cells: Mapping[str, Row], contrasts: Sequence[Coefficients], runs: Path
-) -> tuple[tuple[Effect, ...], list[str], int]:
-    """The effects over the seeds that all cells have, notes for the reader, and how many of the runs diverged.
-
-    Raises:
-        NotTestable: fewer than two common seeds, or a run in which the metric was not measured.
-    """
-    values = {cell: {run["seed"]: claim.metric.value(run, runs) for run in row.runs} for cell, row in cells.items()}
-    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in values.values())))
-    planned = max(row.planned for row in cells.values())
-    if len(seeds) < 2:
-        raise NotTestable(f"needs at least 2 seeds, has {len(seeds)} of {planned}")
-    for row in cells.values():
-        for run in row.runs:
-            if run["seed"] in seeds and values[row.cell][run["seed"]] is None:
-                raise NotTestable(f"{claim.metric.text} was not measured in {run['label']} ({run['status']})")
-    effects = tuple(_effect(claim, coefficients, values, seeds) for coefficients in contrasts)
-    diverged = sum(run["status"] == "diverged" and run["seed"] in seeds for row in cells.values() for run in row.runs)
-    notes = [f"{len(seeds)} of {planned} seeds" if len(seeds) < planned else ""]
-    notes += [f"{diverged} diverged" if diverged and not claim.metric.is_fraction else ""]
-    notes += ["some are infinite: signed ranks, median" if any(isinstance(e, SignedRank) for e in effects) else ""]
-    flat = any(isinstance(effect, Difference) and effect.sd == 0 for effect in effects)
-    return effects, [*notes, "every seed gives the same number: sign test" if flat else ""], diverged
-
-
-def _effect(
-    claim: Claim, coefficients: Coefficients, known: Mapping[str, Mapping[int, Any]], seeds: Sequence[int]
-) -> Effect:
-    """One number a seed, with the test that suits it; infinity minus infinity is nan, a tie for SignedRank."""
-    values = tuple(float(sum(factor * known[cell][seed] for cell, factor in coefficients.items())) for seed in seeds)
-    single = len(coefficients) == 1
-    if claim.metric.is_fraction:
-        return Proportion(values) if single else PairedProportions(values)
-    if not all(map(math.isfinite, values)):
-        return SignedRank(values, single=single)
-    return difference_of(values, scale=max(abs(known[cell][seed]) for cell in coefficients for seed in seeds))
 
 
 def _compare_counts(verdict: Verdict, evidence: Evidence) -> Verdict:

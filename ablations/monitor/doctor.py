@@ -166,9 +166,9 @@ def _study(runs: Path, folder: Path) -> Iterator[Finding]:
                 yield from _readable(runs, trial / "trial.json", "Optuna still has what it was told", read_trial)
     for lock in journal.stale_locks(folder):
         yield _out(runs, lock, f"{lock}: the lock of a process that was killed", "the journal can be written again")
-    if journal.NAME in names and (damage := journal.damage(folder / journal.NAME)):
-        path = folder / journal.NAME
-        mend = partial(journal.mend, path, keep=_kept(runs, path))
+    if journal.JOURNAL in names and (damage := journal.find_damage(folder / journal.JOURNAL)):
+        path = folder / journal.JOURNAL
+        mend = partial(journal.repair, path, keep=_kept(runs, path))
         yield Finding(f"{path}: {damage}", f"whole lines stay, a copy as it was is in {runs / QUARANTINE}", mend)
 
 

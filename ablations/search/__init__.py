@@ -1,1 +1,1 @@
-"""Searches with Optuna: tunings, trials, storage, importances. The only floor that imports optuna."""
+"""Search with Optuna: tunings, trials, storage, importances. Only this floor imports optuna."""

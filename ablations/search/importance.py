@@ -1,7 +1,9 @@
-"""What mattered in a search: how much each axis of its space decides whether a trial is among the best (PED-ANOVA).
+"""Measure how much each axis of a search decides which trials are the best (PED-ANOVA).
 
-Watanabe, Bansal and Hutter 2023: the variance, over the values of an axis, of how much denser the best trials are there
-than all trials. It says where good trials lie, not what an axis does to a given network: that is what `effects` is for.
+For each axis, the density of the best trials over its values is compared with the density of all trials; the importance
+is the variance of their ratio. It says where the good trials are, not what the axis does to a given network.
+
+    Watanabe, Bansal and Hutter 2023, "PED-ANOVA".
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import optuna
 
@@ -17,17 +19,19 @@ from ablations.question.search_space import Search, read_search
 from ablations.search.trials import Trial, read_trials
 from ablations.search.tuning import optuna_distribution
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-BEST = 0.25  # the share of the trials that counts as the best: of the few a search has, a tenth would be one or two
-FEWEST = 8  # trials; below that a quarter is one
+BEST = 0.25  # the fraction of the trials that counts as the best; a tenth would be only one or two trials
+FEWEST = 8  # trials; of fewer, a quarter is a single one
 TOO_FEW_TRIALS = f"(needs {FEWEST} complete trials that differ)"
 
 
 @dataclass(frozen=True)
 class Importance:
-    """Of one tuning: its complete trials, and the share of each axis, the largest first; none if they cannot tell."""
+    """The importances in one tuning.
+
+    Attributes:
+        trials: how many are complete.
+        shares: axis → importance, the largest first; empty if the trials are too few or all equal.
+    """
 
     tuning: str
     trials: int
@@ -35,9 +39,9 @@ class Importance:
 
 
 def importance(study: optuna.Study) -> dict[str, float]:
-    """The share of each axis of a finished Optuna study, the largest first; they add up to 1.
+    """The importance of each axis of an Optuna study, the largest first; they add up to 1.
 
-    Several objectives: what decides whether a trial is near the front.
+    With several objectives, the best trials are those nearest to the Pareto front.
 
     Raises:
         ValueError: fewer than FEWEST trials are complete.
@@ -50,7 +54,7 @@ def importance(study: optuna.Study) -> dict[str, float]:
 
 
 def search_importance(plan: Mapping[str, Any], runs: Path) -> list[Importance]:
-    """For each tuning of a study that searched, from the files its trials left.
+    """The importances in each tuning of a study, read from the files of its trials.
 
     Raises:
         ValueError: the study does not search.
@@ -67,31 +71,14 @@ def search_importance(plan: Mapping[str, Any], runs: Path) -> list[Importance]:
     return found
 
 
-def print_importance(found: Sequence[Importance], objectives: Sequence[str], console: Console) -> None:
-    """A line a tuning and axis."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for head in ("tuning", "trials", "axis", "importance"):
-        table.add_column(head, justify="right" if head in ("trials", "importance") else "left", no_wrap=True)
-    for one in found:
-        first = [one.tuning, str(one.trials)]
-        for axis, share in one.shares.items() or [(TOO_FEW_TRIALS, None)]:
-            table.add_row(*first, axis, "" if share is None else f"{share:.0%}")
-            first = ["", ""]
-    console.print(table)
-    console.print(Text(importance_caption(objectives), style="dim"))
-
-
 def importance_caption(objectives: Sequence[str]) -> str:
-    """What is written below the shares."""
+    """The sentence that explains the importances, shown below them."""
     return f"Share in deciding which trials are the best quarter by {' and '.join(objectives)} (PED-ANOVA)."
 
 
 def _study(search: Search, trials: Sequence[Trial]) -> optuna.Study:
-    """The trials as an Optuna study in memory."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # or it tells of every study it makes
+    """An Optuna study in memory that holds the trials."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # else Optuna logs every study that is created
     study = optuna.create_study(directions=[optuna.study.StudyDirection.MINIMIZE for _ in search.objectives])
     for trial in trials:
         suggested: Mapping[str, Any] = trial["suggested"]

@@ -1,4 +1,7 @@
-"""Optuna's journal of a searching study: a JSON object a line. A killed writer leaves a torn line, or its lock."""
+"""Find and repair damage in Optuna's journal file, which has one JSON object a line.
+
+A killed process can leave an incomplete line, or its lock file (`journal.log.lock…`).
+"""
 
 from __future__ import annotations
 
@@ -8,27 +11,27 @@ import shutil
 import time
 from pathlib import Path
 
-NAME = "journal.log"
-GRACE = 10  # seconds after which a lock is nobody's, as where the journal is opened
+JOURNAL = "journal.log"
+LOCK_SECONDS = 10  # an older lock belongs to a dead process
 
 
-def damage(path: Path) -> str | None:
-    """What is wrong with a journal; None while somebody writes, or if it is whole."""
-    if set(path.parent.glob(f"{NAME}.lock*")) - set(stale_locks(path.parent)):
+def find_damage(path: Path) -> str | None:
+    """A description of the damage in a journal; None if it has none, or while a process is writing."""
+    if set(path.parent.glob(f"{JOURNAL}.lock*")) - set(stale_locks(path.parent)):
         return None
     try:
         lines = path.read_bytes().splitlines(keepends=True)
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    bad = [number for number, line in enumerate(lines, 1) if not whole(line)]
+    bad = [number for number, line in enumerate(lines, 1) if not is_complete(line)]
     if not bad:
         return None
     last = bad == [len(lines)]
     return "its last line is torn or garbage" if last else f"garbage in line {', '.join(map(str, bad[:5]))}"
 
 
-def whole(line: bytes) -> bool:
-    """Whether a line is one that Optuna wrote to its end."""
+def is_complete(line: bytes) -> bool:
+    """Whether Optuna wrote the line to its end."""
     try:
         return line.endswith(b"\n") and isinstance(json.loads(line).get("op_code"), int)
     except (ValueError, AttributeError, RecursionError):
@@ -36,20 +39,24 @@ def whole(line: bytes) -> bool:
 
 
 def stale_locks(folder: Path) -> list[Path]:
-    """Locks on the journal that are as old as no living writer leaves them."""
-    return [path for path in sorted(folder.glob(f"{NAME}.lock*")) if abs(time.time() - path.lstat().st_mtime) > GRACE]
+    """Lock files that are too old to belong to a living process."""
+    return [
+        path
+        for path in sorted(folder.glob(f"{JOURNAL}.lock*"))
+        if abs(time.time() - path.lstat().st_mtime) > LOCK_SECONDS
+    ]
 
 
-def mend(path: Path, *, keep: Path) -> None:
-    """Leave the whole lines, holding the lock that Optuna's writers take.
+def repair(path: Path, *, keep: Path) -> None:
+    """Remove the incomplete lines, while holding the lock that Optuna uses.
 
     Args:
-        keep: where a copy of the damaged file is made first.
+        keep: the damaged file is first copied to this path.
 
     Raises:
-        OSError: somebody is writing.
+        OSError: another process is writing.
     """
-    lock = path.with_name(f"{NAME}.lock")
+    lock = path.with_name(f"{JOURNAL}.lock")
     try:
         os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except FileExistsError:
@@ -57,9 +64,9 @@ def mend(path: Path, *, keep: Path) -> None:
     try:
         keep.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, keep)
-        part = path.with_name(f".{NAME}.{os.getpid()}")
+        part = path.with_name(f".{JOURNAL}.{os.getpid()}")
         with open(part, "wb") as file:
-            file.writelines(line for line in keep.read_bytes().splitlines(keepends=True) if whole(line))
+            file.writelines(line for line in keep.read_bytes().splitlines(keepends=True) if is_complete(line))
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)

@@ -1,7 +1,8 @@
-"""What a search has tried: a file a trial, written by whoever trains it, read by whoever wants to see.
+"""Read and write the trials of a search, one file each, and choose the best of them.
 
-`runs/.studies/<study>/trials/<tuning>/<number>/trial.json`. A tuning is one Optuna study: the whole space, or the space
-inside one cell of the study's grid. Everything Optuna knows can be made again from these files.
+The file is `runs/.studies/<study>/trials/<tuning>/<number>/trial.json`, written by the worker that trains the trial. A
+tuning is one Optuna study: the whole space, or the space inside one cell of the study's grid. Optuna's storage can be
+rebuilt from these files.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ Trial = dict[str, Any]
 
 
 def tunings_folder(runs: Path, study: str) -> Path:
-    """Where the trials of a study lie."""
+    """The folder with the trials of a study."""
     return study_folder(runs, study) / "trials"
 
 
 def trial_folder(runs: Path, study: str, tuning: str, number: int) -> Path:
-    """Where one trial lies; who trains it holds the lease in there."""
+    """The folder of one trial; the worker that trains it holds a lease there."""
     return tunings_folder(runs, study) / tuning / f"{number:04d}"
 
 
 def write_trial(folder: Path, trial: Trial) -> None:
-    """Write a trial as it stands."""
+    """Write the current state of a trial."""
     write_json(folder / "trial.json", {"schema": SCHEMA, **trial})
 
 
@@ -38,7 +39,7 @@ def read_trial(path: Path) -> Trial:
     """Read and check one `trial.json`.
 
     Raises:
-        RecordError: it is damaged or no trial.
+        RecordError: the file is damaged or holds something else.
     """
     trial = read_json(path)
     if absent := [key for key in FIELDS if key not in trial]:
@@ -49,7 +50,7 @@ def read_trial(path: Path) -> Trial:
 
 
 def read_trials(runs: Path, study: str, tunings: Iterable[str]) -> tuple[list[Trial], list[str]]:
-    """The trials of some tunings in the order of their numbers, and a sentence for each damaged file."""
+    """The trials of the given tunings, sorted by number, and an error message for each damaged file."""
     trials: list[Trial] = []
     problems: list[str] = []
     for tuning in tunings:
@@ -62,7 +63,7 @@ def read_trials(runs: Path, study: str, tunings: Iterable[str]) -> tuple[list[Tr
 
 
 def distinct_trials(trials: Iterable[Trial]) -> list[Trial]:
-    """The complete trials, each cell once."""
+    """The complete trials, without repeated cells."""
     cells: dict[str, Trial] = {}
     for trial in trials:
         if trial["state"] == "complete":
@@ -71,9 +72,10 @@ def distinct_trials(trials: Iterable[Trial]) -> list[Trial]:
 
 
 def pareto_front(trials: Iterable[Trial], objectives: Sequence[str]) -> list[Trial]:
-    """The complete trials that no other is better than in one objective without being worse in another.
+    """The complete trials that no other trial dominates, sorted by the objectives in their order.
 
-    With one objective: all of them. Sorted by the objectives in their order.
+    One trial dominates another if it is better in one objective and worse in none. With a single objective, all
+    complete trials are returned.
     """
     known = sorted(distinct_trials(trials), key=lambda trial: [trial["values"][name] for name in objectives])
     if len(objectives) == 1:
@@ -82,7 +84,7 @@ def pareto_front(trials: Iterable[Trial], objectives: Sequence[str]) -> list[Tri
 
 
 def best_trials(trials: Iterable[Trial], objectives: Sequence[str], top: int) -> list[Trial]:
-    """The `top` trials with the lowest objective; of a longer front as many, evenly spaced, with both its ends."""
+    """The `top` trials with the lowest objective; with several objectives, `top` trials evenly spaced on the front."""
     found = pareto_front(trials, objectives)
     if len(objectives) == 1 or len(found) <= top:
         return found[:top]

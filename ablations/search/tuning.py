@@ -1,7 +1,8 @@
-"""The search itself, by Optuna's ask and tell: where its trials are stored, who takes which, what is suggested.
+"""Run a search by Optuna's ask and tell: queue its trials, share them among the workers, suggest values.
 
-A tuning is one Optuna study. All its trials are queued when it is opened, so that there are never more or fewer; a
-worker takes one by the lease of its folder. A trial whose worker died is taken up by the next, with the choices made.
+A tuning is one Optuna study. All its trials are queued when it is opened, so their number is exact however many workers
+there are. A worker takes a trial by the lease of the trial's folder. If a worker dies, the next one continues its trial
+with the values suggested so far.
 """
 
 from __future__ import annotations
@@ -30,16 +31,16 @@ OPTUNA_STATE = {
     "infeasible": TrialState.PRUNED,
     "failed": TrialState.FAIL,
 }
-SIGNIFICANT_DIGITS = 4  # of a suggested real number: 0.03127 is as good as 0.031273882, and can be read
+SIGNIFICANT_DIGITS = 4  # of a suggested real number: 0.03127 is as good as 0.031273882 and easier to read
 
 
 def check_sampler(search: Search, sampler: Callable[..., Any]) -> None:
-    """Let a sampler suggest three points of the space, told nonsense.
+    """Check that a sampler can search a space: let it suggest three points, with made-up results.
 
     Raises:
-        StudyError: it cannot: too many objectives, an infinite space, a package that is not installed.
+        StudyError: it cannot, because of several objectives, an infinite space or a missing package.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # or it tells of every study it makes
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # else Optuna logs every study that is created
     study = optuna.create_study(directions=[optuna.study.StudyDirection.MINIMIZE for _ in search.objectives])
     try:
         for k in range(3):
@@ -51,19 +52,19 @@ def check_sampler(search: Search, sampler: Callable[..., Any]) -> None:
 
 
 def seeded(sampler: Callable[..., Any], seed: int) -> Any:
-    """A sampler with a seed; one that has its own in the config, as Sobol's sequence, keeps it."""
+    """Create the sampler with a seed, unless its config already gives one (as for Sobol's sequence)."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # what the config asks for, it gets
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the config chose it
         return sampler() if "seed" in getattr(sampler, "keywords", {}) else sampler(seed=seed)
 
 
 class Tuning:
-    """One Optuna study, as one process sees it.
+    """One Optuna study, opened by one process.
 
     Args:
         name: of the tuning, unique in its study.
-        sampler: `sampler(seed=…)`, or `sampler()` where it takes its seed from the config.
-        pruner: looked at after every report.
+        sampler: called as `sampler(seed=…)`, or as `sampler()` if the config gives its seed.
+        pruner: Optuna's, asked after every report.
     """
 
     def __init__(
@@ -88,21 +89,24 @@ class Tuning:
             load_if_exists=True,
         )
 
-    def fill(self) -> None:
-        """Queue what is missing of the tuning's trials; those that only the files know are put back first."""
+    def enqueue_missing(self) -> None:
+        """Queue trials until there are as many as the search asks for.
+
+        If Optuna's storage is empty, the trials that left files are added to it first.
+        """
         with exclusive(trial_folder(self.runs, self.study_name, self.name, 0).parent):
             have = len(self.study.get_trials(deepcopy=False)) - len(self._retried)
             if not have:
                 for trial in read_trials(self.runs, self.study_name, [self.name])[0]:
-                    have += self._put_back(trial)
+                    have += self._restore(trial)
             for _ in range(self.search.trials - have):
                 self.study.enqueue_trial({})
 
     def retry(self, status: str) -> list[Trial]:
-        """Queue the trials that failed, or of which a run diverged, once more with the choices they had; those trials.
+        """Queue the trials that ended with a status once more, with the same values; return these trials.
 
         Args:
-            status: failed or diverged.
+            status: failed, or diverged (one of the trial's runs did).
         """
         with exclusive(trial_folder(self.runs, self.study_name, self.name, 0).parent):
             known, _ = read_trials(self.runs, self.study_name, [self.name])
@@ -122,7 +126,8 @@ class Tuning:
     def _retried(self) -> list[int]:
         return self.study.user_attrs.get("retried", [])
 
-    def _put_back(self, trial: Trial) -> int:
+    def _restore(self, trial: Trial) -> int:
+        """Add a trial to Optuna's storage from its file; return how many were added (0 or 1)."""
         if trial["state"] == "running" or trial["number"] >= self.search.trials:
             return 0
         self.study.add_trial(
@@ -137,20 +142,22 @@ class Tuning:
         )
         return 1
 
-    def same(self, number: int, cell: str) -> FrozenTrial | None:
-        """Another trial that was trained, or pruned, as the very same cell."""
+    def find_duplicate(self, number: int, cell: str) -> FrozenTrial | None:
+        """Another trial of the same cell that was completed or pruned."""
         done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
         trained = (t for t in done if t.user_attrs.get("cell") == cell and t.user_attrs["state"] != "infeasible")
         return next((trial for trial in trained if trial.number not in (number, *self._retried)), None)
 
-    def open_trials(self) -> list[FrozenTrial]:
-        """The trials nobody has finished, in the order of their numbers."""
-        open_states = (TrialState.RUNNING, TrialState.WAITING)
-        return self.study.get_trials(deepcopy=False, states=open_states)
+    def unfinished(self) -> list[int]:
+        """The numbers of the trials that are waiting or running, in ascending order."""
+        states = (TrialState.RUNNING, TrialState.WAITING)
+        return [trial.number for trial in self.study.get_trials(deepcopy=False, states=states)]
 
     @contextmanager
-    def take(self, number: int, trial_id: int) -> Iterator[optuna.Trial | None]:
-        """Take a trial for this process; None where another has it or has finished it."""
+    def acquire(self, number: int) -> Iterator[optuna.Trial | None]:
+        """Reserve a trial for this process; None if another process has reserved or finished it."""
+        study_id = self.storage.get_study_id_from_name(self.study.study_name)
+        trial_id = self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
         with claim(trial_folder(self.runs, self.study_name, self.name, number)) as ours:
             state = self.storage.get_trial(trial_id).state
             if not ours or state.is_finished():
@@ -162,12 +169,12 @@ class Tuning:
             yield optuna.Trial(self.study, trial_id)
 
     def _sampler(self, number: int) -> Any:
-        """Seeded by (seed, number), so that a suggestion depends on what was told before and not on who asks."""
+        """The sampler, seeded by (seed, number): the suggestion does not depend on which worker asks."""
         text = f"{self.search.seed} {number}".encode()
         return seeded(self.sampler, int.from_bytes(hashlib.sha256(text).digest()[:4]))
 
     def tell(self, trial: optuna.Trial, outcome: Trial) -> None:
-        """Tell Optuna what became of a trial: its values, or that it was pruned, infeasible or failed."""
+        """Tell Optuna the outcome of a trial: its values, or that it was pruned, infeasible or failed."""
         for key, value in _attributes(outcome).items():
             trial.set_user_attr(key, value)
         if outcome["state"] == "complete":
@@ -177,7 +184,7 @@ class Tuning:
 
 
 def suggest(trial: optuna.Trial, axis: str, options: Choice | Range) -> Any:
-    """Ask Optuna for a value of one axis. Real numbers are rounded to four digits."""
+    """Ask Optuna for a value of one axis. Real numbers are rounded to SIGNIFICANT_DIGITS."""
     if isinstance(options, Choice):
         return trial.suggest_categorical(axis, list(options.values))
     if options.whole:
@@ -189,7 +196,7 @@ def suggest(trial: optuna.Trial, axis: str, options: Choice | Range) -> Any:
 
 
 def optuna_distribution(options: Choice | Range) -> optuna.distributions.BaseDistribution:
-    """The same, as Optuna stores it."""
+    """The values of one axis as an Optuna distribution."""
     if isinstance(options, Choice):
         return optuna.distributions.CategoricalDistribution(list(options.values))
     if options.whole:
@@ -199,6 +206,6 @@ def optuna_distribution(options: Choice | Range) -> optuna.distributions.BaseDis
 
 
 def _attributes(outcome: Trial) -> dict[str, Any]:
-    """What the dashboard shows of a trial beside its parameters."""
+    """The user attributes of a trial, which optuna-dashboard shows."""
     kept = ("label", "cell", "params", "macs", "seed_values", "same_as", "cause", "state")
     return {key: outcome[key] for key in kept if outcome.get(key) is not None}

@@ -96,7 +96,7 @@ def report_epochs(trial: Any, name: str, rows: list[dict[str, float]], *, prune:
     Raises:
         Stopped: it wants no more.
     """
-    known = trial.storage.get_trial(trial._trial_id).intermediate_values
+    known = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
     for row in rows:
         if int(row["epoch"]) not in known:
             trial.report(at_worst(name, row.get(name)), step=int(row["epoch"]))

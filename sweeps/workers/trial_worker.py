@@ -65,9 +65,9 @@ class TrialWorker:
         """Trials that are ours, one after the other, from all tunings in turn."""
         ours = open_tunings(self.master, self.study, self.search, self.points)
         while True:
-            waiting = [(trial.number, k, trial._trial_id) for k, one in enumerate(ours) for trial in one.open_trials()]
-            for number, k, trial_id in sorted(waiting):
-                with ours[k].take(number, trial_id) as trial:
+            waiting = [(number, k) for k, one in enumerate(ours) for number in one.unfinished()]
+            for number, k in sorted(waiting):
+                with ours[k].acquire(number) as trial:
                     if trial is not None:
                         yield ours[k], trial
                         break
@@ -137,7 +137,7 @@ class TrialWorker:
         broken = [f"not {name}" for name, excess in outcome["constraints"].items() if excess > 0]
         if broken:
             raise Infeasible(", ".join(broken))
-        same = tuning.same(trial.number, run.cell)
+        same = tuning.find_duplicate(trial.number, run.cell)
         if same is not None:
             outcome["same_as"] = same.number
             if same.user_attrs.get("state") == "pruned":

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ablations.search.journal_repair import NAME, damage, mend
+from ablations.search.journal_repair import JOURNAL, find_damage, repair
 
 optuna = pytest.importorskip("optuna")
 journals = pytest.importorskip("optuna.storages.journal")
@@ -26,9 +26,9 @@ def study(path: Path) -> Any:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A journal with three told trials."""
-    path = tmp_path / NAME
+    path = tmp_path / JOURNAL
     study(path).optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
-    assert damage(path) is None
+    assert find_damage(path) is None
     return path
 
 
@@ -45,11 +45,11 @@ def test_all_that_was_told_is_kept_and_more_can_be_told(path: Path, tmp_path: Pa
     told = [trial.value for trial in study(path).trials]
     whole = path.read_bytes()
     path.write_bytes(whole + tail)
-    assert says in str(damage(path))
+    assert says in str(find_damage(path))
     assert path.read_bytes() == whole + tail, "to look changes nothing"
-    mend(path, keep=tmp_path / "kept" / NAME)
-    assert damage(path) is None
-    assert (tmp_path / "kept" / NAME).read_bytes() == whole + tail
+    repair(path, keep=tmp_path / "kept" / JOURNAL)
+    assert find_damage(path) is None
+    assert (tmp_path / "kept" / JOURNAL).read_bytes() == whole + tail
     assert path.read_bytes() == whole
     again = study(path)
     assert [trial.value for trial in again.trials] == told
@@ -60,17 +60,17 @@ def test_all_that_was_told_is_kept_and_more_can_be_told(path: Path, tmp_path: Pa
 def test_nothing_is_mended_while_somebody_writes(path: Path, tmp_path: Path) -> None:
     with open(path, "ab") as file:
         file.write(b"{")
-    lock = path.with_name(f"{NAME}.lock")
+    lock = path.with_name(f"{JOURNAL}.lock")
     lock.touch()
-    assert damage(path) is None, "a line in writing looks torn"
+    assert find_damage(path) is None, "a line in writing looks torn"
     with pytest.raises(OSError, match="is being written"):
-        mend(path, keep=tmp_path / "kept")
+        repair(path, keep=tmp_path / "kept")
     lock.unlink()
-    assert damage(path)
+    assert find_damage(path)
 
 
 def test_a_line_of_no_operation_is_garbage(path: Path) -> None:
     whole = path.read_bytes()
     for line in ([1], {"op": 1}, "x", {"op_code": "1"}):
         path.write_bytes(whole + json.dumps(line).encode() + b"\n")
-        assert damage(path), line
+        assert find_damage(path), line

@@ -49,8 +49,8 @@ def value_of(point: dict[str, Any]) -> float:
 
 def carry_out(one: Tuning, most: int = 1000) -> list[dict[str, Any]]:
     points = []
-    for waiting in one.open_trials()[:most]:
-        with one.take(waiting.number, waiting._trial_id) as trial:
+    for number in one.unfinished()[:most]:
+        with one.acquire(number) as trial:
             if trial is not None:
                 point = {axis: suggest(trial, axis, options) for axis, options in one.search.space.items()}
                 one.tell(trial, {"state": "complete", "values": {"val_error": value_of(point)}})
@@ -63,9 +63,9 @@ def test_every_shipped_sampler_suggests_what_the_space_allows(tmp_path: Path, na
     search = a_search(10)
     check_sampler(search, sampler(name))
     one = tuning(tmp_path, search, by=name)
-    one.fill()
-    for waiting in one.open_trials():
-        with one.take(waiting.number, waiting._trial_id) as trial:
+    one.enqueue_missing()
+    for number in one.unfinished():
+        with one.acquire(number) as trial:
             assert trial is not None
             point = {axis: suggest(trial, axis, options) for axis, options in search.space.items()}
             assert point["block"] in ("plain", "residual")
@@ -83,12 +83,12 @@ def test_a_sampler_that_cannot_do_it_says_so_before_anything_is_trained() -> Non
 
 def test_a_search_in_pieces_suggests_what_a_whole_one_does(tmp_path: Path) -> None:
     whole = tuning(tmp_path / "whole", a_search())
-    whole.fill()
+    whole.enqueue_missing()
     expected = carry_out(whole)
     pieces: list[dict[str, Any]] = []
     for _ in range(4):
         again = tuning(tmp_path / "pieces", a_search())
-        again.fill()
+        again.enqueue_missing()
         pieces += carry_out(again, most=3)
     assert pieces == expected
     assert len({str(point) for point in expected}) > 6
@@ -99,60 +99,60 @@ def test_two_tunings_with_the_same_seed_begin_with_the_same_suggestions(tmp_path
     points = []
     for name in ("plain", "residual"):
         one = Tuning(storage, tmp_path, "s", name, a_search(), sampler=sampler("tpe"), pruner=NO_PRUNER)
-        one.fill()
+        one.enqueue_missing()
         points.append(carry_out(one, most=10))
     assert points[0] == points[1]
     other = tuning(tmp_path / "other", a_search(seed=1))
-    other.fill()
+    other.enqueue_missing()
     assert carry_out(other, most=10) != points[0]
 
 
 def test_more_trials_are_added_and_none_is_carried_out_again(tmp_path: Path) -> None:
     for asked, new in ((4, 4), (4, 0), (7, 3)):
         one = tuning(tmp_path, a_search(asked))
-        one.fill()
+        one.enqueue_missing()
         assert len(carry_out(one)) == new
         assert len(one.study.get_trials()) == asked
 
 
 def test_a_trial_whose_worker_died_is_taken_up_with_its_choices(tmp_path: Path) -> None:
     one = tuning(tmp_path, a_search(2))
-    one.fill()
-    first = one.open_trials()[0]
-    with one.take(first.number, first._trial_id) as trial:
+    one.enqueue_missing()
+    first = one.unfinished()[0]
+    with one.acquire(first) as trial:
         assert trial is not None
         chosen = suggest(trial, "lr", one.search.space["lr"])
-        with one.take(first.number, first._trial_id) as other:
+        with one.acquire(first) as other:
             assert other is None, "one process at a time"
     again = tuning(tmp_path, a_search(2))
-    again.fill()
-    assert [trial.number for trial in again.open_trials()] == [0, 1]
-    with again.take(first.number, first._trial_id) as trial:
+    again.enqueue_missing()
+    assert again.unfinished() == [0, 1]
+    with again.acquire(first) as trial:
         assert trial is not None
         assert suggest(trial, "lr", one.search.space["lr"]) == chosen
         again.tell(trial, {"state": "failed", "values": {}})
-    with again.take(first.number, first._trial_id) as trial:
+    with again.acquire(first) as trial:
         assert trial is None, "finished is finished"
 
 
 def test_failed_trials_are_tried_again_once_with_the_same_choices(tmp_path: Path) -> None:
     one = tuning(tmp_path, a_search(3))
-    one.fill()
-    with one.take(0, one.open_trials()[0]._trial_id) as trial:
+    one.enqueue_missing()
+    with one.acquire(0) as trial:
         assert trial is not None
         lr = suggest(trial, "lr", one.search.space["lr"])
         write_trial(trial_folder(tmp_path, "s", "t", 0), {**BLANK, "number": 0, "state": "failed"})
         one.tell(trial, {"state": "failed", "values": {}})
     assert [again["number"] for again in one.retry("failed")] == [0]
     assert one.retry("failed") == one.retry("diverged") == []
-    one.fill()
+    one.enqueue_missing()
     assert len(one.study.get_trials()) == 4
     assert lr in [point["lr"] for point in carry_out(one)]
 
 
 def test_a_torn_or_garbled_last_line_is_cut_off_and_the_rest_stays(tmp_path: Path) -> None:
     one = tuning(tmp_path, a_search(4))
-    one.fill()
+    one.enqueue_missing()
     carry_out(one, most=2)
     journal = plan_path(tmp_path, "s").with_name("journal.log")
     whole = journal.read_bytes()
@@ -167,9 +167,9 @@ def test_a_torn_or_garbled_last_line_is_cut_off_and_the_rest_stays(tmp_path: Pat
 
 def test_a_lost_journal_is_made_again_from_the_trials_files(tmp_path: Path) -> None:
     one = tuning(tmp_path, a_search(4))
-    one.fill()
-    for waiting in one.open_trials()[:2]:
-        with one.take(waiting.number, waiting._trial_id) as trial:
+    one.enqueue_missing()
+    for number in one.unfinished()[:2]:
+        with one.acquire(number) as trial:
             assert trial is not None
             point = {axis: suggest(trial, axis, options) for axis, options in one.search.space.items()}
             outcome = {**BLANK, "number": trial.number, "state": "complete", "values": {"val_error": value_of(point)}}
@@ -179,7 +179,7 @@ def test_a_lost_journal_is_made_again_from_the_trials_files(tmp_path: Path) -> N
     before = [(trial.params, trial.values, trial.state) for trial in one.study.get_trials()]
     plan_path(tmp_path, "s").with_name("journal.log").unlink()
     again = tuning(tmp_path, a_search(4))
-    again.fill()
+    again.enqueue_missing()
     assert [(trial.params, trial.values, trial.state) for trial in again.study.get_trials()] == before
 
 
@@ -196,8 +196,8 @@ def test_a_sampler_with_a_seed_of_its_own_keeps_it() -> None:
 
 def _work(runs: Path, where: str, trials: int) -> None:
     one = tuning(runs, a_search(trials), storage=open_storage(where, runs, "s"))
-    one.fill()
-    while one.open_trials():
+    one.enqueue_missing()
+    while one.unfinished():
         carry_out(one)
 
 
