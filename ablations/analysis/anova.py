@@ -169,8 +169,8 @@ def _notes(rows: Sequence[Row], known: Sequence[tuple[Row, list[float]]], axes: 
     full = math.prod(len({row.level(axis) for row, _ in known}) for axis in axes)
     there = len({tuple(row.level(axis) for axis in axes) for row, _ in known})
     if there < full:
-        many = f"{there} of the {full} combinations of {', '.join(axes)} are there"
-        notes.append(f"Incomplete grid: {many}; what that hides is in no effect, and level means are of those there.")
+        present = f"only {there} of the {full} combinations of {', '.join(axes)} have cells"
+        notes.append(f"Incomplete grid: {present}; effects and means say nothing about the others.")
     inactive = Counter(axis for row, _ in known for axis in axes if row.level(axis) == INACTIVE)
     notes += [f"{axis} is not active in {n} of the cells ({INACTIVE})." for axis, n in inactive.items()]
     diverged = sum(row.diverged for row, _ in known)

@@ -142,7 +142,7 @@ def _read_fields(claim: Mapping[str, Any], fields: str) -> Claim:
     if metric.is_fraction and shape == "contrast" and hypotheses[0].bounds != [0]:
         raise ClaimError(f'a contrast of {metric.text} is expected "> 0" or "< 0", not {expect!r}')
     if metric.is_fraction and shape == "cell" and not any(0 <= bound <= 1 for bound in hypotheses[0].bounds):
-        raise ClaimError(f"{metric.text} is a share of the seeds, from 0 to 1, which {expect!r} does not divide")
+        raise ClaimError(f'{metric.text} is a fraction of the seeds: expect a bound like "< 0.5", not {expect!r}')
     return Claim(str(claim["says"]), str(claim.get("source") or ""), metric, expect, published, hypotheses)
 
 
@@ -188,7 +188,7 @@ def _order(cells: Any, expect: str) -> tuple[Hypothesis, ...]:
         )
     if expect not in ("increasing", "decreasing"):
         hint = nearest(str(expect), ("increasing", "decreasing"))
-        raise ClaimError(f"an order is expected increasing or decreasing, not {expect!r}{hint}")
+        raise ClaimError(f"expect of an order is increasing or decreasing, not {expect!r}{hint}")
     named = [_cell("order", cell) for cell in cells]
     steps = pairwise(named if expect == "increasing" else named[::-1])
     return tuple(Hypothesis(((1, above), (-1, below)), 0.0, math.inf) for below, above in steps)

@@ -148,7 +148,7 @@ def read_metric(text: object) -> Metric:
         if found[1] not in DIAGNOSED:
             raise MetricError(f"no diagnostic {found[1]!r}{instead(found[1], DIAGNOSED, 'allowed are')}")
         if epoch == 0:
-            raise MetricError(f"{words!r}: no diagnostic is best when lowest; give an epoch, as in {name}@5, or none")
+            raise MetricError(f"{words!r}: a diagnostic has no best value; give an epoch, as in {name}@5, or none")
         return Metric(words, name.partition(".")[2], epoch, diagnostic=True)
     if mark:
         return Metric(words, _curve_column(name, words), epoch)
@@ -161,7 +161,7 @@ def _curve_column(name: str, words: str) -> str:
     """Check that the curve has a column of this name."""
     along = [metric for metric in METRICS if not metric.startswith("test")]
     if name.startswith("test_"):
-        raise MetricError(f"{words!r}: the test set is measured once, at the end; along the epochs take val_error")
+        raise MetricError(f"{words!r}: the test set is measured once, at the end; for single epochs take val_error")
     if name not in along:
         raise MetricError(f"{words!r}: no {name} along the epochs{instead(name, along, 'there are')}")
     return name

@@ -73,7 +73,7 @@ def search_importance(plan: Mapping[str, Any], runs: Path) -> list[Importance]:
 
 def importance_caption(objectives: Sequence[str]) -> str:
     """The sentence that explains the importances, shown below them."""
-    return f"Share in deciding which trials are the best quarter by {' and '.join(objectives)} (PED-ANOVA)."
+    return f"How much each axis decides which trials are the best quarter by {' and '.join(objectives)} (PED-ANOVA)."
 
 
 def _study(search: Search, trials: Sequence[Trial]) -> optuna.Study:

@@ -73,7 +73,7 @@ def test_an_axis_that_is_not_active_everywhere_is_compared_where_it_is():
     assert by_axes["shortcut",].p < 1e-6
     assert by_axes["block", "shortcut"].f is None
     assert "shortcut is not active in 1 of the cells (–)." in found.notes
-    assert any(note.startswith("Incomplete grid: 4 of the 8 combinations") for note in found.notes)
+    assert any(note.startswith("Incomplete grid: only 4 of the 8 combinations") for note in found.notes)
 
 
 def test_where_all_runs_are_equal_nothing_has_an_effect():
