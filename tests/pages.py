@@ -1,4 +1,4 @@
-"""What README.md and docs/ say: the files they have one write, the commands, and what is shown of their output."""
+"""Read the pages README.md and docs/*.md: the files they show, their commands, and the output shown below a command."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ NUMBER = re.compile(r"[-+]?\d+\\\.\d+")  # as re.escape leaves it
 
 
 class Command(NamedTuple):
-    """A line of a page's shell blocks.
+    """One line of a shell block of a page.
 
     Attributes:
-        shows: what the page shows of its output, `…` for what is left out.
+        shows: the output below it, with `…` for what is left out.
     """
 
     page: str
@@ -29,17 +29,22 @@ class Command(NamedTuple):
 
     @property
     def refused(self) -> bool:
-        """Whether the page shows how it is refused."""
+        """Whether the page shows it with an error."""
         return self.shows.startswith("error:")
 
     @property
     def here(self) -> bool:
-        """Whether a machine with two cores and nothing else can carry it out."""
+        """Whether it needs no GPU, cluster or server."""
         return self.refused or not any(word in self.text for word in ELSEWHERE)
+
+    @property
+    def daily(self) -> bool:
+        """Whether it runs every time: the commands of README.md, except the few that take longest."""
+        return self.page == "README.md" and not any(word in self.text for word in ("data=cifar10", "search_budget"))
 
 
 def commands() -> list[Command]:
-    """All of them, in order. What follows a shell block is the output of its last line."""
+    """The commands of all pages in order. A text block after a shell block is the output of its last line."""
     found = []
     for page, text in TEXTS.items():
         for block, shows in TYPED.findall(text):
@@ -49,7 +54,7 @@ def commands() -> list[Command]:
 
 
 def is_shown(excerpt: str, output: str) -> bool:
-    """Whether an excerpt is of an output, however lines are broken, and whatever the decimal numbers are."""
+    """Whether an output contains the excerpt; line breaks and decimal numbers may differ."""
     words = [re.escape(word).replace("…", ".*?") for word in excerpt.split()]
     pattern = r"\s+".join(NUMBER.sub(r"[-+]?\\d+\\.\\d+", word) for word in words).replace(r"\s+.*?\s+", r"\s.*?\s")
     return re.search(pattern, output, re.DOTALL) is not None

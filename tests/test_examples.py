@@ -1,4 +1,4 @@
-"""The example package, and a freshly written one, pass their tests in an environment of their own."""
+"""Install the example package and a newly generated one in a separate environment, and run their tests there."""
 
 import json
 import os
@@ -34,11 +34,8 @@ def test_packages_work_outside_this_repository(tmp_path: Path) -> None:
     called(python, "-m", "ablations", "new", "block", "my_own", at=tmp_path)
     called(sys.executable, "-m", "pip", "--python", python, *INSTALL, "./mixed", "./my_own", at=tmp_path)
 
-    for name, kind, own in (("mixed", "Mixed", 3), ("my_own", "MyOwn", 1)):
-        (tmp_path / name / f"{name}_block.py").unlink()  # what is tested is what was installed
-        (test,) = (tmp_path / name).glob("test_*.py")
-        assert f"class Test{kind}(BlockContract):\n    block = {kind}\n" in test.read_text()
-        assert test.read_text().count("def test_") == own
+    for name in ("mixed", "my_own"):
+        (tmp_path / name / f"{name}_block.py").unlink()  # so that the installed module is tested
     said = called(python, "-m", "pytest", "-q", "-W", "error", "mixed", "my_own", at=tmp_path)
     assert "24 passed" in said
 

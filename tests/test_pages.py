@@ -1,7 +1,4 @@
-"""The commands of docs/ are ones there are: each is parsed, and what it would train is composed.
-
-test_readme.py really types them: those of README.md every day, the others with the long proofs.
-"""
+"""Parse every command of the pages, and compose what it would train. test_readme.py really runs them."""
 
 import re
 import shlex
@@ -30,9 +27,9 @@ from sweeps.search import open_space
 from tests.pages import FILES, PAGES, ROOT, TEXTS, Command, commands, is_shown
 
 COMMANDS = commands()
-LEFT = re.compile(r"block=(scaled|mine)\b")  # what stands in or is installed by the page: test_readme.py types these
+INSTALLED = re.compile(r"block=(scaled|mine)\b")  # from packages that the page installs: only test_readme.py has them
 RUNS = [one for one in COMMANDS if one.text.startswith("python run.py ")]
-COMPOSED = [one for one in RUNS if one.page != "README.md" and not LEFT.search(one.text)]
+COMPOSED = [one for one in RUNS if not one.daily and not INSTALLED.search(one.text)]
 READS = [one for one in COMMANDS if one.text.startswith("python -m ablations")]
 
 
@@ -56,7 +53,7 @@ def test_what_reads_records_is_understood(one: Command) -> None:
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
-    """Page → a folder with the files that it has one write, importable; Hydra ready."""
+    """Page → an importable folder with the files that the page shows. Hydra is initialised."""
     found, before = {}, list(sys.path)
     for page in PAGES:
         found[page] = tmp_path_factory.mktemp("page")
@@ -82,7 +79,7 @@ def test_what_would_be_trained_is_there(one: Command, places: dict[str, Path]) -
 
 
 def look(one: Command, place: Path) -> None:
-    """Compose what a command asks for; build it where the page shows that it is refused."""
+    """Compose what a command asks for; also build it if the page shows an error."""
     typed = shlex.split(one.text)[2:]
     folders = [place / "conf"]
     if "--config-dir" in typed:
@@ -107,7 +104,7 @@ def look(one: Command, place: Path) -> None:
 
 
 def plan(config: DictConfig, overrides: list[str], loader: Any, folders: list[Path]) -> None:
-    """The first point of what a sweep asks for is composed; of the others, every choice is there."""
+    """Compose the first point of a sweep; check that every choice of the others exists."""
     typed = parse(overrides, loader)
     question = resolve_question(typed, config)
     if question.study.get("space"):

@@ -1,7 +1,11 @@
-"""README.md and docs/ are true to the letter: their files work, and every command runs, in a copy of the project."""
+"""Run the commands of README.md and docs/, with the files they show, in a copy of the project.
+
+Most commands of README.md run every time, the others only with `make proofs`; test_pages.py at least composes these.
+"""
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,21 +15,23 @@ from pathlib import Path
 import pytest
 
 from tests.pages import FILES, PAGES, ROOT, TEXTS, Command, commands, is_shown
+from tests.typed import typed
 
 SHARED = ROOT.parent / "shared" / "data"
-COMMANDS = [one for one in commands() if one.here]
+WARMTH = Command("README.md", "python run.py -m study=warmth")  # named in the text, not in a shell block
+COMMANDS = [*(one for one in commands() if one.here), WARMTH]
 PIP = "install -q --no-index --no-deps --no-build-isolation --disable-pip-version-check"
 
 
 @pytest.fixture(scope="module")
 def copies() -> dict[str, Path]:
-    """Page → the copy in which its commands follow each other."""
+    """Page → the copy in which its commands run one after the other."""
     return {}
 
 
 @pytest.fixture
 def copy(one: Command, copies: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project as a fresh clone has it, with this environment behind its .venv, and the page's files written."""
+    """A copy of the project with the page's files, and a .venv that uses the packages of this environment."""
     page = one.page
     if page in copies:
         return copies[page]
@@ -39,14 +45,14 @@ def copy(one: Command, copies: dict[str, Path], tmp_path_factory: pytest.TempPat
     python, here = place / ".venv" / "bin" / "python", sysconfig.get_paths()["purelib"]
     (found,) = (place / ".venv" / "lib").glob("python*/site-packages")
     (found / "theirs.pth").write_text(f"import site; site.addsitedir({here!r})\n")
-    pip = python.with_name("pip")  # what is there need not be fetched
+    pip = python.with_name("pip")  # installs without a network
     pip.write_text(f'#!/bin/sh\nshift\nexec {sys.executable} -m pip --python {python} {PIP} "$@"\n')
     pip.chmod(0o755)
     (place / ".venv" / ".run").touch()
     for name, content in FILES[page].items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(content)
-    if page == "README.md":  # it shows no numbers of what it trains
+    if page == "README.md":  # its table is not compared
         quick = place / "conf" / "recipe" / "digits_quick.yaml"
         quick.write_text(quick.read_text().replace("\nepochs: 10\n", "\nepochs: 1\n"))
     return place
@@ -63,23 +69,23 @@ def test_there_is_something_to_run() -> None:
     assert not [page for page in PAGES if page not in silent and sum(one.page == page for one in COMMANDS) < 3]
 
 
-WARMTH = Command("README.md", "python run.py -m study=warmth")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "one",
-    [pytest.param(one, marks=[] if one.page == "README.md" else pytest.mark.long) for one in [*COMMANDS, WARMTH]],
+    [pytest.param(one, marks=[] if one.daily else pytest.mark.long) for one in COMMANDS],
     ids=lambda one: f"{one.page}: {one.text}",
 )
 def test_a_command_of_a_page_runs(copy: Path, one: Command, tmp_path_factory: pytest.TempPathFactory) -> None:
-    path = f"{copy / '.venv' / 'bin'}:{os.environ['PATH']}"
-    env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")} | {"PATH": path}
+    env = {"PATH": f"{copy / '.venv' / 'bin'}:{os.environ['PATH']}"}
     if "data=cifar10" in one.text:
         if not SHARED.exists():
             pytest.skip("no real CIFAR-10 beside the project")
         env["SKIPBENCH_DATA"] = str(unpacked(copy, tmp_path_factory))
-    done = subprocess.run(one.text, shell=True, cwd=copy, env=env, capture_output=True, text=True, timeout=600)
+    if one.daily and one.text.startswith("python run.py "):
+        done = typed(*shlex.split(one.text)[2:], at=copy, root=copy, timeout=600, **env)
+    else:
+        around = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")} | env
+        done = subprocess.run(one.text, shell=True, cwd=copy, env=around, capture_output=True, text=True, timeout=600)
     assert done.returncode == (1 if one.refused else 0), done.stdout + done.stderr
     assert done.stdout or one.refused or one.text.startswith(("pip", "cp"))
     assert is_shown(one.shows, done.stdout + done.stderr), done.stdout + done.stderr
@@ -90,15 +96,6 @@ def unpacked(copy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not target.exists():
         subprocess.run([sys.executable, SHARED / "unpack.py", target], check=True, capture_output=True)
     return target
-
-
-def test_the_table_is_pasted_from_a_run_with_everything_a_number_needs() -> None:
-    text = TEXTS["README.md"]
-    table = text[text.index("| block | depth |") : text.index("![")]
-    assert "seeds" in table
-    assert "torch" in table
-    assert re.search(r"\| plain \| 56 \| 3 \| [6-9]\d\.", table), "plain-56 fails to fit"
-    assert re.search(r"residual \| 56 \| 3 \| 0\.", table), "residual-56 fits"
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -26,18 +26,19 @@ LIBRARIES = "torch", "pytorch_lightning", "optuna", "scipy.stats", "statsmodels.
 Done = subprocess.CompletedProcess[str]
 
 
-def typed(*words: object, at: Path, cold: bool = False, timeout: float = 300, **env: str) -> Done:
+def typed(*words: object, at: Path, root: Path = ROOT, cold: bool = False, timeout: float = 300, **env: str) -> Done:
     """What became of `python run.py words…`, typed in the folder `at`, with `env` in its environment.
 
     Args:
+        root: the folder of the project, or of a copy of it.
         cold: in a new process, which imports everything itself.
     """
-    return ended(start(*words, at=at, cold=cold, **env), timeout)
+    return ended(start(*words, at=at, root=root, cold=cold, **env), timeout)
 
 
-def start(*words: object, at: Path, cold: bool = False, **env: str) -> Begun:
+def start(*words: object, at: Path, root: Path = ROOT, cold: bool = False, **env: str) -> Begun:
     """Type it, in a process group of its own, and do not wait."""
-    call, around = [str(ROOT / "run.py"), *map(str, words)], os.environ | {"COLUMNS": "200", "PYTHONPATH": ""} | env
+    call, around = [str(root / "run.py"), *map(str, words)], os.environ | {"COLUMNS": "200", "PYTHONPATH": ""} | env
     if not cold:
         return Fork(call, at, around)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -126,7 +127,7 @@ def become(call: list[str], at: str, env: dict[str, str], said: str) -> None:
     for k, path in enumerate((os.devnull, f"{said}/1", f"{said}/2")):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), k)
     sys.argv = call
-    sys.path[0:1] = [str(ROOT), *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.path[0:1] = [str(Path(call[0]).parent), *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
     runpy.run_path(call[0], run_name="__main__")
 
 
