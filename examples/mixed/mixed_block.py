@@ -1,4 +1,4 @@
-"""A block that learns how much of its body it wants; it needs torch only."""
+"""A block that learns how to weight its body against its shortcut. It needs torch only."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from torch import Tensor, nn
 
 
 class Mixed(nn.Module):
-    """y = act(r · f(x) + (1 − r) · s(x)), r learnt, `ratio` at the start.
+    """y = act(r · f(x) + (1 − r) · s(x)), where r is learnt and starts at `ratio`.
 
-    A highway block whose gate sees nothing: r is one number in (0, 1) for the whole block. It lies between exclusive
-    gating, where r depends on x, and constant scaling, where r is fixed.
+    r is one number in (0, 1) for the whole block. In exclusive gating r depends on x; in constant scaling it is fixed.
     """
 
     def __init__(
@@ -27,7 +26,7 @@ class Mixed(nn.Module):
         ratio: float = 0.5,
     ) -> None:
         if not 0 < ratio < 1:
-            raise ValueError(f"ratio={ratio} is not between 0 and 1; 0.5 mixes evenly")
+            raise ValueError(f"ratio={ratio} is not between 0 and 1; 0.5 weights both equally")
         super().__init__()
         self.body = body(c_in, c_out, stride)
         self.shortcut = shortcut(c_in, c_out, stride)

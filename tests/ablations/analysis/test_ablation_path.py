@@ -1,4 +1,4 @@
-"""A path changes one axis at a time, the largest gain first, over cells that were trained, and names the others."""
+"""A path changes one axis at a time, the largest gain first, and names the cells that are not trained."""
 
 from __future__ import annotations
 

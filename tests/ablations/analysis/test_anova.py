@@ -1,4 +1,4 @@
-"""Effects are those of statsmodels' ANOVA where that exists; where the grid has gaps, they say so."""
+"""The effects equal those of statsmodels; where the grid has gaps, a note says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be claimed: every shape reads as it says, and what nobody could judge is refused in one sentence."""
+"""Every kind of claim is read correctly, and a claim that cannot be judged is refused in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verdicts on every shape of claim and kind of metric: interactions, bounds, published numbers, orders, shares."""
+"""Verdicts on every kind of claim and metric: interactions, bounds, published numbers, orders, fractions."""
 
 from __future__ import annotations
 

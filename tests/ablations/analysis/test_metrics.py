@@ -1,4 +1,4 @@
-"""A metric is read from where it was measured; a diverged run counts; what was not measured is None, never a guess."""
+"""A metric is read from the right file; a diverged run counts; what was not measured is None."""
 
 from __future__ import annotations
 

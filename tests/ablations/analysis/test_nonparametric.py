@@ -1,4 +1,4 @@
-"""Ranks, signs and shares are SciPy's and statsmodels'; a tie speaks for nobody; small seeds cannot say much."""
+"""The tests of ranks, signs and fractions equal those of SciPy and statsmodels; ties are left out."""
 
 from __future__ import annotations
 

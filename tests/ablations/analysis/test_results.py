@@ -1,4 +1,4 @@
-"""Rows: a row a cell, in the order of the grid, with every run counted as what it is."""
+"""There is one row for each cell, in the order of the grid; diverged, failed and missing runs are counted."""
 
 from __future__ import annotations
 

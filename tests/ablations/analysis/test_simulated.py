@@ -1,6 +1,6 @@
-"""Verdicts on records whose truth is known: how often they are wrong, what the intervals cover, how strong they are.
+"""Simulated records with a known truth: error rates of verdicts, coverage of intervals, power of tests.
 
-Each of 2,000 draws is a whole study with seeds that share their luck across cells, judged as any study is.
+Each of 2,000 draws is a whole study whose cells share a random effect of the seed.
 """
 
 from __future__ import annotations

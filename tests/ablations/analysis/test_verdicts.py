@@ -1,4 +1,4 @@
-"""Verdicts: what the interval allows, in words that say what is missing; malformed claims are refused beforehand."""
+"""Verdicts follow from the tests and say what is missing; claims without an answer are refused before training."""
 
 from __future__ import annotations
 

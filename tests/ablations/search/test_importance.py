@@ -1,4 +1,4 @@
-"""What mattered in a search is what its values were made of, from Optuna's study or from the files of the trials."""
+"""The importances name the axis that decides the values; they are those of Optuna."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A journal that a killed writer damaged is mended so that Optuna itself goes on with it."""
+"""A journal that a killed process damaged is repaired, and Optuna continues with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read back from a search's files: the front, the best, and nothing from damaged ones."""
+"""The Pareto front and the best trials are found in the files of a search; a damaged file is named."""
 
 import itertools
 import random

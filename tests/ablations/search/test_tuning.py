@@ -1,4 +1,4 @@
-"""Ask and tell, with a real journal: as many trials as asked for, none twice, none lost, the same whoever asks."""
+"""With a real journal, every trial is trained exactly once, and suggestions do not depend on the worker."""
 
 import functools
 import json
