@@ -1,4 +1,4 @@
-"""Who trains a run: a lease file in the run's folder, created by one process only and kept fresh while it trains."""
+"""Lease a run's folder to one process: a file that only one can create, and that it touches while it trains."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-BEAT = 5.0
+BEAT = 5.0  # seconds between two heartbeats
 EXPIRES = 60.0  # seconds without a heartbeat after which a lease is void
 NAME = "lease.json"
 FILE = re.compile(r"lease(?:-(\d+))?\.json")
-SWEEP = "SKIPBENCH_SWEEP"
+SWEEP = "SKIPBENCH_SWEEP"  # the environment variable that holds the id of the sweep that started this worker
 
 
 @contextmanager
 def claim(folder: Path) -> Iterator[bool]:
-    """Claim a run's folder for this process; yields whether it is ours.
+    """Claim a run's folder for this process; yield whether the claim succeeded.
 
-    The claim is the creation of a file that must not exist, which one process alone can do, on a local disk and on a
-    shared file system. A thread touches the file while the body runs; a file left untouched, or by a process of this
-    machine that is no more, is void. To take over is to create the file with the next number: of several who find the
-    same lease void, one succeeds. The lower numbers stay until the end, so that nobody sees the folder free meanwhile.
-    `SWEEP` in the environment goes into the file: whose worker this is.
+    The claim creates a file that must not exist yet. Only one process can do that, on a local disk and on a shared
+    file system. A thread touches the file while the body runs. A lease is void when nobody has touched it for `EXPIRES`
+    seconds, or when its process ran on this machine and has ended. To take over a void lease, a process creates the
+    file with the next number, so only one of several succeeds. The lower numbers stay until the end: a folder never
+    looks free in between.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         path = _take(folder)
-    except (PermissionError, FileExistsError) as error:  # of one folder: the others can be trained all the same
+    except (PermissionError, FileExistsError) as error:  # only this folder: the other runs can be trained
         logging.getLogger(__name__).warning("%s cannot be used (%s); its run is left out", folder, error.strerror)
         path = None
     if path is None:
@@ -58,7 +58,7 @@ def held(folder: Path) -> bool:
 
 
 def holder(folder: Path) -> dict[str, Any]:
-    """Who holds the lease, as `host`, `pid` and `sweep`; empty where nobody does, or it cannot be read."""
+    """Who holds the lease, as written by `_create`; empty if nobody does or the file cannot be read."""
     found = leases(folder)
     try:
         data = json.loads(found[-1].read_text()) if found else {}
@@ -68,7 +68,7 @@ def holder(folder: Path) -> dict[str, Any]:
 
 
 def release_orphan(folder: Path) -> bool:
-    """Remove the lease of a process of this machine that has ended; whether there was one."""
+    """Remove the lease of a process that ran on this machine and has ended; return whether there was one."""
     found = leases(folder)
     if not found or not orphaned(found[-1]):
         return False
@@ -77,7 +77,7 @@ def release_orphan(folder: Path) -> bool:
 
 
 def leases(folder: Path) -> list[Path]:
-    """The lease files in a folder; the last one counts."""
+    """List the lease files in a folder by number; the last one counts."""
     try:
         names = [entry.name for entry in os.scandir(folder) if FILE.fullmatch(entry.name)]
     except (FileNotFoundError, NotADirectoryError, PermissionError):
@@ -86,34 +86,69 @@ def leases(folder: Path) -> list[Path]:
 
 
 def expired(path: Path) -> bool:
-    """Whether nobody holds this lease any more, or it is gone."""
+    """Whether nobody holds this lease any more. An unreadable one counts as held: another look decides."""
     try:
         return _void(path)
     except FileNotFoundError:
         return True
+    except OSError:
+        return False
 
 
 def _void(path: Path) -> bool:
-    """Compared with a file made now in the same folder: the file server's clock, not this machine's, is asked.
+    """Whether nobody holds this lease any more. Its age is measured by the file server's clock, not this machine's.
 
     Raises:
-        FileNotFoundError: it is gone, which is not the same: another may have taken its place.
+        FileNotFoundError: the lease is gone, so the folder may be free or another's.
     """
     return orphaned(path) or _now(path.parent) - path.stat().st_mtime > EXPIRES
 
 
 def orphaned(path: Path) -> bool:
-    """Whether the process that holds the lease was one of this machine and has ended."""
+    """Whether the process that holds the lease ran on this machine and has ended.
+
+    Host names and process ids repeat in containers and after a reboot. So the process must have had this kernel's boot
+    id and this process's pid namespace, and must not have started at another time. Otherwise the heartbeat decides.
+    """
     try:
-        holder = json.loads(path.read_text())
-        if holder["host"] != socket.gethostname():
+        data = json.loads(path.read_text())
+        if any(data.get(name) != value for name, value in _here().items()):
             return False
-        os.kill(holder["pid"], 0)
+        os.kill(data["pid"], 0)
+        then, now = data.get("started"), _started(data["pid"])
+        return None not in (then, now) and then != now
     except ProcessLookupError:
         return True
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):  # being written, or not ours to ask
-        return False  # the heartbeat decides
-    return False
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):  # half written, or another user's
+        return False
+
+
+def _here() -> dict[str, str | None]:
+    """Where a process id means what it means in this process; None where the system has no /proc."""
+    here: dict[str, str | None] = {"host": socket.gethostname(), "boot": None, "pids": None}
+    with suppress(OSError):
+        here["boot"] = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    with suppress(OSError):
+        here["pids"] = os.readlink("/proc/self/ns/pid")
+    return here
+
+
+def _started(pid: int) -> str | None:
+    """When a process started, in clock ticks since boot; None without a /proc of this process's pid namespace.
+
+    Raises:
+        ProcessLookupError: it has ended, and its parent has not asked for its status yet.
+    """
+    try:
+        if os.readlink("/proc/self") != str(os.getpid()):
+            return None
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()  # from field 3 on; the command's name, in brackets, may hold spaces
+    if fields[0] == "Z":
+        raise ProcessLookupError
+    return fields[19]
 
 
 def _take(folder: Path) -> Path | None:
@@ -121,7 +156,7 @@ def _take(folder: Path) -> Path | None:
         last = found[-1]
         try:
             void = _void(last)
-        except FileNotFoundError:  # given up meanwhile: whoever comes now sees a free folder, and so must we
+        except FileNotFoundError:  # given up in between: look again
             continue
         if void:
             return _create(folder / f"lease-{_number(last.name) + 1}.json")
@@ -137,7 +172,8 @@ def _create(path: Path) -> Path | None:
         return None
     try:
         with os.fdopen(file, "w") as out:
-            json.dump({"host": socket.gethostname(), "pid": os.getpid(), "sweep": os.environ.get(SWEEP)}, out)
+            process = {"pid": os.getpid(), "started": _started(os.getpid())}
+            json.dump({**_here(), **process, "sweep": os.environ.get(SWEEP)}, out)
     except OSError:  # the disk is full
         path.unlink(missing_ok=True)
         raise
@@ -145,7 +181,7 @@ def _create(path: Path) -> Path | None:
 
 
 def _remove(folder: Path, last: Path) -> None:
-    """Remove a lease and those it took over, itself last."""
+    """Remove the leases that this one took over, then itself."""
     for path in leases(folder):
         if _number(path.name) < _number(last.name):
             path.unlink(missing_ok=True)
@@ -153,7 +189,7 @@ def _remove(folder: Path, last: Path) -> None:
 
 
 def _from_the_future(path: Path) -> None:
-    """A time ahead of the clock says nothing (the clock was set back): from now on the heartbeat decides."""
+    """Set a time that is ahead of the clock to now: the clock was set back, and from now on the heartbeat decides."""
     try:
         if path.stat().st_mtime - _now(path.parent) > EXPIRES:
             os.utime(path)
@@ -166,7 +202,7 @@ def _now(folder: Path) -> float:
     try:
         probe.touch()
         return probe.stat().st_mtime
-    except OSError:  # a folder that can only be read, or that is gone
+    except OSError:  # the folder is read-only or gone
         return time.time()
     finally:
         if os.access(folder, os.W_OK):
@@ -178,8 +214,12 @@ def _number(name: str) -> int:
 
 
 def _beat(path: Path, stop: threading.Event) -> None:
+    """Touch the lease until it is gone. A file system that fails for a while does not end this."""
     while not stop.wait(BEAT):
         try:
             os.utime(path)
-        except FileNotFoundError:  # taken over after a long pause of this process; its record decides
-            return
+        except FileNotFoundError:
+            if os.path.isdir(path.parent):  # taken over after a long pause of this process; its record decides
+                return
+        except OSError:
+            continue

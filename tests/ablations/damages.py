@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -87,10 +86,11 @@ def lease(age: float, **holder: object) -> Callable[[Path], None]:
     return damage
 
 
-def ended() -> int:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
+def dead(runs: Path) -> None:
+    """A process claims the run and ends without giving it up."""
+    code = "import os, sys; from pathlib import Path; from ablations.records.lease import claim\n"
+    code += "kept = claim(Path(sys.argv[1])); kept.__enter__(); os._exit(0)"
+    subprocess.run([sys.executable, "-c", code, str(one(runs))], check=True, cwd=Path(__file__).parents[2])
 
 
 def twice(runs: Path) -> None:
@@ -181,7 +181,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
         "could leave its folder",
     ),
     "plan of another name": (plan_text(lambda plan: plan.update(name="../x")), "is the plan of '../x'"),
-    "lease of a dead process": (lambda runs: lease(0, host=socket.gethostname(), pid=ended())(runs), "has ended"),
+    "lease of a dead process": (dead, "has ended"),
     "lease without a beat": (lease(EXPIRES + 5, host="elsewhere", pid=1), "sent no sign"),
     "lease of the future": (lease(-AN_HOUR, host="elsewhere", pid=1), "lies in the future"),
     "garbage lease": (lease(AN_HOUR), "sent no sign"),

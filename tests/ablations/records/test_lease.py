@@ -1,9 +1,13 @@
 """One process trains a run; who dies gives it up."""
 
+import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -171,3 +175,92 @@ def test_a_claim_on_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(OSError, match="No space"), claim(tmp_path):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    """Whether something becomes so in time."""
+    late = time.monotonic() + seconds
+    while not condition() and time.monotonic() < late:
+        time.sleep(0.01)
+    return condition()
+
+
+@pytest.mark.parametrize("hiccup", ["the folder is gone for a while", "the server answers with an error for a while"])
+def test_a_heartbeat_goes_on_after_a_hiccup_of_the_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hiccup: str
+) -> None:
+    monkeypatch.setattr(lease, "BEAT", 0.01)
+    folder, away = tmp_path / "run", tmp_path / "away"
+    with claim(folder) as ours:
+        assert ours
+        folder.rename(away)
+        if "error" in hiccup:
+            folder.touch()  # every call below it now answers ENOTDIR
+        time.sleep(0.2)
+        folder.unlink(missing_ok=True)
+        away.rename(folder)
+        os.utime(folder / NAME, (0, 0))
+        assert within(10, lambda: (folder / NAME).stat().st_mtime > 0), "the heart beats again"
+
+
+def test_a_heartbeat_ends_when_the_lease_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It must not keep a lease fresh that another process creates under the same name later."""
+    monkeypatch.setattr(lease, "BEAT", 0.01)
+    with claim(tmp_path) as ours:
+        assert ours
+        (tmp_path / NAME).unlink()
+        time.sleep(0.2)
+        (tmp_path / NAME).write_text("{}")
+        os.utime(tmp_path / NAME, (0, 0))
+        time.sleep(0.2)
+        assert (tmp_path / NAME).stat().st_mtime == 0
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="makes a container by unshare")
+def test_containers_with_one_host_name_do_not_take_each_others_leases(tmp_path: Path) -> None:
+    """Two pid namespaces: the process ids of the one mean nothing in the other."""
+    call = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if subprocess.run([*call, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine allows no namespaces")
+    inside = [*call, sys.executable, "-c", RACE.replace("1.5", "60"), str(tmp_path), "0"]
+    holder = subprocess.Popen(inside, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "1\n"
+    data = json.loads((tmp_path / NAME).read_text())
+    (tmp_path / NAME).write_text(json.dumps({**data, "pid": 2**22 - 7}))  # an id that nobody has out here
+    assert held(tmp_path)
+    with claim(tmp_path) as ours:
+        assert not ours
+    holder.kill()
+    holder.communicate()
+
+
+def test_an_id_that_a_later_process_has_is_not_the_holder(tmp_path: Path) -> None:
+    with claim(tmp_path):
+        data = json.loads((tmp_path / NAME).read_text())
+        if data["started"] is None:
+            pytest.skip("this system does not say when a process started")
+        assert held(tmp_path)
+        (tmp_path / NAME).write_text(json.dumps({**data, "started": "1"}))
+        assert not held(tmp_path)
+        (tmp_path / NAME).write_text(json.dumps({**data, "started": "1", "boot": "of another kernel"}))
+        assert held(tmp_path), "the heartbeat decides"
+
+
+def test_the_lease_of_a_dead_process_that_nobody_waited_for_is_void(tmp_path: Path) -> None:
+    call = [sys.executable, "-c", RACE.replace("1.5", "60"), str(tmp_path), "0"]
+    holder = subprocess.Popen(call, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "1\n"
+    os.kill(holder.pid, signal.SIGKILL)
+    assert within(10, lambda: not held(tmp_path))
+    holder.communicate()
+
+
+def test_a_lease_of_an_older_version_is_kept_by_its_heartbeat(tmp_path: Path) -> None:
+    host = {"host": lease.socket.gethostname(), "pid": 2**22 - 7}
+    (tmp_path / NAME).write_text(json.dumps(host))
+    assert held(tmp_path)
+    os.utime(tmp_path / NAME, (0, 0))
+    with claim(tmp_path) as ours:
+        assert ours
