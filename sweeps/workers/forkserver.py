@@ -17,6 +17,7 @@ from ablations.records.provenance import ROOT
 
 PROGRAMS = "run.py", "skipbench"  # a fork imports the program once more, and another's may not bear that
 IMPORTED = [
+    "sweeps.workers.parent_death",
     "lightning_modules.inspection.diagnostics",
     "lightning_modules.training.progress",
     "lightning_modules.training.micro_batch",
@@ -51,9 +52,11 @@ def imported_ahead(launcher: str) -> Iterator[None]:
 
 
 def fork_warm() -> None:
-    """Let joblib start its processes by that server, where it can be."""
-    from joblib.externals.loky.backend.context import set_start_method
-
+    """Let joblib fork its processes from the forkserver, where that is possible."""
+    try:
+        from joblib.externals.loky.backend.context import set_start_method  # which joblib does not document
+    except ImportError:  # another version: its workers import for themselves, which takes seconds
+        return
     set_start_method("forkserver" if forkable() else "loky", force=True)
 
 

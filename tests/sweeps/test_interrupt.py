@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -76,3 +77,35 @@ def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
     assert "a worker was killed; new ones go on" in stdout
     assert len(list(tmp_path.glob("*/record.json"))) == 4
     assert not list(tmp_path.glob("*/lease.json"))
+
+
+def in_session(session: int) -> set[int]:
+    """The processes of a session that have not ended."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, of, *_ = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(of) == session and state != "Z":
+            found.add(int(path.parent.name))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends the workers")
+@pytest.mark.parametrize("asked", [["depth=8,20", "workers=2"], ["study=search_budget", "workers=1"]], ids=" ".join)
+def test_no_process_outlives_a_sweep_that_is_killed(tmp_path: Path, asked: list[str]) -> None:
+    """Of one worker too: joblib then starts a second, which never gets anything to do."""
+    process = start("-m", f"runs={tmp_path}", "recipe.epochs=500", "tracker=none", *asked, at=tmp_path)
+    while not list(tmp_path.glob("*/curve.csv")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    assert len(in_session(process.pid)) >= 4, "the sweep, the forkserver and two workers"
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    late = time.monotonic() + 20
+    while (left := in_session(process.pid)) and time.monotonic() < late:
+        time.sleep(0.1)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
