@@ -20,7 +20,7 @@ from ablations.records.recorder import Recorder, Stopped, known, objective, out_
 from ablations.report.run_summary import print_run
 from ablations.wandb_view.tracking import Log
 from sweeps.cli.errors import as_value_error, friendly_errors
-from sweeps.cli.settings import check_settings
+from sweeps.cli.settings import check_chdir, check_settings
 from sweeps.compose.compose import run_of, unused_axes
 from sweeps.preflight import begin, check, check_trainer, instantiate, size_of
 
@@ -57,6 +57,7 @@ def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None,
         if hydra.mode == RunMode.MULTIRUN:
             raise ValueError("another sweeper trains again what has a record: leave hydra/sweeper=skipbench")
         check_settings(config, hydra.overrides.task, sweep=False)
+        check_chdir(hydra)
         if config.profile:
             return print_profile(config, run)
         record = None if config.retrain else known(folder, run)
@@ -74,8 +75,9 @@ def train_single(config: DictConfig, run: Run, folder: Path) -> Record:
     Raises:
         ValueError: it cannot be built, or another process is training it.
     """
-    check(config)
-    check_trainer(config.trainer, cast(Any, OmegaConf.to_container(config.recipe, resolve=True)))
+    with as_value_error():
+        check(config)
+        check_trainer(config.trainer, cast(Any, OmegaConf.to_container(config.recipe, resolve=True)))
     with claim(folder) as ours:
         if not ours:
             raise ValueError(f"{run.label} is being trained by another process; its record will be in {folder}")
@@ -100,11 +102,11 @@ def train(
             parts = build(config)
             parts.data.prepare_data()
             classifier(parts.network, parts.recipe, config.seed, config.micro_batch)
+            params, macs = size_of(run.config["network"], parts.data.shape)  # counted once for all seeds
     except (ValueError, OSError) as error:  # in a large sweep not every cell was built before
         if alone:
             raise
         return recorder.fail(error)
-    params, macs = size_of(run.config["network"], parts.data.shape)  # counted once for all seeds
     recorder.begin(params=params, macs=macs, note=parts.data.note)
     with instantiate(config.tracker).track(run, folder, group=None if alone else config.study.name) as log:
         bar = run.label if alone else None

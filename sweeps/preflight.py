@@ -122,10 +122,12 @@ def check_growth(network: Node, recipe: Node, shape: Shape) -> None:
 @once_a_node
 def size_of(network: Node, shape: Shape) -> tuple[int, int]:
     """Count the parameters and multiply-adds of the network that a node describes, on images of `shape`."""
-    from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
+    from lightning_modules.networks.counting import measure, multiply_adds, parameters
 
-    made = on_meta(lambda: instantiate(network))
-    return parameters(made), multiply_adds(made, shape)
+    def size(made: Any, device: str) -> tuple[int, int]:
+        return parameters(made), multiply_adds(made, shape, device)
+
+    return measure(lambda: instantiate(network), size)
 
 
 def check_trainer(trainer: DictConfig, recipe: Node) -> None:
@@ -135,13 +137,15 @@ def check_trainer(trainer: DictConfig, recipe: Node) -> None:
 
 def count(config: DictConfig, what: str) -> int:
     """Count the params, or the macs, of a network; ValueError where it cannot be built."""
-    from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
+    from lightning_modules.networks.counting import measure, multiply_adds, parameters
 
-    network = on_meta(lambda: instantiate(config.network))
-    if what == "params":
-        return parameters(network)
-    size = instantiate(config.recipe).augment.out_size(config.data.size)
-    return multiply_adds(network, (config.data.channels, size, size))
+    def counted(network: Any, device: str) -> int:
+        if what == "params":
+            return parameters(network)
+        size = instantiate(config.recipe).augment.out_size(config.data.size)
+        return multiply_adds(network, (config.data.channels, size, size), device)
+
+    return measure(lambda: instantiate(config.network), counted)
 
 
 def training_images(source: Node, folder: Path) -> int:

@@ -112,7 +112,7 @@ def orphaned(path: Path) -> bool:
     """
     try:
         data = json.loads(path.read_text())
-        if any(data.get(name) != value for name, value in _here().items()):
+        if any(data.get(name) != value for name, value in here().items()):
             return False
         os.kill(data["pid"], 0)
         then, now = data.get("started"), _started(data["pid"])
@@ -123,7 +123,7 @@ def orphaned(path: Path) -> bool:
         return False
 
 
-def _here() -> dict[str, str | None]:
+def here() -> dict[str, str | None]:
     """Where a process id means what it means in this process; None where the system has no /proc."""
     here: dict[str, str | None] = {"host": socket.gethostname(), "boot": None, "pids": None}
     with suppress(OSError):
@@ -173,7 +173,7 @@ def _create(path: Path) -> Path | None:
     try:
         with os.fdopen(file, "w") as out:
             process = {"pid": os.getpid(), "started": _started(os.getpid())}
-            json.dump({**_here(), **process, "sweep": os.environ.get(SWEEP)}, out)
+            json.dump({**here(), **process, "sweep": os.environ.get(SWEEP)}, out)
     except OSError:  # the disk is full
         path.unlink(missing_ok=True)
         raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,21 @@ from torch import nn
 from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
+
+T = TypeVar("T")
+
+
+def measure(build: Callable[[], nn.Module], measured: Callable[[nn.Module, str], T]) -> T:
+    """`measured(network, device)` of the network that `build` makes on the meta device, or else on the CPU.
+
+    A network that looks at values (`.item()`, an `if` on a tensor) cannot run on the meta device, which has none. Its
+    weights on the CPU are random, and the random state is left as it was.
+    """
+    try:
+        return measured(on_meta(build), "meta")
+    except Exception:  # whatever the network's code raises; if it cannot run at all, it raises again
+        with torch.random.fork_rng(devices=[]):
+            return measured(build(), "cpu")
 
 
 def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
@@ -24,18 +39,20 @@ def parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
-def multiply_adds(network: nn.Module, shape: tuple[int, ...]) -> int:
+def multiply_adds(network: nn.Module, shape: tuple[int, ...], device: str = "meta") -> int:
     """Multiply-adds of the convolutions and linear layers in one forward pass of one image of `shape` (C, H, W).
 
-    Nothing is computed, and the network is left as it was: it runs on the meta device, with stand-ins for its
-    parameters and buffers. The batch has two images, since no norm over a batch takes a single one.
+    The network is left as it was: it runs with copies of its parameters and buffers on `device`. On the meta device
+    nothing is computed. The batch has two images, because no norm over a batch takes a single one.
     """
-    stand_ins = {name: t.detach().to("meta") for name, t in (*network.named_parameters(), *network.named_buffers())}
+    copies = {
+        name: t.detach().to(device, copy=True) for name, t in (*network.named_parameters(), *network.named_buffers())
+    }
     dtype = next((t.dtype for t in network.parameters()), torch.float32)
-    images = torch.empty(2, *shape, dtype=dtype, device="meta")
+    images = torch.zeros(2, *shape, dtype=dtype, device=device)
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter, WithoutBatchNorm():
-        functional_call(network, stand_ins, (images,))
+        functional_call(network, copies, (images,))
     return counter.get_total_flops() // 4
 
 

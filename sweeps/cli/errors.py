@@ -14,6 +14,7 @@ from ablations.catalog.studies import STUDIES, new_name
 from ablations.question.did_you_mean import instead
 
 DEBUG = "SKIPBENCH_DEBUG"
+WHERE = f" ({DEBUG}=1 shows where)"
 OURS = ("ablations", "hydra_plugins", "lightning_modules", "run", "skipbench", "sweeps")
 
 
@@ -29,20 +30,26 @@ def friendly_errors() -> Iterator[None]:
         text = sentence(error)
         if text is None or os.environ.get(DEBUG) == "1":
             raise
-        print(f"error: {text}{'' if is_user_error(error) else f' ({DEBUG}=1 shows where)'}", file=sys.stderr)
+        print(f"error: {text if is_user_error(error) or WHERE in text else text + WHERE}", file=sys.stderr)
         raise SystemExit(1) from None
 
 
 @contextmanager
 def as_value_error() -> Iterator[None]:
-    """Turn an error about one cell into a ValueError with its sentence; a missing data set is about all cells."""
+    """Turn an error about one cell into a ValueError with one sentence, whatever its code raises.
+
+    An OSError passes: a missing data set is about all cells. An error that has no sentence of its own is named by its
+    type, and passes under SKIPBENCH_DEBUG=1.
+    """
     try:
         yield
+    except OSError:
+        raise
     except Exception as error:
         text = sentence(error)
-        if text is None or isinstance(error, OSError):
+        if text is None and os.environ.get(DEBUG) == "1":
             raise
-        raise ValueError(text) from error
+        raise ValueError(text or f"{type(error).__name__}: {_first_line(str(error))}{WHERE}") from error
 
 
 def is_user_error(error: BaseException) -> bool:

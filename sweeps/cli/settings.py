@@ -114,3 +114,9 @@ def check_folder(config: DictConfig) -> None:
     except OSError as error:
         why = "a file is in the way" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
         raise ValueError(f"runs={config.runs} cannot be written ({why}): choose another folder") from error
+
+
+def check_chdir(hydra: DictConfig) -> None:
+    """Raise ValueError where Hydra would train in another folder than the one that relative paths are meant from."""
+    if hydra.job.chdir:
+        raise ValueError("hydra.job.chdir=true moves runs and data into each run: leave it out")

@@ -24,4 +24,5 @@ def end_with_parent(parent: int) -> None:
 
 
 end_with_parent(os.getppid())
-os.register_at_fork(after_in_child=lambda forkserver=os.getpid(): end_with_parent(forkserver))
+FORKSERVER = os.getpid()
+os.register_at_fork(after_in_child=lambda: end_with_parent(FORKSERVER))

@@ -2,11 +2,11 @@
 
 import json
 import re
-import socket
 from pathlib import Path
 
 import pytest
 
+from ablations.records.lease import here
 from tests.typed import Done, typed
 
 QUICK = ["recipe.epochs=1", "tracker=none"]
@@ -49,7 +49,7 @@ def test_a_sweep_trains_what_is_missing_and_only_that(tmp_path: Path) -> None:
     assert len(table) == 2
 
     left = tmp_path / min(before) / "lease.json"
-    left.write_text(json.dumps({"host": socket.gethostname(), "pid": 2**22 + 1}))  # killed between record and release
+    left.write_text(json.dumps({**here(), "pid": 2**22 + 1}))  # killed between record and release
     again = sweep("block=plain,residual", "depth=8", "seed=0,1", *QUICK, runs=tmp_path)
     assert again.returncode == 0, again.stderr
     assert not left.exists()
@@ -131,6 +131,65 @@ def test_an_invalid_cell_stops_the_sweep_before_anything_trains_or_is_left_out(t
     skipped = sweep(*asked, "on_invalid=skip", runs=tmp_path)
     assert skipped.returncode == 0, skipped.stderr
     assert list(records(tmp_path)) == ["plain-batch-d8-epochs=1-s0"]
+
+
+BLOCKS = """
+from lightning_modules.networks.blocks import Residual
+
+
+class Looks(Residual):
+    def join(self, x, fx):
+        return super().join(x, fx) if fx.mean().item() < 1e9 else fx
+
+
+class Raises(Residual):
+    def join(self, x, fx):
+        raise StopIteration("my own mistake")
+
+
+class Misfits(Residual):
+    def join(self, x, fx):
+        return super().join(x, fx[:, 1:])
+"""
+
+
+def test_a_cell_whose_network_cannot_run_is_invalid_and_one_that_looks_at_values_is_not(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(BLOCKS)
+    blocks = "block._target_=mine.Looks,mine.Raises,mine.Misfits,lightning_modules.networks.blocks.Residual"
+    done = sweep("block=residual", blocks, "depth=8", "seed=0", "plan=true", "on_invalid=skip", runs=tmp_path)
+    assert done.returncode == 0, done.stderr
+    plain = " ".join(done.stdout.split())
+    assert "2 to train" in plain
+    assert "StopIteration: my own mistake (SKIPBENCH_DEBUG=1 shows where)" in plain
+    assert "RuntimeError: The size of tensor a" in plain
+    for sweeping in (["-m", "hydra/launcher=basic"], []):
+        asked = [f"runs={tmp_path}", "block=residual", "block._target_=mine.Raises", "depth=8", "seed=0", *QUICK]
+        refused = typed(*sweeping, *asked, at=tmp_path)
+        assert refused.returncode == 1
+        (line,) = refused.stderr.splitlines()
+        assert "StopIteration: my own mistake" in line
+    assert not stamps(tmp_path)
+
+
+def test_a_trainer_that_raises_is_told_in_a_sentence_or_recorded(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def trainer(**_):\n    raise StopIteration('my own mistake')\n")
+    asked = [f"runs={tmp_path}", "trainer._target_=mine.trainer", "depth=8", *QUICK]
+    single = typed(*asked, at=tmp_path)
+    assert (single.returncode, single.stdout) == (1, "")
+    assert single.stderr == "error: StopIteration: my own mistake (SKIPBENCH_DEBUG=1 shows where)\n"
+    swept = typed(*asked, "-m", "hydra/launcher=basic", "block=plain", "seed=0", at=tmp_path)
+    assert swept.returncode == 2
+    assert "Traceback" not in swept.stderr
+    (record,) = records(tmp_path).values()
+    assert record["cause"] == "error: my own mistake"
+
+
+def test_another_sweeper_is_refused(tmp_path: Path) -> None:
+    done = sweep("hydra/sweeper=basic", "depth=8,14", *QUICK, runs=tmp_path)
+    assert done.returncode == 1
+    assert "error: another sweeper trains again what has a record: leave hydra/sweeper=skipbench" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("curve.csv"))
 
 
 @pytest.mark.parametrize(

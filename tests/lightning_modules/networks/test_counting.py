@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
+from lightning_modules.networks.counting import measure, multiply_adds, on_meta, parameters
 
 
 def test_counts_are_what_a_hand_counts():
@@ -30,3 +30,24 @@ def test_meta_and_memory_count_the_same(build):
     real, meta = build(*overrides), on_meta(lambda: build(*overrides, device="meta"))
     assert parameters(real) == parameters(meta)
     assert multiply_adds(real, (1, 8, 8)) == multiply_adds(meta, (1, 8, 8)) == multiply_adds(real.double(), (1, 8, 8))
+
+
+class Looks(nn.Conv2d):
+    """Looks at a value, which the meta device has none of."""
+
+    def forward(self, input):
+        return super().forward(input) * (1 if input.mean().item() < 1 else 2)
+
+
+def test_a_network_that_looks_at_values_is_counted_on_the_cpu():
+    def counts(layer):
+        def build():
+            return nn.Sequential(layer(3, 5, 3), nn.BatchNorm2d(5))
+
+        return measure(build, lambda network, device: (parameters(network), multiply_adds(network, (3, 4, 4), device)))
+
+    dice = torch.get_rng_state()
+    assert counts(Looks) == counts(nn.Conv2d)
+    assert torch.equal(torch.get_rng_state(), dice)
+    with pytest.raises(RuntimeError, match="to have 3 channels"):
+        measure(lambda: nn.Conv2d(3, 5, 3), lambda network, device: multiply_adds(network, (1, 4, 4), device))

@@ -79,6 +79,8 @@ def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
         ("study=shortcuts depth=8", "study=shortcuts is for a sweep: add -m, or leave study out"),
         ("-m profile=true", "profile=true is for a single run: leave out -m, or profile"),
         ("-m plan=no", "plan=no is neither true nor false: write plan=false"),
+        ("hydra.job.chdir=true", "hydra.job.chdir=true moves runs and data into each run: leave it out"),
+        ("-m hydra.job.chdir=true", "hydra.job.chdir=true moves runs and data into each run: leave it out"),
         ("retrain=maybe", "retrain=maybe is neither true nor false"),
         ("seed=a", "seed=a is not a whole number ≥ 0"),
         ("-m seed=-1", "seed=-1 is not a whole number ≥ 0"),
