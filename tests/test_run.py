@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -141,3 +142,15 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(whole: Path, tmp_path: 
     assert (resumed["epochs"], resumed["steps"]) == (12, 120)
     curves = [next(runs.glob("*/curve.csv")).read_text().splitlines() for runs in (whole, tmp_path)]
     assert [line.rpartition(",")[0] for line in curves[0]] == [line.rpartition(",")[0] for line in curves[1]]
+
+
+def test_help_that_nobody_reads_to_its_end_says_nothing(tmp_path: Path) -> None:
+    """As in `--help | head`."""
+    process = start("--help", at=tmp_path, cold=True)
+    assert isinstance(process, subprocess.Popen)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.wait(timeout=60)
+    assert process.stderr is not None
+    with process.stderr as stderr:
+        assert (process.returncode, stderr.read()) == (141, ""), "as of a program that SIGPIPE ends"

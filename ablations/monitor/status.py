@@ -58,8 +58,8 @@ class Status:
     unit: str = "runs"
 
 
-class Looking(Protocol):
-    """Something that can be looked at again and again."""
+class Watching(Protocol):
+    """What can be looked at again and again."""
 
     def look(self) -> Status: ...
 
@@ -123,10 +123,11 @@ class TrialWatch:
     def look(self) -> Status:
         trials, _ = read_trials(self.runs, self.name, self.tunings)
         done = [trial for trial in trials if trial["state"] != "running"]
-        open_runs = [run for trial in trials if trial["state"] == "running" for run in trial["runs"]]
         training = [
-            _training(self.runs / run["folder"], run["label"], None)
-            for run in open_runs
+            _training(self.runs / run["folder"], run["label"], trial.get("epochs"))
+            for trial in trials
+            if trial["state"] == "running"
+            for run in trial["runs"]
             if held(self.runs / run["folder"])
         ]
         first = self.objectives[0]
@@ -144,17 +145,23 @@ class TrialWatch:
 
 
 class Pace:
-    """Seconds left, from the share of the work done since the first look."""
+    """Estimate the seconds left from the share of the work done since something was first seen in training.
+
+    There is no estimate before a run has ended: until then, most of the time goes into starting.
+    """
 
     def __init__(self) -> None:
-        self.begun: tuple[float, float] | None = None
+        self.begun: tuple[float, Status] | None = None
 
-    def left(self, share: float) -> float | None:
+    def left(self, status: Status) -> float | None:
         now = time.monotonic()
         if self.begun is None:
-            self.begun = (now, share)
-        gained = share - self.begun[1]
-        return (now - self.begun[0]) * (1 - share) / gained if gained > 0.01 else None
+            self.begun = (now, status) if status.training else None
+            return None
+        since, first = self.begun
+        if status.done <= first.done or status.share <= first.share:
+            return None
+        return (now - since) * (1 - status.share) / (status.share - first.share)
 
 
 def headline(status: Status, left: float | None = None) -> str:

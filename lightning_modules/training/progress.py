@@ -1,8 +1,9 @@
-"""The progress bar of a single run: loss, error and time left."""
+"""Show how far a single run is: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,35 +13,44 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from lightning_modules.training.classifier import Classifier
 
-EVERY = 0.1  # seconds between two looks
+EVERY = 0.1  # seconds between two updates of the bar
+LINE_EVERY = 30.0  # seconds between two lines where there is no terminal, or an epoch if that takes longer
 
 
 class ProgressBar(Callback):
-    """A bar over all steps of the training. The numbers are the last epoch's, so that no step waits for the device."""
+    """Show the steps that are done and the numbers of the last epoch, so that no step waits for the device."""
 
     def __init__(self, label: str) -> None:
         self.label = label
-        self.looked = 0.0
+        self.updated = self.printed = time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
         console = Console()
         self.progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        total, done = pl_module.total_steps, trainer.global_step
-        self.task = self.progress.add_task(self.label, total=total, completed=done)
+        self.first, self.total = trainer.global_step, pl_module.total_steps
+        self.started = self.printed = time.monotonic()
+        self.task = self.progress.add_task(self.label, total=self.total, completed=self.first)
         self.progress.start()
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
-        if time.monotonic() - self.looked > EVERY:
-            self.looked = time.monotonic()
+        if time.monotonic() - self.updated > EVERY:
+            self.updated = time.monotonic()
             self.progress.update(self.task, completed=trainer.global_step)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         metrics = pl_module.metrics
-        words = [f"epoch {trainer.current_epoch + 1}", f"loss {metrics['train_loss']:.3f}"]
+        epochs = -(-self.total // int(trainer.num_training_batches))
+        words = [f"epoch {trainer.current_epoch + 1} of {epochs}", f"loss {metrics['train_loss']:.3f}"]
         words += [f"error {metrics['train_error']:.1f}%"]
         words += [f"validation {metrics['val_error']:.1f}%"] if "val_error" in metrics else []
-        self.progress.update(self.task, description=f"{self.label}  {', '.join(words)}", completed=trainer.global_step)
+        text = f"{self.label}  {', '.join(words)}"
+        self.progress.update(self.task, description=text, completed=trainer.global_step)
+        now, done = time.monotonic(), trainer.global_step
+        if self.progress.disable and now - self.printed >= LINE_EVERY and done < self.total:
+            self.printed = now
+            left = (now - self.started) * (self.total - done) / max(1, done - self.first)
+            print(f"{text}, {timedelta(seconds=round(left))} left", flush=True)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.progress.stop()

@@ -22,10 +22,15 @@ OURS = ("ablations", "hydra_plugins", "lightning_modules", "run", "skipbench", "
 def friendly_errors() -> Iterator[None]:
     """Turn an error that a person can mend into one sentence on stderr and exit status 1.
 
-    Errors that are not of that kind, and all of them under SKIPBENCH_DEBUG=1, pass through with their traceback.
+    Errors that are not of that kind, and all of them under SKIPBENCH_DEBUG=1, pass through with their traceback. Where
+    the reader of stdout has gone, as `head` goes, nothing is said, and the exit status is that of the signal SIGPIPE.
     """
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+        raise SystemExit(141) from None
     except Exception as error:
         text = sentence(error)
         if text is None or os.environ.get(DEBUG) == "1":

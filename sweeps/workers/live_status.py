@@ -1,21 +1,23 @@
-"""What a person sees while workers work: one picture of the whole sweep, or a line now and then without a terminal."""
+"""Show how far a sweep or a search is: a picture on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.live import Live
 
-from ablations.monitor.status import Looking, Pace, headline, picture
+from ablations.monitor.status import Pace, Watching, headline, picture
 
-OFTEN, SELDOM = 0.5, 15.0  # seconds between two looks, with a terminal and without
+LOOK_EVERY = 0.5  # seconds between two looks
+LINE_EVERY = 15.0  # seconds between two lines where there is no terminal
 
 
 @contextmanager
-def watched(watch: Looking, console: Console) -> Iterator[None]:
+def watched(watch: Watching, console: Console) -> Iterator[None]:
     """Show how far a sweep or a search is while the body runs, reading nothing but the files of the runs."""
     stop = threading.Event()
     show = _picture if console.is_terminal else _lines
@@ -28,17 +30,23 @@ def watched(watch: Looking, console: Console) -> Iterator[None]:
         thread.join()
 
 
-def _picture(watch: Looking, console: Console, stop: threading.Event) -> None:
+def _picture(watch: Watching, console: Console, stop: threading.Event) -> None:
     pace = Pace()
     with Live(console=console, transient=True, auto_refresh=False) as live:
-        while not stop.wait(OFTEN):
+        while not stop.wait(LOOK_EVERY):
             status = watch.look()
-            live.update(picture(status, pace.left(status.share)), refresh=True)
+            live.update(picture(status, pace.left(status)), refresh=True)
 
 
-def _lines(watch: Looking, console: Console, stop: threading.Event) -> None:
-    pace = Pace()
-    pace.left(watch.look().share)
-    while not stop.wait(SELDOM):
+def _lines(watch: Watching, console: Console, stop: threading.Event) -> None:
+    pace, printed = Pace(), time.monotonic()
+    while not stop.wait(LOOK_EVERY):
+        now = time.monotonic()
+        if pace.begun and now - printed < LINE_EVERY:
+            continue
         status = watch.look()
-        console.print(headline(status, pace.left(status.share)), highlight=False)
+        left = pace.left(status)
+        if now - printed >= LINE_EVERY:
+            printed = now
+            with suppress(BrokenPipeError):  # whoever reads has gone; the sweep says so itself
+                console.print(headline(status, left), highlight=False)

@@ -131,7 +131,8 @@ class TrialWorker:
             config = self.composer(point)
             run = run_of(config, config.hydra)
             size = check(config)
-        outcome |= {"cell": run.cell, "label": run.label.rpartition("-s")[0], "params": size.params, "macs": size.macs}
+        outcome |= {"cell": run.cell, "label": run.label.rpartition("-s")[0], "epochs": size.epochs}
+        outcome |= {"params": size.params, "macs": size.macs}
         for constraint in self.search.constraints:
             outcome["constraints"][str(constraint)] = constraint.excess(getattr(size, constraint.quantity))
         broken = [f"not {name}" for name, excess in outcome["constraints"].items() if excess > 0]

@@ -2,13 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from ablations.monitor.status import Pace, Status, Training, Watch, headline, picture, span
+from ablations.monitor.status import Pace, Status, Training, TrialWatch, Watch, headline, picture, span
 from ablations.records.lease import claim
 from ablations.records.record import write_json
+from ablations.search.trials import trial_folder, write_trial
 from tests.ablations.records.test_record import WHOLE
 
 PLAN = {
@@ -51,14 +53,39 @@ def test_what_went_wrong_is_counted_and_only_a_finished_run_can_be_the_best(tmp_
     assert headline(status) == "3 of 4 runs, 1 diverged, 1 failed"
 
 
-def test_the_time_left_follows_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_left_follows_the_pace_once_a_run_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("ablations.monitor.status.time.monotonic", lambda: now[0])
     pace = Pace()
-    assert pace.left(0.5) is None, "what was there before is no pace"
-    now[0] += 10
-    assert pace.left(0.6) == pytest.approx(40)
+
+    def left(seconds: float, share: float, done: int, *training: Training) -> float | None:
+        now[0] += seconds
+        return pace.left(Status(10, done, 0, 0, training, share, None))
+
+    run = Training("a-run", 1, 10, None)
+    assert left(0, 0.5, 5) is None, "what was there before is no pace"
+    assert left(30, 0.5, 5) is None, "nor is the time in which the workers start"
+    assert left(1, 0.5, 5, run) is None
+    assert left(5, 0.55, 5, run) is None, "of no run is it known how long it takes"
+    assert left(5, 0.6, 6) == pytest.approx(40)
     assert [span(s) for s in (40, 720, 12600)] == ["40 s", "12 min", "3.5 h"]
+
+
+SEARCH = {"name": "s", "study": {"tunings": [{"name": "t"}], "space": {"depth": [8, 14]}, "search": {"trials": 4}}}
+
+
+def test_of_a_search_the_running_trials_are_shown_with_their_epochs(tmp_path: Path) -> None:
+    trial: Any = {"tuning": "t", "number": 0, "state": "running", "point": {}, "suggested": {}, "cell": "c"}
+    trial |= {"label": "plain-d8", "runs": [{"seed": 0, "folder": "f", "label": "plain-d8-s0"}], "epochs": 3}
+    write_trial(trial_folder(tmp_path, "s", "t", 0), {**trial, "values": {}, "constraints": {}})
+    with claim(tmp_path / "f"):
+        (tmp_path / "f" / "curve.csv").write_text("epoch,train_error\n1,80\n2,70\n3,60\n")
+        (now,) = TrialWatch(SEARCH, tmp_path).look().training
+    assert (now.label, now.epoch, now.epochs) == ("plain-d8-s0", 3, 3)
+    with open(tmp_path / "out", "w+") as out:
+        Console(file=out, width=90).print(picture(Status(4, 0, 0, 0, (now,), 0.0, None)))
+        out.seek(0)
+        assert "epoch 3 of 3, training error 60.0%" in out.read(), "it is being tested"
 
 
 def test_the_picture_names_who_trains_what(tmp_path: Path) -> None:
