@@ -26,7 +26,7 @@ from ablations.search.trials import best_trials, read_trials, trial_folder, tuni
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import Composer, plain_tree, run_of
-from sweeps.workers.launch import given_up_by_others, launch_workers
+from sweeps.workers.launch import launch_workers, others_gave_up
 from sweeps.workers.live_status import watched
 from sweeps.workers.resources import Resources
 from sweeps.workers.trial_worker import TrialWorker, open_tunings
@@ -157,7 +157,7 @@ class Searching:
                     worker, places.workers, self.leases, rest=rest, context=context, config=self.config, console=console
                 )
                 open_now = self.open_folders(tunings)
-                if not given_up_by_others(open_now, lambda folder: folder not in self.open_folders(tunings)):
+                if not others_gave_up(open_now, lambda folder: folder not in self.open_folders(tunings)):
                     return
 
     def set_aside(self, trials: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""How far a study is, from its files alone: what is done, who trains what, what went wrong, how long it will take."""
+"""Read from a study's files how far it is: what is done, who trains what, what went wrong, how long it will take."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ablations.search.trials import distinct_trials, read_trials
 if TYPE_CHECKING:
     from rich.console import Group
 
-MOST_LINES = 16
+MAX_LINES = 16
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Watching(Protocol):
 
 
 class Watch:
-    """Looks at a study again and again; a record once read is not read again."""
+    """Look at a grid again and again; each record is read once."""
 
     def __init__(self, plan: Mapping[str, Any], runs: Path) -> None:
         self.runs = runs
@@ -79,7 +79,9 @@ class Watch:
     def look(self) -> Status:
         training, under_way = [], 0.0
         for folder, (label, cell) in list(self.left.items()):
-            if os.path.exists(self.runs / folder / RECORD) and self._take(folder):  # False where it may not look
+            if os.path.exists(self.runs / folder / RECORD) and self._take(
+                folder
+            ):  # False for a folder that may not be read
                 continue
             if held(self.runs / folder):
                 now = _training(self.runs / folder, label, cell.get("epochs"))
@@ -96,7 +98,7 @@ class Watch:
         )
 
     def _take(self, folder: str) -> bool:
-        """Count a record; a damaged one does not count: `doctor` and the report name it, and its run is left."""
+        """Count a record; return False for a damaged one, which `doctor` and the report name."""
         try:
             record = read_record(self.runs / folder / RECORD)
         except RecordError:
@@ -111,7 +113,7 @@ class Watch:
 
 
 class TrialWatch:
-    """Looks at a search."""
+    """Look at a search again and again."""
 
     def __init__(self, plan: Mapping[str, Any], runs: Path) -> None:
         self.runs, self.name = runs, plan["name"]
@@ -189,12 +191,13 @@ def picture(status: Status, left: float | None = None) -> Group:
 
     top = Columns([ProgressBar(total=1.0, completed=status.share, width=30), Text(headline(status, left))])
     width = max((len(now.worker) for now in status.training), default=0)
+    label = max((len(now.label) for now in status.training), default=0)
     lines = [
-        Text(f"  {now.worker:>{width}}  {now.label:<36} {_epochs(now)}", style="dim")
-        for now in status.training[:MOST_LINES]
+        Text(f"  {now.worker:>{width}}  {now.label:<{label}}  {_epochs(now)}", style="dim", no_wrap=True)
+        for now in status.training[:MAX_LINES]
     ]
-    if len(status.training) > MOST_LINES:
-        lines.append(Text(f"  and {len(status.training) - MOST_LINES} more", style="dim"))
+    if len(status.training) > MAX_LINES:
+        lines.append(Text(f"  and {len(status.training) - MAX_LINES} more", style="dim"))
     if status.best:
         lines.append(Text(f"  best so far {status.best[0]}: validation error {status.best[1]:.2f}%", style="dim"))
     return Group(top, *lines)
@@ -202,14 +205,14 @@ def picture(status: Status, left: float | None = None) -> Group:
 
 def _epochs(now: Training) -> str:
     of = f" of {now.epochs}" if now.epochs else ""
-    at = min(now.epoch + 1, now.epochs or math.inf)  # after the last it is being tested
+    at = min(now.epoch + 1, now.epochs or math.inf)  # after the last epoch the run is tested
     return f"epoch {at}{of}" + (f", training error {now.error:.1f}%" if now.error is not None else "")
 
 
 def _training(folder: Path, label: str, epochs: int | None) -> Training:
     try:
         rows = read_curve(folder / CURVE)
-    except (OSError, ValueError):  # none yet, or one that `doctor` names
+    except (OSError, ValueError):  # no file yet, or a damaged one, which `doctor` names
         rows = []
     return Training(label, len(rows), epochs, rows[-1].get("train_error") if rows else None, _worker(folder))
 
@@ -221,11 +224,11 @@ def _worker(folder: Path) -> str:
 
 
 def read_curve(path: Path) -> list[dict[str, float]]:
-    """The epochs of a run.
+    """Read the epochs of a run from its curve.
 
     Raises:
         OSError: there is no such file.
-        ValueError: it is no table of numbers.
+        ValueError: it is not a table of numbers.
     """
     try:
         rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), strict=True))

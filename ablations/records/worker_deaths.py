@@ -1,7 +1,7 @@
-"""How often a run's worker was killed under it, in the run's folder: a run that always kills its worker must end.
+"""Count in a run's folder how often its worker was killed, so that a run that always kills its worker ends.
 
-A death counts only if a process that survived it, the one that started the worker, saw it. Ctrl-C, a preemption or the
-kill of a whole sweep are therefore no attempts, and the count outlives the sweep.
+Only the process that started the worker counts its death. So Ctrl-C, a preemption and the kill of a whole sweep do not
+count. The count outlives the sweep.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ from ablations.records.files import SCHEMA, RecordError, read_json, write_json
 from ablations.records.lease import holder, release_orphan
 
 NAME = "attempts.json"
-MOST = 3  # the first and two more
+MAX_DEATHS = 3  # then the run has failed
 
 
-def killed(folder: Path) -> int:
+def deaths_of(folder: Path) -> int:
     """How often a worker was killed while it trained the run of this folder."""
     try:
         times = read_json(folder / NAME).get("killed", 0)
-    except RecordError:  # none, or damaged: it is counted anew
+    except RecordError:  # no such file, or a damaged one: count from zero
         return 0
     return times if isinstance(times, int) else 0
 
 
-def count_killed(folder: Path) -> int:
-    """One more; returns how often now."""
-    times = killed(folder) + 1
+def count_death(folder: Path) -> int:
+    """Count one more death; return how many there are now."""
+    times = deaths_of(folder) + 1
     write_json(folder / NAME, {"schema": SCHEMA, "killed": times})
     return times
 
 
 def forget(folder: Path) -> None:
-    """Start counting anew."""
+    """Count from zero again."""
     (folder / NAME).unlink(missing_ok=True)
 
 
-def orphans(folders: list[Path], sweep: str) -> list[Path]:
-    """The folders whose worker, one that `sweep` started, has ended without giving them up; it is done for them."""
+def release_orphans(folders: list[Path], sweep: str) -> list[Path]:
+    """Release the folders whose worker, started by `sweep`, has ended without releasing them; return them."""
     left = [folder for folder in folders if holder(folder).get("sweep") == sweep]
     return [folder for folder in left if release_orphan(folder)]

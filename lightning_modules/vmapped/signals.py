@@ -1,4 +1,4 @@
-"""Signals that wait until nothing is left half done."""
+"""Hold signals back until nothing is left half done."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ NAMES = "SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2"  # Ctrl-C, and what schedulers
 
 @contextmanager
 def held_back() -> Iterator[Callable[[], None]]:
-    """Inside, a signal is only remembered; the function yielded lets those that came do what they would have done.
+    """Hold signals back while the body runs; yield a function that delivers those that came.
 
-    What is left at the end is done then, unless the body raises. In a thread that is not the first no signal arrives,
-    and nothing happens here.
+    Those that are left are delivered at the end, unless the body raises. Python delivers signals to the main thread
+    only: in another thread this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
@@ -24,7 +24,7 @@ def held_back() -> Iterator[Callable[[], None]]:
     handlers = {number: handler for number, handler in found.items() if callable(handler)}
     came: list[int] = []
 
-    def heed() -> None:
+    def deliver() -> None:
         while came:
             number = came.pop(0)
             handlers[number](number, None)
@@ -32,8 +32,8 @@ def held_back() -> Iterator[Callable[[], None]]:
     for number in handlers:
         signal.signal(number, lambda number, _: came.append(number))
     try:
-        yield heed
+        yield deliver
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    heed()
+    deliver()

@@ -1,4 +1,4 @@
-"""Errors for the person who typed: what was wrong, what is allowed, the nearest valid choice, in one sentence."""
+"""Say in one sentence, to the person who typed, what was wrong, what is allowed and the nearest valid choice."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def as_value_error() -> Iterator[None]:
 
 
 def is_user_error(error: BaseException) -> bool:
-    """Whether it was raised for the person who typed: by a `raise` in this project, or by Hydra at what it read."""
+    """Whether an error was raised for the person who typed: by a `raise` of this project, or by Hydra."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
@@ -75,7 +75,7 @@ def is_user_error(error: BaseException) -> bool:
 
 
 def sentence(error: BaseException) -> str | None:
-    """What to tell the person who typed; None if the error is not theirs to mend."""
+    """Return the sentence for the person who typed; None if the error is not theirs to mend."""
     from hydra.errors import (
         ConfigCompositionException,
         HydraException,
@@ -103,7 +103,7 @@ def sentence(error: BaseException) -> str | None:
 
 
 def _inner(error: BaseException) -> str | None:
-    """The sentence of what caused the error, or the error's own first line."""
+    """Return the sentence of the error's cause, or the error's own first line."""
     cause = error.__cause__ or error.__context__
     if cause is not None and (text := sentence(cause)):
         adding = re.search(r"To append to your config use (\+\w+\..*)", str(error))
@@ -130,7 +130,7 @@ def _no_such_choice(wanted: str, options: Iterable[str], message: str) -> str:
 
 
 def _setting(error: BaseException) -> str | None:
-    """For a key that the config does not have: the keys it has."""
+    """For a key that the config does not have, name the keys it has."""
     parent, key = getattr(error, "parent_node", None), getattr(error, "key", None)
     if parent is None or key is None or "not in struct" not in str(error):
         return None
@@ -142,7 +142,7 @@ def _setting(error: BaseException) -> str | None:
 
 
 def _no_such_code(error: ImportError) -> str | None:
-    """For a `_target_` that a module does not have: the names that it has."""
+    """For a `_target_` that a module does not have, name those it has."""
     found = re.search(r"Are you sure that '(\w+)' is (?:importable from module|an attribute of) '([\w.]+)'", str(error))
     module = sys.modules.get(found[2]) if found else None
     if found is None or module is None:
@@ -152,6 +152,6 @@ def _no_such_code(error: ImportError) -> str | None:
 
 
 def _first_line(text: str) -> str:
-    """The first line, and the next one too where the first only announces it."""
+    """Return the first line, and the next one if the first ends with a colon."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " ".join(lines[:2] if lines and lines[0].endswith(":") else lines[:1])

@@ -1,4 +1,4 @@
-"""What `python run.py --help` prints, in under a second: Hydra's own way composes once more for each group."""
+"""Make the text of `python run.py --help` in under a second: Hydra's own way composes once for each group."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ablations.records.provenance import program
 
 
 def help_text(conf: Path, typed: argparse.Namespace) -> str:
-    """The help of the configuration in `conf`, with the choices that the folder in `typed.config_dir` adds."""
+    """Return the help of the configuration in `conf`, with the choices that `typed.config_dir` adds."""
     from hydra import compose, initialize_config_dir
 
     overrides = list(typed.overrides)

@@ -1,4 +1,4 @@
-"""Folders where blocks and data of one's own may lie: importable here and in workers, behind all that is installed."""
+"""Make a person's own blocks and data importable, here and in workers, after all that is installed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ VARIABLE = "SKIPBENCH_PATH"  # not PYTHONPATH, which stands before the standard 
 
 
 def make_importable(folders: Iterable[str | None]) -> None:
-    """Let modules in these folders be found, here and in the processes that are started."""
+    """Let modules in these folders be found, here and in the processes that this one starts."""
     named = [str(Path(folder).resolve()) for folder in folders if folder]
     os.environ[VARIABLE] = os.pathsep.join(dict.fromkeys([*_known(), *named]))
-    find_as_the_sweep()
+    extend_sys_path()
 
 
-def find_as_the_sweep() -> None:
-    """Find modules wherever the process finds them that started this one."""
+def extend_sys_path() -> None:
+    """Append the folders that `make_importable` was given, here or in the process that started this one."""
     sys.path += [folder for folder in _known() if folder not in sys.path]
 
 

@@ -1,6 +1,6 @@
-"""Workers that start warm: a process imports torch and Lightning while the plan is made; joblib's are its forks.
+"""Fork joblib's workers from a forkserver that has imported torch and Lightning while the plan is made.
 
-On two cores a worker that imports them for itself starts seven seconds after the command, one that is forked four.
+On two cores a forked worker starts four seconds after the command; one that imports them for itself, seven.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from threading import Thread
 
 from ablations.records.provenance import ROOT
 
-PROGRAMS = "run.py", "skipbench"  # a fork imports the program once more, and another's may not bear that
+PROGRAMS = "run.py", "skipbench"  # a fork imports the program again, which another program may not expect
 IMPORTED = [
     "sweeps.workers.parent_death",
     "lightning_modules.inspection.diagnostics",
@@ -28,19 +28,19 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 
 def start_forkserver(launcher: str) -> None:
-    """Begin to import what workers need, in a process of its own, where the launcher can fork them from it."""
+    """Start the forkserver, which imports what workers need, if the launcher can fork workers from it."""
     if launcher != "joblib" or not forkable():
         return
     from multiprocessing import forkserver
 
     forkserver.set_forkserver_preload(IMPORTED)
-    with environment(ONE_THREAD | {"PYTHONPATH": with_root()}), interrupts_ignored():
+    with environment(ONE_THREAD | {"PYTHONPATH": python_path()}), interrupts_ignored():
         forkserver.ensure_running()
 
 
 @contextmanager
 def imported_ahead(launcher: str) -> Iterator[None]:
-    """Import what the report needs while workers work; not beside one in this process, which imports some of it too."""
+    """Import what the report needs while the body runs, except beside a worker of this process (`basic`)."""
     if launcher == "basic":
         yield
         return
@@ -48,7 +48,7 @@ def imported_ahead(launcher: str) -> Iterator[None]:
     thread = Thread(target=lambda: [import_module(name) for name in modules], daemon=True)
     thread.start()
     yield
-    thread.join()  # two threads that import the same may find each other's half-made modules
+    thread.join()  # two threads that import one module may see it half made
 
 
 def fork_warm() -> None:
@@ -61,20 +61,20 @@ def fork_warm() -> None:
 
 
 def forkable() -> bool:
-    """Whether workers can be forks: not on Windows, and not of a program that is not ours."""
+    """Whether workers can be forked: not on Windows, and only by this project's own command line."""
     program = getattr(sys.modules["__main__"], "__file__", None) or ""
     return sys.platform != "win32" and os.path.basename(program) in PROGRAMS
 
 
-def with_root() -> str:
-    """PYTHONPATH such that this program is found."""
+def python_path() -> str:
+    """PYTHONPATH with this project's folder first, so that workers find it."""
     known = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     return os.pathsep.join(dict.fromkeys([str(ROOT), *known]))
 
 
 @contextmanager
 def environment(settings: dict[str, str]) -> Iterator[None]:
-    """Start processes with these settings: a process must have one thread to be forked, and workers set their own."""
+    """Set environment variables for the body. To be forked, the forkserver must have one thread."""
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     try:
@@ -89,7 +89,7 @@ def environment(settings: dict[str, str]) -> Iterator[None]:
 
 @contextmanager
 def interrupts_ignored() -> Iterator[None]:
-    """Start processes that Ctrl-C does not end while they import; `WorkerProcess` lets it reach the workers again."""
+    """Ignore Ctrl-C in processes that the body starts, while they import; `WorkerProcess` heeds it again."""
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Runs that differ in nothing but the seed, the learning rate and the weight decay, trained as one program."""
+"""Train as one program runs that differ only in the seed, the learning rate and the weight decay."""
 
 from __future__ import annotations
 
@@ -12,76 +12,77 @@ from omegaconf import DictConfig
 from ablations.identity.run import Run, digest
 from sweeps.workers.resources import gpus_here
 
-FREE = ("lr", "weight_decay")  # numbers of a recipe in which runs that are trained together may differ
-MOST = 8  # together, where nobody says how many
+FREE = ("lr", "weight_decay")  # settings of a recipe in which the runs of a group may differ
+MAX_GROUP = 8  # runs in a group under trainer.fuse=auto
 
 
-def kind(run: Run) -> str:
-    """Equal for runs that can be trained together."""
-    return digest({"code": run.code, **run.config, "recipe": _without(run.config["recipe"])})
+def group_key(run: Run) -> str:
+    """A key that is equal for runs that can be trained as one program."""
+    return digest({"code": run.code, **run.config, "recipe": _without_free(run.config["recipe"])})
 
 
-def most(trainer: DictConfig, *, runs: int, workers: int) -> int:
-    """How many runs a worker takes at once: `trainer.fuse`; of `auto` its share at most, and on a GPU alone.
+def group_size(trainer: DictConfig, *, runs: int, workers: int) -> int:
+    """How many runs a worker trains as one program: `trainer.fuse`; under `auto` its share of the runs, on a GPU only.
 
-    Compiled runs go one by one, and so do deterministic ones: what a clock decides differs from time to time.
+    Under `auto`, compiled and deterministic runs are trained one by one: a clock decides there what is faster, and it
+    may decide otherwise the next time.
     """
     asked = trainer.get("fuse", 1)
     if asked != "auto":
         return asked
     alone = trainer.get("compile", "none") != "none" or trainer.get("deterministic", False)
-    return 1 if alone or not gpus_here(trainer.get("accelerator")) else min(MOST, -(-runs // workers))
+    return 1 if alone or not gpus_here(trainer.get("accelerator")) else min(MAX_GROUP, -(-runs // workers))
 
 
-class Groups:
-    """Trains groups of runs in this process; remembers which kinds of run cannot, or need not, be trained together.
+class GroupTrainer:
+    """Train groups of runs in this process; remember which groups are better trained one by one.
 
     Args:
-        train: trains one run; takes the run's turn by name, where others are trained beside it.
-        faster: whether together must also be faster than one by one.
+        train: trains one run; takes `turn` where other runs are trained beside it.
+        faster: whether one program must be faster than one by one.
     """
 
     def __init__(self, train: Callable[..., object], *, faster: bool) -> None:
-        self.train, self.faster = train, faster
-        self.trouble: dict[str, str | None] = {}
+        self.train_one, self.faster = train, faster
+        self.fallback: dict[str, str | None] = {}  # group key → why its runs are trained one by one
 
-    def together(self, kind: str, runs: Sequence[Any]) -> None:
-        """Train runs of one kind."""
+    def train(self, key: str, runs: Sequence[Any]) -> None:
+        """Train the runs of one group."""
         from lightning_modules.vmapped.fused import SLOWER, at_once
 
         bodies = [partial(self._one, run) for run in runs]
-        trouble = at_once(bodies, known=kind in self.trouble, faster=self.faster, own=_own)
-        self.trouble[kind] = trouble
-        if trouble not in (None, SLOWER):
+        reason = at_once(bodies, known=key in self.fallback, faster=self.faster, own=_swap_process_state)
+        self.fallback[key] = reason
+        if reason not in (None, SLOWER):
             words = "%d runs were trained one by one, not as one program (trainer.fuse): %s"
-            logging.getLogger(__name__).warning(words, len(runs), trouble)
+            logging.getLogger(__name__).warning(words, len(runs), reason)
 
-    def separate(self, kind: str) -> bool:
-        """Whether runs of this kind are known to be better trained one by one."""
-        return self.trouble.get(kind) is not None
+    def one_by_one(self, key: str) -> bool:
+        """Whether the runs of this group are known to be better trained one by one."""
+        return self.fallback.get(key) is not None
 
     def _one(self, run: Any, turn: Any) -> None:
         try:
-            self.train(run, turn=turn)
+            self.train_one(run, turn=turn)
         finally:
             for each in logging.root.handlers:
                 each.close()  # which the next run's logging would forget to do
 
 
-def _own() -> Callable[[], None]:
-    """Hydra's config and the log are one a process, and must be each run's."""
+def _swap_process_state() -> Callable[[], None]:
+    """Snapshot Hydra's config and the log handlers, of which a process has one each; return what restores them."""
     from hydra.core.hydra_config import HydraConfig
 
     config, logs = HydraConfig.instance().cfg, logging.root.handlers[:]
 
-    def restored() -> None:
+    def restore() -> None:
         HydraConfig.instance().cfg = config
         logging.root.handlers[:] = logs
 
-    return restored
+    return restore
 
 
-def _without(node: Any) -> Any:
+def _without_free(node: Any) -> Any:
     if isinstance(node, dict):
-        return {key: _without(value) for key, value in node.items() if key not in FREE}
-    return [_without(item) for item in node] if isinstance(node, list) else node
+        return {key: _without_free(value) for key, value in node.items() if key not in FREE}
+    return [_without_free(item) for item in node] if isinstance(node, list) else node

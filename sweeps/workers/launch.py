@@ -1,4 +1,4 @@
-"""Workers through Hydra's configured launcher, and what a person sees while they work."""
+"""Start workers through Hydra's launcher, replace those that are killed, show how far they are."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from ablations.records.layout import RECORD
 from ablations.records.lease import held, holder, release_orphan
 from ablations.records.record import usable
 from ablations.records.recorder import Recorder
-from ablations.records.worker_deaths import MOST, count_killed, killed, orphans
-from sweeps.workers.forkserver import fork_warm, imported_ahead, with_root
-from sweeps.workers.group import kind, most
+from ablations.records.worker_deaths import MAX_DEATHS, count_death, deaths_of, release_orphans
+from sweeps.workers.forkserver import fork_warm, imported_ahead, python_path
+from sweeps.workers.group import group_key, group_size
 from sweeps.workers.live_status import watched
 from sweeps.workers.resources import OWN_PROCESSES, Resources
 from sweeps.workers.worker import PlannedRun, Worker
 from sweeps.workers.worker_process import WorkerProcess
 
-PATIENCE = 30.0  # seconds that workers have to give up what they hold
-WEEKS = 20160  # minutes: a laptop has no limit, and submitit must be given one
+PATIENCE = 30.0  # seconds that interrupted workers have to give up their leases
+TWO_WEEKS = 20160  # minutes; submitit needs a limit where a laptop has none
 AGAIN = "the same command goes on, with fewer workers by workers=1"
 
 
@@ -44,36 +44,38 @@ def launch(
     config: DictConfig,
     console: Console,
 ) -> None:
-    """Train the missing runs with as many workers as the launcher has places, and show how far they are.
+    """Train the missing runs with as many workers as there are resources for, and show how far they are.
 
-    A run under which a worker was killed is left to the end, where one worker trains such runs alone, so that the next
-    death tells whose fault it is. After the third the run's record says so.
+    Runs whose worker was killed come last, one at a time: a second death then shows which run causes it. After the
+    third the run is recorded as failed.
 
     Args:
         missing: of `plan`, the longest first.
-        rest: what else was typed, for every run.
+        rest: the other overrides typed, for every run.
     """
     runs = Path(config.runs)
-    places = Resources.of(config, most=len(missing))
-    fuse = most(config.trainer, runs=len(missing), workers=places.workers)
-    todo = [PlannedRun(run, cell.overrides, cell.settings, kind(run) if fuse > 1 else "") for cell, run in missing]
+    resources = Resources.of(config, most=len(missing))
+    fuse = group_size(config.trainer, runs=len(missing), workers=resources.workers)
+    todo = [PlannedRun(run, cell.overrides, cell.settings, group_key(run) if fuse > 1 else "") for cell, run in missing]
     known = {runs / run.folder: run for _, run in missing}
     folders = list(known)
     with open_dict(config):
         config.study.name = plan.name
     about = {"rest": rest, "context": context, "config": config, "console": console}
 
-    def died(folder: Path) -> None:
-        if count_killed(folder) >= MOST and folder in known:
-            Recorder(known[folder], folder).give_up(f"killed {MOST} times")
+    def on_death(folder: Path) -> None:
+        if count_death(folder) >= MAX_DEATHS and folder in known:
+            Recorder(known[folder], folder).give_up(f"killed {MAX_DEATHS} times")
 
-    with imported_ahead(places.launcher), watched(Watch(plan.as_json(), runs), console):
-        for suspects in (False, True):
-            patience, threads = config.max_consecutive_failures, places.threads
-            worker = Worker(main, context, config, runs, todo, patience, suspects, fuse, threads)
-            while any(bool(killed(folder)) == suspects and not recorded(folder) for folder in folders):
-                launch_workers(worker, 1 if suspects else places.workers, lambda: folders, **about, died=died)
-                if not given_up_by_others(folders):
+    with imported_ahead(resources.launcher), watched(Watch(plan.as_json(), runs), console):
+        for killed_before in (False, True):
+            patience, threads = config.max_consecutive_failures, resources.threads
+            worker = Worker(main, context, config, runs, todo, patience, killed_before, fuse, threads)
+            while any(bool(deaths_of(folder)) == killed_before and not recorded(folder) for folder in folders):
+                launch_workers(
+                    worker, 1 if killed_before else resources.workers, lambda: folders, **about, on_death=on_death
+                )
+                if not others_gave_up(folders):
                     break
 
 
@@ -86,26 +88,27 @@ def launch_workers(
     context: HydraContext,
     config: DictConfig,
     console: Console,
-    died: Callable[[Path], object] = count_killed,
+    on_death: Callable[[Path], object] = count_death,
 ) -> None:
-    """Let so many copies of `worker` work until each has nothing left to do; those that are killed are replaced.
+    """Run copies of `worker` until each has nothing left to do; replace those that are killed.
 
     Args:
-        worker: pickled into the processes that do the work; takes the work it does from the files.
-        folders: what workers hold leases in, asked when they have ended.
-        died: told each folder whose worker was killed.
+        worker: pickled into each process; finds its work in the files.
+        workers: how many copies.
+        folders: returns the folders in which workers hold leases.
+        on_death: called with each folder whose worker was killed.
 
     Raises:
-        OSError: workers were killed again and again, and not one run ended meanwhile.
+        OSError: workers were killed again and again, and no run ended in between.
     """
     from hydra.core.plugins import Plugins
 
     runs, sweep = Path(config.runs), uuid.uuid4().hex[:12]
-    places = Resources.of(config, most=workers)
-    stop = runs / ".workers" / f"stop-{sweep}" if places.launcher not in ("basic", "joblib") else None
-    hired = WorkerProcess(worker, sweep, places.gpus, stop, signal.getsignal(signal.SIGINT) is not signal.SIG_IGN)
-    prepare(config, places.launcher, workers)
-    launcher = Plugins.instance().instantiate_launcher(config=config, hydra_context=context, task_function=hired)
+    resources = Resources.of(config, most=workers)
+    stop = runs / ".workers" / f"stop-{sweep}" if resources.launcher not in ("basic", "joblib") else None
+    process = WorkerProcess(worker, sweep, resources.gpus, stop, signal.getsignal(signal.SIGINT) is not signal.SIG_IGN)
+    configure(config, resources.launcher, workers)
+    launcher = Plugins.instance().instantiate_launcher(config=config, hydra_context=context, task_function=process)
     jobs = [[*rest, f"hydra.sweep.subdir='.workers/{k}'", "hydra.output_subdir=null"] for k in range(workers)]
     deaths, done = 0, sum(map(recorded, folders()))
     while True:
@@ -119,10 +122,10 @@ def launch_workers(
                 wait_for(sweep, folders())
             raise
         except Exception as error:
-            if not lost(error):
+            if not worker_was_killed(error):
                 raise
-            for folder in orphans(list(folders()), sweep):
-                died(folder)
+            for folder in release_orphans(list(folders()), sweep):
+                on_death(folder)
             before, done = done, sum(map(recorded, folders()))
             deaths = deaths + 1 if done == before else 1
             if deaths >= config.max_consecutive_failures:
@@ -133,27 +136,27 @@ def launch_workers(
                 release_orphan(folder)
 
 
-def lost(error: Exception) -> bool:
-    """Whether a launcher says that a worker's process ended without a word: joblib's way, submitit's, Ray's."""
+def worker_was_killed(error: Exception) -> bool:
+    """Whether joblib, submitit or Ray reports by this error that a worker's process was killed."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return bool(names & {"BrokenExecutor", "UncompletedJobError", "RayError"}) and "FailedJobError" not in names
 
 
-def prepare(config: DictConfig, launcher: str, workers: int) -> None:
-    """Tell the launcher how many workers there are, and that they may be ended and started again at any time."""
+def configure(config: DictConfig, launcher: str, workers: int) -> None:
+    """Set the launcher's number of workers, and let a scheduler end and start them again at any time."""
     settings = config.hydra.launcher
     with open_dict(config):
         if launcher == "joblib":
             settings.n_jobs = max(2, workers)  # with 1, joblib would train in this process, which must survive
             fork_warm()
         elif launcher == "submitit_local":
-            settings.timeout_min = max(settings.timeout_min, WEEKS)
+            settings.timeout_min = max(settings.timeout_min, TWO_WEEKS)
         elif launcher == "submitit_slurm":
             settings.array_parallelism = workers
             settings.max_num_timeout = settings.max_num_timeout or 1000
             settings.additional_parameters = {"requeue": True} | dict(settings.additional_parameters)
-    if launcher in OWN_PROCESSES:  # which must find this program
-        os.environ["PYTHONPATH"] = with_root()
+    if launcher in OWN_PROCESSES:  # which must find this project
+        os.environ["PYTHONPATH"] = python_path()
 
 
 def wait_for(sweep: str, folders: Iterable[Path]) -> None:
@@ -169,8 +172,8 @@ def recorded(folder: Path) -> bool:
     return usable(folder / RECORD)
 
 
-def given_up_by_others(folders: Iterable[Path], settled: Callable[[Path], bool] = recorded) -> bool:
-    """Wait while other processes hold folders of ours; whether one of them ended with its folder not settled."""
+def others_gave_up(folders: Iterable[Path], settled: Callable[[Path], bool] = recorded) -> bool:
+    """Wait while other processes hold some of these folders; return whether one ended without settling its folder."""
     waited = [folder for folder in folders if not settled(folder) and held(folder)]
     while any(not settled(folder) and held(folder) for folder in waited):
         time.sleep(0.5)

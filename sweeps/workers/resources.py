@@ -1,4 +1,4 @@
-"""How many workers there are and which device each has: the configured launcher's settings, read in one place."""
+"""Read from the launcher's settings how many workers there are, and which device and threads each has."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablations.question.study import StudyError
 
-SCHEDULED = ("submitit_slurm", "ray")  # these give each worker its own devices, on machines that may not be this one
-OWN_PROCESSES = ("submitit_local", *SCHEDULED)  # these start workers that do not know where this program lies
+SCHEDULED = ("submitit_slurm", "ray")  # these give each worker its devices, maybe on another machine
+OWN_PROCESSES = ("submitit_local", *SCHEDULED)  # their workers must be told where this project lies
 
 
 @dataclass(frozen=True)
 class Resources:
-    """Where runs are trained.
+    """Workers, GPUs and threads that a sweep has.
 
     Attributes:
         launcher: basic, joblib, submitit_local, submitit_slurm, ray or another that Hydra finds.
         workers: how many there are.
-        gpus: of this machine, that they share round-robin; none where the launcher assigns them.
-        threads: CPU threads of each; None: what the scheduler gave it.
+        gpus: this machine's GPUs, which the workers share round-robin; none where the launcher assigns them.
+        threads: CPU threads of each worker; None: what the scheduler gave it.
     """
 
     launcher: str
@@ -33,7 +33,7 @@ class Resources:
 
     @classmethod
     def of(cls, config: DictConfig, *, most: int) -> Resources:
-        """The places that a composed config asks for.
+        """Read the resources that a composed config asks for.
 
         Args:
             most: how many runs there are to train.
@@ -51,12 +51,12 @@ class Resources:
 
 
 def worker_count(launcher: str, settings: dict[str, Any], *, asked: Any, cores: int, gpus: int, per_gpu: Any) -> int:
-    """How many workers: `workers=` where it is given, else what the launcher's own setting says.
+    """Return `workers=`, or else what the launcher's own setting says.
 
-    Without either: one for `basic`; `array_parallelism` for an array; else `per_gpu` for each GPU, or one a core.
+    Without either: one for `basic`, `array_parallelism` for an array, else `per_gpu` for each GPU, or one a core.
 
     Raises:
-        StudyError: several in this process.
+        StudyError: more than one worker is asked for in this process.
     """
     if asked is not None:
         if launcher == "basic" and asked > 1:
@@ -67,13 +67,13 @@ def worker_count(launcher: str, settings: dict[str, Any], *, asked: Any, cores: 
     if settings.get("array_parallelism"):
         return settings["array_parallelism"]
     processes = settings.get("n_jobs", -1)
-    if processes != -1:  # joblib's word: -2 is all cores but one
+    if processes != -1:  # as joblib has it, -2 is all cores but one
         return processes if processes > 0 else max(1, cores + 1 + processes)
     return gpus * per_gpu if gpus else cores
 
 
 def threads_of(share: int) -> int:
-    """A worker's CPU threads: its share of the cores, or fewer where OMP_NUM_THREADS says so."""
+    """A worker's CPU threads: its share of the cores, or fewer if OMP_NUM_THREADS says so."""
     allowed = os.environ.get("OMP_NUM_THREADS", "")
     return max(1, min(share, int(allowed)) if allowed.isdecimal() else share)
 

@@ -1,4 +1,4 @@
-"""What a trial is worth: its runs trained or found, seed by seed, and the pruner asked on the way."""
+"""Train the runs of a trial, seed by seed, and ask the pruner on the way; return the trial's objectives."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ablations.records.lease import claim
 from ablations.records.record import Record, read_record, usable
 from ablations.records.recorder import Stopped
 from ablations.search.trials import Trial
-from sweeps.workers.worker import PlannedRun, left_clean, train_run
+from sweeps.workers.worker import PlannedRun, memory_freed, train_run
 
 WORST = {"error": 100.0, "loss": 10.0}  # percent; nats, worse than chance with 20,000 classes
 
 
-class Failed(Exception):
-    """A trial without a value; says whose fault it was."""
+class TrialFailed(Exception):
+    """A trial has no value; the message names the run and the cause."""
 
 
 @dataclass
-class Measuring:
-    """Trains the runs of trials in this process. The attributes are those of the worker."""
+class TrialTrainer:
+    """Train the runs of trials in this process. The attributes are those of the worker."""
 
     main: Any
     context: Any
@@ -37,11 +37,11 @@ class Measuring:
     threads: int | None
 
     def objectives(self, trial: Any, outcome: Trial, planned: list[PlannedRun]) -> dict[str, list[float]]:
-        """The objectives of every seed; each is trained unless there is a record.
+        """Return the objectives of every seed; train each seed that has no record.
 
         Raises:
-            Stopped: the pruner wants no more of this trial.
-            Failed: a run failed, or diverged where that counts as failed.
+            Stopped: the pruner ends this trial.
+            TrialFailed: a run failed, or diverged where that counts as failed.
         """
         first = self.search.objectives[0]
         values: dict[str, list[float]] = {name: [] for name in self.search.objectives}
@@ -51,11 +51,11 @@ class Measuring:
             watch = partial(report_epochs, trial, first) if by_epoch and k == 0 else None
             record = self.record(one, watch)
             if record["status"] == "failed":
-                raise Failed(f"{record['label']}: {record['cause']}")
+                raise TrialFailed(f"{record['label']}: {record['cause']}")
             if record["status"] == "diverged" and self.search.diverged == "failed":
-                raise Failed(f"{record['label']} diverged")
+                raise TrialFailed(f"{record['label']} diverged")
             for name in values:
-                values[name].append(measured(record, name))
+                values[name].append(objective_value(record, name))
             outcome.setdefault("seed_values", {})[str(one.run.seed)] = values[first][-1]
             if by_seed:
                 trial.report(values[first][-1], step=k)
@@ -64,7 +64,7 @@ class Measuring:
         return values
 
     def record(self, planned: PlannedRun, watch: Any) -> Record:
-        """The record of a run: what there is, or what training it now leaves, or what another process is making."""
+        """Return the record of a run: read it, or train the run, or wait for the process that is training it."""
         folder = Path(self.master.runs) / planned.run.folder
         while True:
             if usable(folder / RECORD):
@@ -73,8 +73,8 @@ class Measuring:
                 return read_record(folder / RECORD)
             with claim(folder) as ours:
                 if ours and not usable(folder / RECORD):
-                    with left_clean():
-                        stopped = partial(ended_early, partial(self.main, run=planned.run), watch)
+                    with memory_freed():
+                        stopped = partial(main_or_stopped, partial(self.main, run=planned.run), watch)
                         config = planned.config(self.master, self.threads)
                         if train_run(stopped, self.context, config) == "stopped":
                             raise Stopped
@@ -82,8 +82,8 @@ class Measuring:
             time.sleep(0.5)
 
 
-def ended_early(main: Any, watch: Any, config: DictConfig) -> Any:
-    """The application for a run that may be stopped: then it returns `stopped`, and leaves no record."""
+def main_or_stopped(main: Any, watch: Any, config: DictConfig) -> Any:
+    """Call `main` for a run; return "stopped" if the pruner ends it, which then leaves no record."""
     try:
         return main(config, watch=watch)
     except Stopped:
@@ -91,27 +91,27 @@ def ended_early(main: Any, watch: Any, config: DictConfig) -> Any:
 
 
 def report_epochs(trial: Any, name: str, rows: list[dict[str, float]], *, prune: bool = True) -> None:
-    """Report epochs that are new to the pruner.
+    """Report to the pruner the epochs that are new to it.
 
     Raises:
-        Stopped: it wants no more.
+        Stopped: it ends the trial.
     """
     known = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
     for row in rows:
         if int(row["epoch"]) not in known:
-            trial.report(at_worst(name, row.get(name)), step=int(row["epoch"]))
+            trial.report(clipped(name, row.get(name)), step=int(row["epoch"]))
     if prune and trial.should_prune():
         raise Stopped
 
 
-def measured(record: Record, name: str) -> float:
-    """An objective of a run. A diverged run counts as the worst."""
+def objective_value(record: Record, name: str) -> float:
+    """Read an objective from a record; a diverged run counts as the worst."""
     if name in CURVES:
-        return at_worst(name, None if record["status"] == "diverged" else record["metrics"].get(name))
+        return clipped(name, None if record["status"] == "diverged" else record["metrics"].get(name))
     return float(record[name])
 
 
-def at_worst(name: str, value: float | None) -> float:
-    """A number for the sampler, never NaN: what is missing or worse than the worst is the worst."""
+def clipped(name: str, value: float | None) -> float:
+    """Clip a value to the worst one, which also stands for a missing value or NaN."""
     worst = WORST[name.partition("_")[2]]
     return value if value is not None and value < worst else worst

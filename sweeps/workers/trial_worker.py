@@ -1,4 +1,4 @@
-"""A worker that searches: takes a trial, lets Optuna choose what is active, trains it with every seed, tells."""
+"""Take a trial, let Optuna choose the active axes, train the choice with every seed, tell Optuna the result."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from omegaconf import DictConfig
 from ablations.identity.run import Run
 from ablations.question.search_space import Search
 from ablations.records.recorder import Stopped
-from ablations.records.worker_deaths import MOST, killed
+from ablations.records.worker_deaths import MAX_DEATHS, deaths_of
 from ablations.search.trials import Trial, trial_folder, write_trial
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.compose import Composer, is_active, plain_tree, run_of, settings_of
-from sweeps.workers.trial_objectives import Failed, Measuring
+from sweeps.workers.trial_objectives import TrialFailed, TrialTrainer
 from sweeps.workers.worker import PlannedRun
 
 
 @dataclass
 class TrialWorker:
-    """What a launcher launches for a study that searches.
+    """Carry out trials in a process of its own, into which the launcher pickles this object.
 
     Attributes:
         main, context, master: as in `Worker`.
         points: tuning → what is fixed in it.
-        order: the axes of the space, those first that decide whether others matter.
+        order: the axes of the space; an axis stands behind those that decide whether it is active.
         rest: overrides for every run.
-        patience: after so many failed trials in a row it stops.
+        patience: failed trials in a row after which it stops.
         threads: CPU threads of each training; None: what the scheduler gave it.
     """
 
@@ -54,15 +54,15 @@ class TrialWorker:
         failures = 0
         self.composer = Composer(self.context.config_loader, self.master, self.rest)
         self.settings = plain_tree(self.master)
-        self.measuring = Measuring(self.main, self.context, self.master, self.search, self.threads)
-        for tuning, trial in self.taken():
+        self.trainer = TrialTrainer(self.main, self.context, self.master, self.search, self.threads)
+        for tuning, trial in self.claim_trials():
             outcome = self.carry_out(tuning, trial)
             failures = failures + 1 if outcome["state"] == "failed" else 0
             if failures == self.patience:
                 return
 
-    def taken(self) -> Iterator[tuple[Any, Any]]:
-        """Trials that are ours, one after the other, from all tunings in turn."""
+    def claim_trials(self) -> Iterator[tuple[Any, Any]]:
+        """Claim the trials of all tunings one after the other, those with the lowest numbers first."""
         ours = open_tunings(self.master, self.study, self.search, self.points)
         while True:
             waiting = [(number, k) for k, one in enumerate(ours) for number in one.unfinished()]
@@ -75,19 +75,19 @@ class TrialWorker:
                 return
 
     def carry_out(self, tuning: Any, trial: Any) -> Trial:
-        """Suggest, check, train, tell: one trial from its beginning to its end."""
+        """Carry out one trial: suggest, check, train, tell."""
         folder = trial_folder(self.runs, self.study, tuning.name, trial.number)
         outcome: Trial = {
             **{"tuning": tuning.name, "number": trial.number, "state": "running", "point": self.points[tuning.name]},
             **{"suggested": {}, "cell": None, "label": None, "runs": [], "values": {}, "constraints": {}},
         }
         try:
-            with self.told(outcome, trial):
-                if killed(folder) >= MOST:
-                    raise Failed(f"killed {MOST} times")
-                planned = self.choose(tuning, trial, outcome)
+            with self.ends_in(outcome, trial):
+                if deaths_of(folder) >= MAX_DEATHS:
+                    raise TrialFailed(f"killed {MAX_DEATHS} times")
+                planned = self.suggest_runs(tuning, trial, outcome)
                 write_trial(folder, outcome)
-                values = self.measuring.objectives(trial, outcome, planned)
+                values = self.trainer.objectives(trial, outcome, planned)
                 outcome |= {"state": "complete", "values": {k: fmean(v) for k, v in values.items()}}
         finally:
             outcome["suggested"] = dict(trial.params)
@@ -96,8 +96,8 @@ class TrialWorker:
         return outcome
 
     @contextmanager
-    def told(self, outcome: Trial, trial: Any) -> Iterator[None]:
-        """Turn the ways a trial can end early into its state and cause."""
+    def ends_in(self, outcome: Trial, trial: Any) -> Iterator[None]:
+        """Write into the outcome why the body ended the trial early, and give Optuna the constraints."""
         try:
             yield
         except Stopped:
@@ -106,14 +106,14 @@ class TrialWorker:
             outcome |= {"state": "infeasible", "cause": str(error)}
             for name, excess in (outcome["constraints"] or {"can be built": 1.0}).items():
                 trial.set_constraint(name, excess)
-        except Failed as error:
+        except TrialFailed as error:
             outcome |= {"state": "failed", "cause": str(error)}
         else:
             for name, excess in outcome["constraints"].items():
                 trial.set_constraint(name, excess)
 
-    def choose(self, tuning: Any, trial: Any, outcome: Trial) -> list[PlannedRun]:
-        """Let Optuna choose a value for every axis that is active given those before; the runs to train, a seed each.
+    def suggest_runs(self, tuning: Any, trial: Any, outcome: Trial) -> list[PlannedRun]:
+        """Let Optuna choose a value for each axis that is active given those before it; return a run for each seed.
 
         Raises:
             Infeasible: what was chosen cannot be built, or breaks a constraint.
@@ -123,11 +123,11 @@ class TrialWorker:
 
         point = outcome["point"] = dict(self.points[tuning.name])
         for axis in self.order:
-            with buildable():
+            with as_infeasible():
                 active = is_active(axis, self.composer(point))
             if active:
                 point[axis] = suggest(trial, axis, self.search.space[axis])
-        with buildable():
+        with as_infeasible():
             config = self.composer(point)
             run = run_of(config, config.hydra)
             size = check(config)
@@ -152,7 +152,7 @@ class TrialWorker:
 
 
 def open_tunings(master: DictConfig, study: str, search: Search, names: Iterable[str]) -> list[Any]:
-    """The Optuna studies of a search, with the sampler and the pruner that the config names."""
+    """Open the Optuna studies of a search, with the sampler and the pruner that the config names."""
     from ablations.search.storage import open_storage
     from ablations.search.tuning import Tuning
     from sweeps.preflight import suggestions
@@ -164,8 +164,8 @@ def open_tunings(master: DictConfig, study: str, search: Search, names: Iterable
 
 
 @contextmanager
-def buildable() -> Iterator[None]:
-    """Turn what is wrong with a suggestion into `Infeasible`."""
+def as_infeasible() -> Iterator[None]:
+    """Turn an error about a suggestion into `Infeasible`."""
     try:
         with as_value_error():
             yield

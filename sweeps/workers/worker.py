@@ -1,4 +1,4 @@
-"""A worker: claims the next run, trains it, takes the next, until nothing is left that no one else is training."""
+"""Claim the next run, train it, take the next one, until every run has a record or is another process's."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ablations.identity.run import Run
 from ablations.records.layout import RECORD
 from ablations.records.lease import claim
 from ablations.records.record import read_record, usable
-from ablations.records.worker_deaths import killed
+from ablations.records.worker_deaths import deaths_of
 from lightning_modules.training.malloc import give_back
 from sweeps.compose.compose import config_of
-from sweeps.workers.group import Groups
+from sweeps.workers.group import GroupTrainer
 
 
 class PlannedRun(NamedTuple):
@@ -27,13 +27,13 @@ class PlannedRun(NamedTuple):
 
     Attributes:
         settings: what its choices set beside its network, data and recipe.
-        kind: equal for runs that can be trained as one program.
+        group: a key that is equal for runs that can be trained as one program.
     """
 
     run: Run
     overrides: list[str]
     settings: dict[str, Any]
-    kind: str = ""
+    group: str = ""
 
     def config(self, master: DictConfig, threads: int | None) -> DictConfig:
         """The configuration of the run; `master` is that of its sweep."""
@@ -42,7 +42,7 @@ class PlannedRun(NamedTuple):
 
 @dataclass
 class Worker:
-    """What a launcher launches; it is pickled into the process that does the work.
+    """Train runs in a process of its own, into which the launcher pickles this object.
 
     Attributes:
         main: the task function of the application, called once a run inside a Hydra job of its own.
@@ -50,9 +50,9 @@ class Worker:
         master: the config of the sweep.
         runs: where records lie.
         todo: what is left to train, the longest first.
-        patience: after so many failed runs in a row it stops; they will have a cause in common.
-        suspects: whether it takes the runs under which a worker was killed before, or all others.
-        fuse: so many runs of one kind it trains as one program; but each suspect alone.
+        patience: failed runs in a row after which it stops, because they will have one cause.
+        killed_before: whether it takes only the runs whose worker was killed before, each alone, or only the others.
+        fuse: how many runs of a group it trains as one program.
         threads: CPU threads of each training; None: what the scheduler gave it.
     """
 
@@ -62,21 +62,21 @@ class Worker:
     runs: Path
     todo: list[PlannedRun]
     patience: int
-    suspects: bool = False
+    killed_before: bool = False
     fuse: int = 1
     threads: int | None = None
 
     def __call__(self, _: DictConfig) -> None:
         failures = 0
-        groups = Groups(self.train, faster=self.master.trainer.get("fuse") == "auto")
+        groups = GroupTrainer(self.train, faster=self.master.trainer.get("fuse") == "auto")
         for k, planned in enumerate(self.todo):
             with ExitStack() as leases:
-                taken = self.claimed(k, leases, groups) if failures < self.patience else []
+                taken = self.claim_runs(k, leases, groups) if failures < self.patience else []
                 if not taken:
                     continue
-                with left_clean():
+                with memory_freed():
                     if len(taken) > 1:
-                        groups.together(planned.kind, taken)
+                        groups.train(planned.group, taken)
                     else:
                         self.train(taken[0])
                 for one in taken:
@@ -90,14 +90,14 @@ class Worker:
     def record_of(self, planned: PlannedRun) -> Path:
         return self.runs / planned.run.folder / RECORD
 
-    def claimed(self, k: int, leases: ExitStack, groups: Groups) -> list[PlannedRun]:
-        """The k-th run and others of its kind, as many as are trained together; none if the k-th is not ours."""
+    def claim_runs(self, k: int, leases: ExitStack, groups: GroupTrainer) -> list[PlannedRun]:
+        """Claim the k-th run and others of its group, as many as are trained together; none if the k-th is not free."""
         taken: list[PlannedRun] = []
-        kind = self.todo[k].kind
-        wanted = 1 if self.suspects or groups.separate(kind) else self.fuse
+        group = self.todo[k].group
+        wanted = 1 if self.killed_before or groups.one_by_one(group) else self.fuse
         for planned in self.todo[k:]:
             path = self.record_of(planned)
-            if planned.kind == kind and not usable(path) and bool(killed(path.parent)) == self.suspects:
+            if planned.group == group and not usable(path) and bool(deaths_of(path.parent)) == self.killed_before:
                 lease = ExitStack()
                 if lease.enter_context(claim(path.parent)) and not usable(path):
                     leases.enter_context(lease)
@@ -110,7 +110,7 @@ class Worker:
 
 
 def train_run(main: Any, context: Any, config: DictConfig) -> Any:
-    """Run the application for one run: a Hydra job with a folder, a `.hydra/` and a log of its own. What it returns."""
+    """Call `main` for one run, with a Hydra folder and a log of its own; return what it returns."""
     from hydra.core.utils import run_job
 
     done = run_job(
@@ -124,10 +124,10 @@ def train_run(main: Any, context: Any, config: DictConfig) -> Any:
 
 
 @contextmanager
-def left_clean() -> Iterator[None]:
-    """Free what the body made and no longer needs; a trainer and its network refer to each other, and wait for this.
+def memory_freed() -> Iterator[None]:
+    """Free the memory of the body's objects, which refer to each other, as a trainer and its network do.
 
-    What was there before is set aside meanwhile: to look through all of torch each time would take 0.2 s.
+    Objects from before are frozen: the collector would take 0.2 s to look through all of torch each time.
     """
     gc.freeze()
     try:

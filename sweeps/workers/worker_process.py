@@ -1,8 +1,7 @@
-"""A worker in the process that a launcher made for it: with its device, and ways to be told to stop."""
+"""Run a worker in the process that a launcher made: pin a device, handle requests to stop."""
 
 from __future__ import annotations
 
-import _thread
 import os
 import signal
 import threading
@@ -14,22 +13,22 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ablations.records.lease import SWEEP
-from sweeps.cli.import_path import find_as_the_sweep
+from sweeps.cli.import_path import extend_sys_path
 from sweeps.workers.resources import device_of
 
-LOOK = 1.0  # seconds between two looks for the file that says stop
+LOOK_EVERY = 1.0  # seconds between two looks for the file that says stop
 
 
 @dataclass
 class WorkerProcess:
-    """What a launcher launches; it is pickled into the process that does the work.
+    """Call a worker in a process of its own, into which the launcher pickles this object.
 
     Attributes:
         worker: called with the config of the worker.
-        sweep: goes into every lease, so that the sweep knows its own.
-        gpus: shared round-robin.
-        stop: once this file exists, work ends and leases are given up; None where a signal reaches the worker.
-        interruptible: whether Ctrl-C ends the sweep; one that a script has put into the background ignores it.
+        sweep: an id that goes into every lease, so that the sweep finds its own.
+        gpus: this machine's GPUs, which the workers share round-robin.
+        stop: a file; once it exists, the worker gives up its leases and ends. None where a signal reaches the worker.
+        interruptible: whether Ctrl-C ends the sweep; a sweep that a script has put into the background ignores it.
     """
 
     worker: Callable[[DictConfig], None]
@@ -41,12 +40,12 @@ class WorkerProcess:
     def __call__(self, config: DictConfig) -> None:
         from hydra.core.hydra_config import HydraConfig
 
-        find_as_the_sweep()
+        extend_sys_path()
         device = device_of(int(Path(HydraConfig.get().sweep.subdir).name), self.gpus)
         if device is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = device  # before anything asks for a GPU in this process
         os.environ[SWEEP] = self.sweep
-        if self.interruptible and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # forked from what ignores it
+        if self.interruptible and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # the forkserver ignores it
             signal.signal(signal.SIGINT, signal.default_int_handler)
         if "SUBMITIT_EXECUTOR" in os.environ:  # submitit would ignore it, and be killed half a minute later
             signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -64,10 +63,10 @@ def stopped_by(file: Path | None) -> Iterator[None]:
     over = threading.Event()
 
     def look() -> None:
-        while not over.wait(LOOK):
+        while not over.wait(LOOK_EVERY):
             if file.exists():
                 in_background = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-                _thread.interrupt_main(signal.SIGTERM if in_background else signal.SIGINT)
+                signal.raise_signal(signal.SIGTERM if in_background else signal.SIGINT)
                 return
 
     thread = threading.Thread(target=look, daemon=True)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from sweeps.workers.worker import left_clean
+from sweeps.workers.worker import memory_freed
 from tests.lightning_modules.trained import composed, perceptron, tiny_data, train
 
 
@@ -69,7 +69,7 @@ def test_a_run_leaves_no_network_behind_in_a_worker() -> None:
     gc.disable()
     try:
         for _ in range(3):
-            with left_clean():
+            with memory_freed():
                 kept.append(weakref.ref(train("recipe.epochs=1", network=perceptron, data=tiny_data()).classifier))
             assert kept[-1]() is None
     finally:

@@ -12,8 +12,8 @@ from sweeps.cli.import_path import VARIABLE, make_importable
 
 ROOT = Path(__file__).parents[3]
 LOOK = """
-from sweeps.cli.import_path import find_as_the_sweep
-find_as_the_sweep()
+from sweeps.cli.import_path import extend_sys_path
+extend_sys_path()
 import random, mine
 print(random.randint(1, 1), mine.x)
 """

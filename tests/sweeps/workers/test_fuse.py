@@ -17,7 +17,7 @@ from ablations.identity.run import Run
 from ablations.records.record import read_plan, read_records
 from benchmarks import fuse as benchmark
 from lightning_modules.vmapped.fused import SLOWER
-from sweeps.workers.group import Groups, kind, most
+from sweeps.workers.group import GroupTrainer, group_key, group_size
 from tests.typed import Done, start, typed
 
 ITS_OWN = {"seconds", "images_per_second", "provenance"}
@@ -87,11 +87,11 @@ def test_what_cannot_be_trained_together_is_said_once(
         return "it asks" if len(bodies) == 3 else SLOWER if len(bodies) == 2 else None
 
     monkeypatch.setattr("lightning_modules.vmapped.fused.at_once", at_once)
-    groups = Groups(lambda run, turn: None, faster=True)
+    groups = GroupTrainer(lambda run, turn: None, faster=True)
     for name, count in (("odd", 3), ("slow", 2), ("even", 4), ("even", 4)):
-        groups.together(name, ["a run"] * count)
+        groups.train(name, ["a run"] * count)
     assert asked == [False, False, False, True], "it is tried once"
-    assert [groups.separate(name) for name in ("odd", "slow", "even", "new")] == [True, True, False, False]
+    assert [groups.one_by_one(name) for name in ("odd", "slow", "even", "new")] == [True, True, False, False]
     assert caplog.messages == ["3 runs were trained one by one, not as one program (trainer.fuse): it asks"]
 
 
@@ -100,9 +100,19 @@ def test_runs_of_a_kind_differ_in_seed_rate_and_decay_alone() -> None:
         recipe = {"lr": 0.1, "batch_size": 128, "optimizer": {"lr": 0.1, "weight_decay": 0.0}} | changed
         return Run({}, seed, {"network": {"lr": changed.get("network", 1)}, "data": {}, "recipe": recipe})
 
-    assert kind(run()) == kind(run(seed=3)) == kind(run(lr=0.2, optimizer={"lr": 0.2, "weight_decay": 1.0}))
     assert (
-        len({kind(run()), kind(run(batch_size=64)), kind(run(optimizer={"momentum": 0.9})), kind(run(network=2))}) == 4
+        group_key(run()) == group_key(run(seed=3)) == group_key(run(lr=0.2, optimizer={"lr": 0.2, "weight_decay": 1.0}))
+    )
+    assert (
+        len(
+            {
+                group_key(run()),
+                group_key(run(batch_size=64)),
+                group_key(run(optimizer={"momentum": 0.9})),
+                group_key(run(network=2)),
+            }
+        )
+        == 4
     )
 
 
@@ -112,14 +122,14 @@ def test_runs_of_a_kind_differ_in_seed_rate_and_decay_alone() -> None:
 def test_how_many_a_worker_takes(fuse: Any, accelerator: str, wanted: int, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = OmegaConf.create({"fuse": fuse, "accelerator": accelerator})
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    assert most(trainer, runs=100, workers=2) == wanted
+    assert group_size(trainer, runs=100, workers=2) == wanted
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     if (fuse, accelerator) == ("auto", "auto"):
-        assert [most(trainer, runs=runs, workers=2) for runs in (1, 2, 7, 100)] == [1, 1, 4, 8]
+        assert [group_size(trainer, runs=runs, workers=2) for runs in (1, 2, 7, 100)] == [1, 1, 4, 8]
     else:
-        assert most(trainer, runs=100, workers=2) == wanted
+        assert group_size(trainer, runs=100, workers=2) == wanted
     trainer.deterministic = True
-    assert most(trainer, runs=100, workers=2) == wanted, "no clock decides how a deterministic run is computed"
+    assert group_size(trainer, runs=100, workers=2) == wanted, "no clock decides how a deterministic run is computed"
 
 
 @pytest.mark.slow

@@ -179,7 +179,7 @@ def test_a_run_that_always_kills_its_worker_fails_and_the_others_do_not(tmp_path
 @pytest.mark.long
 @pytest.mark.slow
 def test_attempts_outlive_a_sweep(tmp_path: Path) -> None:
-    from ablations.records.worker_deaths import count_killed, killed
+    from ablations.records.worker_deaths import count_death, deaths_of
 
     (tmp_path / "mine.py").write_text(KILLER)
     asked = ["block=plain", "block._target_=mine.Killer", "depth=8", "seed=0", "recipe.epochs=1", "tracker=none"]
@@ -188,8 +188,8 @@ def test_attempts_outlive_a_sweep(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "workers were killed 1 times" in done.stderr
     (folder,) = [path.parent for path in tmp_path.glob("*/attempts.json")]
-    assert killed(folder) == 1
-    count_killed(folder)
+    assert deaths_of(folder) == 1
+    count_death(folder)
     typed("-m", f"runs={tmp_path}", *asked, at=tmp_path)
     (record,) = records(tmp_path).values()
     assert record["cause"] == "killed 3 times"
