@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.typed import Done, start, typed
+
+
+def test_what_a_test_starts_heeds_ctrl_c() -> None:
+    """Also where the tests themselves were started with it ignored (`make test &`)."""
+    code = "import signal; assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "basic"])
