@@ -145,7 +145,7 @@ def fit_and_record(
         bar: the label of a progress bar; None for none.
     """
     from lightning_modules.inspection.diagnostics import Diagnostics
-    from lightning_modules.training.checkpoint import damage
+    from lightning_modules.training.checkpoint import refusal
     from lightning_modules.training.history import LastEpoch
     from lightning_modules.training.micro_batch import free_memory, smaller
     from lightning_modules.training.progress import ProgressBar
@@ -162,9 +162,10 @@ def fit_and_record(
     while True:
         network, data, recipe = parts
         inside = Diagnostics(on_diagnostics, enabled=config.diagnostics)
-        callbacks = [inside, LastEpoch(recorder.checkpoint), *([ProgressBar(bar)] if bar else [])]
+        last = LastEpoch(recorder.checkpoint, recorder.origin(data.digest))
+        callbacks = [inside, last, *([ProgressBar(bar)] if bar else [])]
         try:
-            resume = recorder.resume(damage)
+            resume = recorder.resume(refusal, data_digest=data.digest)
             done = fit_parts(config, parts, callbacks, micro, resume, on_rows=on_rows, watch=watch, turn=turn)
         except Stopped:
             raise
@@ -173,9 +174,10 @@ def fit_and_record(
                 return recorder.fail(error)
             micro, retries = smaller(network, micro or recipe.batch_size), retries - 1
         else:
-            about = {"batch_size": recipe.batch_size, "data_digest": data.digest, "micro_batch": micro}
+            batch_size = min(recipe.batch_size, len(data.train_indices))
+            about = {"batch_size": batch_size, "data_digest": data.digest, "micro_batch": micro}
             return recorder.finish(done, **about, first_nonfinite=inside.first_nonfinite)
-        del network, data, recipe, parts, inside, callbacks
+        del network, data, recipe, parts, inside, last, callbacks
         parts = build(config)
         free_memory()
 

@@ -1,4 +1,4 @@
-"""What makes two runs the same run: the resolved config of network, data and recipe, the code behind it, the seed."""
+"""Compute the identity of a run: a hash of its resolved network, data and recipe, of the code behind them, and of its seed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ablations.identity.code_hash import fingerprint, targets
 NODES = ("network", "data", "recipe")
 NAMED = ("block", "shortcut", "norm")  # axes whose value alone says what it is, so that a label needs no key
 INTEGRAL = re.compile(r"\d\.0[,\]}]|\d\.0$|\de\+")  # there may be a float that is a whole number
+LONGEST = 119  # characters of a label: with the identity's nine it is an id that W&B takes (128) and a file name (255)
 REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*)(?=[.}\[])")
 
 
@@ -95,13 +96,18 @@ class Run:
 
     @property
     def label(self) -> str:
-        """For people and folders: `residual-A-batch-d20-s0`; any character a file name should not have becomes `_`."""
+        """Name the run for people: `residual-A-batch-d20-s0`.
+
+        The order in which axes were typed does not matter. A character that a file name should not have becomes `_`. A
+        label that is too long loses characters before its seed.
+        """
         words = [str(self.axes[axis]) for axis in NAMED if axis in self.axes]
         words += [f"d{self.axes['depth']}"] if "depth" in self.axes else []
-        words += [
-            _word(axis, self.axes[axis]) for axis in self.unusual if axis in self.axes and axis not in (*NAMED, "depth")
-        ]
-        return re.sub(r"[^A-Za-z0-9._=+-]+", "_", "-".join([*words, f"s{self.seed}"]))[:100].lstrip(".")
+        named = {*NAMED, "depth"}
+        words += [_word(axis, self.axes[axis]) for axis in sorted({*self.unusual} - named) if axis in self.axes]
+        cell = re.sub(r"[^A-Za-z0-9._=+-]+", "_", "-".join(words)).lstrip(".")
+        seed = f"-s{self.seed}"
+        return cell[: LONGEST - len(seed)] + seed if cell else seed[1:]
 
     @property
     def folder(self) -> str:

@@ -1,4 +1,4 @@
-"""Writes what a run leaves behind: the curve while it trains, the record at the end."""
+"""Write the files of one run: the curve while it trains, the record when it ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import math
 import os
 import socket
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,15 +26,14 @@ from ablations.records.record import Record, read_record
 from ablations.records.worker_deaths import forget
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-NOTHING: dict[str, Any] = {"epochs": 0, "steps": 0, "seconds": 0.0, "images_per_second": 0.0, "device": None}
 
 
 class Stopped(Exception):
-    """Whoever watches a run's curve wants no more of it: the training ends without a record."""
+    """Ends a training without a record, because whoever watches its curve wants no more of it."""
 
 
 class Outcome(Protocol):
-    """What a training came to, as `lightning_modules.training.fit.Outcome` has it."""
+    """The result of a training, as `lightning_modules.training.fit.Outcome` has it."""
 
     @property
     def metrics(self) -> dict[str, float]: ...
@@ -53,7 +52,7 @@ class Outcome(Protocol):
 
 
 class Recorder:
-    """The recording side of one run: `begin`, then `curve` after every epoch, then `finish` or `fail`."""
+    """Writes the files of one run. Call `begin`, then `resume`, then `curve` after every epoch, then `finish` or `fail`."""
 
     def __init__(self, run: Run, folder: Path) -> None:
         self.run, self.folder = run, folder
@@ -62,11 +61,11 @@ class Recorder:
 
     @property
     def checkpoint(self) -> Path:
-        """Where the state after the last finished epoch is kept while the run is unfinished."""
+        """The file with the state after an epoch, from which an unfinished run goes on."""
         return self.folder / CHECKPOINT
 
     def begin(self, *, params: int, macs: int, note: str) -> None:
-        """Make the folder, note what is known before the training, set aside a record that does not answer this run."""
+        """Make the folder, write `config.yaml`, and rename a record in it that is damaged or of another run."""
         self.sizes = {"params": params, "macs": macs, "note": note}
         path = self.folder / RECORD
         if path.exists() and known(self.folder, self.run) is None:
@@ -76,19 +75,30 @@ class Recorder:
             (self.folder / name).unlink(missing_ok=True)
         write_text(self.folder / CONFIG, _yaml({**self.run.config, "seed": self.run.seed}))
 
-    def resume(self, damage: Callable[[Path], str | None]) -> Path:
-        """Where to go on from: the checkpoint, set aside first if `damage` finds something wrong with it."""
+    def resume(self, refusal: Callable[[Path, Mapping[str, str]], str | None], *, data_digest: str) -> Path:
+        """Return where the checkpoint is, if there is one; one that cannot be gone on from is renamed first.
+
+        Args:
+            refusal: says what is wrong with a checkpoint, or that it is not of what `origin` says; None if it is fine.
+            data_digest: of the images that will be trained on.
+        """
         path = self.checkpoint
-        if path.exists() and (reason := damage(path)):
-            _warn(f"{path} {reason}; it is kept as {aside(path, 'damaged').name}, and the run begins anew")
+        if path.exists() and (reason := refusal(path, self.origin(data_digest))):
+            _warn(f"{path} {reason}; it is kept as {aside(path, 'unused').name}, and the run begins anew")
+        if not path.exists():
+            (self.folder / CURVE).unlink(missing_ok=True)  # of epochs that will be trained again
         return path
 
+    def origin(self, data_digest: str) -> dict[str, str]:
+        """What a checkpoint of this run says of where it comes from: the run's identity and the images."""
+        return {"identity": self.run.identity, "data_digest": data_digest}
+
     def curve(self, rows: Sequence[dict[str, float]]) -> None:
-        """Write the epochs so far."""
+        """Write `curve.csv`, a row an epoch."""
         self._table(CURVE, rows)
 
     def diagnostics(self, rows: Sequence[dict[str, float]]) -> None:
-        """Write what was measured inside the network in the epochs so far."""
+        """Write `diagnostics.csv`, a row an epoch."""
         self._table(DIAGNOSTICS, rows)
 
     def _table(self, name: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -107,7 +117,14 @@ class Recorder:
         micro_batch: int | None = None,
         first_nonfinite: str | None = None,
     ) -> Record:
-        """Write the record of a training that came to its end, or to a loss that is not finite: then with the layer."""
+        """Write the record of a training that ended by itself: finished, or diverged where the loss is not finite.
+
+        Args:
+            batch_size: images a step.
+            data_digest: of the images that were trained on.
+            micro_batch: the parts a batch was taken in, where it was.
+            first_nonfinite: the first tensor that was not finite, of a diverged run.
+        """
         if done.lesions:
             self._table(DAMAGES, done.lesions)
         return self._write(
@@ -125,7 +142,7 @@ class Recorder:
         )
 
     def fail(self, error: BaseException) -> Record:
-        """Write the record of a training that ended in an exception, and the traceback beside it.
+        """Write the record of a training that ended in an exception, and the traceback beside it. The checkpoint stays.
 
         Raises:
             OSError: `error` itself where a disk is full, which says nothing about the run.
@@ -133,12 +150,21 @@ class Recorder:
         if isinstance(error, OSError) and error.errno in FULL:
             raise error
         write_text(self.folder / TRACEBACK, "".join(traceback.format_exception(error)))
-        cause = "oom" if out_of_memory(error) else f"error: {error}"
-        return self._write(status="failed", cause=cause, metrics={}, **NOTHING)
+        return self.give_up("oom" if out_of_memory(error) else f"error: {str(error) or type(error).__name__}")
 
     def give_up(self, cause: str) -> Record:
-        """Write the record of a run that could not be trained to an end, without having been there."""
-        return self._write(status="failed", cause=cause, metrics={}, **NOTHING)
+        """Write the record of a run that failed. Its epochs and seconds are those in `curve.csv`; other numbers are null."""
+        epochs, seconds = self._trained()
+        unknown = {"steps": None, "images_per_second": None, "device": None}
+        return self._write(status="failed", cause=cause, metrics={}, epochs=epochs, seconds=seconds, **unknown)
+
+    def _trained(self) -> tuple[int, float]:
+        """Epochs and seconds in `curve.csv`; zeros where there is no such file or it is damaged."""
+        try:
+            last = list(csv.DictReader((self.folder / CURVE).read_text(encoding="utf-8").splitlines()))[-1]
+            return int(last["epoch"]), float(last["seconds"])
+        except (OSError, ValueError, KeyError, IndexError, TypeError):
+            return 0, 0.0
 
     def _write(
         self, *, status: str, cause: str | None, metrics: dict[str, Any], device: str | None, **rest: Any
@@ -162,18 +188,19 @@ class Recorder:
             "provenance": provenance(device=device, started=self.started, finished=_now()),
         }
         write_json(self.folder / RECORD, record)
-        self.checkpoint.unlink(missing_ok=True)
+        if status != "failed":
+            self.checkpoint.unlink(missing_ok=True)
         forget(self.folder)
         return record
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a device's memory ran out, in the words of torch on a GPU or on a CPU."""
+    """Tell whether an error says, in the words of torch, that the memory of a GPU or of the CPU ran out."""
     return type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
 
 
 def known(folder: Path, run: Run) -> Record | None:
-    """The record this run already has in its folder; None where there is none, or a damaged one.
+    """Return the record that a run has in a folder; None where there is none, or a damaged one.
 
     Raises:
         OtherSchema: there is one of another version of this package.
@@ -188,14 +215,30 @@ def known(folder: Path, run: Run) -> Record | None:
     return record if record and record["identity"] == run.identity else None
 
 
+def folder_of(runs: Path, run: Run) -> Path:
+    """Return the folder under `runs` in which a run is, or will be.
+
+    The same run can be typed in other words and then has another label. So a folder with its record comes first, then
+    one that an interruption left, then the one that is named after it.
+    """
+    own = runs / run.folder
+    others = [path for path in sorted(runs.glob(f"*-{run.identity[:8]}")) if path != own and path.is_dir()]
+    for folder in (own, *others):
+        with suppress(OtherSchema):
+            if known(folder, run) is not None:
+                return folder
+    unfinished = [path for path in (own, *others) if (path / CHECKPOINT).exists()]
+    return unfinished[0] if unfinished else own
+
+
 def objective(record: Record) -> float | None:
-    """What a search minimises: the validation error in percent; None where there is none."""
+    """Return what a search minimises: the validation error in percent; None where there is none."""
     return record["metrics"].get("val_error")
 
 
 @contextmanager
 def unbegun_removed(folder: Path) -> Iterator[None]:
-    """If the body ends without a run begun, remove the folder that was made for it, unless it holds anything else."""
+    """Remove the folder that Hydra made for a run that did not begin, unless it holds anything else."""
     try:
         yield
     finally:
@@ -205,7 +248,7 @@ def unbegun_removed(folder: Path) -> Iterator[None]:
 
 
 def _remove_what_hydra_made(folder: Path) -> None:
-    """Raises OSError where something is left: somebody else's, which stays."""
+    """Remove Hydra's own files and the folder; raise OSError where somebody else's files are left, which stay."""
     for name in ("config", "hydra", "overrides"):
         (folder / ".hydra" / f"{name}.yaml").unlink(missing_ok=True)
     for log in folder.glob("*.log"):
@@ -217,7 +260,7 @@ def _remove_what_hydra_made(folder: Path) -> None:
 
 
 def finite(value: float) -> float | None:
-    """A number JSON can hold; null for what is not finite."""
+    """Return a number that JSON can hold; None for one that is not finite."""
     return value if math.isfinite(value) else None
 
 

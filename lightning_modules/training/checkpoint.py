@@ -1,18 +1,24 @@
-"""Whether a checkpoint can be gone on from. It may come from anywhere: it is data, and nothing in it is executed."""
+"""Check a checkpoint before a training goes on from it. Nothing in it is executed, wherever it comes from."""
 
 from __future__ import annotations
 
 import pickle
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 PARTS = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "callbacks", "epoch", "global_step")
+ORIGINS = {"identity": "another run or other code", "data_digest": "other images"}
 
 
-def damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint, to stand after its name; None if it is whole."""
+def refusal(path: Path, origin: Mapping[str, str]) -> str | None:
+    """Say why a training cannot go on from a checkpoint, to stand after the file's name; None if it can.
+
+    Args:
+        origin: what `LastEpoch` was given when the checkpoint was made, if it is of this run: identity, data_digest.
+    """
     try:
         with zipfile.ZipFile(path) as file:
             if broken := file.testzip():  # torch itself would not see a bit that changed
@@ -23,4 +29,8 @@ def damage(path: Path) -> str | None:
     except Exception as error:  # whatever a strange file makes zipfile and torch say
         return f"is no whole checkpoint ({(str(error).splitlines() or [type(error).__name__])[0]})"
     missing = [part for part in PARTS if not isinstance(state, dict) or part not in state]
-    return f"lacks {', '.join(missing)}" if missing else None
+    if missing:
+        return f"lacks {', '.join(missing)}"
+    found = state["callbacks"].get("LastEpoch", {}) if isinstance(state["callbacks"], dict) else {}
+    other = [what for name, what in ORIGINS.items() if found.get(name) != origin.get(name)]
+    return f"is of {' and '.join(other)}" if other else None

@@ -65,6 +65,10 @@ class Classifier(pl.LightningModule):
         optimizer, schedule = self.recipe.optimization(self.network.parameters(), self.total_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def on_train_start(self) -> None:
+        if self.recipe.steps is not None and self.trainer.global_step >= self.recipe.steps:  # gone on from its end
+            self.trainer.should_stop = True
+
     def on_train_epoch_start(self) -> None:
         self.metrics = {}
         if self.recipe.grow_at is not None:

@@ -1,15 +1,17 @@
-"""Callbacks that watch the epochs: the curve, a diverging loss, the checkpoint an interrupted run goes on from."""
+"""Callbacks that follow the epochs: the curve, the end of a diverging training, the checkpoint."""
 
 from __future__ import annotations
 
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Callback, Checkpoint
 
 from lightning_modules.training.classifier import Classifier
@@ -22,7 +24,7 @@ Row = dict[str, float]
 
 
 class Curve(Callback):
-    """Collects a row an epoch and hands it on; ends a training whose training loss is no longer finite.
+    """Collects a row an epoch, hands it on, and ends a training whose training loss is not finite.
 
     A row has `epoch` from 1, `lr` of the epoch's last step, `METRICS`, and `seconds`: the training time up to there,
     over interruptions. The last epoch of a recipe in steps may be a part of one.
@@ -102,21 +104,77 @@ class Curve(Callback):
 
 
 class LastEpoch(Checkpoint):
-    """Keeps the state after the last finished epoch in one file, replaced atomically; but none that diverged.
+    """Keeps the state after an epoch in one file, replaced atomically, for an interrupted run to go on from.
 
-    Where epochs are so short that saving each would take more than `SAVING` of the time, some are left out: an
-    interrupted run then goes on from the last one saved, and ends the same.
+    A state whose training loss is not finite is not kept. Where epochs are so short that saving each would take more
+    than `SAVING` of the time, some are left out. Of those every other one, and the last one, is copied in memory, and
+    whatever ends the training by an exception (Ctrl-C, an error, a failure in the test) writes the copy. So only a
+    process that is killed goes on from the last state on disk; any other from the last epoch or the one before it.
+
+    Args:
+        path: of the file.
+        origin: what the file says of where it comes from, as `checkpoint.refusal` compares it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, origin: Mapping[str, str] | None = None) -> None:
+        self.path, self.origin = path, dict(origin or {})
         self.saving = Throttle(SAVING)
+        self.copy: dict[str, Any] | None = None
+        self.passed = 0  # epochs since the last that was saved or copied
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if trainer.should_stop or not trainer.strategy.broadcast(self.saving.due):
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        if not math.isfinite(pl_module.metrics["train_loss"]):
+            self.passed = 0
             return
-        part = self.path.with_name(f".{self.path.name}.part")
-        with self.saving.done():
-            trainer.save_checkpoint(part)
-            if trainer.is_global_zero:
-                os.replace(part, self.path)
+        self.passed += 1
+        if trainer.strategy.broadcast(self.saving.due):
+            with self.saving.done():
+                trainer.save_checkpoint(self._part)
+                if trainer.is_global_zero:
+                    os.replace(self._part, self.path)
+            self.copy, self.passed = None, 0
+        elif self.passed > 1:
+            self._copy(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.passed:
+            self._copy(trainer)
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        if self.copy is not None:
+            torch.save(self.copy, self._part)
+            os.replace(self._part, self.path)
+
+    @property
+    def _part(self) -> Path:
+        return self.path.with_name(f".{self.path.name}.part")
+
+    def _copy(self, trainer: pl.Trainer) -> None:
+        memory, disk = InMemory(), trainer.strategy.checkpoint_io
+        trainer.strategy.checkpoint_io = memory
+        try:
+            trainer.save_checkpoint(self.path)
+        finally:
+            trainer.strategy.checkpoint_io = disk
+        self.copy, self.passed = memory.state, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.origin
+
+
+class InMemory(TorchCheckpointIO):
+    """Copies what is to be saved into the memory of this machine; the devices that do not save have no copy."""
+
+    state: dict[str, Any] | None = None
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        self.state = _copied(checkpoint)
+
+
+def _copied(value: Any) -> Any:
+    """Plain data with copies of its tensors, on the CPU."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value

@@ -79,7 +79,8 @@ def test_a_sweep_over_damaged_and_hostile_files(tmp_path: Path) -> None:
     ):
         assert words in plain, words
     for folder, kept in zip(folders, ["record.json"] * 2 + ["last.ckpt"] * 3, strict=False):
-        assert list(folder.glob(f"{Path(kept).stem}.damaged-1.*")), "what was damaged is kept"
+        why = "unused" if kept.endswith("ckpt") else "damaged"
+        assert list(folder.glob(f"{Path(kept).stem}.{why}-1.*")), "what was damaged is kept"
     records, problems = read_records(runs)
     assert planned(whole) <= set(records)
     assert len(problems) == 2, "those that no run of this study has asked for stay as they are"

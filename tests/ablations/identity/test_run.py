@@ -1,9 +1,12 @@
 """Equal runs have equal identities whatever they are called; different ones differ."""
 
+from itertools import permutations
+
 import pytest
 
 from ablations.identity.run import Run, active_axes, canonical, digest
 
+UNUSUAL = (*(f"a{k}" for k in range(100)), "z")
 TREE = {
     "network": {"block": "${block}", "depth": "${depth}", "classes": "${data.classes}"},
     "block": {"_target_": "x.Plain", "norm": "${norm}"},
@@ -53,9 +56,29 @@ def test_labels_are_readable_and_stay_in_their_folder() -> None:
     assert odd.label == "_.._etc_x_y-d8-lr=0.5-s3"
 
 
-@pytest.mark.parametrize("name", ["..", ".hidden", "a/b", "a\\b", "a\nb", "ä" * 300])
-def test_no_label_leaves_its_folder_or_hides(name: str) -> None:
-    label = Run(axes={"block": name}, seed=0, config={}).label
-    assert not set(label) & set("/\\\n\0")
-    assert not label.startswith(".")
-    assert len(label) <= 100
+def test_the_order_of_words_is_no_part_of_a_label() -> None:
+    axes = {"block": "plain", "recipe.lr": 0.05, "recipe.batch_size": 64, "activation": "tanh"}
+    words = ("recipe.lr", "activation", "recipe.batch_size")
+    labels = {Run(axes=axes, seed=0, config={}, unusual=order).label for order in permutations(words)}
+    assert labels == {"plain-tanh-batch_size=64-lr=0.05-s0"}
+
+
+@pytest.mark.parametrize("name", ["..", ".hidden", "a/b", "a\\b", "a\nb", "ä" * 300, "x" * 300, "%#?:"])
+def test_a_label_is_a_name_for_a_file_and_for_wandb_and_ends_with_its_seed(name: str) -> None:
+    for seed in (0, 2**64):
+        run = Run(axes={"block": name}, seed=seed, config={})
+        assert run.label.endswith(f"s{seed}")
+        assert not set(run.folder) & set("/\\\n\0#?%:")
+        assert not run.label.startswith(".")
+        assert len(run.folder) <= 128
+
+
+def test_runs_that_share_a_label_that_was_cut_share_no_folder() -> None:
+    """A hundred settings that differ in the last, under three seeds."""
+    made = [
+        Run(axes={f"a{k}": 1000 for k in range(100)} | {"z": z}, seed=seed, config={"z": z}, unusual=UNUSUAL)
+        for z in (1, 2)
+        for seed in range(3)
+    ]
+    assert len({run.folder for run in made}) == 6
+    assert len({run.label for run in made}) >= 3

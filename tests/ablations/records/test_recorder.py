@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from ablations.identity.run import Run
 from ablations.records.files import OtherSchema
-from ablations.records.recorder import Recorder, known, unbegun_removed
+from ablations.records.recorder import Recorder, folder_of, known, unbegun_removed
+from lightning_modules.training.fit import Outcome
 
 RUN = Run(axes={"block": "plain"}, seed=0, config={"network": {}, "data": {}, "recipe": {}})
 SIZES = {"params": 1, "macs": 1, "note": ""}
@@ -61,12 +63,55 @@ def test_a_record_of_a_newer_version_is_not_touched(recorder: Recorder) -> None:
 
 
 def test_a_checkpoint_is_gone_on_from_or_kept_aside(recorder: Recorder, caplog: pytest.LogCaptureFixture) -> None:
-    assert recorder.resume(lambda path: pytest.fail("there is none to look at")) == recorder.checkpoint
+    def looked_at(_: Path, origin: Mapping[str, str]) -> None:
+        assert origin == {"identity": RUN.identity, "data_digest": "d"}
+
+    assert recorder.resume(lambda *_: pytest.fail("there is none to look at"), data_digest="d") == recorder.checkpoint
     recorder.checkpoint.write_text("state")
-    assert recorder.resume(lambda path: None).read_text() == "state"
-    assert not recorder.resume(lambda path: "is too short").exists()
-    assert (recorder.folder / "last.damaged-1.ckpt").read_text() == "state"
-    assert "last.ckpt is too short; it is kept as last.damaged-1.ckpt, and the run begins anew" in caplog.text
+    assert recorder.resume(looked_at, data_digest="d").read_text() == "state"
+    recorder.curve([{"epoch": 1, "seconds": 2.0}])
+    assert not recorder.resume(lambda *_: "is too short", data_digest="d").exists()
+    assert (recorder.folder / "last.unused-1.ckpt").read_text() == "state"
+    assert "last.ckpt is too short; it is kept as last.unused-1.ckpt, and the run begins anew" in caplog.text
+    assert not (recorder.folder / "curve.csv").exists(), "its epochs will be trained again"
+
+
+@pytest.mark.parametrize("cause", ["oom", "error: my own mistake", "killed 3 times"])
+def test_a_failed_run_keeps_its_checkpoint_and_says_how_far_it_came(recorder: Recorder, cause: str) -> None:
+    recorder.checkpoint.write_text("state")
+    recorder.curve([{"epoch": 1, "seconds": 2.0}, {"epoch": 2, "seconds": 4.5}])
+    if cause == "oom":
+        record = recorder.fail(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+    elif cause.startswith("error"):
+        record = recorder.fail(RuntimeError("my own mistake"))
+    else:
+        record = recorder.give_up(cause)
+    assert (record["status"], record["cause"]) == ("failed", cause)
+    assert (record["epochs"], record["seconds"], record["steps"]) == (2, 4.5, None)
+    assert recorder.checkpoint.read_text() == "state"
+    assert known(recorder.folder, RUN) == json.loads(json.dumps(record))
+
+
+@pytest.mark.parametrize("diverged", [False, True])
+def test_a_run_that_ended_by_itself_keeps_none(recorder: Recorder, diverged: bool) -> None:
+    recorder.checkpoint.write_text("state")
+    done = Outcome({"val_error": 1.0}, epochs=2, steps=20, seconds=4.0, diverged=diverged, device="cpu")
+    assert recorder.finish(done, batch_size=16, data_digest="d")["status"] == ("diverged" if diverged else "finished")
+    assert not recorder.checkpoint.exists()
+
+
+def test_a_run_is_found_whatever_it_was_called(tmp_path: Path) -> None:
+    """In other words it has another label; a record comes first, then what an interruption left."""
+    assert folder_of(tmp_path, RUN) == tmp_path / RUN.folder
+    other = tmp_path / f"in-other-words-s0-{RUN.identity[:8]}"
+    Recorder(RUN, other).checkpoint.parent.mkdir()
+    assert folder_of(tmp_path, RUN) == tmp_path / RUN.folder, "an empty folder says nothing"
+    (other / "last.ckpt").write_text("state")
+    assert folder_of(tmp_path, RUN) == other
+    third = Recorder(RUN, tmp_path / f"again-s0-{RUN.identity[:8]}")
+    third.give_up("killed 3 times")
+    assert folder_of(tmp_path, RUN) == third.folder
+    assert folder_of(tmp_path, RUN.with_seed(1)) == tmp_path / RUN.with_seed(1).folder
 
 
 def test_a_full_disk_is_no_result_of_a_run(recorder: Recorder) -> None:

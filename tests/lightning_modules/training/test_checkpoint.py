@@ -12,7 +12,7 @@ import pytest
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from lightning_modules.training.checkpoint import damage
+from lightning_modules.training.checkpoint import refusal
 from tests.lightning_modules.trained import perceptron, tiny_data, train
 
 
@@ -31,7 +31,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A checkpoint as training leaves it."""
     path = tmp_path_factory.mktemp("whole") / "last.ckpt"
     train("recipe.epochs=1", network=perceptron, data=tiny_data(), checkpoint=path)
-    assert damage(path) is None
+    assert refusal(path, {}) is None
     return path.read_bytes()
 
 
@@ -50,7 +50,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_damage_is_seen(tmp_path: Path, whole: bytes, change: Callable[[bytes], bytes], says: str) -> None:
     path = tmp_path / "last.ckpt"
     path.write_bytes(change(whole))
-    found = damage(path)
+    found = refusal(path, {})
     assert found is not None
     assert says in found
     assert "\n" not in found
@@ -59,9 +59,9 @@ def test_damage_is_seen(tmp_path: Path, whole: bytes, change: Callable[[bytes], 
 
 def test_a_checkpoint_of_something_else_is_none(tmp_path: Path) -> None:
     torch.save({"state_dict": {}, "epoch": 1}, tmp_path / "last.ckpt")
-    assert "lacks optimizer_states" in str(damage(tmp_path / "last.ckpt"))
+    assert "lacks optimizer_states" in str(refusal(tmp_path / "last.ckpt", {}))
     torch.save([1], tmp_path / "last.ckpt")
-    assert "lacks state_dict" in str(damage(tmp_path / "last.ckpt"))
+    assert "lacks state_dict" in str(refusal(tmp_path / "last.ckpt", {}))
 
 
 def test_what_a_checkpoint_would_do_is_not_done(tmp_path: Path, whole: bytes) -> None:
@@ -69,11 +69,11 @@ def test_what_a_checkpoint_would_do_is_not_done(tmp_path: Path, whole: bytes) ->
     path.write_bytes(whole)
     state = torch.load(path, weights_only=True)
     torch.save(state | {"callbacks": {"Curve": Bomb(bait)}}, path)
-    assert damage(path) == "holds more than numbers and names, which is not executed"
+    assert refusal(path, {}) == "holds more than numbers and names, which is not executed"
     with pytest.raises(pickle.UnpicklingError):  # nor is it where nobody looked before
         train("recipe.epochs=2", network=perceptron, data=tiny_data(), checkpoint=path)
     path.write_bytes(pickle.dumps(Bomb(bait)))
-    assert "is no whole checkpoint" in str(damage(path))
+    assert "is no whole checkpoint" in str(refusal(path, {}))
     assert not bait.exists()
     pickle.loads(path.read_bytes())
     assert bait.exists(), "the bomb works"

@@ -8,6 +8,7 @@ import pytest
 import torch
 from pytorch_lightning import Callback
 
+from lightning_modules.training.history import InMemory
 from tests.lightning_modules.trained import Trained, perceptron, tiny_data, train
 
 LENGTHS = {"epochs": ["recipe.epochs=4"], "steps": ["recipe.epochs=null", "recipe.steps=18"]}  # five steps an epoch
@@ -124,8 +125,9 @@ def test_saving_takes_a_small_share_of_the_time(tmp_path: Path, monkeypatch: pyt
             clock[0] += 1
 
         def on_save_checkpoint(self, trainer, *_) -> None:
-            clock[0] += 0.0475
-            saved.append(trainer.current_epoch + 1)
+            if not isinstance(trainer.strategy.checkpoint_io, InMemory):
+                clock[0] += 0.0475
+                saved.append(trainer.current_epoch + 1)
 
     train("recipe.epochs=24", network=perceptron, data=tiny_data(), checkpoint=tmp_path / "a", callbacks=[Slow()])
     assert saved == [1, 11, 21]
@@ -147,3 +149,52 @@ def test_a_long_epoch_is_always_saved(tmp_path: Path, monkeypatch: pytest.Monkey
 
     train("recipe.epochs=6", network=perceptron, data=tiny_data(), checkpoint=tmp_path / "a", callbacks=[Slow()])
     assert len(saved) == 6
+
+
+@pytest.fixture
+def seldom_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first epoch no state is saved, as if saving took very long."""
+    monkeypatch.setattr("lightning_modules.training.history.SAVING", 1e-9)
+
+
+class Raise(Kill):
+    """Raises an error before step `at`."""
+
+    def on_train_batch_start(self, trainer, *_) -> None:
+        if trainer.global_step == self.at:
+            raise RuntimeError("a passing error")
+
+
+@pytest.mark.usefixtures("seldom_saved")
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("end", [Kill, Raise])
+@pytest.mark.parametrize("at", [7, 12, 17])
+def test_however_a_training_ends_it_goes_on_from_the_last_epoch_or_the_one_before(
+    tmp_path: Path, length: str, end: type[Kill], at: int
+) -> None:
+    whole = train(*LENGTHS[length], network=perceptron, data=tiny_data())
+    arguments = {"network": perceptron, "data": tiny_data(), "checkpoint": tmp_path / "last.ckpt"}
+    with pytest.raises((Killed, RuntimeError)):
+        train(*LENGTHS[length], **arguments, callbacks=[end(at)])
+    epochs = Epochs()
+    resumed = train(*LENGTHS[length], **arguments, callbacks=[epochs])
+    assert epochs.begun[0] >= at // 5 - 1
+    assert same(whole, resumed)
+
+
+@pytest.mark.usefixtures("seldom_saved")
+@pytest.mark.parametrize("length", LENGTHS)
+def test_after_a_failure_in_the_test_only_the_test_is_done(tmp_path: Path, length: str) -> None:
+    class DamagedImage(Callback):
+        def on_test_batch_start(self, *_) -> None:
+            raise OSError("it could not be decoded")
+
+    whole = train(*LENGTHS[length], network=perceptron, data=tiny_data())
+    arguments = {"network": perceptron, "data": tiny_data(), "checkpoint": tmp_path / "last.ckpt"}
+    with pytest.raises(OSError, match="decoded"):
+        train(*LENGTHS[length], **arguments, callbacks=[DamagedImage()])
+    epochs = Epochs()
+    tested = train(*LENGTHS[length], **arguments, callbacks=[epochs])
+    assert not epochs.begun
+    assert tested.done.metrics == whole.done.metrics
+    assert (tested.done.epochs, tested.done.steps) == (whole.done.epochs, whole.done.steps)
