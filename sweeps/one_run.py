@@ -13,6 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ablations.identity.run import Run
+from ablations.plan.staleness import made_of_other_data
 from ablations.records.layout import CHECKPOINT
 from ablations.records.lease import claim
 from ablations.records.record import Record
@@ -22,7 +23,7 @@ from ablations.wandb_view.tracking import Log
 from sweeps.cli.errors import as_value_error, friendly_errors
 from sweeps.cli.settings import check_chdir, check_settings
 from sweeps.compose.compose import run_of, unused_axes
-from sweeps.preflight import begin, check, check_trainer, instantiate, size_of
+from sweeps.preflight import begin, check, check_trainer, data_digest, instantiate, size_of
 
 Rows = list[dict[str, float]]
 Watch = Callable[[Rows], object]
@@ -51,7 +52,7 @@ def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None,
     if run is not None:
         return objective(train(config, run, folder, alone=False, watch=watch, turn=turn))
     run = run_of(config, hydra)
-    if os.environ.get("LOCAL_RANK", "0") != "0":
+    if is_further_device(config):
         return train_on_further_device(config, folder)
     with friendly_errors(), unbegun_removed(folder):
         if hydra.mode == RunMode.MULTIRUN:
@@ -60,13 +61,23 @@ def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None,
         check_chdir(hydra)
         if config.profile:
             return print_profile(config, run)
-        record = None if config.retrain else known(folder, run)
-        if record is None or record["status"] == "failed":
+        record = None if config.retrain else answering(config, run, folder)
+        if record is None:
             record = train_single(config, run, folder)
         print_run(record, folder, unused=unused_axes(run, hydra))
     if record["status"] == "failed":
         raise SystemExit(2)
     return objective(record)
+
+
+def answering(config: DictConfig, run: Run, folder: Path) -> Record | None:
+    """Return the record of a run; None if there is none, it failed, or its images have changed since."""
+    record = known(folder, run)
+    if record is None or record["status"] == "failed":
+        return None
+    data_dir = Path(config.data_dir)
+    changed = made_of_other_data(run, record, lambda source: data_digest(json.dumps(source), data_dir))
+    return None if changed else record
 
 
 def train_single(config: DictConfig, run: Run, folder: Path) -> Record:
@@ -90,24 +101,22 @@ def train(
     """Train one run and write its record. Whatever ends the training becomes the record's status and cause.
 
     Args:
-        alone: whether it is a single run, with a progress bar, whose errors are for the person who typed it.
+        alone: whether it is a single run, with a progress bar.
         watch: called with the new epochs; may end the training by raising `Stopped`, and then there is no record.
         turn: of `lightning_modules.vmapped.lockstep`, where other runs are trained beside it.
+
+    Raises:
+        ValueError, OSError: it cannot be built, or its data is not there.
     """
     from lightning_modules.training.micro_batch import classifier
 
     recorder = Recorder(run, folder)
-    try:
-        with as_value_error():
-            parts = build(config)
-            parts.data.prepare_data()
-            classifier(parts.network, parts.recipe, config.seed, config.micro_batch)
-            params, macs = size_of(run.config["network"], parts.data.shape)  # counted once for all seeds
-    except (ValueError, OSError) as error:  # in a large sweep not every cell was built before
-        if alone:
-            raise
-        return recorder.fail(error)
-    recorder.begin(params=params, macs=macs, note=parts.data.note)
+    with as_value_error():
+        parts = build(config)
+        parts.data.prepare_data()
+        classifier(parts.network, parts.recipe, config.seed, config.micro_batch)
+        params, macs = size_of(run.config["network"], parts.data.shape)  # counted once for all seeds
+    recorder.begin(params=params, macs=macs, note=parts.data.note, data_digest=parts.data.digest)
     with instantiate(config.tracker).track(run, folder, group=None if alone else config.study.name) as log:
         bar = run.label if alone else None
         record = fit_and_record(config, parts, recorder, log, bar=bar, watch=watch, turn=turn)
@@ -162,10 +171,10 @@ def fit_and_record(
     while True:
         network, data, recipe = parts
         inside = Diagnostics(on_diagnostics, enabled=config.diagnostics)
-        last = LastEpoch(recorder.checkpoint, recorder.origin(data.digest))
+        last = LastEpoch(recorder.checkpoint, recorder.origin)
         callbacks = [inside, last, *([ProgressBar(bar)] if bar else [])]
         try:
-            resume = recorder.resume(refusal, data_digest=data.digest)
+            resume = recorder.resume(refusal)
             done = fit_parts(config, parts, callbacks, micro, resume, on_rows=on_rows, watch=watch, turn=turn)
         except Stopped:
             raise
@@ -175,8 +184,8 @@ def fit_and_record(
             micro, retries = smaller(network, micro or recipe.batch_size), retries - 1
         else:
             batch_size = min(recipe.batch_size, len(data.train_indices))
-            about = {"batch_size": batch_size, "data_digest": data.digest, "micro_batch": micro}
-            return recorder.finish(done, **about, first_nonfinite=inside.first_nonfinite)
+            about = {"micro_batch": micro, "first_nonfinite": inside.first_nonfinite}
+            return recorder.finish(done, batch_size=batch_size, **about)
         del network, data, recipe, parts, inside, last, callbacks
         parts = build(config)
         free_memory()
@@ -216,6 +225,19 @@ def fit_parts(
 def trainer_of(config: DictConfig, recipe: Any, callbacks: Sequence[Any]) -> Any:
     """Build the Lightning trainer that `config.trainer` describes."""
     return instantiate(config.trainer)(recipe=recipe, callbacks=callbacks)
+
+
+def is_further_device(config: DictConfig) -> bool:
+    """Tell whether Lightning, or torchrun, started this process as a further device of a training on several.
+
+    A `LOCAL_RANK` that is left over from something else is removed: Lightning would keep silent because of it.
+    """
+    further = os.environ.get("LOCAL_RANK", "0") != "0"
+    if further and config.trainer.get("devices", 1) != 1 and "MASTER_PORT" in os.environ:
+        return True
+    if further:
+        del os.environ["LOCAL_RANK"]
+    return False
 
 
 def train_on_further_device(config: DictConfig, folder: Path) -> None:

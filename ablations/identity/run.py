@@ -1,4 +1,4 @@
-"""Compute the identity of a run: a hash of its resolved network, data and recipe, of the code behind them, and of its seed."""
+"""Compute the identity of a run: a hash of its network, data and recipe, of the code behind them, and of its seed."""
 
 from __future__ import annotations
 

@@ -41,14 +41,15 @@ def on_other_data(
     Args:
         digest_of: takes the `source` node of a run's data, returns the digest of its data now, or None if unknown.
     """
-    found = {}
-    for cell in plan.cells:
-        for identity in (run.identity for run in cell.runs.values()):
-            was = records.get(identity, {}).get("data_digest")
-            source = cell.run.config["data"].get("source")
-            if was and source and (now := digest_of(source)) is not None and now != was:
-                found[identity] = records[identity]
-    return found
+    runs = [run for cell in plan.cells for run in cell.runs.values() if run.identity in records]
+    changed = [run.identity for run in runs if made_of_other_data(run, records[run.identity], digest_of)]
+    return {identity: records[identity] for identity in changed}
+
+
+def made_of_other_data(run: Run, record: Record, digest_of: Callable[[dict[str, Any]], str | None]) -> bool:
+    """Tell whether the images of a run are no longer those its record was made of."""
+    was, source = record.get("data_digest"), run.config["data"].get("source")
+    return bool(was and source and (now := digest_of(source)) is not None and now != was)
 
 
 def data_words(changed: Mapping[str, Record], *, accepted: bool) -> str:

@@ -52,11 +52,12 @@ class Outcome(Protocol):
 
 
 class Recorder:
-    """Writes the files of one run. Call `begin`, then `resume`, then `curve` after every epoch, then `finish` or `fail`."""
+    """Writes the files of one run: call `begin`, `resume`, `curve` after every epoch, and `finish` or `fail`."""
 
     def __init__(self, run: Run, folder: Path) -> None:
         self.run, self.folder = run, folder
         self.sizes: dict[str, Any] = {"params": None, "macs": None, "note": ""}
+        self.data_digest: str | None = None
         self.started = _now()
 
     @property
@@ -64,34 +65,41 @@ class Recorder:
         """The file with the state after an epoch, from which an unfinished run goes on."""
         return self.folder / CHECKPOINT
 
-    def begin(self, *, params: int, macs: int, note: str) -> None:
-        """Make the folder, write `config.yaml`, and rename a record in it that is damaged or of another run."""
-        self.sizes = {"params": params, "macs": macs, "note": note}
+    def begin(self, *, params: int, macs: int, note: str, data_digest: str) -> None:
+        """Make the folder, write `config.yaml`, and rename a record in it that is damaged, or of another run or images.
+
+        Args:
+            data_digest: of the images that will be trained on.
+        """
+        self.sizes, self.data_digest = {"params": params, "macs": macs, "note": note}, data_digest
         path = self.folder / RECORD
-        if path.exists() and known(self.folder, self.run) is None:
+        record = known(self.folder, self.run)
+        if path.exists() and record is None:
             _warn(f"{path} is damaged or another run's: kept as {aside(path, 'damaged').name}, and the run trained")
+        elif record and record.get("data_digest") not in (None, data_digest):
+            _warn(f"{path} is of other images: kept as {aside(path, 'stale').name}, and the run trained again")
         logging.getLogger(__name__).info("training begins in process %d of %s", os.getpid(), socket.gethostname())
         for name in (DIAGNOSTICS, DAMAGES):  # of a training before this, maybe without any
             (self.folder / name).unlink(missing_ok=True)
         write_text(self.folder / CONFIG, _yaml({**self.run.config, "seed": self.run.seed}))
 
-    def resume(self, refusal: Callable[[Path, Mapping[str, str]], str | None], *, data_digest: str) -> Path:
+    def resume(self, refusal: Callable[[Path, Mapping[str, str | None]], str | None]) -> Path:
         """Return where the checkpoint is, if there is one; one that cannot be gone on from is renamed first.
 
         Args:
             refusal: says what is wrong with a checkpoint, or that it is not of what `origin` says; None if it is fine.
-            data_digest: of the images that will be trained on.
         """
         path = self.checkpoint
-        if path.exists() and (reason := refusal(path, self.origin(data_digest))):
+        if path.exists() and (reason := refusal(path, self.origin)):
             _warn(f"{path} {reason}; it is kept as {aside(path, 'unused').name}, and the run begins anew")
         if not path.exists():
             (self.folder / CURVE).unlink(missing_ok=True)  # of epochs that will be trained again
         return path
 
-    def origin(self, data_digest: str) -> dict[str, str]:
+    @property
+    def origin(self) -> dict[str, str | None]:
         """What a checkpoint of this run says of where it comes from: the run's identity and the images."""
-        return {"identity": self.run.identity, "data_digest": data_digest}
+        return {"identity": self.run.identity, "data_digest": self.data_digest}
 
     def curve(self, rows: Sequence[dict[str, float]]) -> None:
         """Write `curve.csv`, a row an epoch."""
@@ -113,7 +121,6 @@ class Recorder:
         done: Outcome,
         *,
         batch_size: int,
-        data_digest: str,
         micro_batch: int | None = None,
         first_nonfinite: str | None = None,
     ) -> Record:
@@ -121,7 +128,6 @@ class Recorder:
 
         Args:
             batch_size: images a step.
-            data_digest: of the images that were trained on.
             micro_batch: the parts a batch was taken in, where it was.
             first_nonfinite: the first tensor that was not finite, of a diverged run.
         """
@@ -136,7 +142,7 @@ class Recorder:
             seconds=done.seconds,
             images_per_second=done.steps * batch_size / done.seconds,
             device=done.device,
-            data_digest=data_digest,
+            data_digest=self.data_digest,
             **({} if micro_batch is None else {"micro_batch": micro_batch}),
             **({"first_nonfinite": first_nonfinite} if done.diverged and first_nonfinite else {}),
         )
@@ -147,13 +153,13 @@ class Recorder:
         Raises:
             OSError: `error` itself where a disk is full, which says nothing about the run.
         """
-        if isinstance(error, OSError) and error.errno in FULL:
+        if disk_full(error):
             raise error
         write_text(self.folder / TRACEBACK, "".join(traceback.format_exception(error)))
-        return self.give_up("oom" if out_of_memory(error) else f"error: {str(error) or type(error).__name__}")
+        return self.give_up(cause_of(error))
 
     def give_up(self, cause: str) -> Record:
-        """Write the record of a run that failed. Its epochs and seconds are those in `curve.csv`; other numbers are null."""
+        """Write the record of a failed run: epochs and seconds as `curve.csv` has them, other numbers null."""
         epochs, seconds = self._trained()
         unknown = {"steps": None, "images_per_second": None, "device": None}
         return self._write(status="failed", cause=cause, metrics={}, epochs=epochs, seconds=seconds, **unknown)
@@ -192,6 +198,16 @@ class Recorder:
             self.checkpoint.unlink(missing_ok=True)
         forget(self.folder)
         return record
+
+
+def cause_of(error: BaseException) -> str:
+    """Return the `cause` of a record whose run ended in an exception: `oom` or `error: …`."""
+    return "oom" if out_of_memory(error) else f"error: {str(error) or type(error).__name__}"
+
+
+def disk_full(error: BaseException) -> bool:
+    """Tell whether an error says that a disk is full, which says nothing about the run that met it."""
+    return isinstance(error, OSError) and error.errno in FULL
 
 
 def out_of_memory(error: BaseException) -> bool:

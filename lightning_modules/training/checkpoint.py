@@ -13,7 +13,7 @@ PARTS = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "callbacks"
 ORIGINS = {"identity": "another run or other code", "data_digest": "other images"}
 
 
-def refusal(path: Path, origin: Mapping[str, str]) -> str | None:
+def refusal(path: Path, origin: Mapping[str, str | None]) -> str | None:
     """Say why a training cannot go on from a checkpoint, to stand after the file's name; None if it can.
 
     Args:

@@ -116,7 +116,7 @@ class LastEpoch(Checkpoint):
         origin: what the file says of where it comes from, as `checkpoint.refusal` compares it.
     """
 
-    def __init__(self, path: Path, origin: Mapping[str, str] | None = None) -> None:
+    def __init__(self, path: Path, origin: Mapping[str, str | None] | None = None) -> None:
         self.path, self.origin = path, dict(origin or {})
         self.saving = Throttle(SAVING)
         self.copy: dict[str, Any] | None = None

@@ -6,12 +6,14 @@ import os
 import signal
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from ablations.catalog.choices import CONF
 from ablations.records.files import lenient_output
+from ablations.records.recorder import folder_of
 from sweeps.cli.argv import read_words
 from sweeps.cli.errors import friendly_errors
 from sweeps.cli.help import help_text
@@ -42,11 +44,11 @@ def command_line() -> None:
 
 def register_resolvers() -> None:
     """Register what conf/ uses: `${folder:}`, the run's folder, and `${choices:}`, the choices of all groups."""
-    OmegaConf.register_new_resolver("folder", lambda *, _root_: folder_of(_root_), replace=True)
+    OmegaConf.register_new_resolver("folder", lambda *, _root_: folder_name(_root_), replace=True)
     OmegaConf.register_new_resolver("choices", lambda *, _root_: listed(_root_.hydra), replace=True)
 
 
-def folder_of(config: DictConfig) -> str:
+def folder_name(config: DictConfig) -> str:
     """Name the folder of the run that `config` describes; ValueError where `runs` cannot hold it."""
     check_folder(config)
-    return run_of(config, config.hydra).folder
+    return folder_of(Path(config.runs), run_of(config, config.hydra)).name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import lru_cache
@@ -68,7 +69,11 @@ def described(
 
     Args:
         select: dotted name → value.
-        resolved: the network, data and recipe."""
+        resolved: the network, data and recipe.
+
+    Raises:
+        ValueError: a number in `resolved` is not finite.
+    """
     instead = {key: select(f"{key}._target_") for key in choices if f"{key}._target_" in overridden}
     groups = {key: choices[key] for key in choices if key in active}
     groups |= {key: str(name).rpartition(".")[2] for key, name in instead.items() if key in groups}
@@ -80,8 +85,18 @@ def described(
     known = {**groups, **scalars}
     axes = {key: known.pop(key) for key in defaults if key in known and key != "seed"} | known | options
     overridden = [key.removesuffix("._target_") for key in overridden]
+    refuse_nonfinite(resolved)
     unusual = tuple(axis for axis in overridden if axis in axes and axes[axis] != defaults.get(axis))
     return Run(axes=axes, seed=select("seed"), config=resolved, unusual=unusual)
+
+
+def refuse_nonfinite(node: Any, place: str = "") -> None:
+    """Raise ValueError where a resolved config holds an infinity or NaN: no record could be written of its run."""
+    if isinstance(node, float) and not math.isfinite(node):
+        raise ValueError(f"{place}={node} is not a finite number")
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in items:
+        refuse_nonfinite(value, f"{place}.{key}" if place else str(key))
 
 
 def is_active(axis: str, config: DictConfig) -> bool:

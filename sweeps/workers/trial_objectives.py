@@ -75,8 +75,7 @@ class TrialTrainer:
                 if ours and not usable(folder / RECORD):
                     with memory_freed():
                         stopped = partial(main_or_stopped, partial(self.main, run=planned.run), watch)
-                        config = planned.config(self.master, self.threads)
-                        if train_run(stopped, self.context, config) == "stopped":
+                        if train_run(stopped, self.context, planned, self.master, self.threads) == "stopped":
                             raise Stopped
                     return read_record(folder / RECORD)
             time.sleep(0.5)

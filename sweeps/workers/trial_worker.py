@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from ablations.identity.run import Run
 from ablations.question.search_space import Search
-from ablations.records.recorder import Stopped
+from ablations.records.recorder import Stopped, cause_of, disk_full
 from ablations.records.worker_deaths import MAX_DEATHS, deaths_of
 from ablations.search.trials import Trial, trial_folder, write_trial
 from sweeps.cli.errors import as_value_error
@@ -106,8 +106,10 @@ class TrialWorker:
             outcome |= {"state": "infeasible", "cause": str(error)}
             for name, excess in (outcome["constraints"] or {"can be built": 1.0}).items():
                 trial.set_constraint(name, excess)
-        except TrialFailed as error:
-            outcome |= {"state": "failed", "cause": str(error)}
+        except Exception as error:
+            if disk_full(error):
+                raise
+            outcome |= {"state": "failed", "cause": str(error) if isinstance(error, TrialFailed) else cause_of(error)}
         else:
             for name, excess in outcome["constraints"].items():
                 trial.set_constraint(name, excess)

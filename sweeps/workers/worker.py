@@ -16,6 +16,7 @@ from ablations.identity.run import Run
 from ablations.records.layout import RECORD
 from ablations.records.lease import claim
 from ablations.records.record import read_record, usable
+from ablations.records.recorder import Recorder
 from ablations.records.worker_deaths import deaths_of
 from lightning_modules.training.malloc import give_back
 from sweeps.compose.compose import config_of
@@ -84,8 +85,7 @@ class Worker:
 
     def train(self, planned: PlannedRun, **how: Any) -> Any:
         """Train one run; `how` goes to the application."""
-        config = planned.config(self.master, self.threads)
-        return train_run(partial(self.main, run=planned.run, **how), self.context, config)
+        return train_run(partial(self.main, run=planned.run, **how), self.context, planned, self.master, self.threads)
 
     def record_of(self, planned: PlannedRun) -> Path:
         return self.runs / planned.run.folder / RECORD
@@ -109,18 +109,27 @@ class Worker:
         return taken
 
 
-def train_run(main: Any, context: Any, config: DictConfig) -> Any:
-    """Call `main` for one run, with a Hydra folder and a log of its own; return what it returns."""
+def train_run(main: Any, context: Any, planned: PlannedRun, master: DictConfig, threads: int | None) -> Any:
+    """Call `main` for one run, with a Hydra folder and a log of its own; return what it returns.
+
+    Whatever goes wrong becomes the record of that run, so that the worker can go on.
+
+    Raises:
+        OSError: the disk is full.
+    """
     from hydra.core.utils import run_job
 
-    done = run_job(
-        task_function=main,
-        config=config,
-        job_dir_key="hydra.sweep.dir",
-        job_subdir_key="hydra.sweep.subdir",
-        hydra_context=context,
-    )
-    return done.return_value  # or raises what the run raised: training errors are records, not exceptions
+    try:
+        done = run_job(
+            task_function=main,
+            config=planned.config(master, threads),
+            job_dir_key="hydra.sweep.dir",
+            job_subdir_key="hydra.sweep.subdir",
+            hydra_context=context,
+        )
+        return done.return_value  # or raises what the run raised
+    except (Exception, SystemExit) as error:
+        return Recorder(planned.run, Path(master.runs) / planned.run.folder).fail(error)
 
 
 @contextmanager

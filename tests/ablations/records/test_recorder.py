@@ -16,7 +16,7 @@ from ablations.records.recorder import Recorder, folder_of, known, unbegun_remov
 from lightning_modules.training.fit import Outcome
 
 RUN = Run(axes={"block": "plain"}, seed=0, config={"network": {}, "data": {}, "recipe": {}})
-SIZES = {"params": 1, "macs": 1, "note": ""}
+SIZES = {"params": 1, "macs": 1, "note": "", "data_digest": "d"}
 
 
 @pytest.fixture
@@ -55,6 +55,19 @@ def test_a_good_record_stays_where_it_is_until_there_is_a_new_one(recorder: Reco
     assert (recorder.folder / "record.json").read_bytes() == before
 
 
+def test_a_record_of_other_images_is_kept_aside_when_they_are_trained_on(
+    recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = Outcome({"val_error": 1.0}, epochs=2, steps=20, seconds=4.0, diverged=False, device="cpu")
+    recorder.finish(done, batch_size=16)
+    recorder.begin(**SIZES)
+    assert (recorder.folder / "record.json").exists()
+    recorder.begin(**SIZES | {"data_digest": "e"})
+    assert not (recorder.folder / "record.json").exists()
+    assert "is of other images: kept as record.stale-1.json, and the run trained again" in caplog.text
+    assert recorder.finish(done, batch_size=16)["data_digest"] == "e"
+
+
 def test_a_record_of_a_newer_version_is_not_touched(recorder: Recorder) -> None:
     (recorder.folder / "record.json").write_text('{"schema": 2}')
     with pytest.raises(OtherSchema, match="schema 2"):
@@ -66,11 +79,11 @@ def test_a_checkpoint_is_gone_on_from_or_kept_aside(recorder: Recorder, caplog: 
     def looked_at(_: Path, origin: Mapping[str, str]) -> None:
         assert origin == {"identity": RUN.identity, "data_digest": "d"}
 
-    assert recorder.resume(lambda *_: pytest.fail("there is none to look at"), data_digest="d") == recorder.checkpoint
+    assert recorder.resume(lambda *_: pytest.fail("there is none to look at")) == recorder.checkpoint
     recorder.checkpoint.write_text("state")
-    assert recorder.resume(looked_at, data_digest="d").read_text() == "state"
+    assert recorder.resume(looked_at).read_text() == "state"
     recorder.curve([{"epoch": 1, "seconds": 2.0}])
-    assert not recorder.resume(lambda *_: "is too short", data_digest="d").exists()
+    assert not recorder.resume(lambda *_: "is too short").exists()
     assert (recorder.folder / "last.unused-1.ckpt").read_text() == "state"
     assert "last.ckpt is too short; it is kept as last.unused-1.ckpt, and the run begins anew" in caplog.text
     assert not (recorder.folder / "curve.csv").exists(), "its epochs will be trained again"
@@ -96,7 +109,7 @@ def test_a_failed_run_keeps_its_checkpoint_and_says_how_far_it_came(recorder: Re
 def test_a_run_that_ended_by_itself_keeps_none(recorder: Recorder, diverged: bool) -> None:
     recorder.checkpoint.write_text("state")
     done = Outcome({"val_error": 1.0}, epochs=2, steps=20, seconds=4.0, diverged=diverged, device="cpu")
-    assert recorder.finish(done, batch_size=16, data_digest="d")["status"] == ("diverged" if diverged else "finished")
+    assert recorder.finish(done, batch_size=16)["status"] == ("diverged" if diverged else "finished")
     assert not recorder.checkpoint.exists()
 
 

@@ -56,14 +56,14 @@ def test_a_plain_block_that_resizes_is_left_out_and_said(tmp_path):
     assert [row["left_out"] for row in done.lesions] == [None, RESIZES, RESIZES]
     run = Run(axes={"block": "plain"}, seed=0, config={"network": {}, "data": {}, "recipe": {}})
     recorder = Recorder(run, tmp_path / run.folder)
-    recorder.begin(params=1, macs=1, note="")
-    recorder.finish(done, batch_size=1, data_digest="")
+    recorder.begin(params=1, macs=1, note="", data_digest="")
+    recorder.finish(done, batch_size=1)
     with open(tmp_path / run.folder / "lesions.csv", encoding="utf-8", newline="") as file:
         first, second, _ = csv.DictReader(file)
     assert float(first["damage"]) == done.lesions[0]["damage"]
     assert (second["damage"], second["left_out"]) == ("", RESIZES)
     assert read_record(tmp_path / run.folder / "record.json")["metrics"]["lesion_max"] == done.metrics["lesion_max"]
-    recorder.begin(params=1, macs=1, note="")
+    recorder.begin(params=1, macs=1, note="", data_digest="")
     assert not (tmp_path / run.folder / "lesions.csv").exists()
 
 

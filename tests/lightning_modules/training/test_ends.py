@@ -6,6 +6,7 @@ import csv
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from pytorch_lightning import Callback
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from ablations.records.record import Record
 from lightning_modules.networks.blocks import Residual
+from lightning_modules.training.classifier import Classifier
 from sweeps import one_run
 from sweeps.compose.compose import run_of
 from tests.lightning_modules.trained import composed, tiny_data, train
@@ -56,10 +58,29 @@ class Mistaken(Breaking):
         raise RuntimeError("my own mistake")
 
 
+class Passing(Breaking):
+    """Breaks once in this process, as a GPU does whose driver hiccups."""
+
+    left = 1
+
+    def broken(self, x: Tensor) -> Tensor:
+        Passing.left -= 1
+        if Passing.left >= 0:
+            raise RuntimeError("a passing error")
+        return x.new_zeros(())
+
+
 def recorded(folder: Path, block: type, *overrides: str) -> Record:
-    config = composed(
-        f"block._target_=tests.lightning_modules.training.test_ends.{block.__name__}", "recipe.epochs=5", *overrides
+    return trained(
+        folder,
+        *(f"block._target_=tests.lightning_modules.training.test_ends.{block.__name__}", "recipe.epochs=5"),
+        *overrides,
     )
+
+
+def trained(folder: Path, *overrides: str) -> Record:
+    """Train one run as a worker does."""
+    config = composed(*overrides)
     return one_run.train(config, run_of(config, config.hydra), folder / "run", alone=False)
 
 
@@ -94,8 +115,68 @@ def test_weights_lost_in_the_very_last_step_are_a_divergence_too(tmp_path: Path)
 def test_what_ends_a_training_is_its_cause(tmp_path: Path, block: type, cause: str, tries: int) -> None:
     record = recorded(tmp_path, block)
     assert (record["status"], record["cause"]) == ("failed", cause)
-    assert len(curve(tmp_path)) == tries, "what was learned before is kept, and another try goes on from there"
+    assert len(curve(tmp_path)) == record["epochs"] == tries, "each try goes on from where the one before it ended"
+    assert record["seconds"] > 0
+    assert (tmp_path / "run" / "last.ckpt").exists()
     assert "in broken" in (tmp_path / "run" / "traceback.txt").read_text()
+
+
+def test_a_failed_run_goes_on_where_it_failed_and_ends_as_if_it_had_not(tmp_path: Path) -> None:
+    Passing.left = 0
+    whole = recorded(tmp_path / "whole", Passing)
+    Passing.left = 1
+    failed = recorded(tmp_path, Passing)
+    assert (failed["status"], failed["cause"], failed["epochs"]) == ("failed", "error: a passing error", 1)
+    begun = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"]
+    done = recorded(tmp_path, Passing)
+    assert begun == 10, "the second epoch broke in its fifth step"
+    assert (done["status"], done["metrics"]) == ("finished", whole["metrics"])
+    assert [{**row, "seconds": ""} for row in curve(tmp_path)] == [
+        {**row, "seconds": ""} for row in curve(tmp_path / "whole")
+    ]
+    assert not (tmp_path / "run" / "last.ckpt").exists()
+
+
+ARRAYS = ["data=arrays", "data.source.path=x.npz", "data.channels=1", "data.size=8", "data.classes=10"]
+ARRAYS += ["data.held_out=20", "recipe=digits_quick", "recipe.epochs=2", "recipe.batch_size=32"]
+
+
+@pytest.fixture
+def two_folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Two folders with other images under the same name."""
+    for seed, name in enumerate("ab"):
+        (tmp_path / name).mkdir()
+        rng, labels = np.random.default_rng(seed), np.arange(300) % 10
+        images = rng.integers(0, 255, (300, 8, 8, 1), dtype=np.uint8)
+        arrays = {"train_images": images[:200], "train_labels": labels[:200]}
+        np.savez(tmp_path / name / "x.npz", **arrays, test_images=images[200:], test_labels=labels[200:])
+    return tmp_path / "a", tmp_path / "b"
+
+
+@pytest.mark.usefixtures("every_epoch_saved")
+def test_a_checkpoint_of_other_images_or_of_another_run_is_set_aside(
+    tmp_path: Path, two_folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_) -> None:
+        raise RuntimeError("it breaks in the test")
+
+    one, other = (f"data_dir={folder}" for folder in two_folders)
+    with monkeypatch.context() as patched:
+        patched.setattr(Classifier, "on_test_epoch_end", broken)
+        assert trained(tmp_path, *ARRAYS, one)["cause"] == "error: it breaks in the test"
+    whole = trained(tmp_path / "whole", *ARRAYS, other)
+    assert trained(tmp_path, *ARRAYS, other)["metrics"] == whole["metrics"]
+    assert "last.ckpt is of other images; it is kept as last.unused-1.ckpt, and the run begins anew" in caplog.text
+    (tmp_path / "run" / "last.unused-1.ckpt").rename(tmp_path / "run" / "last.ckpt")
+    trained(tmp_path, *ARRAYS, one, "seed=1")
+    assert "last.ckpt is of another run or other code" in caplog.text
+
+
+def test_images_per_second_are_those_that_were_seen(tmp_path: Path, two_folders: tuple[Path, Path]) -> None:
+    """Of a batch that is larger than the data set, those that there are."""
+    record = trained(tmp_path, *ARRAYS, f"data_dir={two_folders[0]}", "recipe.batch_size=100000")
+    assert record["steps"] == 2
+    assert record["images_per_second"] * record["seconds"] == pytest.approx(2 * 180)
 
 
 @pytest.mark.usefixtures("every_epoch_saved")
