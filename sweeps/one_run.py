@@ -76,7 +76,7 @@ def answering(config: DictConfig, run: Run, folder: Path) -> Record | None:
     if record is None or record["status"] == "failed":
         return None
     data_dir = Path(config.data_dir)
-    changed = made_of_other_data(run, record, lambda source: data_digest(json.dumps(source), data_dir))
+    changed = made_of_other_data(run, record, lambda source: data_digest(source, data_dir))
     return None if changed else record
 
 

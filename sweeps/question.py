@@ -14,6 +14,7 @@ from ablations.question.study import Point, StudyError, merge
 from ablations.records.provenance import command, public
 from ablations.records.record import STUDY, STUDY_WORDS
 from sweeps.compose.arguments import Arguments
+from sweeps.compose.compose import refuse_nonfinite
 from sweeps.match import budget_of, doubled
 
 
@@ -42,6 +43,7 @@ def resolve_question(typed: Arguments, config: DictConfig) -> Question:
 
     Raises:
         StudyError: no study is chosen, or it is malformed.
+        ValueError: a number in it is not finite.
     """
     study: Any = OmegaConf.to_container(config.study, resolve=True) if config.get("study") else {}
     if not isinstance(study, dict) or not study.get("name"):
@@ -51,6 +53,7 @@ def resolve_question(typed: Arguments, config: DictConfig) -> Question:
     check_claims(study)
     adhoc = {axis: value for axis, value in {**typed.swept, **typed.chosen}.items() if axis != "seed"}
     points, seeds, swept = merge(study, typed.chosen, typed.swept)
+    refuse_nonfinite([*points, study])
     name = f"{study['name']}-{digest(adhoc)[:6]}" if adhoc else study["name"]
     if adhoc:
         study["grid"] = points

@@ -6,7 +6,9 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from tests.typed import ROOT, Done, start, typed
 
@@ -14,6 +16,7 @@ QUICK = ["depth=8", "recipe.epochs=2", "tracker=none"]
 
 
 def run(*arguments: str, runs: Path, cold: bool = False) -> Done:
+    runs.mkdir(exist_ok=True)
     return typed(f"runs={runs}", *arguments, at=runs, cold=cold)
 
 
@@ -71,6 +74,39 @@ def test_what_does_not_matter_is_the_same_run(tmp_path: Path) -> None:
     assert "shortcut has no effect" in " ".join(again.stdout.split())
 
 
+def test_other_words_for_a_run_are_the_same_run(tmp_path: Path) -> None:
+    """In another order, or naming a default. A LOCAL_RANK left over from something else changes nothing."""
+    asked = ["recipe.lr=0.05", "recipe.batch_size=64", "depth=8", "recipe.epochs=1", "tracker=none"]
+    first = typed(f"runs={tmp_path}", *asked, at=tmp_path, LOCAL_RANK="1")
+    assert first.returncode == 0, first.stderr
+    path = tmp_path / record_in(tmp_path)["folder"] / "record.json"
+    before = path.stat().st_mtime_ns
+    for words in (reversed(asked), [*asked, "recipe.label_smoothing=0.0"]):
+        again = run(*words, runs=tmp_path)
+        assert again.returncode == 0, again.stderr
+        assert str(path) in again.stdout
+    assert [found.stat().st_mtime_ns for found in tmp_path.glob("*/record.json")] == [before]
+
+
+def test_other_images_under_the_same_name_are_trained_on(tmp_path: Path) -> None:
+    asked = ["data=arrays", "data.source.path=x.npz", "data.channels=1", "data.size=8", "data.classes=10", "depth=8"]
+    asked += ["data.held_out=20", "recipe=digits_quick", "recipe.epochs=1", "recipe.batch_size=32", "tracker=none"]
+    digests = []
+    for seed in (0, 1, 1):
+        rng, labels = np.random.default_rng(seed), np.arange(200) % 10
+        images = rng.integers(0, 255, (200, 8, 8, 1), dtype=np.uint8)
+        arrays = {"train_images": images[:100], "train_labels": labels[:100]}
+        np.savez(tmp_path / "x.npz", **arrays, test_images=images[100:], test_labels=labels[100:])
+        done = run(*asked, f"data_dir={tmp_path}", runs=tmp_path / "r")
+        assert done.returncode == 0, done.stderr
+        assert ("is of other images: kept as record.stale-1.json" in " ".join(done.stderr.split())) == (
+            len(digests) == 1
+        )
+        digests.append(record_in(tmp_path / "r")["data_digest"])
+    assert digests[0] != digests[1] == digests[2]
+    assert len(list((tmp_path / "r").glob("*/record.stale-*.json"))) == 1
+
+
 def test_a_diverging_run_is_a_result(tmp_path: Path) -> None:
     done = run("norm=none", "recipe.lr=1e4", *QUICK, runs=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -113,7 +149,7 @@ def test_a_mistake_gets_one_sentence_before_anything_trains(tmp_path: Path, argu
     assert not [path for path in tmp_path.iterdir() if path.name != "nowhere"], "a mistake leaves nothing behind"
 
 
-LONGER = ["depth=8", "recipe.epochs=12", "tracker=none", "trainer.threads=1"]
+LONGER = ["depth=8", "recipe.epochs=24", "tracker=none", "trainer.threads=1"]
 
 
 @pytest.fixture(scope="module")
@@ -129,17 +165,22 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(whole: Path, tmp_path: 
     while not list(tmp_path.glob("*/last.ckpt")):
         assert process.poll() is None
         time.sleep(0.005)
+    time.sleep(0.25)  # some epochs, too short for each to be saved
     process.send_signal(stop)
     _, stderr = process.communicate()
     if stop == signal.SIGINT:
         assert process.returncode == 130
         assert stderr.startswith("interrupted;")
         assert len(stderr.splitlines()) == 1
+        (folder,) = (path.parent for path in tmp_path.glob("*/curve.csv"))
+        told = len((folder / "curve.csv").read_text().splitlines()) - 1
+        kept = torch.load(folder / "last.ckpt", weights_only=True)["callbacks"]["Curve"]["rows"]
+        assert told - 1 <= len(kept) <= told, "the last epoch that was finished, or the one before it"
     assert not list(tmp_path.glob("*/record.json")), "it was stopped before its end"
     assert run(*LONGER, runs=tmp_path).returncode == 0
     resumed = record_in(tmp_path)
     assert resumed["metrics"] == record_in(whole)["metrics"]
-    assert (resumed["epochs"], resumed["steps"]) == (12, 120)
+    assert (resumed["epochs"], resumed["steps"]) == (24, 240)
     curves = [next(runs.glob("*/curve.csv")).read_text().splitlines() for runs in (whole, tmp_path)]
     assert [line.rpartition(",")[0] for line in curves[0]] == [line.rpartition(",")[0] for line in curves[1]]
 

@@ -91,12 +91,15 @@ def described(
 
 
 def refuse_nonfinite(node: Any, place: str = "") -> None:
-    """Raise ValueError where a resolved config holds an infinity or NaN: no record could be written of its run."""
+    """Raise ValueError where plain data holds an infinity or NaN, of which no record could be written."""
     if isinstance(node, float) and not math.isfinite(node):
         raise ValueError(f"{place}={node} is not a finite number")
-    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    for key, value in items:
-        refuse_nonfinite(value, f"{place}.{key}" if place else str(key))
+    if isinstance(node, dict):
+        for key, value in node.items():
+            refuse_nonfinite(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(node, list):
+        for value in node:
+            refuse_nonfinite(value, place)
 
 
 def is_active(axis: str, config: DictConfig) -> bool:

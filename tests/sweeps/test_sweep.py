@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -203,6 +204,8 @@ def test_another_sweeper_is_refused(tmp_path: Path) -> None:
         (["depth=interval(8,56)"], "a range to search belongs into a study's `space`"),
         (["on_invalid=shrug"], "neither stop nor skip"),
         (["recipe.lr=-1"], "recipe.lr=-1 must be > 0"),
+        (["recipe.lr=inf,0.1", "on_invalid=skip"], "recipe.lr=inf is not a finite number"),
+        (["optimizer.momentum=nan"], "optimizer.momentum=nan is not a finite number"),
         (["recipe.precision=16-mixed", "trainer=cpu"], "needs a GPU: on a CPU choose bf16-mixed or 32"),
         (["trainer.fuse=many"], "trainer.fuse=many is neither auto nor a whole number"),
         (["trainer.compile=fast"], "trainer.compile=fast is none of none, default, reduce-overhead"),
@@ -230,7 +233,7 @@ def test_a_diverged_run_is_in_the_table_and_not_trained_again(tmp_path: Path) ->
         "2 diverged"
     )
     assert re.search(rf" 0\.1 +2 +{spread} +{spread} +{spread} +19\.0 k", done.stdout), "none diverged"
-    assert "2 runs diverged, counted as measured: residual-A-none-d8-lr=10000.0-epochs=1-s0" in done.stdout
+    assert "2 runs diverged, counted as measured: residual-A-none-d8-epochs=1-lr=10000.0-s0" in done.stdout
     assert "0 to train, 4 reused" in sweep(*asked, runs=tmp_path).stdout
 
 
@@ -250,3 +253,18 @@ def test_a_failing_run_is_recorded_with_its_cause_and_the_others_go_on(tmp_path:
     assert {record["cause"] for record in failed} == {"error: my own mistake"}
     assert "my own mistake" in " ".join(done.stdout.split())
     assert "RuntimeError" in (tmp_path / failed[0]["folder"] / "traceback.txt").read_text()
+
+
+def test_what_cannot_even_be_begun_is_recorded_with_its_cause_and_the_others_go_on(tmp_path: Path) -> None:
+    asked = ["block=plain", "depth=8", "seed=0,1", *QUICK]
+    assert sweep(*asked, runs=tmp_path).returncode == 0
+    names = sorted(stamps(tmp_path))
+    for name in names:
+        (tmp_path / name / "record.json").unlink()
+    rmtree(tmp_path / names[0] / ".hydra")
+    (tmp_path / names[0] / ".hydra").write_text("a file where Hydra wants a folder")
+    done = sweep(*asked, runs=tmp_path)
+    assert done.returncode == 2, done.stderr
+    found = {record["folder"]: record for record in records(tmp_path).values()}
+    assert {name: found[name]["status"] for name in names} == {names[0]: "failed", names[1]: "finished"}
+    assert ".hydra" in found[names[0]]["cause"]
