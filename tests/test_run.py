@@ -165,7 +165,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(whole: Path, tmp_path: 
     while not list(tmp_path.glob("*/last.ckpt")):
         assert process.poll() is None
         time.sleep(0.005)
-    time.sleep(0.25)  # some epochs, too short for each to be saved
+    time.sleep(0.4)  # some epochs, too short for each to be saved
     process.send_signal(stop)
     _, stderr = process.communicate()
     if stop == signal.SIGINT:
