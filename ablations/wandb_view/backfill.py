@@ -1,6 +1,6 @@
 """`python -m ablations publish`: a study's side of W&B, made or completed from the records alone.
 
-A run is known by its label, the answer by what it was made from: publishing again adds nothing that is there already.
+A run is known by its folder's name, the answer by what it was made from: publishing again adds nothing that is there.
 """
 
 from __future__ import annotations
@@ -36,8 +36,14 @@ def publish(options: argparse.Namespace) -> None:
     found = chosen_plan(options.runs, options.study)
     records, _ = read_records(options.runs)
     tracker = Tracker(options.mode, options.project)
+    labels = {run_id(run["label"]) for cell in found["cells"] for run in cell["runs"]}
+    old = len(labels & logged_ids(options.runs))
     logged, there, address = publish_study(found, records, tracker, options.runs)
     print(f"{logged} runs logged or completed, {there} were there already.")
+    if old:
+        print(
+            f"{old} of their labels are ids in W&B too, as an older version gave them: those runs can be deleted there."
+        )
     if address:
         from ablations.wandb_view.workspaces import save_views
 
@@ -67,13 +73,13 @@ def publish_study(
 def _publish_run(
     plan: Plan, record: Record, tracker: Any, runs: Path, here: set[str]
 ) -> tuple[bool, tuple[str, str] | None]:
-    label = str(record["label"])
-    if not tracker.sends and run_id(label) in here:
+    label, name = str(record["label"]), str(record["folder"])
+    if not tracker.sends and run_id(name) in here:
         return False, None
     about = {"config": {**record["axes"], "seed": record["seed"]}, "group": plan["name"]}
     about["tags"] = [str(value) for axis, value in record["axes"].items() if axis in TAGGED]
-    with tracker.run(folder=runs, label=label, again=True, **about) as log:
-        folder, reached = runs / str(record["folder"]), log.epoch_reached
+    with tracker.run(folder=runs, label=label, id=name, again=True, **about) as log:
+        folder, reached = runs / name, log.epoch_reached
         curve = _table(folder / CURVE)
         left = [row for row in curve if row["epoch"] > reached]
         log.epochs(left)

@@ -7,9 +7,9 @@ import shlex
 from pathlib import Path
 
 
-def run_id(label: str) -> str:
-    """What W&B knows a run by."""
-    return re.sub(r"[^\w.-]+", "-", label)[:128]
+def run_id(name: str) -> str:
+    """Make an id that W&B takes of a name: of a run it is its folder's, which ends with digits of its identity."""
+    return re.sub(r"[^\w.-]+", "-", name)[:128]
 
 
 def logged_ids(runs: Path) -> set[str]:

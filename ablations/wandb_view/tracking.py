@@ -128,9 +128,10 @@ class Tracker:
         id: str | None = None,
         again: bool = False,
     ) -> Iterator[Log]:
-        """Track what happens in the `with` block; files go to `folder`/wandb, id and name are the label.
+        """Track what happens in the `with` block; files go to `folder`/wandb, the name is the label.
 
         Args:
+            id: which W&B keeps apart from all others; the label where there is none.
             again: go on where a run with this id left off, if W&B has one.
         """
         about = {"name": label, "group": group, "job_type": job_type, "config": dict(config or {})}
@@ -144,10 +145,11 @@ class Tracker:
             log.finish(failed=failed)
 
     def track(self, run: Run, folder: Path, *, group: str | None) -> AbstractContextManager[Log]:
-        """Track a run: its axes as config, grouped by study."""
+        """Track a run: its axes as config, grouped by study; its id is its folder's name, which no other run has."""
         tags = [str(value) for axis, value in run.axes.items() if axis in ("block", "data", "recipe")]
         config = {**run.axes, "seed": run.seed}
-        return self.run(folder=folder.parent, label=run.label, group=group, config=config, tags=tags)
+        about = {"folder": folder.parent, "label": run.label, "id": folder.name}
+        return self.run(**about, group=group, config=config, tags=tags)
 
     @property
     def sends(self) -> bool:

@@ -90,7 +90,9 @@ def test_every_record_is_one_run_of_its_name_in_the_group_of_the_study(sweep: Sw
     keys = ("id", "group", "job_type", "project", "exit_code")
     found = {label: {key: run[key] for key in keys} for label, run in sweep.tracked.items()}
     common = {"group": sweep.plan["name"], "job_type": "run", "project": "skipbench", "exit_code": 0}
-    assert found == {label: {"id": label.replace("=", "-"), **common} for label in sweep.records}
+    assert found == {
+        label: {"id": record["folder"].replace("=", "-"), **common} for label, record in sweep.records.items()
+    }
     for label, run in sweep.tracked.items():
         record = sweep.records[label]
         assert logged(run["config"]) == {**record["axes"], "seed": record["seed"]}
@@ -185,7 +187,7 @@ def test_a_resumed_run_shows_all_epochs(tmp_path: Path) -> None:
     finished(start(*asked, runs=runs))
     (record,) = read_records(runs)[0].values()
     broken, resumed = read_folder(runs)
-    assert broken["id"] == resumed["id"] == record["label"].replace("=", "-")
+    assert broken["id"] == resumed["id"] == record["folder"].replace("=", "-")
     assert (broken["exit_code"], resumed["exit_code"]) == (1, 0)
     rows = curve(runs, record)
     assert [row["epoch"] for row in rows] == list(range(1, 13))

@@ -34,10 +34,11 @@ def test_publishing_logs_every_run_of_the_records_and_the_answer(study, tmp_path
     plan, records = study
     assert publish_study(plan, records, Tracker("offline"), tmp_path) == (4, 0, None)
     logged = {run["id"]: run for run in read_folder(tmp_path)}
-    assert {record["label"] for record in records.values()} < set(logged)
+    assert {record["folder"] for record in records.values()} < set(logged)
     assert len(logged) == 5
     for record in records.values():
-        run = logged[record["label"]]
+        run = logged[record["folder"]]
+        assert run["name"] == record["label"]
         assert run["config"].items() >= {**record["axes"], "seed": record["seed"]}.items()
         assert run["group"] == "headline"
         assert run["summary"]["status"] == record["status"]
@@ -84,7 +85,7 @@ def test_publishing_twice_adds_nothing_and_a_new_run_only_itself_and_the_answer(
     assert publish_study(more, known, Tracker("offline"), tmp_path)[:2] == (1, 4)
     added = logged_ids(tmp_path) - before
     assert len(list((tmp_path / "wandb").glob("offline-run-*"))) == 7
-    assert "residual-s2" in added
+    assert any(name.startswith("residual-s2-") for name in added)
     assert len(added) == 2
 
 
@@ -164,3 +165,24 @@ def test_the_views_are_valid_without_a_server(study):
     assert all(label in page for label in labels)
     assert plan["study"]["question"] in page
     assert "test error %" in page
+
+
+def test_runs_of_one_label_are_runs_of_their_own_and_those_of_an_older_version_are_told(study, tmp_path, capsys):
+    """Changed code gives a run with the label of the one before; an older version took labels for ids."""
+    plan, records = study
+    moved = {identity[::-1]: {**record, "identity": identity[::-1]} for identity, record in records.items()}
+    for record in moved.values():
+        record["folder"] = f"{record['label']}-{record['identity'][:8]}"
+    after = json.loads(json.dumps(plan))
+    for run in (run for cell in after["cells"] for run in cell["runs"]):
+        run["identity"] = run["identity"][::-1]
+        run["folder"] = f"{run['label']}-{run['identity'][:8]}"
+    write_study(tmp_path, after, moved.values())
+    for one, known in ((plan, records), (after, moved)):
+        assert publish_study(one, known, Tracker("offline"), tmp_path)[:2] == (4, 0)
+    ids = [run["id"] for run in read_folder(tmp_path) if run["job_type"] == "run"]
+    assert len(set(ids)) == len(ids) == 8
+    with Tracker("offline").run(folder=tmp_path, label="plain-s0"):
+        pass
+    assert main(["publish", "headline", "--runs", str(tmp_path), "--mode", "offline"]) == 0
+    assert "1 of them lie in W&B under an older id too, their label" in capsys.readouterr().out
