@@ -71,7 +71,8 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
     size = recipe.augment.out_size(data["size"])
     shape = (data["channels"], size, size)
     params, macs = size_of(network, shape)
-    batches = max(1, training_images(data["source"], data_dir) // recipe.batch_size)
+    images = training_images(data["source"], data_dir)
+    batches = max(1, images // recipe.batch_size)
     steps = recipe.total_steps(batches)
     recipe.optimization([nn.Parameter(zeros(1))], steps)
     epochs = -(-steps // batches)
@@ -79,7 +80,7 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
         if recipe.grow_at >= epochs:
             raise ValueError(f"recipe.grow_at={recipe.grow_at} must be less than the number of epochs, {epochs}")
         check_growth(network, nodes["recipe"], shape)
-    return Size(params, macs, cost=3 * macs * steps * recipe.batch_size, epochs=epochs)
+    return Size(params, macs, cost=3 * macs * steps * min(recipe.batch_size, images), epochs=epochs)
 
 
 @once_a_node
@@ -149,8 +150,20 @@ def count(config: DictConfig, what: str) -> int:
 
 
 def training_images(source: Node, folder: Path) -> int:
-    """How many images a data source has to train on."""
-    return _seen(source, folder)[0]
+    """How many images a data source has to train on; DataError where one that stays on disk is damaged."""
+    count, _, on_disk = _seen(source, folder)
+    if on_disk:
+        refuse_damaged(source, folder)
+    return count
+
+
+@once_a_node
+def refuse_damaged(source: Node, folder: Path) -> None:
+    """Raise DataError if an image file of a data source is damaged, where the source can tell."""
+    images = instantiate(source)(folder)
+    for part in (images.train_images, images.test_images):
+        if hasattr(part, "refuse_damaged"):
+            part.refuse_damaged()
 
 
 def data_digest(source: Node, folder: Path) -> str | None:
@@ -166,10 +179,12 @@ def data_digest(source: Node, folder: Path) -> str | None:
 
 
 @once_a_node
-def _seen(source: Node, folder: Path) -> tuple[int, str]:
-    """A data source's number of training images and digest."""
+def _seen(source: Node, folder: Path) -> tuple[int, str, bool]:
+    """A data source's number of training images, its digest, and whether its images stay on disk."""
+    from numpy import ndarray
+
     images = instantiate(source)(folder)
-    return len(images.train_labels), images.digest
+    return len(images.train_labels), images.digest, not isinstance(images.train_images, ndarray)
 
 
 def suggestions(config: DictConfig) -> tuple[Any, Any]:

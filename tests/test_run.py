@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.typed import ROOT, Done, start, typed
 
@@ -195,3 +196,26 @@ def test_help_that_nobody_reads_to_its_end_says_nothing(tmp_path: Path) -> None:
     assert process.stderr is not None
     with process.stderr as stderr:
         assert (process.returncode, stderr.read()) == (141, ""), "as of a program that SIGPIPE ends"
+
+
+def test_a_damaged_test_image_is_found_before_the_training(tmp_path: Path) -> None:
+    asked = ["data=image_folder", "data.size=8", "data.classes=2", "data.held_out=4", f"data_dir={tmp_path}"]
+    asked += ["network=small"]
+    asked += ["depth=8", "recipe=digits_quick", "recipe.epochs=1", "recipe.batch_size=8", "tracker=none"]
+    for part in ("train", "val"):
+        for name in ("ant", "bee"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for k in range(8):
+                image = Image.fromarray(np.random.default_rng(k).integers(0, 255, (9, 9, 3), dtype=np.uint8))
+                image.save(tmp_path / part / name / f"{k}.png")
+    path = tmp_path / "val" / "bee" / "7.png"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    for sweep in ([], ["-m", "seed=0", "hydra/launcher=basic"]):
+        done = run(*sweep, *asked, runs=tmp_path / "r")
+        assert done.returncode == 1
+        assert "val/bee/7.png could not be decoded as an image: delete it" in done.stderr
+        assert not list((tmp_path / "r").glob("*/*.json"))
+    path.write_bytes(whole)
+    done = run(*asked, runs=tmp_path / "r")
+    assert (done.returncode, done.stderr) == (0, "")

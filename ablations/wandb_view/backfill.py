@@ -41,9 +41,7 @@ def publish(options: argparse.Namespace) -> None:
     logged, there, address = publish_study(found, records, tracker, options.runs)
     print(f"{logged} runs logged or completed, {there} were there already.")
     if old:
-        print(
-            f"{old} of their labels are ids in W&B too, as an older version gave them: those runs can be deleted there."
-        )
+        print(f"{old} of them lie in W&B under an older id too, their label: those can be deleted there.")
     if address:
         from ablations.wandb_view.workspaces import save_views
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from lightning_modules.data.damaged_files import refuse_damaged
 from lightning_modules.data.errors import DataError
 from lightning_modules.data.images import Images
 
@@ -53,6 +55,11 @@ class Files:
             with ThreadPoolExecutor(threads) as pool:
                 decoded = list(pool.map(lambda file: decode(file, size=self.shape[1], channels=self.shape[3]), files))
         return np.stack(decoded) if decoded else np.empty((0, *self.shape[1:]), np.uint8)
+
+    def refuse_damaged(self) -> None:
+        """Raise DataError if a file is damaged, without decoding those that are whole."""
+        one = partial(decode, size=self.shape[1], channels=self.shape[3])
+        refuse_damaged([self.root / name for name in self.names], one)
 
     def listing(self) -> bytes:
         """What stands for the images where their contents cannot all be read: names and sizes in bytes."""

@@ -69,3 +69,25 @@ def test_absent_and_empty_folders_are_named(folder, tmp_path):
     (folder / "val/cow").mkdir()
     with pytest.raises(DataError, match="train/cow holds no image"):
         image_folder(folder, size=8)
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "bmp", "webp"])
+@pytest.mark.parametrize("left", [0, 1, 9, 0.5, 0.99])
+def test_a_file_that_is_cut_off_is_found_before_it_is_needed(folder, kind, left):
+    noise = np.random.default_rng(0).integers(0, 255, (40, 30, 3), dtype=np.uint8)
+    path = folder / f"val/bee/7.{kind}"
+    Image.fromarray(noise).save(path)
+    images = image_folder(folder, size=8)
+    images.test_images.refuse_damaged()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: left if isinstance(left, int) else int(len(whole) * left)])
+    with pytest.raises(DataError, match=rf"val/bee/7.{kind} could not be decoded as an image: delete it"):
+        images.test_images.refuse_damaged()
+    images.train_images.refuse_damaged()
+
+
+def test_a_whole_file_with_more_behind_it_is_whole(folder):
+    """As some cameras and editors write them."""
+    for path in folder.rglob("*.png"):
+        path.write_bytes(path.read_bytes() + b"made by a camera")
+    image_folder(folder, size=8).train_images.refuse_damaged()
