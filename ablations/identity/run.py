@@ -19,7 +19,7 @@ REFERENCE = re.compile(r"\$\{([A-Za-z_]\w*)(?=[.}\[])")
 
 
 def active_axes(tree: dict[str, Any]) -> list[str]:
-    """Top-level keys that matter to a run: `network`, `data`, `recipe` and all they reach by interpolation.
+    """List the top-level keys that matter to a run: `network`, `data`, `recipe` and all they reach by interpolation.
 
     Args:
         tree: the composed config as plain data, interpolations not resolved.
@@ -35,7 +35,7 @@ def active_axes(tree: dict[str, Any]) -> list[str]:
 
 
 def canonical(value: Any) -> Any:
-    """Plain data in which equal numbers are equal words: 1.0 is 1."""
+    """Write equal numbers of plain data the same way: 1.0 becomes 1."""
     if isinstance(value, dict):
         return {str(key): canonical(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -46,7 +46,7 @@ def canonical(value: Any) -> Any:
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of canonical JSON, 64 hex digits."""
+    """Return the SHA-256 of canonical JSON, 64 hex digits."""
     text = _json(value)
     if INTEGRAL.search(text):
         text = _json(canonical(value))
@@ -89,7 +89,7 @@ class Run:
         return digest({"cell": self.cell, "seed": self.seed})
 
     def with_seed(self, seed: int) -> Run:
-        """The run of the same cell with another seed, which need not be digested again."""
+        """Return the run of the same cell with another seed; the cell is not digested again."""
         other = replace(self, seed=seed)
         other.__dict__.update(code=self.code, cell=self.cell)
         return other

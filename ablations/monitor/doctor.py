@@ -1,4 +1,4 @@
-"""Finds what is damaged under `runs`, says it in a sentence, and mends it or moves it aside; nothing is deleted."""
+"""Find what is damaged under `runs`, say it in a sentence, and mend it or move it away. Nothing is deleted."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from pathlib import Path
 
 from ablations.monitor.status import read_curve
 from ablations.records.files import OtherSchema, RecordError, printable, read_json
-from ablations.records.layout import CURVE, RECORD
+from ablations.records.layout import CHECKPOINT, CURVE, RECORD
 from ablations.records.lease import EXPIRES, expired, held, leases
 from ablations.records.record import STUDIES, Record, read_plan, read_record, read_records, record_paths, study_of
+from ablations.records.worker_deaths import NAME as DEATHS
 from ablations.search import journal_repair as journal
 from ablations.search.trials import read_trial
 
@@ -28,7 +29,7 @@ OFF = 300.0  # seconds a clock may be ahead of ours before it is worth a word
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong.
+    """One thing that is wrong under `runs`.
 
     Attributes:
         says: which file, and what is wrong with it.
@@ -44,7 +45,7 @@ class Finding:
 
 
 def examine(runs: Path) -> Iterator[Finding]:
-    """All that is wrong under `runs`, read-only; files inside a folder before the folder itself."""
+    """Find all that is wrong under `runs` and change nothing; files inside a folder come before the folder itself."""
     for path in record_paths(runs):
         yield from _folder(runs, path.parent)
     for study in sorted((runs / STUDIES).iterdir()) if (runs / STUDIES).is_dir() else ():
@@ -53,14 +54,14 @@ def examine(runs: Path) -> Iterator[Finding]:
 
 
 def quarantine(runs: Path, path: Path) -> Path:
-    """Move a file or a folder to where it is kept; its new path."""
+    """Move a file or a folder to `runs/.quarantine`; return its new path."""
     target = _kept(runs, path)
     target.parent.mkdir(parents=True, exist_ok=True)
     return path.rename(target)
 
 
 def _kept(runs: Path, path: Path) -> Path:
-    """A free place in `runs/.quarantine`, under the old name."""
+    """Find a free path in `runs/.quarantine`, under the old name."""
     target = wanted = runs / QUARANTINE / path.relative_to(runs)
     n = 1
     while os.path.lexists(target):
@@ -70,12 +71,12 @@ def _kept(runs: Path, path: Path) -> Path:
 
 
 def _out(runs: Path, path: Path, says: str, then: str) -> Finding:
-    """A finding whose remedy is the quarantine."""
+    """Make a finding whose remedy is the quarantine."""
     return Finding(says, f"moved to {runs / QUARANTINE}, {then}", partial(quarantine, runs, path))
 
 
 def _folder(runs: Path, folder: Path) -> Iterator[Finding]:
-    """What is wrong with one run's folder."""
+    """Find what is wrong with one run's folder."""
     try:
         if not stat.S_ISDIR(folder.stat().st_mode):
             return
@@ -89,17 +90,17 @@ def _folder(runs: Path, folder: Path) -> Iterator[Finding]:
     if held(folder):  # what is being written looks damaged to a reader
         return
     yield from _leftovers(runs, folder, names)
-    if "attempts.json" in names:
-        yield from _readable(runs, folder / "attempts.json", "the deaths of its workers are counted anew")
+    if DEATHS in names:
+        yield from _readable(runs, folder / DEATHS, "the deaths of its workers are counted anew")
     if CURVE in names:
         try:
             read_curve(folder / CURVE)
         except (OSError, ValueError) as error:
             says = f"{folder / CURVE}: no table of numbers ({error})"
             yield _out(runs, folder / CURVE, says, "no table needs it")
-    if "last.ckpt" in names and (damage := _zip_damage(folder / "last.ckpt")):
-        says = f"{folder / 'last.ckpt'}: no whole checkpoint ({damage})"
-        yield _out(runs, folder / "last.ckpt", says, "its run begins anew")
+    if CHECKPOINT in names and (damage := _zip_damage(folder / CHECKPOINT)):
+        says = f"{folder / CHECKPOINT}: no whole checkpoint ({damage})"
+        yield _out(runs, folder / CHECKPOINT, says, "its run begins anew")
 
 
 def _record(runs: Path, path: Path) -> Iterator[Finding]:
@@ -137,7 +138,7 @@ def _leases(runs: Path, folder: Path) -> Iterator[Finding]:
 
 
 def _leftovers(runs: Path, folder: Path, names: list[str], *, age: float = 0.0) -> Iterator[Finding]:
-    """Parts of files whose writer was killed: nobody writes into a folder that nobody holds."""
+    """Find parts of files whose writer was killed: nobody writes into a folder that nobody holds."""
     for name in names:
         path = folder / name
         if PART.fullmatch(name) and abs(time.time() - path.lstat().st_mtime) >= age:
@@ -145,7 +146,7 @@ def _leftovers(runs: Path, folder: Path, names: list[str], *, age: float = 0.0) 
 
 
 def _study(runs: Path, folder: Path) -> Iterator[Finding]:
-    """What is wrong with the files of a study."""
+    """Find what is wrong with the files of a study."""
     try:
         names = sorted(os.listdir(folder))
     except NotADirectoryError:
@@ -173,10 +174,11 @@ def _study(runs: Path, folder: Path) -> Iterator[Finding]:
 
 
 def _places(runs: Path) -> Iterator[Finding]:
-    """Records that lie where their run's folder is not, and those that lie there twice."""
+    """Find records in a folder of another name than their run's, and records that two folders hold."""
     for identity, record in read_records(runs)[0].items():
         proper = f"{record['label']}-{identity[:8]}"
-        if record["folder"] != proper and not os.path.lexists(runs / proper):
+        mine = record["folder"].endswith(f"-{identity[:8]}")  # the label depends on the words that were typed
+        if not mine and not os.path.lexists(runs / proper):
             folder = runs / record["folder"]
             says = printable(f"{folder}: holds the record of {proper}")
             yield Finding(says, f"renamed to {runs / proper}", partial(folder.rename, runs / proper))
@@ -186,7 +188,7 @@ def _places(runs: Path) -> Iterator[Finding]:
 
 
 def _doubles(runs: Path) -> list[Path]:
-    """Folders with a record that `read_records` passes over in favour of another folder's."""
+    """Find folders with a record that `read_records` passes over in favour of another folder's."""
     chosen: dict[str, Record] = read_records(runs)[0]
     doubles = []
     for path in record_paths(runs):
@@ -214,7 +216,7 @@ def _open(folder: Path) -> None:
 
 
 def _ahead(when: object) -> float:
-    """Seconds by which a time lies in the future; 0 for what is no time."""
+    """Return the seconds by which a time lies in the future; 0 for what is no time."""
     try:
         then = datetime.fromisoformat(str(when))
         return (then - datetime.now(UTC)).total_seconds()

@@ -1,4 +1,4 @@
-"""Plain JSON files, written atomically, read with suspicion: whatever stands in them is data from who knows where."""
+"""Write JSON files atomically and read them with checks: their content may come from anywhere."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]") 
 
 
 class RecordError(ValueError):
-    """A file that should hold a record or a plan and does not; says in one sentence which and why."""
+    """Says in one sentence which file should hold a record or a plan and does not, and why."""
 
 
 class OtherSchema(RecordError):
-    """A whole file of another version of this package: not damaged, and not to be touched."""
+    """Says that a file is of another version of this package: it is not damaged, and must not be touched."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -90,19 +90,19 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def lenient_output() -> None:
-    """Let a terminal that lacks a character show another in its place."""
+    """Let a terminal that lacks a character show a question mark in its place."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def printable(text: str) -> str:
-    """Text that a terminal shows and does not obey."""
+    """Replace the characters of a text that would steer a terminal."""
     return CONTROL.sub("�", text)
 
 
 def aside(path: Path, why: str) -> Path:
-    """Rename a file out of the way, never over another: `record.json` → `record.failed-1.json`; its new path."""
+    """Rename a file, never over another, and return its new path: `record.json` → `record.failed-1.json`."""
     free = (path.with_name(f"{path.stem}.{why}-{n}{path.suffix}") for n in count(1))
     return path.rename(next(place for place in free if not os.path.lexists(place)))
 

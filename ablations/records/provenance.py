@@ -1,4 +1,4 @@
-"""Where a number comes from: code version, package versions, machine, command."""
+"""Describe where a result comes from: versions of code and packages, machine, command."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def provenance(*, device: str | None, started: str, finished: str) -> dict[str, Any]:
-    """The `provenance` field of a record."""
+    """Make the `provenance` field of a record."""
     return {
         "git": git_version(),
         "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in PACKAGES},
@@ -35,17 +35,17 @@ def provenance(*, device: str | None, started: str, finished: str) -> dict[str, 
 
 
 def program() -> str:
-    """The name under which this program was started."""
+    """Return the name under which this program was started."""
     return "skipbench" if Path(sys.argv[0]).name == "skipbench" else "python run.py"
 
 
 def command() -> str:
-    """What was typed, as a shell takes it, without `plan=true`: it names what trains the runs."""
+    """Return what was typed, as a shell takes it, without `plan=true`: the command that trains the runs."""
     return shlex.join([*program().split(), *(word for word in sys.argv[1:] if not word.startswith("plan="))])
 
 
 def public(command: str) -> str:
-    """A command for others to see: without where this machine keeps its records, its data and its trials."""
+    """Remove from a command where this machine keeps records, data and trials, so that others may see it."""
     words = shlex.split(command)
     told = [
         Path(word).name if before in FOLDER_FLAGS else word
@@ -57,7 +57,7 @@ def public(command: str) -> str:
 
 @lru_cache(maxsize=1)
 def git_version() -> str | None:
-    """The commit of the source tree, with `-dirty` for local changes; None outside a git checkout."""
+    """Return the commit of the source tree, with `-dirty` for local changes; None outside a git checkout."""
     if not (ROOT / ".git").exists():
         return None
     call = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
@@ -70,7 +70,7 @@ def git_version() -> str | None:
 
 @lru_cache(maxsize=1)
 def processor() -> str:
-    """The CPU's name."""
+    """Return the name of the CPU."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

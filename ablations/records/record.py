@@ -1,4 +1,4 @@
-"""What a run leaves behind, and where: records and plans, checked when they are read."""
+"""Read records and plans from their files, and check them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def read_record(path: Path) -> Record:
 
 
 def read_records(runs: Path) -> tuple[dict[str, Record], list[str]]:
-    """All records under `runs` by identity, and a sentence for each file that is none.
+    """Read all records under `runs`, by identity, and a sentence for each file that is none.
 
     The same identity in two folders (runs merged from two machines) counts once, the finished one first.
     """
@@ -96,7 +96,7 @@ def read_records(runs: Path) -> tuple[dict[str, Record], list[str]]:
 
 
 def record_paths(runs: Path) -> list[Path]:
-    """Where records may lie: in every folder under `runs` whose name does not begin with a dot."""
+    """List the files that may be records: in every folder under `runs` whose name does not begin with a dot."""
     if not runs.is_dir():
         return []
     names = sorted(entry.name for entry in os.scandir(runs) if not entry.name.startswith("."))
@@ -104,7 +104,7 @@ def record_paths(runs: Path) -> list[Path]:
 
 
 def usable(path: Path) -> bool:
-    """Whether the run of a folder is settled: by its record, or one of another schema; not by damage, nor another's."""
+    """Tell whether the run of a folder needs no training: it has its own record there, or one of another schema."""
     try:
         return path.parent.name.endswith(read_record(path)["identity"][:8])
     except OtherSchema:
@@ -114,7 +114,7 @@ def usable(path: Path) -> bool:
 
 
 def study_folder(runs: Path, name: str) -> Path:
-    """The folder of the plan, trials and report of a study: `runs/.studies/cifar~degradation` of cifar/degradation.
+    """Return the folder of a study's plan, trials and report: `runs/.studies/cifar~degradation` of cifar/degradation.
 
     Raises:
         RecordError: the name could leave the folder.
@@ -125,22 +125,22 @@ def study_folder(runs: Path, name: str) -> Path:
 
 
 def study_of(folder: Path) -> str:
-    """The name of the study whose folder this is."""
+    """Return the name of the study whose folder this is."""
     return folder.name.replace(SLASH, "/")
 
 
 def plan_path(runs: Path, name: str) -> Path:
-    """Where the plan of the study `name` lies."""
+    """Return the path of the plan of the study `name`."""
     return study_folder(runs, name) / "plan.json"
 
 
 def plans(runs: Path) -> list[str]:
-    """Names of the studies that have a plan under `runs`."""
+    """List the studies that have a plan under `runs`."""
     return sorted(study_of(path.parent) for path in (Path(runs) / STUDIES).glob("*/plan.json"))
 
 
 def read_plan(runs: Path, name: str) -> dict[str, Any]:
-    """The plan of the study `name`.
+    """Read and check the plan of the study `name`.
 
     Raises:
         RecordError: there is none, it is damaged, or it or its name points outside `runs`.
@@ -184,7 +184,7 @@ def _check_names(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def _check_identity(path: Path, record: Record) -> None:
-    """A record answers for the config in it and for no other."""
+    """Refuse a record whose identity is not that of the config, code and seed in it."""
     from ablations.identity.run import digest
 
     if "config" not in record or "code" not in record:

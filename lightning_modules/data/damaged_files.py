@@ -42,8 +42,7 @@ def refuse_damaged(files: Sequence[Path], decode: Callable[[Path], object]) -> N
                 if time.monotonic() - begun > PATIENCE:
                     bar.start()
     finally:
-        if bar.live.is_started:
-            bar.stop()
+        bar.stop()
 
 
 def _ends_well(file: Path) -> bool:

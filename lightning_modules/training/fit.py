@@ -1,4 +1,4 @@
-"""One training from the first step to the one look at the test set."""
+"""Train a classifier, then evaluate it once on the test set."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lightning_modules.training.history import METRICS, Curve
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training came to.
+    """The result of a training.
 
     Attributes:
         metrics: `train_*` and `val_*` of the last epoch, `test_*` of the final weights; loss in nats, error in percent;
@@ -47,8 +47,9 @@ def fit(
     *,
     resume: Path | None = None,
 ) -> Outcome:
-    """Train, going on from `resume` where that file exists, then evaluate once on the test set; before that, of a
-    recipe with `lesions`, on the validation set without each block.
+    """Train and evaluate once on the test set; where the file `resume` exists, go on from it.
+
+    A recipe with `lesions` is evaluated on the validation set without each of its blocks before the test.
 
     Args:
         curve: one of the trainer's callbacks; holds the epochs, those before an interruption included.
