@@ -1,4 +1,4 @@
-"""Check a checkpoint before a training goes on from it. Nothing in it is executed, wherever it comes from."""
+"""Check a checkpoint before a training goes on from it, executing nothing in it; and keep one in memory."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from lightning_fabric.plugins import TorchCheckpointIO
 
 PARTS = ("state_dict", "optimizer_states", "lr_schedulers", "loops", "callbacks", "epoch", "global_step")
 ORIGINS = {"identity": "another run or other code", "data_digest": "other images"}
@@ -34,3 +36,21 @@ def refusal(path: Path, origin: Mapping[str, str | None]) -> str | None:
     found = state["callbacks"].get("LastEpoch", {}) if isinstance(state["callbacks"], dict) else {}
     other = [what for name, what in ORIGINS.items() if found.get(name) != origin.get(name)]
     return f"is of {' and '.join(other)}" if other else None
+
+
+class InMemory(TorchCheckpointIO):
+    """Copies what is to be saved into the memory of this machine; the devices that do not save have no copy."""
+
+    state: dict[str, Any] | None = None
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        self.state = _copied(checkpoint)
+
+
+def _copied(value: Any) -> Any:
+    """Plain data with copies of its tensors, on the CPU."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value

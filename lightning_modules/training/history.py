@@ -11,9 +11,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Callback, Checkpoint
 
+from lightning_modules.training.checkpoint import InMemory
 from lightning_modules.training.classifier import Classifier
 from lightning_modules.training.throttle import Throttle
 
@@ -160,21 +160,3 @@ class LastEpoch(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         return self.origin
-
-
-class InMemory(TorchCheckpointIO):
-    """Copies what is to be saved into the memory of this machine; the devices that do not save have no copy."""
-
-    state: dict[str, Any] | None = None
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        self.state = _copied(checkpoint)
-
-
-def _copied(value: Any) -> Any:
-    """Plain data with copies of its tensors, on the CPU."""
-    if isinstance(value, torch.Tensor):
-        return value.detach().to("cpu", copy=True)
-    if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, list) else value

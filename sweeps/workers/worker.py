@@ -128,7 +128,7 @@ def train_run(main: Any, context: Any, planned: PlannedRun, master: DictConfig, 
             hydra_context=context,
         )
         return done.return_value  # or raises what the run raised
-    except (Exception, SystemExit) as error:
+    except Exception as error:  # a scheduler that takes the machine away ends the process by SystemExit
         return Recorder(planned.run, Path(master.runs) / planned.run.folder).fail(error)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from pytorch_lightning import Callback
 
-from lightning_modules.training.history import InMemory
+from lightning_modules.training.checkpoint import InMemory
 from tests.lightning_modules.trained import Trained, perceptron, tiny_data, train
 
 LENGTHS = {"epochs": ["recipe.epochs=4"], "steps": ["recipe.epochs=null", "recipe.steps=18"]}  # five steps an epoch
