@@ -1,12 +1,12 @@
 """Studies that search, really typed: trials trained, pruned, infeasible, equal; winners with fresh seeds."""
 
 import json
-import socket
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from ablations.records.lease import here
 from tests.sweeps.search.typed import plan_name, plan_of, search, stamps, trials_of, write_study
 
 
@@ -35,7 +35,7 @@ def test_only_active_axes_are_asked_for_and_equal_trials_cost_nothing(tmp_path: 
     assert "fresh seeds" in done.stdout
     before = stamps(tmp_path)
     left = tmp_path / "runs" / trials[0]["runs"][0]["folder"] / "lease.json"
-    left.write_text(json.dumps({"host": socket.gethostname(), "pid": 2**22 + 1}))  # killed between record and release
+    left.write_text(json.dumps({**here(), "pid": 2**22 + 1}))  # killed between record and release
     again = search(tmp_path)
     assert again.returncode == 0, again.stderr
     assert not left.exists()
