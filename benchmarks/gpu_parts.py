@@ -155,7 +155,9 @@ def loops(sizes: Sizes, say: Say) -> None:
         by_hand(sizes, say, depth, "none")
         say(f"ResNet-{depth} bf16, ours", steps_of(sizes, sizes.trained(depth, epochs=3, precision=sizes.bf16)))
         if depth == sizes.depths[0]:
-            say(f"ResNet-{depth} TF32, ours", steps_of(sizes, sizes.trained(depth, epochs=3, precision="32")))
+            for precision in ("32", "tf32") if CUDA else ("32",):
+                seconds = sizes.trained(depth, epochs=3, precision=precision)
+                say(f"ResNet-{depth} {precision}, ours", steps_of(sizes, seconds))
 
 
 def by_hand(sizes: Sizes, say: Say, depth: int, mode: str) -> None:

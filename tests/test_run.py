@@ -128,7 +128,7 @@ def test_a_diverging_run_is_a_result(tmp_path: Path) -> None:
         (["recipe.lr=fast"], "recipe.lr=fast is not a number"),
         (["recipe.epochs=0"], "recipe.epochs=0 must be a whole number ≥ 1"),
         (["recipe.steps=5"], "either recipe.epochs or recipe.steps"),
-        (["recipe.precision=8"], "none of 32, bf16-mixed, 16-mixed"),
+        (["recipe.precision=8"], "none of 32, tf32, bf16-mixed, 16-mixed"),
         (["width=0"], "width=0 must be > 0"),
         (["seed=-1"], "seed=-1 is not a whole number ≥ 0"),
         (["block=plain", "init=zero_residual"], "blocks with a shortcut"),

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from lightning_modules.networks.counting import multiply_adds
 from lightning_modules.training.classifier import Classifier
+from lightning_modules.training.float32 import float32_products
 from lightning_modules.training.lean_loop import LeanSteps, possible
 
 PARTS = ("data", "forward", "backward", "optimizer", "rest")
@@ -115,17 +116,18 @@ def profile(classifier: Classifier, data: Any, trainer: pl.Trainer) -> Profile:
     with trainer.precision_plugin.train_step_context():
         one = torch.ones(1, 1, device=device)
         dtype = (one @ one).dtype  # peaks are of numbers that are so from the start, and need no cast
-    peaks = {
-        "convolution": _peak(_convolution(device, dtype), clock.wait),
-        "matrix product": _peak(_product(device, dtype), clock.wait),
-    }
+    with float32_products(tf32=str(classifier.recipe.precision) == "tf32"):
+        peaks = {
+            "convolution": _peak(_convolution(device, dtype), clock.wait),
+            "matrix product": _peak(_product(device, dtype), clock.wait),
+        }
     return Profile(
         {part: 1000 * seconds / clock.steps for part, seconds in clock.seconds.items()},
         batch,
         6.0 * multiply_adds(classifier.network, shape) * batch,
         peaks,
         torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} thread(s)",
-        str(trainer.precision),
+        str(classifier.recipe.precision),
     )
 
 

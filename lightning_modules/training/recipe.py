@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from torch import nn
@@ -12,7 +13,13 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from lightning_modules.networks.growth import init_from_shallow
 from lightning_modules.training.schedules import with_total_steps
 
-PRECISIONS = ("32", "bf16-mixed", "16-mixed", "64-true")
+PRECISIONS = ("32", "tf32", "bf16-mixed", "16-mixed", "64-true")
+MEANT = {
+    **dict.fromkeys(("float32", "fp32", "32-true"), "32"),
+    **dict.fromkeys(("bf16", "bfloat16", "bf16-true"), "bf16-mixed"),
+    **dict.fromkeys(("16", "16-true", "float16", "fp16"), "16-mixed"),
+    **dict.fromkeys(("64", "float64", "fp64", "double"), "64-true"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +34,8 @@ class Recipe:
         weight_decay: L2 penalty; `optimizer` takes it from here.
         epochs, steps: how long; exactly one is given, the other null.
         clip_norm: largest norm of the whole gradient, or null.
-        precision: "32", "bf16-mixed", "16-mixed" or "64-true".
+        precision: "32" (float32 on every device), "tf32" (the factors of products rounded to 10 bits, on a GPU),
+            "bf16-mixed", "16-mixed" or "64-true".
         channels_last: memory format of images and weights.
         grow_from, grow_at: the depth with which the training begins, and the number of epochs after which the blocks
             that are missing are put in; null where it is trained as it is.
@@ -62,7 +70,9 @@ class Recipe:
         if self.clip_norm is not None:
             _number("clip_norm", self.clip_norm, above=0)
         if str(self.precision) not in PRECISIONS:
-            raise ValueError(f"recipe.precision={self.precision} is none of {', '.join(PRECISIONS)}")
+            raise ValueError(
+                f"recipe.precision={self.precision} is none of {', '.join(PRECISIONS)}{_meant(self.precision)}"
+            )
         if (self.grow_from is None) != (self.grow_at is None):
             raise ValueError("recipe.grow_from (a depth) and recipe.grow_at (epochs) go together; set both, or none")
         if self.grow_at is not None:
@@ -102,6 +112,13 @@ class Recipe:
         if isinstance(schedule, ReduceLROnPlateau):
             raise ValueError("schedule=ReduceLROnPlateau waits for a metric: choose one that only counts steps")
         return optimizer, schedule
+
+
+def _meant(precision: Any) -> str:
+    """`: did you mean …?`, or nothing where no precision is near."""
+    word = str(precision).lower()
+    near = MEANT.get(word) or next(iter(get_close_matches(word, PRECISIONS, 1)), None)
+    return f": did you mean {near}?" if near else ""
 
 
 def _number(

@@ -15,6 +15,7 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Checkpoint
 
 from lightning_modules.training.compiled import Compiled
+from lightning_modules.training.float32 import Float32Products
 from lightning_modules.training.lean_loop import LeanSteps
 from lightning_modules.training.malloc import keep_what_is_freed
 from lightning_modules.training.recipe import Recipe
@@ -54,7 +55,8 @@ def lean_trainer(
     if threads:
         torch.set_num_threads(threads)
     compiled = [Compiled(compile)] if compile != "none" else []
-    precision: Any = "32-true" if str(recipe.precision) == "32" else str(recipe.precision)
+    tf32 = str(recipe.precision) == "tf32"
+    precision: Any = "32-true" if str(recipe.precision) in ("32", "tf32") else str(recipe.precision)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="GPU available but not used")  # as was asked for
         warnings.filterwarnings("ignore", message=".*AMP with fp16 is not supported")  # an error, below
@@ -67,7 +69,7 @@ def lean_trainer(
                 max_epochs=recipe.epochs if recipe.epochs is not None else -1,  # the classifier counts recipe.steps
                 precision=precision,
                 gradient_clip_val=recipe.clip_norm,
-                callbacks=[*callbacks, *compiled],
+                callbacks=[*callbacks, *compiled, Float32Products(tf32=tf32)],
                 plugins=[LightningEnvironment()],  # under Slurm it would requeue on its own and count its tasks
                 logger=False,
                 default_root_dir=os.devnull,  # under Slurm, Lightning would go on from any hpc_ckpt_*.ckpt lying there
@@ -84,11 +86,12 @@ def lean_trainer(
         raise ValueError(f"recipe.precision={precision} needs a GPU: on a CPU choose bf16-mixed or 32")
     if recipe.grow_from is not None and trainer.world_size > 1:
         raise ValueError("recipe.grow_from needs one device: several would not share what a new block learns")
-    if trainer.strategy.root_device.type == "cpu":
+    device = trainer.strategy.root_device.type
+    if device == "cpu":
         keep_what_is_freed()
-    if trainer.strategy.root_device.type == "cuda":
-        if precision == "bf16-mixed" and not torch.cuda.is_bf16_supported(including_emulation=False):
-            raise ValueError("recipe.precision=bf16-mixed is not what this GPU can do: choose recipe.precision=32")
-        torch.set_float32_matmul_precision("high")  # TF32, where float32 is asked for, as convolutions have it anyway
+    if tf32 and not (device == "cuda" and torch.cuda.is_tf32_supported()):
+        raise ValueError("recipe.precision=tf32 needs a GPU of compute capability 8.0: choose recipe.precision=32")
+    if device == "cuda" and precision == "bf16-mixed" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise ValueError("recipe.precision=bf16-mixed is not what this GPU can do: choose recipe.precision=32")
     trainer.fit_loop.epoch_loop = LeanSteps(trainer)
     return trainer

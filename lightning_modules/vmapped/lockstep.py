@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from lightning_modules.training.float32 import set_aside_switches
 from lightning_modules.vmapped.signals import held_back
 
 Body = Callable[["Member"], object]
@@ -140,9 +141,11 @@ def set_aside(own: Own | None) -> Callable[[], None]:
     """What gives this process again the state it has now."""
     dtype, rng = torch.get_default_dtype(), torch.get_rng_state()
     cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
+    products = set_aside_switches()
     others = own() if own else None
 
     def restored() -> None:
+        products()
         torch.set_default_dtype(dtype)
         torch.set_rng_state(rng)
         if cuda is not None:
