@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 
@@ -16,6 +15,7 @@ from lightning_modules.inspection.probe import Probe
 from lightning_modules.training.classifier import Classifier
 from lightning_modules.training.history import TELLING, Row
 from lightning_modules.training.throttle import Throttle
+from lightning_modules.training.torch_private import tensor_norms
 
 
 class Diagnostics(Callback):
@@ -88,7 +88,7 @@ class Diagnostics(Callback):
             return
         if trainer.gradient_clip_val:  # after clipping one bad gradient is in all: their norms tell which it was
             known = [weight.grad for weight in self.weights if weight.grad is not None]
-            norms = iter(torch._foreach_norm(known))  # pyright: ignore[reportPrivateImportUsage] as torch clips
+            norms = iter(tensor_norms(known))
             self.gradients = [None if weight.grad is None else next(norms) for weight in self.weights]
         if self.measuring:
             self.probe.before_step()

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from lightning_modules.networks.block_finder import find_blocks
 from lightning_modules.training.compiled import uncompiled
+from lightning_modules.training.torch_private import tensor_norms
 
 RESPONSE, DEAD, OPEN = "response", "dead_units", "gate_openness"
 GRADIENT, WEIGHT, UPDATE = range(3)
@@ -61,7 +62,7 @@ class Probe:
     @torch.no_grad()
     def after_step(self) -> None:
         """Measure how far the step moved the weights."""
-        moved: Any = torch._foreach_sub(self.parameters, self.before)  # pyright: ignore
+        moved = [parameter - before for parameter, before in zip(self.parameters, self.before, strict=True)]
         self.norms.append(_norms(moved))
         self.before = []
 
@@ -118,7 +119,7 @@ def _norms(tensors: Sequence[Tensor], *, wide: bool = False) -> Tensor:
     """The norm of each; wide where the squares of what vanishes or explodes would leave the range of a float."""
     wide = wide or tensors[0].dtype == torch.float64  # whose norms cannot be narrower
     dtype = torch.float64 if wide and tensors[0].device.type != "mps" else torch.float32  # MPS has no other
-    return torch.stack(torch._foreach_norm(tensors, 2, dtype))  # pyright: ignore[reportPrivateImportUsage, reportArgumentType]
+    return torch.stack(tensor_norms(tensors, dtype))
 
 
 def _sizes(norms: list[list[float]], which: Sequence[int]) -> dict[str, float]:

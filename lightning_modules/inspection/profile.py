@@ -17,7 +17,6 @@ from torch.nn import functional as F
 from lightning_modules.networks.counting import multiply_adds
 from lightning_modules.training.classifier import Classifier
 from lightning_modules.training.float32 import float32_products
-from lightning_modules.training.lean_loop import LeanSteps, possible
 
 PARTS = ("data", "forward", "backward", "optimizer", "rest")
 WORDS = {"optimizer": "optimiser", "rest": "overhead"}
@@ -36,7 +35,7 @@ class Clock(pl.Callback):
         self.steps = -WARM_UP
         self.begun, self.last = math.inf, time.perf_counter()
 
-    def mark(self, part: str) -> None:
+    def end_part(self, part: str) -> None:
         self.wait()
         now = time.perf_counter()
         if self.steps >= 0:
@@ -101,14 +100,14 @@ def profile(classifier: Classifier, data: Any, trainer: pl.Trainer) -> Profile:
     device = trainer.strategy.root_device
     clock = Clock(torch.cuda.synchronize if device.type == "cuda" else lambda: None)
     loop: Any = trainer.fit_loop.epoch_loop
-    if not isinstance(loop, LeanSteps):
-        raise ValueError("profile=true looks at the trainer of trainer=auto, cpu or gpu, and this is another")
-    loop.mark = clock.mark
+    if not hasattr(loop, "on_part_end"):
+        raise ValueError("profile=true needs the training loop of trainer=auto, cpu or gpu, and this is another")
+    loop.on_part_end = clock.end_part
     trainer.callbacks.append(clock)  # pyright: ignore[reportAttributeAccessIssue] Lightning sets it in the making
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # as in fit.py
         trainer.fit(classifier, datamodule=data)
-    if not possible(trainer) or clock.steps < 1:
+    if not loop.lean or clock.steps < 1:
         raise ValueError(
             "profile=true cannot tell the parts of this step apart: choose one device and precision 32 or bf16-mixed"
         )

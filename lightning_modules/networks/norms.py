@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 
-class Batch(_BatchNorm):
+class Batch(nn.BatchNorm2d):
     """Each channel over the batch and its pixels.   Ioffe & Szegedy 2015."""
 
-    def _check_input_dim(self, input: Tensor) -> None:
+    def _check_input_dim(self, input: Tensor) -> None:  # torch asks every batch norm; its own takes no vectors
         if input.dim() not in (2, 4):
             raise ValueError(f"norm=batch takes images (B, c, H, W) or vectors (B, c), not {tuple(input.shape)}")
 

@@ -12,13 +12,9 @@ from torch import nn
 
 from lightning_modules.networks.block_finder import find_blocks
 from lightning_modules.training.classifier import Classifier
+from lightning_modules.training.torch_private import allow_recompiling, is_compiled
 
 MODES = ("none", "default", "reduce-overhead")
-
-
-def is_compiled(network: nn.Module) -> bool:
-    """Whether the network or a part of it was compiled in place."""
-    return any(module._compiled_call_impl is not None for module in network.modules())
 
 
 def uncompiled(network: nn.Module) -> AbstractContextManager[Any]:
@@ -28,9 +24,7 @@ def uncompiled(network: nn.Module) -> AbstractContextManager[Any]:
 
 def compile_in_place(network: nn.Module, mode: str) -> None:
     """Have a network, or each of its blocks, compiled when it is first called; blocks of one shape share a program."""
-    import torch._dynamo.config as settings
-
-    settings.recompile_limit = max(settings.recompile_limit, 64)  # shapes × training or not of one block's code
+    allow_recompiling(64)  # shapes × training or not of one block's code
     if mode == "default":
         for part in find_blocks(network):
             for module in part.modules:
@@ -58,7 +52,7 @@ class Compiled(Callback):
         self.mode = mode
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        torch._dynamo.reset()  # a worker's earlier runs' programs, which count towards the limit
+        torch.compiler.reset()  # a worker's earlier runs' programs, which count towards the limit
         compile_in_place(pl_module.network, self.mode)
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:

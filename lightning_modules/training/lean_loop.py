@@ -1,4 +1,8 @@
-"""Lightning's epochs without their ceremony: the same calls in the same order, made directly."""
+"""Run Lightning's training and validation loops with fewer calls between the steps: same order, same numbers.
+
+This is the only module that uses Lightning's private names, since the loops have no public ones. `trainer.lean_trainer`
+imports it only with a release of Lightning that it was tested with.
+"""
 
 from __future__ import annotations
 
@@ -11,37 +15,38 @@ from pytorch_lightning.loops.evaluation_loop import _EvaluationLoop
 from pytorch_lightning.loops.training_epoch_loop import _TrainingEpochLoop
 from torch import Tensor
 
-HOOKS = ("on_train_batch_start", "on_before_backward", "on_before_optimizer_step", "on_train_batch_end")
-VALIDATION = tuple(
+TRAINING_HOOKS = ("on_train_batch_start", "on_before_backward", "on_before_optimizer_step", "on_train_batch_end")
+VALIDATION_HOOKS = tuple(
     f"on_validation_{when}" for when in ("start", "epoch_start", "batch_start", "batch_end", "epoch_end", "end")
 )
 
 
 class LeanSteps(_TrainingEpochLoop):
-    """Lightning's loop over the batches of an epoch, for one device and one optimiser that is stepped every batch.
+    """Train the batches of an epoch on one device, with one optimiser that is stepped every batch.
 
-    A step of Lightning's goes through some thirty hooks, progress counters and profiler contexts, 0.7 ms on a CPU that
-    takes 8 ms for a batch of digits. This one calls what our callbacks, module and data define, and nothing else: the
-    numbers are the same to the last bit. Whatever it was not made for (several devices, gradient scaling, a module with
-    its own order of things, an epoch that was broken off) goes Lightning's own way.
+    A step of Lightning's own loop goes through some thirty hooks, progress counters and profiler contexts: 0.7 ms on a
+    CPU that takes 8 ms for a batch of digits. This loop calls what our callbacks, module and data define, and nothing
+    else; the numbers are the same to the last bit. What it does not support (several devices, gradient scaling, a
+    module with its own optimiser step, an epoch that was interrupted) is left to Lightning's loop.
 
-    Args:
-        mark: told "data", "forward", "backward", "optimizer" and "rest" as each part of a step is over.
+    Attributes:
+        on_part_end: called with "data", "forward", "backward", "optimizer" or "rest" when that part of a step ends.
+        lean: whether this training is supported.
     """
 
-    def __init__(self, trainer: pl.Trainer, mark: Callable[[str], object] | None = None) -> None:
+    def __init__(self, trainer: pl.Trainer) -> None:
         before = trainer.fit_loop.epoch_loop
         super().__init__(trainer, min_steps=before.min_steps, max_steps=before.max_steps)
         old = self.val_loop
         self.val_loop = LeanValidation(trainer, old._trainer_fn, old._stage, verbose=False, inference_mode=True)
-        self.mark = mark
+        self.on_part_end: Callable[[str], object] | None = None
         self.lean = False
-        self.listeners: dict[str, list[Callable[..., Any]]] = {}
+        self.callbacks: dict[str, list[Callable[..., Any]]] = {}
 
     def on_run_start(self, data_fetcher: Any) -> None:
         super().on_run_start(data_fetcher)
-        self.lean = possible(self.trainer)
-        self.listeners = {hook: _listeners(self.trainer, hook) for hook in HOOKS}
+        self.lean = is_supported(self.trainer)
+        self.callbacks = {hook: _callback_methods(self.trainer, hook) for hook in TRAINING_HOOKS}
         for group in self.trainer.optimizers[0].param_groups if self.lean else ():
             if "foreach" in group and group["foreach"] is None and not group.get("fused"):
                 group["foreach"] = True  # the same arithmetic on lists of tensors: a third less time on a CPU
@@ -50,29 +55,29 @@ class LeanSteps(_TrainingEpochLoop):
         if self.restarting or not self.lean:
             return super().advance(data_fetcher)
         trainer, module, progress = self.trainer, self.trainer.lightning_module, self.batch_progress
-        self._marked("rest")
+        self._end_part("rest")
         batch, _, _ = next(data_fetcher)
         index = self.batch_idx + 1
         progress.is_last_batch = data_fetcher.done
         batch = on_device(trainer, batch)
-        self._marked("data")
+        self._end_part("data")
         progress.increment_ready()
-        self._tell("on_train_batch_start", batch, index)
+        self._call("on_train_batch_start", batch, index)
         module.on_train_batch_start(batch, index)
         progress.increment_started()
-        self._marked("rest")
+        self._end_part("rest")
         loss = self._step(batch, index)
         progress.increment_processed()
         for config in trainer.lr_scheduler_configs:
             self.scheduler_progress.increment_ready()
             config.scheduler.step()  # pyright: ignore[reportCallIssue] none that waits for a metric
             self.scheduler_progress.increment_completed()
-        self._marked("optimizer")
+        self._end_part("optimizer")
         outputs = {"loss": loss}
-        self._tell("on_train_batch_end", outputs, batch, index)
+        self._call("on_train_batch_end", outputs, batch, index)
         module.on_train_batch_end(outputs, batch, index)
         progress.increment_completed()
-        self._marked("rest")
+        self._end_part("rest")
         return None
 
     def on_advance_end(self, data_fetcher: Any) -> None:
@@ -82,7 +87,7 @@ class LeanSteps(_TrainingEpochLoop):
             super().on_advance_end(data_fetcher)
 
     def _step(self, batch: Any, index: int) -> Tensor:
-        """Forward, backward, step: in this order inside the optimiser's own, which may want to do them again."""
+        """Forward, backward, step. The first two are a closure, which an optimiser may call more than once."""
         trainer, module, optimizer = self.trainer, self.trainer.lightning_module, self.trainer.optimizers[0]
         losses: list[Tensor] = []
 
@@ -90,16 +95,16 @@ class LeanSteps(_TrainingEpochLoop):
             with torch.enable_grad():
                 with trainer.precision_plugin.train_step_context():
                     loss: Any = module.training_step(batch, index)
-                self._marked("forward")
+                self._end_part("forward")
                 for group in optimizer.param_groups:
                     for weight in group["params"]:
                         weight.grad = None
-                self._tell("on_before_backward", loss)
-                self._marked("rest")
+                self._call("on_before_backward", loss)
+                self._end_part("rest")
                 loss.backward()
-            self._marked("backward")
-            self._tell("on_before_optimizer_step", optimizer)
-            self._marked("rest")
+            self._end_part("backward")
+            self._call("on_before_optimizer_step", optimizer)
+            self._end_part("rest")
             if trainer.gradient_clip_val:
                 module.configure_gradient_clipping(
                     optimizer, trainer.gradient_clip_val, trainer.gradient_clip_algorithm
@@ -113,57 +118,57 @@ class LeanSteps(_TrainingEpochLoop):
         progress.increment_completed()
         return losses[-1]
 
-    def _tell(self, hook: str, *news: Any) -> None:
-        for listener in self.listeners[hook]:
-            listener(self.trainer, self.trainer.lightning_module, *news)
+    def _call(self, hook: str, *arguments: Any) -> None:
+        for callback in self.callbacks[hook]:
+            callback(self.trainer, self.trainer.lightning_module, *arguments)
 
-    def _marked(self, part: str) -> None:
-        if self.mark is not None:
-            self.mark(part)
+    def _end_part(self, part: str) -> None:
+        if self.on_part_end is not None:
+            self.on_part_end(part)
 
 
 class LeanValidation(_EvaluationLoop):
-    """Lightning's validation inside a training, for one device and one set of batches."""
+    """Validate after an epoch, on one device and one set of batches."""
 
     def run(self) -> list[Any]:
         trainer, module = self.trainer, self.trainer.lightning_module
-        if self.restarting or not possible(trainer):
+        if self.restarting or not is_supported(trainer):
             return super().run()
         self.setup_data()
-        training = [one for one in module.modules() if one.training]
+        training = [submodule for submodule in module.modules() if submodule.training]
         module.eval()
-        told = {hook: _listeners(trainer, hook) for hook in VALIDATION}
+        callbacks = {hook: _callback_methods(trainer, hook) for hook in VALIDATION_HOOKS}
         self.batch_progress.reset_on_run()
         with torch.inference_mode():
-            self._tell(told["on_validation_start"], module.on_validation_start)
-            self._tell(told["on_validation_epoch_start"], module.on_validation_epoch_start)
+            self._call(callbacks["on_validation_start"], module.on_validation_start)
+            self._call(callbacks["on_validation_epoch_start"], module.on_validation_epoch_start)
             batches: Any = self._combined_loader.flattened[0] if self._combined_loader is not None else ()
             for index, batch in enumerate(batches):
                 self.batch_progress.is_last_batch = index + 1 == len(batches)
                 batch = on_device(trainer, batch)
                 self.batch_progress.increment_ready()
-                self._tell(told["on_validation_batch_start"], module.on_validation_batch_start, batch, index)
+                self._call(callbacks["on_validation_batch_start"], module.on_validation_batch_start, batch, index)
                 self.batch_progress.increment_started()
                 with trainer.precision_plugin.val_step_context():
                     outputs: Any = module.validation_step(batch, index)
                 self.batch_progress.increment_processed()
-                self._tell(told["on_validation_batch_end"], module.on_validation_batch_end, outputs, batch, index)
+                self._call(callbacks["on_validation_batch_end"], module.on_validation_batch_end, outputs, batch, index)
                 self.batch_progress.increment_completed()
                 self._has_run = True
-            self._tell(told["on_validation_epoch_end"], module.on_validation_epoch_end)
-            self._tell(told["on_validation_end"], module.on_validation_end)
-        for one in training:
-            one.training = True
+            self._call(callbacks["on_validation_epoch_end"], module.on_validation_epoch_end)
+            self._call(callbacks["on_validation_end"], module.on_validation_end)
+        for submodule in training:
+            submodule.training = True
         return []
 
-    def _tell(self, listeners: list[Callable[..., Any]], own: Callable[..., Any], *news: Any) -> None:
-        for listener in listeners:
-            listener(self.trainer, self.trainer.lightning_module, *news)
-        own(*news)
+    def _call(self, callbacks: list[Callable[..., Any]], of_module: Callable[..., Any], *arguments: Any) -> None:
+        for callback in callbacks:
+            callback(self.trainer, self.trainer.lightning_module, *arguments)
+        of_module(*arguments)
 
 
 def on_device(trainer: pl.Trainer, batch: Any) -> Any:
-    """The batch as the data module hands it to the network, on the trainer's device."""
+    """Move a batch to the trainer's device, and let the data module normalise it."""
     data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue] Lightning sets it when it fits
     device = trainer.strategy.root_device
     if batch[0].device != device:
@@ -171,8 +176,8 @@ def on_device(trainer: pl.Trainer, batch: Any) -> Any:
     return data.on_after_batch_transfer(batch, 0)
 
 
-def possible(trainer: pl.Trainer) -> bool:
-    """Whether the lean loops do all that this training asks for."""
+def is_supported(trainer: pl.Trainer) -> bool:
+    """Whether the lean loops can do this training: one device, one step a batch, Lightning's own order of calls."""
     kind = type(trainer.lightning_module)
     ours = ("optimizer_zero_grad", "optimizer_step", "backward", "lr_scheduler_step", "transfer_batch_to_device")
     return (
@@ -185,8 +190,8 @@ def possible(trainer: pl.Trainer) -> bool:
     )
 
 
-def _listeners(trainer: pl.Trainer, hook: str) -> list[Callable[..., Any]]:
-    """The callbacks' own methods of that name."""
+def _callback_methods(trainer: pl.Trainer, hook: str) -> list[Callable[..., Any]]:
+    """The methods named `hook` of those callbacks that define one."""
     callbacks: Any = trainer.callbacks  # pyright: ignore[reportAttributeAccessIssue] set in the making
     methods = [getattr(callback, hook) for callback in callbacks]
-    return [one for one in methods if getattr(one, "__func__", one) is not getattr(pl.Callback, hook)]
+    return [method for method in methods if getattr(method, "__func__", method) is not getattr(pl.Callback, hook)]

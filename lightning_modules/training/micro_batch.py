@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from lightning_modules.training.classifier import Classifier
 from lightning_modules.training.malloc import give_back
 from lightning_modules.training.recipe import Recipe
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class MicroBatched(Classifier):
@@ -46,7 +47,7 @@ class MicroBatched(Classifier):
 
 def divisible(network: nn.Module) -> bool:
     """Whether an image's output depends on that image alone, so that a batch can be taken in parts."""
-    return not any(isinstance(module, _BatchNorm) for module in network.modules())
+    return not any(isinstance(module, BATCH_NORMS) for module in network.modules())
 
 
 def smaller(network: nn.Module, size: int) -> int | None:

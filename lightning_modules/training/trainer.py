@@ -6,6 +6,8 @@ import logging
 import os
 import warnings
 from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 import pytorch_lightning as pl
@@ -16,9 +18,10 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from lightning_modules.training.compiled import Compiled
 from lightning_modules.training.float32 import Float32Products
-from lightning_modules.training.lean_loop import LeanSteps
 from lightning_modules.training.malloc import keep_what_is_freed
 from lightning_modules.training.recipe import Recipe
+
+LEAN_LOOP_TESTED = ("2.6.",)
 
 
 def lean_trainer(
@@ -93,5 +96,23 @@ def lean_trainer(
         raise ValueError("recipe.precision=tf32 needs a GPU of compute capability 8.0: choose recipe.precision=32")
     if device == "cuda" and precision == "bf16-mixed" and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise ValueError("recipe.precision=bf16-mixed is not what this GPU can do: choose recipe.precision=32")
-    trainer.fit_loop.epoch_loop = LeanSteps(trainer)
+    use_lean_loop(trainer)
     return trainer
+
+
+def use_lean_loop(trainer: pl.Trainer) -> None:
+    """Put `LeanSteps` in the place of Lightning's loop, unless this release of Lightning is not among those tested."""
+    release = version("pytorch-lightning")
+    if release.startswith(LEAN_LOOP_TESTED):
+        from lightning_modules.training.lean_loop import LeanSteps
+
+        trainer.fit_loop.epoch_loop = LeanSteps(trainer)
+    else:
+        _warn_untested(release)
+
+
+@cache
+def _warn_untested(release: str) -> None:
+    words = "pytorch-lightning %s is untested (tested: %s): its own loop is used, slower with the same numbers"
+    tested = ", ".join(f"{start}x" for start in LEAN_LOOP_TESTED)
+    logging.getLogger(__name__).warning(words, release, tested)

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.training.classifier import Classifier
-from lightning_modules.training.compiled import is_compiled
 from lightning_modules.training.history import Curve
 from lightning_modules.training.micro_batch import free_memory
 from lightning_modules.training.recipe import Recipe
+from lightning_modules.training.torch_private import has_hooks, is_compiled
 from lightning_modules.vmapped.fusible import PAYS, gain, refusal
 from lightning_modules.vmapped.lockstep import Body, Member, Own, in_turn
 from lightning_modules.vmapped.stack import Stack
@@ -62,7 +62,7 @@ class Fused(Classifier):
     @property
     def watched(self) -> bool:
         """Whether someone looks inside the network, and must see it alone."""
-        return any(module._forward_hooks or module._forward_pre_hooks for module in self.network.modules())
+        return has_hooks(self.network)
 
 
 class _Known(torch.autograd.Function):

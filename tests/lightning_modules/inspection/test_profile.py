@@ -68,7 +68,7 @@ def test_what_cannot_be_told_apart_says_so() -> None:
     network, data, recipe = build(config)
     trainer = instantiate(config.trainer)(recipe=recipe, callbacks=[])
     trainer.fit_loop.epoch_loop = object()
-    with pytest.raises(ValueError, match="profile=true looks at"):
+    with pytest.raises(ValueError, match="profile=true needs"):
         module.profile(Classifier(network, recipe, seed=0), data, trainer)
 
 

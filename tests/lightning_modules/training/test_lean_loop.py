@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 import torch
 from pytorch_lightning import Callback
 
-from lightning_modules.training.lean_loop import LeanSteps, LeanValidation, possible
+from lightning_modules.training.lean_loop import LeanSteps, LeanValidation, is_supported
 from tests.lightning_modules.trained import perceptron, tiny_data, train
 
 HOOKS = [
@@ -50,9 +51,7 @@ def test_lean_steps_are_lightnings(overrides: list[str], monkeypatch: pytest.Mon
     found = []
     for lean in (True, False):
         if not lean:
-            monkeypatch.setattr(
-                "lightning_modules.training.trainer.LeanSteps", lambda trainer: trainer.fit_loop.epoch_loop
-            )
+            monkeypatch.setattr("lightning_modules.training.trainer.version", lambda name: "2.9.0")
         listener = Listener()
         trained = train(*overrides, network=perceptron, data=tiny_data(), callbacks=[listener])
         assert isinstance(trained.trainer.fit_loop.epoch_loop, LeanSteps) is lean
@@ -61,17 +60,29 @@ def test_lean_steps_are_lightnings(overrides: list[str], monkeypatch: pytest.Mon
     (ours, *rest), (theirs, *others) = found
     assert rest == others
     assert all(map(torch.equal, ours.values(), theirs.values()))
-    assert rest[1], "somebody listened"
+    assert rest[1], "hooks were called"
+
+
+def test_another_lightning_runs_its_own_loop_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("lightning_modules.training.trainer.version", lambda name: "3.0.0")
+    monkeypatch.delitem(sys.modules, LeanSteps.__module__)
+    monkeypatch.setattr("pytorch_lightning.loops.evaluation_loop._EvaluationLoop", None)  # cannot be subclassed there
+    for _ in range(2):
+        trained = train("recipe.epochs=1", network=perceptron, data=tiny_data())
+        assert type(trained.trainer.fit_loop.epoch_loop) is LeanSteps.__mro__[1]
+    assert [line.partition(":")[0] for line in caplog.messages] == ["pytorch-lightning 3.0.0 is untested (tested"]
 
 
 def test_what_the_lean_loops_were_not_made_for_goes_lightnings_way() -> None:
     trained = train("micro_batch=32", "norm=group")
     assert isinstance(trained.trainer.fit_loop.epoch_loop.val_loop, LeanValidation)
-    assert possible(trained.trainer)
+    assert is_supported(trained.trainer)
 
     class Own(type(trained.classifier)):
         def optimizer_zero_grad(self, *_: Any) -> None:
             """Another order of things."""
 
     trained.classifier.__class__ = Own
-    assert not possible(trained.trainer)
+    assert not is_supported(trained.trainer)
