@@ -20,6 +20,7 @@ from lightning_modules.training.compiled import Compiled
 from lightning_modules.training.float32 import Float32Products
 from lightning_modules.training.malloc import keep_what_is_freed
 from lightning_modules.training.recipe import Recipe
+from lightning_modules.training.threads import Threads
 
 LEAN_LOOP_TESTED = ("2.6.",)
 
@@ -42,7 +43,7 @@ def lean_trainer(
         accelerator: auto, cpu, gpu, …, as Lightning has them.
         devices: how many of them.
         strategy: auto, ddp, …
-        threads: CPU threads of this process; null: torch's own choice.
+        threads: CPU threads of this process; null: `threads.threads_for` its steps.
         fuse: how many runs of a cell a sweep's worker trains as one program: a number, or auto. Nothing to one run.
         deterministic: refuse operations that could differ between two runs on the same device.
         compile: none, default or reduce-overhead, as `Compiled` has them; no part of what a run is.
@@ -55,11 +56,9 @@ def lean_trainer(
         raise ValueError(f"trainer.fuse={fuse} is neither auto nor a whole number ≥ 1")
     for library in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    if threads:
-        torch.set_num_threads(threads)
-    compiled = [Compiled(compile)] if compile != "none" else []
     tf32 = str(recipe.precision) == "tf32"
     precision: Any = "32-true" if str(recipe.precision) in ("32", "tf32") else str(recipe.precision)
+    own = [Threads(threads), Float32Products(tf32=tf32), *([Compiled(compile)] if compile != "none" else [])]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="GPU available but not used")  # as was asked for
         warnings.filterwarnings("ignore", message=".*AMP with fp16 is not supported")  # an error, below
@@ -72,7 +71,7 @@ def lean_trainer(
                 max_epochs=recipe.epochs if recipe.epochs is not None else -1,  # the classifier counts recipe.steps
                 precision=precision,
                 gradient_clip_val=recipe.clip_norm,
-                callbacks=[*callbacks, *compiled, Float32Products(tf32=tf32)],
+                callbacks=[*callbacks, *own],
                 plugins=[LightningEnvironment()],  # under Slurm it would requeue on its own and count its tasks
                 logger=False,
                 default_root_dir=os.devnull,  # under Slurm, Lightning would go on from any hpc_ckpt_*.ckpt lying there

@@ -5,12 +5,17 @@ from __future__ import annotations
 import gc
 import logging
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from hydra.utils import instantiate
+from torch import nn
 
+from lightning_modules.networks.counting import multiply_adds
+from lightning_modules.training.threads import ENOUGH
+from sweeps.one_run import build
 from sweeps.workers.worker import memory_freed
 from tests.lightning_modules.trained import composed, perceptron, tiny_data, train
 
@@ -54,13 +59,46 @@ def test_a_device_that_is_not_there_is_one_sentence(words: list[str], says: str)
         instantiate(config.trainer)(recipe=instantiate(config.recipe), callbacks=())
 
 
-def test_threads_are_those_asked_for() -> None:
+@pytest.fixture
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As on a machine with two cores, where nobody has set anything."""
     before = torch.get_num_threads()
-    try:
-        assert train("trainer.threads=2", data=tiny_data()).done.device == "cpu, 2 threads"
-        assert train("trainer.threads=1", data=tiny_data()).done.device == "cpu, 1 thread"
-    finally:
-        torch.set_num_threads(before)
+    monkeypatch.setattr("lightning_modules.training.threads._all_threads", lambda: 2)
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_threads_are_those_asked_for_or_fit_the_size_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def device(threads: str) -> str:
+        return train(f"trainer.threads={threads}", "recipe.epochs=1", network=perceptron, data=tiny_data()).done.device
+
+    assert device("2") == "cpu, 2 threads"
+    assert device("null") == "cpu, 1 thread", "a tiny network"
+    monkeypatch.setattr("lightning_modules.training.threads.ENOUGH", 1)
+    assert device("1") == "cpu, 1 thread"
+    assert device("null") == "cpu, 2 threads", "a large one"
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_network_that_cannot_be_counted_keeps_the_threads_there_are() -> None:
+    class Asks(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x if x.sum().item() else -x
+
+    def network() -> nn.Module:
+        return nn.Sequential(Asks(), perceptron())
+
+    trained = train("trainer.threads=null", "recipe.epochs=1", network=network, data=tiny_data())
+    assert trained.done.device == "cpu, 2 threads"
+
+
+def test_networks_for_digits_have_one_thread_and_those_for_cifar_all() -> None:
+    for overrides, several in ((("depth=56",), False), (("data=synthetic", "network=cifar", "depth=20"), True)):
+        config = composed(*overrides, "recipe.batch_size=128")
+        network, data, recipe = build(config)
+        assert (recipe.batch_size * multiply_adds(network, data.shape) >= ENOUGH) == several
 
 
 def test_a_run_leaves_no_network_behind_in_a_worker() -> None:
