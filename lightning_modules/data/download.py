@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import os
 import shutil
+import sys
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lightning_modules.data.errors import DataError
 
+PATIENCE = 4.0  # seconds to connect, and for the next byte
 LOCAL: ContextVar[bool] = ContextVar("local", default=False)
 
 
@@ -97,32 +100,39 @@ def _one_at_a_time(folder: Path, absent: list[str], data: str) -> Iterator[list[
 def _download(remote: Remote, target: Path, *, wanted: str, folder: Path, data: str, advice: str) -> None:
     if LOCAL.get():
         raise DataError(f"data={data}: {wanted} is not in {folder}")
-    import logging
-
-    import pooch
     import requests
 
-    from lightning_modules.data.resume import resume
-
-    pooch.get_logger().setLevel(logging.WARNING)  # the progress bar says it
     ways = f"{advice}, or set data_dir or SKIPBENCH_DATA to the folder that holds them"
     failed = f"data={data}: {wanted} is not in {folder} and could not be downloaded"
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        downloader: Any = resume(target)  # pooch's type for it names other arguments than pooch passes
-        pooch.retrieve(remote.url, remote.checksum, fname=target.name, path=target.parent, downloader=downloader)
+        _retrieve(remote, target)
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else "an error"
         raise DataError(f"{failed} ({remote.url} answered {status}): {ways}") from error
-    except requests.ConnectionError as error:  # also a timeout while connecting
+    except requests.ConnectionError as error:  # also a timeout
         raise DataError(f"{failed} (no network): {ways}") from error
     except requests.RequestException as error:
-        raise DataError(f"{failed} ({remote.url} broke off): try again to continue, or {ways}") from error
+        raise DataError(f"{failed} ({remote.url} broke off): try again, or {ways}") from error
     except OSError as error:
         reason = error.strerror or error
         raise DataError(f"{failed} (writing {target}: {reason}): free some space or set data_dir elsewhere") from error
     except ValueError as error:
         raise DataError(f"{failed} ({remote.url} has a wrong checksum): try again later, or {ways}") from error
+    finally:
+        for parent in target.relative_to(folder).parents:
+            with suppress(OSError):  # it holds something, as after a success
+                (folder / parent).rmdir()
+
+
+def _retrieve(remote: Remote, target: Path) -> None:
+    """Download with pooch: it writes beside the target, checks, tries once more after a failure, and then renames."""
+    import pooch
+
+    pooch.get_logger().setLevel(logging.ERROR)  # the progress bar and our errors say it
+    checksums, urls = {target.name: remote.checksum}, {target.name: remote.url}
+    files = pooch.create(target.parent, "", registry=checksums, urls=urls, retry_if_failed=1)
+    http: Any = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=PATIENCE)
+    files.fetch(target.name, downloader=http)
 
 
 def _extract(file: Path, folder: Path, members: list[str], *, data: str) -> None:

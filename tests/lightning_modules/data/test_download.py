@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from lightning_modules.data import download, resume
+from lightning_modules.data import download
 from lightning_modules.data.cifar import cifar10
 from lightning_modules.data.download import Archive, Remote, fetch_archive, fetch_files
 from lightning_modules.data.errors import DataError
@@ -41,7 +41,7 @@ def get(server, tmp_path):
     def fetch(known=CONTENT):
         fetch_files({"raw/a.bin": Remote(server.url + "a.bin", checksum(known))}, tmp_path, data="mine")
         assert (tmp_path / "raw/a.bin").read_bytes() == CONTENT
-        assert not list(tmp_path.rglob("*.part"))
+        assert [file.name for file in (tmp_path / "raw").iterdir()] == ["a.bin"], "nothing half written"
 
     return fetch
 
@@ -49,55 +49,38 @@ def get(server, tmp_path):
 def test_what_is_absent_is_downloaded_once(server, get):
     get()
     get()
-    assert server.ranges == [None]
+    assert server.requests == 1
 
 
 def test_what_is_there_is_used_as_it_is(server, get, tmp_path):
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/a.bin").write_bytes(CONTENT)
     get(known=b"another")
-    assert server.ranges == []
+    assert server.requests == 0
     assert [file.name for file in tmp_path.iterdir()] == ["raw"]
 
 
-def test_a_broken_download_continues_where_it_was(server, get):
-    server.break_after = [100_000, 50_000]
+def test_a_broken_download_is_tried_once_more_and_then_an_error(server, get, tmp_path):
+    server.break_after = [100_000]
     get()
-    assert server.ranges == [None, "bytes=100000-", "bytes=150000-"]
-
-
-def test_the_next_run_continues_where_this_one_gave_up(server, get, tmp_path):
-    server.break_after = [100_000, 0, 0]
-    with pytest.raises(DataError, match=r"raw/a.bin is not in .* \(.*a.bin broke off\): try again to continue, or put"):
+    (tmp_path / "raw/a.bin").unlink()
+    server.break_after = [100_000, 0]
+    with pytest.raises(DataError, match=r"raw/a.bin is not in .* \(.*a.bin broke off\): try again, or put"):
         get()
-    assert (tmp_path / "raw/a.bin.part").stat().st_size == 100_000
-    get()
-    assert server.ranges[-1] == "bytes=100000-"
+    assert server.requests == 4
 
 
-def test_a_server_without_ranges_starts_over(server, get):
-    server.break_after, server.knows_ranges = [100_000], False
-    get()
-
-
-@pytest.mark.parametrize("left", [CONTENT, CONTENT + b"more"])
-def test_a_part_that_has_everything_or_too_much_is_no_obstacle(server, get, tmp_path, left):
-    (tmp_path / "raw").mkdir()
-    (tmp_path / "raw/a.bin.part").write_bytes(left)
-    get()
+def test_a_failed_download_leaves_no_empty_folder(server, get, tmp_path):
+    del server.files["a.bin"]
+    with pytest.raises(DataError, match="answered 404"):
+        get()
+    assert [file.name for file in tmp_path.iterdir()] == [".mine.lock"]
 
 
 def test_a_wrong_checksum_leaves_nothing(get, tmp_path):
     with pytest.raises(DataError, match=r"a.bin has a wrong checksum\): try again later, or put"):
         get(known=b"another")
-    assert [file.name for file in (tmp_path / "raw").iterdir()] == []
-
-
-def test_a_file_the_publisher_lacks_is_not_tried_twice(server, get):
-    del server.files["a.bin"]
-    with pytest.raises(DataError, match=r"a.bin answered 404\)"):
-        get()
-    assert len(server.ranges) == 1
+    assert not (tmp_path / "raw").exists()
 
 
 def test_no_network_is_one_quick_sentence(server, tmp_path):
@@ -114,16 +97,6 @@ def test_no_network_is_one_quick_sentence(server, tmp_path):
     )
     with pytest.raises(DataError, match=re.escape("data=mnist: MNIST/raw/train-images-idx3-ubyte.gz is not in")):
         mnist(tmp_path, url=server.url)
-
-
-def test_a_name_that_is_never_looked_up_is_no_network(monkeypatch, tmp_path):
-    assert resume.TRIES * (resume.PATIENCE + 0.3) < 10
-    monkeypatch.setattr(resume, "PATIENCE", 0.2)
-    monkeypatch.setattr("socket.getaddrinfo", lambda *args, **kwargs: time.sleep(5))
-    before = time.monotonic()
-    with pytest.raises(DataError, match=r"\(no network\)"):
-        fetch_files({"a": Remote("http://publisher.invalid/a", "md5:0")}, tmp_path, data="mine")
-    assert time.monotonic() - before < 2
 
 
 def test_an_archive_is_unpacked_and_removed(server, tmp_path):
@@ -209,7 +182,7 @@ def test_a_full_disk_is_one_sentence(server, get, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lightning_modules.data.resume.os.replace", full)
+    monkeypatch.setattr("pooch.core.shutil.move", full)
     with pytest.raises(
         DataError, match=r"\(writing .*a.bin: No space left on device\): free some space or set data_dir"
     ):
