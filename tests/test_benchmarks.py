@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 import torch
 
 from benchmarks import conventional, gpu, loop, step
-from benchmarks.gpu_bars import bars
+from benchmarks.gpu import bars
 
 
 def test_the_loop_by_hand_keeps_its_sums() -> None:
@@ -40,6 +42,18 @@ def test_a_ratio_is_of_the_epochs_beside_each_other() -> None:
     pairs = [((2.0, 1.0), (1.0, 1.0)), ((4.0, 3.0), (2.0, 2.0)), ((6.0, 4.0), (3.0, 4.0))]
     assert step.ratios(pairs, 0) == "2.000 (2.000 to 2.000), best 2.000"
     assert step.ratios(pairs, 1) == "1.000 (1.000 to 1.250), best 1.000"
+
+
+@pytest.mark.slow
+def test_the_gpu_script_needs_torch_and_lightning_alone() -> None:
+    absent = "hydra", "omegaconf", "optuna", "wandb", "pooch", "scipy", "statsmodels", "altair"
+    code = f"""if True:
+        import sys, pytorch_lightning  # which looks for some of these
+        sys.modules.update(dict.fromkeys({absent}))
+        from benchmarks import gpu
+        rows = gpu.main(["--small", "--here", "--parts", "loops"])
+        assert rows and not [row for row in rows if row[1] == "failed"], rows"""
+    subprocess.run([sys.executable, "-c", code], cwd=gpu.ROOT, check=True, capture_output=True)
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ def test_a_plan_is_made_without_building_every_cell(tmp_path: Path) -> None:
     assert re.search(r"\d+ not built to see whether they can be", said)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_worker_does_not_grow(tmp_path: Path) -> None:
     *_, memory = scale.tiny_runs(tmp_path, 24)
     growth = float(re.findall(r"\(([+-][\d.]+)%\)", memory)[0])

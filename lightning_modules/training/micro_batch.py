@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.training.classifier import Classifier
-from lightning_modules.training.malloc import give_back
+from lightning_modules.training.malloc import release_freed_memory
 from lightning_modules.training.recipe import Recipe
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -69,6 +69,6 @@ def classifier(network: nn.Module, recipe: Recipe, seed: int, size: int | None) 
 def free_memory() -> None:
     """Give back what nobody refers to any more."""
     gc.collect()
-    give_back()
+    release_freed_memory()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -18,7 +18,7 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from lightning_modules.training.compiled import Compiled
 from lightning_modules.training.float32 import Float32Products
-from lightning_modules.training.malloc import keep_what_is_freed
+from lightning_modules.training.malloc import keep_freed_memory
 from lightning_modules.training.recipe import Recipe
 from lightning_modules.training.threads import Threads
 
@@ -90,7 +90,7 @@ def lean_trainer(
         raise ValueError("recipe.grow_from needs one device: several would not share what a new block learns")
     device = trainer.strategy.root_device.type
     if device == "cpu":
-        keep_what_is_freed()
+        keep_freed_memory()
     if tf32 and not (device == "cuda" and torch.cuda.is_tf32_supported()):
         raise ValueError("recipe.precision=tf32 needs a GPU of compute capability 8.0: choose recipe.precision=32")
     if device == "cuda" and precision == "bf16-mixed" and not torch.cuda.is_bf16_supported(including_emulation=False):

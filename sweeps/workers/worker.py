@@ -18,7 +18,7 @@ from ablations.records.lease import claim
 from ablations.records.record import read_record, usable
 from ablations.records.recorder import Recorder
 from ablations.records.worker_deaths import deaths_of
-from lightning_modules.training.malloc import give_back
+from lightning_modules.training.malloc import release_freed_memory
 from sweeps.compose.compose import config_of
 from sweeps.workers.group import GroupTrainer
 
@@ -144,4 +144,4 @@ def memory_freed() -> Iterator[None]:
     finally:
         gc.collect()
         gc.unfreeze()
-        give_back()
+        release_freed_memory()

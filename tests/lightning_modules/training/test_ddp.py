@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -12,9 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from sweeps.compose.compose import run_of
+from tests.lightning_modules.trained import composed, train
+
 ROOT = Path(__file__).parents[3]
 # Batch norm would see each device's share of a batch; layer norm sees each image by itself.
 ONE = ["depth=8", "norm=layer", "recipe.lr=0.02", "tracker=none", "trainer.accelerator=cpu", "trainer.threads=1"]
+LONG = "recipe.epochs=40"
 TWO = [*ONE, "trainer=ddp", "trainer.devices=2"]
 
 
@@ -33,35 +38,12 @@ def record_in(runs: Path) -> dict:
 
 
 @pytest.mark.slow
-def test_two_devices_are_one_run_with_the_same_numbers(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-    assert typed(*ONE, "recipe.epochs=2", runs=tmp_path / "one").returncode == 0
-    done = typed(*TWO, "recipe.epochs=2", runs=tmp_path / "two")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("finished") == 1, "one process speaks"
-    one, two = record_in(tmp_path / "one"), record_in(tmp_path / "two")
-    assert two["provenance"]["device"] == "2 × cpu, 1 thread"
-    assert (two["identity"], two["steps"], two["epochs"]) == (one["identity"], 20, 2)
-    assert two["metrics"] == pytest.approx(one["metrics"], rel=1e-3)  # in the long run, roundings grow
-    files = {path.name for path in (tmp_path / "two" / two["folder"]).iterdir()}
-    assert files == {"record.json", "config.yaml", "curve.csv", "diagnostics.csv", "run.log", ".hydra"}
-    overrides = (tmp_path / "two" / two["folder"] / ".hydra" / "overrides.yaml").read_text()
-    assert "trainer=ddp" in overrides
-    assert "train_ddp_process" not in overrides, "the first process's"
-    before = (tmp_path / "two" / two["folder"] / "record.json").read_bytes()
-    assert typed(*TWO, "recipe.epochs=2", runs=tmp_path / "two").returncode == 0
-    assert (tmp_path / "two" / two["folder"] / "record.json").read_bytes() == before
-
-
-@pytest.mark.slow
-def test_two_devices_go_on_after_interruptions(tmp_path: Path) -> None:
-    """Killed, then interrupted as a terminal does it, which tells all processes."""
-    long = [*TWO, "recipe.epochs=40"]
+def test_two_devices_are_one_run_also_after_interruptions(tmp_path: Path) -> None:
+    """Killed, then interrupted as a terminal does it, which tells all processes; then it goes on to its end."""
     for stop in (signal.SIGKILL, signal.SIGINT):
         begun = time.time()
         process = subprocess.Popen(
-            call(*long, runs=tmp_path),
+            call(*TWO, LONG, runs=tmp_path),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -75,14 +57,28 @@ def test_two_devices_go_on_after_interruptions(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert stderr == "interrupted; the same command goes on where this one stopped\n"
     assert not list(tmp_path.glob("*/record.json"))
-    done = typed(*long, runs=tmp_path)
+    done = typed(*TWO, LONG, runs=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("finished") == 1, "one process speaks"
     record = record_in(tmp_path)
+    assert record["provenance"]["device"] == "2 × cpu, 1 thread"
     assert (record["epochs"], record["steps"]) == (40, 400)
-    assert len((tmp_path / record["folder"] / "curve.csv").read_text().splitlines()) == 41
+    folder = tmp_path / record["folder"]
+    files = {path.name for path in folder.iterdir()}
+    assert files == {"record.json", "config.yaml", "curve.csv", "diagnostics.csv", "run.log", ".hydra"}
+    overrides = (folder / ".hydra" / "overrides.yaml").read_text()
+    assert "trainer=ddp" in overrides
+    assert "train_ddp_process" not in overrides, "the first process's"
+    config = composed(*ONE, LONG)
+    assert record["identity"] == run_of(config, config.hydra).identity
+    curve = list(csv.DictReader((folder / "curve.csv").read_text().splitlines()))
+    assert len(curve) == 40
+    losses = [[float(row[loss]) for loss in ("train_loss", "val_loss")] for row in curve[:2]]
+    alone = [[row[loss] for loss in ("train_loss", "val_loss")] for row in train(*ONE, LONG).curve.rows[:2]]
+    assert losses == [pytest.approx(row, rel=1e-3) for row in alone], "in the long run, roundings grow"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_batch_that_cannot_be_shared_is_said(tmp_path: Path) -> None:
     done = typed(*TWO, "recipe.batch_size=127", runs=tmp_path)
     assert done.returncode == 2

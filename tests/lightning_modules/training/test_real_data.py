@@ -28,7 +28,7 @@ def part(folder: Path) -> Images:
     return Images(*train, *test, note="a part of CIFAR-10 (JPEG)")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not REAL.is_file(), reason=f"no real CIFAR-10: {REAL} is not there")
 def test_residual_20_learns_cifar(tmp_path: Path) -> None:
     subprocess.run([sys.executable, str(REAL), str(tmp_path)], check=True, capture_output=True)
