@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -16,8 +15,8 @@ from lightning_modules.training.classifier import Classifier
 ENOUGH = 1e9  # multiply-adds of the forward pass of a batch from which several threads pay: benchmarks/threads.py
 
 
-def threads_for(operations: float) -> int:
-    """One thread for small steps, as many as torch began with for large ones.
+def threads_for(operations: float, most: int) -> int:
+    """Return 1 for small steps and `most` for large ones.
 
     Threads that share a small step wait for each other most of the time. Alone on a machine they gain at most a fifth;
     beside other work they wait for threads that are not running, and the step takes two to nine times as long.
@@ -25,7 +24,7 @@ def threads_for(operations: float) -> int:
     Args:
         operations: multiply-adds of the forward pass of a batch.
     """
-    return _all_threads() if operations >= ENOUGH else 1
+    return most if operations >= ENOUGH else 1
 
 
 @cache
@@ -35,20 +34,25 @@ def _all_threads() -> int:
 
 
 class Threads(Callback):
-    """Set the CPU threads of this process: those asked for, or for one CPU `threads_for` the network and its batches.
+    """Set the CPU threads of this process: those asked for, or on one CPU `threads_for` the network and its batches.
 
-    A network that cannot be counted without computing keeps the threads there are.
+    Args:
+        asked: so many; None: choose.
+        most: how many may be chosen; None: all cores. A network that cannot be counted takes as many.
     """
 
-    def __init__(self, asked: int | None) -> None:
-        _all_threads()
-        self.asked = asked
+    def __init__(self, asked: int | None, *, most: int | None = None) -> None:
+        self.asked, self.most = asked, min(most or _all_threads(), _all_threads())
 
     def setup(self, trainer: pl.Trainer, pl_module: Classifier, stage: str) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         if self.asked:
             torch.set_num_threads(self.asked)
         elif stage == "fit" and trainer.strategy.root_device.type == "cpu" and trainer.world_size == 1:
-            data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue] Lightning sets it when it fits
-            with suppress(Exception):  # whatever a network of one's own raises on the meta device
-                operations = pl_module.recipe.batch_size * multiply_adds(pl_module.network, data.shape)
-                torch.set_num_threads(threads_for(operations))
+            torch.set_num_threads(self.most if self.most == 1 else self._chosen(trainer, pl_module))
+
+    def _chosen(self, trainer: pl.Trainer, module: Classifier) -> int:
+        data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue] Lightning sets it when it fits
+        try:
+            return threads_for(module.recipe.batch_size * multiply_adds(module.network, data.shape), self.most)
+        except Exception:  # whatever a network of one's own raises on the meta device
+            return self.most

@@ -33,6 +33,7 @@ def lean_trainer(
     devices: int | str = 1,
     strategy: str = "auto",
     threads: int | None = None,
+    most_threads: int | None = None,
     fuse: int | str = 1,
     deterministic: bool = False,
     compile: str = "none",
@@ -43,7 +44,8 @@ def lean_trainer(
         accelerator: auto, cpu, gpu, …, as Lightning has them.
         devices: how many of them.
         strategy: auto, ddp, …
-        threads: CPU threads of this process; null: `threads.threads_for` its steps.
+        threads: CPU threads of this process; null: one for small steps, `most_threads` for large ones.
+        most_threads: null: all cores.
         fuse: how many runs of a cell a sweep's worker trains as one program: a number, or auto. Nothing to one run.
         deterministic: refuse operations that could differ between two runs on the same device.
         compile: none, default or reduce-overhead, as `Compiled` has them; no part of what a run is.
@@ -58,7 +60,8 @@ def lean_trainer(
         logging.getLogger(library).setLevel(logging.WARNING)
     tf32 = str(recipe.precision) == "tf32"
     precision: Any = "32-true" if str(recipe.precision) in ("32", "tf32") else str(recipe.precision)
-    own = [Threads(threads), Float32Products(tf32=tf32), *([Compiled(compile)] if compile != "none" else [])]
+    own = [Threads(threads, most=most_threads), Float32Products(tf32=tf32)]
+    compiled = [Compiled(compile)] if compile != "none" else []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="GPU available but not used")  # as was asked for
         warnings.filterwarnings("ignore", message=".*AMP with fp16 is not supported")  # an error, below
@@ -71,7 +74,7 @@ def lean_trainer(
                 max_epochs=recipe.epochs if recipe.epochs is not None else -1,  # the classifier counts recipe.steps
                 precision=precision,
                 gradient_clip_val=recipe.clip_norm,
-                callbacks=[*callbacks, *own],
+                callbacks=[*callbacks, *own, *compiled],
                 plugins=[LightningEnvironment()],  # under Slurm it would requeue on its own and count its tasks
                 logger=False,
                 default_root_dir=os.devnull,  # under Slurm, Lightning would go on from any hpc_ckpt_*.ckpt lying there

@@ -175,14 +175,14 @@ def config_of(
         master: the composed config of the sweep.
         settings: what the run's choices set beside its network, data and recipe; see `settings_of`.
         overrides: the words that make it, for its `.hydra` folder.
-        threads: CPU threads, where the trainer's config leaves them open.
+        threads: CPU threads at most, where the trainer's config leaves them open.
     """
     config = deepcopy(master)
     with open_dict(config):
         for node, value in {**run.config, **settings, "seed": run.seed}.items():
             config[node] = value
-        if config.trainer.get("threads", threads) is None:
-            config.trainer.threads = threads
+        if config.trainer.get("most_threads", threads) is None:
+            config.trainer.most_threads = threads
         config.hydra.sweep.subdir = run.folder
         config.hydra.overrides.task = [*overrides, f"seed={run.seed}"]
     return config

@@ -79,10 +79,12 @@ def test_threads_are_those_asked_for_or_fit_the_size_of_a_step(monkeypatch: pyte
     monkeypatch.setattr("lightning_modules.training.threads.ENOUGH", 1)
     assert device("1") == "cpu, 1 thread"
     assert device("null") == "cpu, 2 threads", "a large one"
+    share = train("trainer.threads=null", "trainer.most_threads=1", network=perceptron, data=tiny_data())
+    assert share.done.device == "cpu, 1 thread", "a worker's share"
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_a_network_that_cannot_be_counted_keeps_the_threads_there_are() -> None:
+def test_a_network_that_cannot_be_counted_takes_all_threads() -> None:
     class Asks(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x if x.sum().item() else -x

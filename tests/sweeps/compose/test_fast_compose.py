@@ -93,7 +93,7 @@ def test_what_a_choice_sets_for_the_training_goes_with_its_runs(composer: Compos
         run, settings = fast({"recipe": "small", "depth": depth})
         assert settings["micro_batch"] == 32
         made = config_of(master, run, settings=settings, overrides=[], threads=1)
-        assert (made.micro_batch, made.trainer.threads) == (32, 1)
+        assert (made.micro_batch, made.trainer.most_threads) == (32, 1)
         assert made.network.depth == depth
     run, settings = fast({"recipe": "digits_quick", "depth": 8})
     assert (settings, config_of(master, run, settings={}, overrides=[], threads=1).micro_batch) == ({}, None)
