@@ -36,7 +36,7 @@ from lightning_modules.inspection.diagnostics import Diagnostics  # noqa: E402
 from lightning_modules.training.classifier import Classifier  # noqa: E402
 from lightning_modules.training.fit import fit  # noqa: E402
 from lightning_modules.training.history import Curve  # noqa: E402
-from lightning_modules.vmapped.fused import at_once, fused  # noqa: E402
+from lightning_modules.vmapped.fused import fused, train_in_lockstep  # noqa: E402
 from sweeps.one_run import build  # noqa: E402
 
 CIFAR_SIZED = ("data=synthetic", "network=cifar", "recipe=he2015_short", "data.source.test=128", "data.held_out=128")
@@ -74,7 +74,7 @@ def one_by_one(config: DictConfig, count: int) -> int:
 def together(config: DictConfig, count: int) -> int:
     images: list[int] = []
     bodies = [lambda turn, seed=seed: images.append(training(config, seed, turn)) for seed in range(count)]
-    trouble = at_once(bodies, known=True, faster=False)
+    trouble = train_in_lockstep(bodies, known=True, faster=False)
     if trouble:
         raise SystemExit(f"not trained together: {trouble}")
     return sum(images)

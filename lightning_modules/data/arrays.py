@@ -1,3 +1,5 @@
+"""Read a data set from one .npz file."""
+
 from __future__ import annotations
 
 import zipfile
@@ -13,7 +15,7 @@ NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 def arrays(folder: Path, *, path: str, note: str = "") -> Images:
-    """Your own data set, from one .npz with train_images, train_labels, test_images and test_labels.
+    """Read your own data set from one .npz with train_images, train_labels, test_images and test_labels.
 
     Images are uint8, (N, H, W, C) or grey (N, H, W); labels are integers from 0. `path` is relative to `folder`
     (data_dir) or absolute. Raises DataError where the file is absent, foreign or lacks an array.

@@ -1,3 +1,5 @@
+"""Change a batch of images before the network sees it: crops, mirror images, resizing."""
+
 from __future__ import annotations
 
 from abc import ABC, abstractmethod

@@ -1,3 +1,5 @@
+"""Make batches whose order and augmentation depend on the seed and the epoch alone."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -105,7 +107,7 @@ class Batches:
 
 
 def ahead(batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
-    """The same batches, the next one made in a thread while this one is used: decoding images is slow."""
+    """Make the next batch in a thread while this one is used, since decoding images is slow."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, batches, None)
         while (batch := coming.result()) is not None:

@@ -1,3 +1,5 @@
+"""Read data sets in CIFAR's binary layout: CIFAR-10, CIFAR-100 and one's own."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence

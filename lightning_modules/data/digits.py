@@ -1,3 +1,5 @@
+"""Read the digits that come with this package."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Download the files of a data set once, with checksums."""
+
 from __future__ import annotations
 
 import gzip
@@ -21,7 +23,7 @@ LOCAL: ContextVar[bool] = ContextVar("local", default=False)
 
 @contextmanager
 def nothing_downloaded() -> Iterator[None]:
-    """What is absent is a DataError inside, not a download."""
+    """Inside, a file that is absent raises DataError and is not downloaded."""
     token = LOCAL.set(True)
     try:
         yield
@@ -44,7 +46,11 @@ Archive = Remote  # a .tar.gz
 
 
 def fetch_files(files: dict[str, Remote], folder: Path, *, data: str) -> None:
-    """Downloads those of `files` (path below `folder` -> where from) that are absent; raises DataError."""
+    """Download those `files` (path below `folder` to address) that are absent.
+
+    Raises:
+        DataError: one could not be downloaded.
+    """
     with _one_at_a_time(folder, _absent(folder, files), data) as absent:
         for name in absent:
             advice = f"put it and its like in {(folder / name).parent}"
@@ -52,10 +58,13 @@ def fetch_files(files: dict[str, Remote], folder: Path, *, data: str) -> None:
 
 
 def fetch_archive(archive: Archive, folder: Path, members: Iterable[str], *, data: str) -> None:
-    """Makes sure that all `members` (paths in the archive, and below `folder`) are there; raises DataError.
+    """Download and unpack an archive unless all its `members` are there (paths in the archive and below `folder`).
 
-    A copy of the archive that lies in `folder` is used as it is. Files appear whole and one by one, so that what an
-    interruption leaves is seen to be incomplete and completed by the next call.
+    A copy of the archive in `folder` is used and kept. Each file is moved into place when it is whole, so the next call
+    completes what an interruption leaves.
+
+    Raises:
+        DataError: it could not be downloaded, or is damaged.
     """
     with _one_at_a_time(folder, _absent(folder, members), data) as absent:
         if not absent:
@@ -76,7 +85,7 @@ def _absent(folder: Path, names: Iterable[str]) -> list[str]:
 
 @contextmanager
 def _one_at_a_time(folder: Path, absent: list[str], data: str) -> Iterator[list[str]]:
-    """What is still absent once no other process downloads into `folder`; touches nothing where nothing is absent."""
+    """Wait until no other process downloads into `folder`; give what is still absent."""
     if not absent:
         yield []
         return
@@ -136,7 +145,7 @@ def _retrieve(remote: Remote, target: Path) -> None:
 
 
 def _extract(file: Path, folder: Path, members: list[str], *, data: str) -> None:
-    """Unpacks into a folder aside, then moves each file into place; only one process at a time gets here."""
+    """Unpack into a temporary folder, then move each file into place."""
     damaged = f"data={data}: {file} is not a whole {file.name}: delete it and run again to download it"
     aside = folder / f".unpacking-{file.name}"
     try:

@@ -1,3 +1,5 @@
+"""The error for data sets that cannot be used."""
+
 from __future__ import annotations
 
 

@@ -1,3 +1,5 @@
+"""Read data sets in IDX files: MNIST, Fashion-MNIST and one's own."""
+
 from __future__ import annotations
 
 import gzip

@@ -1,3 +1,5 @@
+"""Read a data set from a folder of images, decoded a batch at a time."""
+
 from __future__ import annotations
 
 import os

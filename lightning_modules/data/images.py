@@ -1,3 +1,5 @@
+"""Hold a data set as arrays of uint8, check it, split it, and compute its statistics."""
+
 from __future__ import annotations
 
 import hashlib
@@ -49,7 +51,7 @@ class Images:
 
 
 def check(images: Images, *, channels: int, size: int, classes: int, name: str) -> None:
-    """Raises DataError unless the data set `name` has the channels, size and number of classes its config states."""
+    """Raise DataError unless the data set `name` has the channels, size and classes that its config states."""
     for part in ("train", "test"):
         pixels, labels = getattr(images, f"{part}_images"), getattr(images, f"{part}_labels")
         _check_pixels(pixels, f"data={name}: {part}_images", channels=channels, size=size)
@@ -82,10 +84,12 @@ def _check_labels(labels: np.ndarray, what: str, *, classes: int, count: int) ->
 
 
 def split(labels: np.ndarray | Sequence[int], held_out: int, split_seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ascending indices (train, validation): exactly `held_out` for validation, in the classes' proportions.
+    """Split into ascending indices (train, validation), `held_out` of them for validation in the classes' proportions.
 
-    It depends on its arguments alone. RandomState, because NumPy froze its stream for good; Generator's may change.
-    Raises ValueError unless 0 < held_out < len(labels).
+    It depends on its arguments alone: NumPy guarantees RandomState's stream for good, but not Generator's.
+
+    Raises:
+        ValueError: unless 0 < held_out < len(labels).
     """
     labels = np.asarray(labels)
     if not 0 < held_out < len(labels):
@@ -104,7 +108,7 @@ def split(labels: np.ndarray | Sequence[int], held_out: int, split_seed: int) ->
 
 
 def statistics(pixels: Pixels, indices: np.ndarray, *, at_most: int = 2048) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel, in raw pixel units, float64 (C,); 1 where a channel is constant.
+    """Compute mean and standard deviation of each channel, in raw pixel units, float64 (C,); 1 for a constant channel.
 
     Images on disk are sampled evenly (`at_most`), arrays are used whole. Sums of 256 squares stay below 2**24, so
     float32 holds them exactly and the result does not depend on the order of summation.

@@ -1,3 +1,5 @@
+"""The LightningDataModule: load, check, split and augment a data set, and normalise it on the device."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -21,9 +23,12 @@ SHARE = 0.25  # of a GPU's free memory that a data set may take
 class ImageData(LightningDataModule):
     """A data set in memory: checked, split, shuffled and augmented on the CPU, normalised on the device.
 
-    `source(folder)` gives the images; `held_out` of the training images are for validation, the same ones whatever the
-    seed. `seed` decides order and augmentation. Batches reach the network as float (N, C, H, W) in channels_last memory
-    with mean 0 and standard deviation 1 over the training part. Raises DataError from `prepare_data` and `setup`.
+    `source(folder)` gives the images. `held_out` of the training images are for validation, the same ones for every
+    seed; `seed` decides order and augmentation. The network gets batches of float (N, C, H, W) in channels_last memory
+    with mean 0 and standard deviation 1 over the training part.
+
+    Raises:
+        DataError: from `prepare_data` and `setup`, where the data set cannot be used.
     """
 
     def __init__(

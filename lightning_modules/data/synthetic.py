@@ -1,3 +1,5 @@
+"""Make random images, for measuring speed."""
+
 from __future__ import annotations
 
 from pathlib import Path

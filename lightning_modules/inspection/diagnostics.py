@@ -1,4 +1,4 @@
-"""The callback that looks inside a network while it trains: gradients, weights, responses, dead units, gates."""
+"""Measure gradients, weights, responses, dead units and gates of a network while it trains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tensor of a network was the first that is not finite."""
+"""Find the first tensor of a network that is not finite."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WHOLE = "network"
 def first_nonfinite(
     network: nn.Module, gradients: Sequence[Tensor | None], forward: Callable[[], object] | None
 ) -> str:
-    """`<layer> (gradient)`, `<layer> (weight)` or `<layer> (output)`, layers named as `named_modules` names them.
+    """Name it: `<layer> (gradient)`, `<layer> (weight)` or `<layer> (output)`, with the names of `named_modules`.
 
     A backward pass goes from the last layer to the first, so of the gradients the last layer's is the first. Where all
     weights are finite, `forward` is run once more, and leaves neither statistics nor random numbers changed.

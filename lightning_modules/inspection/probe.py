@@ -1,4 +1,4 @@
-"""What is measured of a network in one training step, block by block; nothing in it changes what the step does."""
+"""Measure a network in one training step, block by block, without changing what the step does."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ GRADIENT, WEIGHT, UPDATE = range(3)
 
 
 class Probe:
-    """`watch` before the forward pass, `unwatch` after it, `before_step` and `after_step` around the optimiser's step.
+    """Measures one step.
 
+    Call `watch` before the forward pass, `unwatch` after it, `before_step` and `after_step` around the optimiser's step.
     All numbers stay on the device until `values` copies them, at once.
     """
 

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, and how near it comes to what the device can do."""
+"""Measure where the time of a training step goes, and what share of the device's peak it reaches."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WARM_UP, STEPS, SECONDS = 5, 50, 20.0
 
 
 class Clock(pl.Callback):
-    """Adds up the seconds of each part of a step; ends the training when it has seen enough.
+    """Sums the seconds of each part of a step, and ends the training after `STEPS` steps or `SECONDS` seconds.
 
     On a GPU each part is waited for, so that it is the device's time; steps then take somewhat longer than without.
     """

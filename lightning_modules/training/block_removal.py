@@ -1,4 +1,4 @@
-"""What a trained network loses with one block taken out.   Srivastava et al. 2015, Sec. 5; Veit et al. 2016, Sec. 4."""
+"""Measure what a trained network loses without one block.   Srivastava et al. 2015, Sec. 5; Veit et al. 2016."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 def lesions(classifier: Classifier, data: pl.LightningDataModule, trainer: pl.Trainer) -> list[Row]:
-    """Validate once with each block taken out, by hooks and so uncompiled: no weight is touched.
+    """Validate once with each block removed. Hooks remove it, so the network runs uncompiled and no weight changes.
 
     A row has `block` from 1, its `name` in the network, `val_loss` in nats, `val_error` in percent, `damage`: the
     points by which the error is above the whole network's, and `left_out`: why a block that cannot be taken out has no
@@ -64,7 +64,7 @@ def summary(rows: Sequence[Row]) -> dict[str, float]:
 
 @contextmanager
 def taken_out(part: FoundBlock) -> Iterator[None]:
-    """Inside, a block does without its body.
+    """Remove a block's body inside the `with`.
 
     What remains of a block with a shortcut is join(x, 0), with a highway's transform gate closed as well, t = 0; of a
     plain one, past whose body nothing gets, the input itself.
@@ -83,7 +83,7 @@ def taken_out(part: FoundBlock) -> Iterator[None]:
 
 @contextmanager
 def passing(found: Sequence[FoundBlock]) -> Iterator[list[bool]]:
-    """Watches forward passes, and says of each block whether its output is of the size of its input."""
+    """Watch forward passes; afterwards the list says of each block whether its output has the size of its input."""
     sizes: list[list[torch.Size]] = [[] for _ in found]
     same: list[bool] = []
     with ExitStack() as hooks:
@@ -95,7 +95,7 @@ def passing(found: Sequence[FoundBlock]) -> Iterator[list[bool]]:
 
 
 def not_taken(part: FoundBlock, *, same_size: bool) -> str | None:
-    """Why a block cannot be taken out; None if it can."""
+    """Return why a block cannot be removed, or None."""
     first = part.modules[0]
     if _has_way_past(first):
         return None

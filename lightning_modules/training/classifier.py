@@ -1,4 +1,4 @@
-"""The LightningModule: a network, its loss, and sums that stay on the device until the epoch ends."""
+"""Train and evaluate a network as a LightningModule; sums of loss and errors stay on the device until an epoch ends."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Classifier(pl.LightningModule):
         return self.network(self.ready(images))
 
     def ready(self, images: Tensor) -> Tensor:
-        """The images as the network takes them."""
+        """Give the images the memory format and the precision of the network."""
         if not self.recipe.channels_last:  # cloned: one channel counts as contiguous in either format
             images = images.clone(memory_format=torch.contiguous_format)
         return images.double() if self.dtype == torch.float64 else images

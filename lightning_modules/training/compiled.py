@@ -1,4 +1,4 @@
-"""The callback that has torch compile a network's blocks before it is trained."""
+"""Compile a network with torch before it is trained."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MODES = ("none", "default", "reduce-overhead")
 
 
 def uncompiled(network: nn.Module) -> AbstractContextManager[Any]:
-    """Inside, what was compiled of the network runs as it was written: programs know no hooks."""
+    """Inside, compiled parts of the network run eagerly, because compiled code calls no hooks."""
     return torch.compiler.set_stance("force_eager") if is_compiled(network) else nullcontext()
 
 
 def compile_in_place(network: nn.Module, mode: str) -> None:
-    """Have a network, or each of its blocks, compiled when it is first called; blocks of one shape share a program."""
+    """Mark a network, or each of its blocks, to be compiled at its first call; blocks of one shape share a program."""
     allow_recompiling(64)  # shapes × training or not of one block's code
     if mode == "default":
         for part in find_blocks(network):
@@ -34,7 +34,7 @@ def compile_in_place(network: nn.Module, mode: str) -> None:
 
 
 class Compiled(Callback):
-    """Compiles in place: the keys of checkpoints stay as they are, and what is measured inside is measured uncompiled.
+    """Compiles the network in place, so that checkpoints keep their keys; diagnostics still run it eagerly.
 
     `default` compiles block by block, so that 110 layers compile nearly as soon as 8. `reduce-overhead` compiles
     the whole network, for one CUDA graph forward and one backward. Programs are kept in TORCHINDUCTOR_CACHE_DIR, or a
@@ -52,7 +52,7 @@ class Compiled(Callback):
         self.mode = mode
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        torch.compiler.reset()  # a worker's earlier runs' programs, which count towards the limit
+        torch.compiler.reset()  # programs of a worker's earlier runs count towards the limit
         compile_in_place(pl_module.network, self.mode)
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:

@@ -19,8 +19,8 @@ def switches() -> tuple[Any, ...]:
     return torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn
 
 
-def set_aside_switches() -> Callable[[], None]:
-    """Remember how the switches stand; return a function that sets them so again."""
+def snapshot_switches() -> Callable[[], None]:
+    """Snapshot the switches; return a function that restores them."""
     found = [(switch, switch.fp32_precision) for switch in switches()]
 
     def restore() -> None:
@@ -33,7 +33,7 @@ def set_aside_switches() -> Callable[[], None]:
 @contextmanager
 def float32_products(*, tf32: bool) -> Iterator[None]:
     """Inside, products of float32 numbers are exact to float32, or have factors rounded to TF32's 10 bits."""
-    restore = set_aside_switches()
+    restore = snapshot_switches()
     for switch in switches():
         switch.fp32_precision = TF32 if tf32 else EXACT
     try:

@@ -1,4 +1,4 @@
-"""A step in parts: less memory, the same gradient."""
+"""Compute a training step in parts of its batch, which takes less memory and gives the same gradient."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class MicroBatched(Classifier):
-    """Takes each batch in parts of at most `size` images: gradient = Σ nₖ/n · ∇ loss(partₖ), the whole batch's.
+    """Splits each batch into parts of at most `size` images: gradient = Σ nₖ/n · ∇ loss(partₖ), the whole batch's.
 
     Raises:
-        ValueError: the network's batch norm would take its statistics over the parts, which is another step.
+        ValueError: the network has a batch norm, whose statistics would be of the parts and not of the batch.
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe, *, seed: int, size: int) -> None:
@@ -31,7 +31,7 @@ class MicroBatched(Classifier):
         self.size = size
 
     def optimizer_zero_grad(self, *_: Any) -> None:
-        """Nothing: Lightning asks for it after `training_step`, which has gradients by then."""
+        """Do nothing: Lightning calls this after `training_step`, when there are gradients already."""
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch
@@ -46,12 +46,12 @@ class MicroBatched(Classifier):
 
 
 def divisible(network: nn.Module) -> bool:
-    """Whether an image's output depends on that image alone, so that a batch can be taken in parts."""
+    """Whether an image's output depends on that image alone, so that a batch can be split."""
     return not any(isinstance(module, BATCH_NORMS) for module in network.modules())
 
 
 def smaller(network: nn.Module, size: int) -> int | None:
-    """The next size to try after `size` took too much memory; None where the network wants whole batches."""
+    """The size to try after `size` took too much memory; None where the network needs whole batches."""
     return max(1, size // 2) if divisible(network) else None
 
 
@@ -67,7 +67,7 @@ def classifier(network: nn.Module, recipe: Recipe, seed: int, size: int | None) 
 
 
 def free_memory() -> None:
-    """Give back what nobody refers to any more."""
+    """Collect garbage, and return the memory to the device or the kernel."""
     gc.collect()
     release_freed_memory()
     if torch.cuda.is_available():

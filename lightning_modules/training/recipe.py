@@ -1,4 +1,4 @@
-"""How a network is trained: everything that moves its numbers, and nothing that does not."""
+"""Describe how a network is trained: everything that changes its numbers, and nothing else."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Recipe:
         channels_last: memory format of images and weights.
         grow_from, grow_at: the depth with which the training begins, and the number of epochs after which the blocks
             that are missing are put in; null where it is trained as it is.
-        lesions: whether the trained network is validated once more without each of its blocks.
+        lesions: whether the trained network is validated again with each of its blocks removed.
     """
 
     optimizer: Callable[..., Any]

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: factors on the recipe's learning rate, as functions of how far the training has come."""
+"""Learning-rate schedules: the factor on the recipe's learning rate at each step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def with_total_steps(schedule: Callable[..., Any], total_steps: int) -> Callable[..., Any]:
-    """The factory, told the number of steps if it has a parameter for it, not set yet (as torch's OneCycleLR has)."""
+    """Set the factory's parameter `total_steps`, if it has one that is not set, as torch's OneCycleLR has."""
     asks = "total_steps" in inspect.signature(getattr(schedule, "func", schedule)).parameters
     told = "total_steps" in getattr(schedule, "keywords", {})
     return partial(schedule, total_steps=total_steps) if asks and not told else schedule

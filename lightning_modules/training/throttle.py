@@ -1,4 +1,4 @@
-"""What is done so seldom that it takes no more than a share of the time."""
+"""Limit how often something is done, so that it takes at most a share of the wall time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Throttle:
-    """Is due at first, and again once `share` of the time since it was last done is what it took then."""
+    """Rate limiter: due at first, and again when the last call's duration is `share` of the time since it ended."""
 
     def __init__(self, share: float) -> None:
         self.share = share
@@ -16,12 +16,12 @@ class Throttle:
 
     @property
     def due(self) -> bool:
-        """Whether it may be done now."""
+        """Whether enough time has passed."""
         return time.monotonic() >= self.next
 
     @contextmanager
     def done(self) -> Iterator[None]:
-        """Take the time of the body."""
+        """Measure how long the body takes."""
         begun = time.monotonic()
         yield
         ended = time.monotonic()

@@ -1,4 +1,4 @@
-"""A lean Lightning trainer: what a study needs and no more."""
+"""Make the Lightning trainer of a run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def lean_trainer(
     deterministic: bool = False,
     compile: str = "none",
 ) -> pl.Trainer:
-    """A Trainer without loggers, bars and summaries of its own.
+    """Make a Trainer without Lightning's own loggers, progress bars and summaries.
 
     Args:
         accelerator: auto, cpu, gpu, …, as Lightning has them.

@@ -1,4 +1,4 @@
-"""Whether networks of one shape can be computed at once, and whether that is faster: tried on copies, with a batch."""
+"""Test on copies whether networks of one shape can be computed as one program, and whether that is faster."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from lightning_modules.vmapped.stack import Batch, Loss, Stack
 
 IMAGES = 8  # of a batch, to compare with
 NEAR = 1e-9  # relative, in float64
-PAYS = 1.1  # times as fast at least
+FASTER_BY = 1.1  # times as fast at least
 ROUNDS = 5
 
 
-def refusal(networks: Sequence[nn.Module], batches: Sequence[Batch], loss: Loss) -> str | None:
-    """Why these networks must be trained one by one; None if a step of all at once is the step of each alone.
+def why_not_fusible(networks: Sequence[nn.Module], batches: Sequence[Batch], loss: Loss) -> str | None:
+    """Return why these networks must be trained one by one; None where a common step equals the step of each alone.
 
-    Two of them are compared in float64, whatever they are: their losses, gradients and statistics. One that draws
-    random numbers would draw others among others, and one that counts its steps would count them wrongly.
+    Losses, gradients and statistics of two networks are compared in float64. A network that draws random numbers would
+    draw different ones in a common step, and one that counts its steps would count wrongly: both are refused.
     """
     alone = [deepcopy(network).double() for network in networks[:2]]
     fused = [deepcopy(network) for network in alone]
     small = [(images[:IMAGES].double(), labels[:IMAGES]) for images, labels in batches[:2]]
-    before = _drawn(small[0][0]), [_said(network) for network in alone]
+    before = _random_states(small[0][0]), [_plain_values(network) for network in alone]
     expected = [_step(network, batch, loss) for network, batch in zip(alone, small, strict=True)]
-    if (_drawn(small[0][0]), [_said(network) for network in alone]) != before:
+    if (_random_states(small[0][0]), [_plain_values(network) for network in alone]) != before:
         return "it draws random numbers or counts its steps"
     done = Stack(fused).step(small, loss)
     for one, other, mine, (value, _, gradients) in zip(alone, fused, expected, done, strict=True):
@@ -43,13 +43,13 @@ def refusal(networks: Sequence[nn.Module], batches: Sequence[Batch], loss: Loss)
     return None
 
 
-def gain(
+def speedup(
     networks: Sequence[nn.Module],
     batches: Sequence[Batch],
     loss: Loss,
     context: Callable[[], AbstractContextManager[Any]],
 ) -> float:
-    """How many times as fast a step of all at once is as theirs one after the other, about."""
+    """Measure how many times as fast a common step is as the steps one after the other."""
     copies = [deepcopy(network) for network in networks]
     stack = Stack([deepcopy(network) for network in networks])
 
@@ -59,14 +59,14 @@ def gain(
             with context():
                 _step(network, batch, loss)
 
-    def at_once() -> None:
+    def together() -> None:
         with context():
             stack.step(batches, loss)
 
     seconds: tuple[list[float], list[float]] = ([], [])
-    for turn in range(1 + ROUNDS):
-        pairs = list(zip(seconds, (one_by_one, at_once), strict=True))
-        for taken, run in pairs[:: -1 if turn % 2 else 1]:  # what others do on the device meanwhile meets both
+    for round_ in range(1 + ROUNDS):
+        pairs = list(zip(seconds, (one_by_one, together), strict=True))
+        for taken, run in pairs[:: -1 if round_ % 2 else 1]:  # so that other work on the device slows both alike
             begun = time.perf_counter()
             run()
             if batches[0][0].is_cuda:
@@ -82,14 +82,14 @@ def _step(network: nn.Module, batch: Batch, loss: Loss) -> Tensor:
     return value.detach()
 
 
-def _drawn(images: Tensor) -> list[Any]:
-    """Equal to what it was, if nobody has drawn a random number meanwhile."""
+def _random_states(images: Tensor) -> list[Any]:
+    """The state of every random generator, to see whether a number was drawn."""
     states = [torch.get_rng_state()] + ([torch.cuda.get_rng_state(images.device)] if images.is_cuda else [])
     return [*(state.tolist() for state in states), repr(np.random.get_state()), random.getstate()]
 
 
-def _said(network: nn.Module) -> list[dict[str, Any]]:
-    """What the layers keep beside their tensors."""
+def _plain_values(network: nn.Module) -> list[dict[str, Any]]:
+    """The plain values that layers keep beside their tensors, such as a count of steps."""
     plain = (int, float, str, bool, type(None))
     return [{k: v for k, v in vars(module).items() if isinstance(v, plain)} for module in network.modules()]
 

@@ -1,4 +1,4 @@
-"""Several trainings in one process, never two at a time: each goes on until it asks for something, and then waits."""
+"""Run several trainings in one process in lockstep: each runs in a thread until it asks for a step, and then waits."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from typing import Any
 
 import torch
 
-from lightning_modules.training.float32 import set_aside_switches
+from lightning_modules.training.float32 import snapshot_switches
 from lightning_modules.vmapped.signals import held_back
 
 Body = Callable[["Member"], object]
-Own = Callable[[], Callable[[], object]]
+Snapshot = Callable[[], Callable[[], object]]
 LOOK = 0.2  # seconds between two looks whether a signal has come
 
 
 class Halted(BaseException):
-    """Ends a training that waits for an answer, as Ctrl-C would; it leaves no record."""
+    """Raised inside a training that waits, to end it as Ctrl-C would; it leaves no record."""
 
 
 class Member:
-    """One of several bodies that run in turn, each in a thread of its own, never two at once.
+    """One training of a group. Each has a thread of its own, and only one of them runs at a time.
 
     Args:
-        body: called with this turn.
+        body: the training; called with this member.
 
     Attributes:
-        request: what it asks for and waits for; None while it runs, and when it has ended.
-        answer: what it will be told.
-        free: whether it waits no more, but goes on to its end.
+        request: what the training asks for; None while it runs, and when it has ended.
+        answer: what `ask` will return to it.
+        free: whether it waits no more, but runs to its end.
         seconds: its share of the time up to its last request.
     """
 
     def __init__(self, body: Body) -> None:
         self.body = body
-        self.own: Own | None = None
+        self.snapshot: Snapshot | None = None
         self.request: Any = None
         self.answer: Any = None
         self.error: BaseException | None = None
@@ -46,30 +46,30 @@ class Member:
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def ask(self, request: Any) -> Any:
-        """Called by the body: the answer, once the others have come as far; None at once where it is free.
+        """Called by the training: wait until the others have asked too, and return the answer; None where it is free.
 
         Raises:
-            Halted: there will be none.
+            Halted: the group was ended.
         """
         if self.halted:
             raise Halted
         if self.free:
             return None
-        self.request, restored = request, set_aside(self.own)
+        self.request, restore = request, snapshot_state(self.snapshot)
         self.back.release()
         self.go.acquire()
-        restored()
+        restore()
         self.request = None
         if self.halted:
             raise Halted
         return self.answer
 
     def clock(self) -> float:
-        """Called by the body: seconds that went by for this body, without those in which others had their turn."""
+        """Called by the training: its seconds so far, without those in which others ran."""
         return self.seconds + time.perf_counter() - self.begun
 
     def resume(self, heed: Callable[[], None] = lambda: None) -> None:
-        """Let the body run until it asks or ends, looking for signals; what it raised, if it ended so."""
+        """Let the training run until it asks or ends, and call `heed` meanwhile; raise what the training raised."""
         self.begun, self.running = time.perf_counter(), True
         if self.thread.ident is None:
             self.thread.start()
@@ -80,7 +80,7 @@ class Member:
             raise self.error
 
     def halt(self) -> None:
-        """End the body where it waits, or where it will next ask."""
+        """End the training where it waits, or where it next asks."""
         self.halted = True
         if self.running:
             self._wait()
@@ -105,52 +105,54 @@ class Member:
         self.back.release()
 
 
-def in_turn(turns: Sequence[Member], answer: Callable[[list[Member]], object], own: Own | None = None) -> None:
-    """Run all bodies to their end; whenever each that is left has asked, `answer` gives each its answer.
+def run_in_lockstep(
+    members: Sequence[Member], answer: Callable[[list[Member]], object], snapshot: Snapshot | None = None
+) -> None:
+    """Run all members to their end; whenever each that still runs has asked, `answer` gives each its answer.
 
-    What is one a process but must be each body's own (random numbers, the default type, what `own` names) is set aside
-    while others have their turn. So a body runs as if it were alone. A signal is heeded where no answer is half given:
-    an interruption in the midst of one would leave the networks with each other's tensors.
+    State of the process that each training must have for itself (random generators, the default type, TF32, what
+    `snapshot` saves) is saved and restored when another member runs, so each runs as if it were alone. A signal is
+    handled only between answers: an interruption inside one would leave the networks with each other's tensors.
 
     Args:
-        own: called before others have their turn; what it returns is called when the body goes on.
+        snapshot: called before others run; what it returns is called when the member goes on.
 
     Raises:
-        KeyboardInterrupt: and whatever else ends a body or `answer`, after the others have been ended too.
+        KeyboardInterrupt: and whatever else ends a member or `answer`, after the other members have been ended.
     """
-    outside = set_aside(own)
-    for turn in turns:
-        turn.own = own
+    outside = snapshot_state(snapshot)
+    for member in members:
+        member.snapshot = snapshot
     with held_back() as heed:
         try:
-            while left := [turn for turn in turns if turn.alive]:
-                for turn in left:
-                    turn.resume(heed)
+            while left := [member for member in members if member.alive]:
+                for member in left:
+                    member.resume(heed)
                     outside()
                 heed()
-                if asking := [turn for turn in left if turn.alive]:
+                if asking := [member for member in left if member.alive]:
                     answer(asking)
         except BaseException:
-            for turn in turns:
-                turn.halt()
+            for member in members:
+                member.halt()
             outside()
             raise
 
 
-def set_aside(own: Own | None) -> Callable[[], None]:
-    """What gives this process again the state it has now."""
+def snapshot_state(snapshot: Snapshot | None) -> Callable[[], None]:
+    """Snapshot the random state, the default type and TF32's switches; return a function that restores them."""
     dtype, rng = torch.get_default_dtype(), torch.get_rng_state()
     cuda = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
-    products = set_aside_switches()
-    others = own() if own else None
+    restore_products = snapshot_switches()
+    restore_others = snapshot() if snapshot else None
 
-    def restored() -> None:
-        products()
+    def restore() -> None:
         torch.set_default_dtype(dtype)
         torch.set_rng_state(rng)
+        restore_products()
         if cuda is not None:
             torch.cuda.set_rng_state(cuda)
-        if others is not None:
-            others()
+        if restore_others is not None:
+            restore_others()
 
-    return restored
+    return restore

@@ -1,4 +1,4 @@
-"""The weights of several networks as whole tensors, so that one program computes all of them."""
+"""Stack the weights of several networks into common tensors, so that one program computes all of them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from lightning_modules.vmapped.merged import Merging
+from lightning_modules.vmapped.vmap_rules import VmapRules
 
 Batch = tuple[Tensor, Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Stack:
-    """The weights and statistics of K networks of one shape as whole tensors (K, …), of which each network's are views.
+    """Hold the weights and statistics of K networks of one shape in tensors (K, …), of which each network has views.
 
-    So each network stays an ordinary module, which an optimiser moves and a checkpoint holds, and all can be computed
-    at once: a convolution of K networks is one of K groups.
+    Each network stays an ordinary module that an optimiser updates and a checkpoint saves, and all can be computed by
+    one program: a convolution of K networks is a convolution with K groups.
 
     Raises:
         ValueError: the networks are not of one shape.
@@ -31,17 +31,17 @@ class Stack:
         self.buffers = _stacked([dict(network.named_buffers()) for network in networks], self.format)
 
     def logits(self, images: Sequence[Tensor]) -> Tensor:
-        """(K, B, classes) of each network's own images (B, C, H, W)."""
+        """Compute (K, B, classes) from each network's own images (B, C, H, W)."""
 
         def one(tensors: dict[str, Tensor], images: Tensor) -> Tensor:
             return functional_call(self.skeleton, tensors, (images,))
 
         whole = _side_by_side(images, self.format)
-        with Merging():
+        with VmapRules():
             return vmap(one, in_dims=(0, 1), randomness="error")({**self.weights, **self.buffers}, whole)
 
     def step(self, batches: Sequence[Batch], loss: Loss) -> list[tuple[Tensor, Tensor, list[Tensor | None]]]:
-        """Loss, logits and gradients of each network on its own batch. Where it fails, nothing has changed."""
+        """Compute the loss, logits and gradients of each network on its own batch. A failure changes nothing."""
         before = [buffer.clone() for buffer in self.buffers.values()]
         try:
             logits = self.logits([images for images, _ in batches])
@@ -60,21 +60,21 @@ class Stack:
 
 
 def _refuses_channels_last(network: nn.Module) -> bool:
-    """Whether torch, on a CPU, would ask all networks at once for the memory format of an image, which it cannot."""
+    """Whether the networks have group norms on a CPU, where torch's code fails under `vmap` with channels_last."""
     parameter = next(network.parameters(), None)
     on_cpu = parameter is not None and parameter.device.type == "cpu"
     return on_cpu and any(isinstance(module, nn.GroupNorm) for module in network.modules())
 
 
 def _side_by_side(images: Sequence[Tensor], format: torch.memory_format) -> Tensor:
-    """K times (B, C, H, W) as (B, K, C, H, W), in memory as one image of K·C channels."""
+    """Stack K times (B, C, H, W) to (B, K, C, H, W), laid out in memory as images of K·C channels."""
     if format == torch.preserve_format and images[0].is_contiguous(memory_format=torch.channels_last):
         return torch.stack([one.permute(0, 2, 3, 1) for one in images], dim=3).permute(0, 3, 4, 1, 2)
     return torch.stack(list(images), dim=1).contiguous()
 
 
 def _stacked(networks: Sequence[dict[str, Tensor]], format: torch.memory_format) -> dict[str, Tensor]:
-    """Copies of all under each name in one tensor, of which they become views."""
+    """Copy the tensors of each name into one, and make the networks' tensors views of it."""
     if any(network.keys() != networks[0].keys() for network in networks):
         raise ValueError("the networks have different layers")
     return {name: _joined([network[name] for network in networks], format) for name in networks[0]}

@@ -48,10 +48,11 @@ class GroupTrainer:
 
     def train(self, key: str, runs: Sequence[Any]) -> None:
         """Train the runs of one group."""
-        from lightning_modules.vmapped.fused import SLOWER, at_once
+        from lightning_modules.vmapped.fused import SLOWER, train_in_lockstep
 
         bodies = [partial(self._one, run) for run in runs]
-        reason = at_once(bodies, known=key in self.fallback, faster=self.faster, own=_swap_process_state)
+        known = key in self.fallback
+        reason = train_in_lockstep(bodies, known=known, faster=self.faster, snapshot=_snapshot)
         self.fallback[key] = reason
         if reason not in (None, SLOWER):
             words = "%d runs were trained one by one, not as one program (trainer.fuse): %s"
@@ -69,7 +70,7 @@ class GroupTrainer:
                 each.close()  # which the next run's logging would forget to do
 
 
-def _swap_process_state() -> Callable[[], None]:
+def _snapshot() -> Callable[[], None]:
     """Snapshot Hydra's config and the log handlers, of which a process has one each; return what restores them."""
     from hydra.core.hydra_config import HydraConfig
 

@@ -19,7 +19,7 @@ from lightning_modules.training.history import Curve, LastEpoch
 from lightning_modules.training.recipe import Recipe
 from lightning_modules.training.schedules import cosine
 from lightning_modules.training.trainer import lean_trainer
-from lightning_modules.vmapped.fused import at_once, fused
+from lightning_modules.vmapped.fused import fused, train_in_lockstep
 from tests.lightning_modules.trained import tiny_data
 
 Build = Callable[[], nn.Module]
@@ -50,7 +50,9 @@ class Trainings:
 
     def together(self) -> tuple[list[Ended], str | None]:
         begun = time.perf_counter()
-        trouble = at_once([partial(self.train, seed) for seed in range(len(self.lr))], known=False, faster=False)
+        trouble = train_in_lockstep(
+            [partial(self.train, seed) for seed in range(len(self.lr))], known=False, faster=False
+        )
         went = time.perf_counter() - begun
         assert sum(ended.done.seconds for ended in self.ended.values()) < went, "each counts its share of the time"
         return [self.ended[seed] for seed in range(len(self.lr))], trouble

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lightning_modules.vmapped.lockstep import Halted, Member, in_turn
+from lightning_modules.vmapped.lockstep import Halted, Member, run_in_lockstep
 from lightning_modules.vmapped.signals import held_back
 
 
@@ -42,7 +42,7 @@ def test_an_answer_that_is_begun_is_given() -> None:
         given.append(len(turns))
 
     with pytest.raises(KeyboardInterrupt):
-        in_turn([Member(asking(ends, "a")), Member(asking(ends, "b"))], answer)
+        run_in_lockstep([Member(asking(ends, "a")), Member(asking(ends, "b"))], answer)
     assert (given, ends) == ([2], ["a", "b"])
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -57,7 +57,7 @@ def test_one_that_waits_for_no_answers_hears_of_it_too() -> None:
 
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        in_turn([Member(asking(ends, "a")), Member(asking(ends, "b"))], answer)
+        run_in_lockstep([Member(asking(ends, "a")), Member(asking(ends, "b"))], answer)
     assert time.monotonic() - begun < 10
     assert ends == ["a", "b"]
 

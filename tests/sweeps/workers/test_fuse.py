@@ -82,11 +82,11 @@ def test_what_cannot_be_trained_together_is_said_once(
 ) -> None:
     asked: list[bool] = []
 
-    def at_once(bodies: list[Any], *, known: bool, faster: bool, own: Any) -> str | None:
+    def train_in_lockstep(bodies: list[Any], *, known: bool, faster: bool, snapshot: Any) -> str | None:
         asked.append(known)
         return "it asks" if len(bodies) == 3 else SLOWER if len(bodies) == 2 else None
 
-    monkeypatch.setattr("lightning_modules.vmapped.fused.at_once", at_once)
+    monkeypatch.setattr("lightning_modules.vmapped.fused.train_in_lockstep", train_in_lockstep)
     groups = GroupTrainer(lambda run, turn: None, faster=True)
     for name, count in (("odd", 3), ("slow", 2), ("even", 4), ("even", 4)):
         groups.train(name, ["a run"] * count)

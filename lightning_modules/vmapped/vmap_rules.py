@@ -1,4 +1,4 @@
-"""What torch itself does slowly, or in another precision, of several networks at once under `vmap`."""
+"""Replace what torch does slowly, or in another precision, when `vmap` computes several networks."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from torch.overrides import TorchFunctionMode
 CONVOLUTIONS = (F.conv1d, F.conv2d, F.conv3d)
 
 
-class Merging(TorchFunctionMode):
-    """Inside, a batch norm is one of all channels, where torch would take three steps, and convolutions heed autocast.
+class VmapRules(TorchFunctionMode):
+    """Inside, batch norms of K networks are computed as one over all K·C channels, and convolutions follow autocast.
 
-    On a CPU autocast knows `conv2d`, but not the `convolution` that `vmap` makes of it.
+    Torch would take three operations for such a batch norm. On a CPU its autocast knows `conv2d`, but not the
+    `convolution` that `vmap` makes of it.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is F.batch_norm:
-            return merged(*args, **kwargs)
+            return batch_norm(*args, **kwargs)
         if func in CONVOLUTIONS and torch.is_autocast_enabled("cpu"):
             dtype = torch.get_autocast_dtype("cpu")
             args = tuple(arg.to(dtype) if isinstance(arg, Tensor) else arg for arg in args)
         return func(*args, **kwargs)
 
 
-def merged(
+def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None,
@@ -38,12 +39,12 @@ def merged(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """As `torch.nn.functional.batch_norm`."""
-    return _Merged.apply(input, running_mean, running_var, weight, bias, training, momentum, eps)  # pyright: ignore[reportReturnType]
+    """`torch.nn.functional.batch_norm` with a rule for `vmap`."""
+    return _BatchNorm.apply(input, running_mean, running_var, weight, bias, training, momentum, eps)  # pyright: ignore[reportReturnType]
 
 
-class _Merged(torch.autograd.Function):
-    """Only a rule for `vmap`: what it does is recorded, and differentiated, as any other operation."""
+class _BatchNorm(torch.autograd.Function):
+    """Adds the rule for `vmap`; the gradient is that of the operations inside."""
 
     @staticmethod
     def forward(*args: Any) -> Tensor:
@@ -55,7 +56,7 @@ class _Merged(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], input: Tensor, *rest: Any) -> tuple[Tensor, int]:
-        """(B, K, C, …) as (B, K·C, …), and (K, C) as (K·C,), a view, so that statistics move in their place."""
+        """View (B, K, C, …) as (B, K·C, …) and (K, C) as (K·C,), so that running statistics are updated in place."""
         stacked, numbers = rest[:4], rest[4:]
         if in_dims[0] is None or any(t is not None and d != 0 for t, d in zip(stacked, in_dims[1:5], strict=True)):
             raise ValueError("a batch norm is shared by several networks")
