@@ -20,9 +20,8 @@ GRADIENT, WEIGHT, UPDATE = range(3)
 
 
 class Probe:
-    """Measures one step.
+    """Measures one training step: call `watch` and `unwatch` around the forward pass, the other two around the step.
 
-    Call `watch` before the forward pass, `unwatch` after it, `before_step` and `after_step` around the optimiser's step.
     All numbers stay on the device until `values` copies them, at once.
     """
 

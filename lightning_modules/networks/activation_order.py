@@ -1,6 +1,6 @@
-"""Where norm and activation stand beside the addition: the orders of He et al. 2016 that are neither first nor best.
+"""Three of the five orders of norm, activation and addition that He et al. 2016 compare: Fig. 4b, 4c and 4d.
 
-Fig. 4 has five. Its (a), both behind the body, is `blocks.Residual`; (e), both before it, is `preactivation`.
+Fig. 4a, norm and activation after each layer, is `blocks.Residual`; 4e, both before it, is `preactivation`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a network's blocks are, found without knowing its class: what is measured block by block needs to know."""
+"""Find the blocks of a network of any class, for what is measured block by block."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FoundBlock:
 
 
 def find_blocks(network: nn.Module) -> list[FoundBlock]:
-    """The blocks of any network, from the input to the output.
+    """Find the blocks of a network, from the input to the output.
 
     They are the modules that have a `body`. Where none has one: the members of the network's `stages`, or else of the
     network itself, sequences opened, a member without a weight of its own counted to the one before it.
@@ -68,7 +68,7 @@ def _with_body(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _members(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
-    """Children, with those of plain sequences that hold several in their place."""
+    """The children of a module; a plain sequence of several layers is replaced by its own children."""
     for name, child in module.named_children():
         if type(child) in CONTAINERS and (len(list(child.children())) == 1 or _weights(child) > 1):
             yield from _members(child, f"{path}{name}.")
@@ -77,7 +77,7 @@ def _members(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _weights(module: nn.Module) -> int:
-    """How many matrices and kernels there are in a module; gains and shifts are none."""
+    """Count the matrices and kernels in a module; the gains and shifts of norms do not count."""
     return sum(parameter.dim() >= 2 for parameter in module.parameters())
 
 

@@ -1,4 +1,4 @@
-"""What is compared: three blocks that differ in how the input x gets past the body f. Read the three `join`s."""
+"""The three blocks that are compared. They differ in how the input x gets past the body f: read the three `join`s."""
 
 from __future__ import annotations
 

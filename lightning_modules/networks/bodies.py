@@ -1,4 +1,4 @@
-"""What a block computes: the body f(x). It ends with a norm, without an activation. (More: `grouped`, `squeeze`.)
+"""Bodies f(x) of blocks. They end with a norm and without an activation. More are in `grouped` and `squeeze`.
 
 `layers` is how many weight layers a body adds to a network's depth, `expansion` how many times wider its output is than
 its family says, `vectors` whether it takes vectors (B, c) in place of images (B, c, H, W).

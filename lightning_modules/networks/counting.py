@@ -1,4 +1,4 @@
-"""How large a network is: its parameters and its multiply-adds, which is what the papers call FLOPs."""
+"""Count the parameters of a network, and its multiply-adds, which the papers call FLOPs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def measure(build: Callable[[], nn.Module], measured: Callable[[nn.Module, str], T]) -> T:
-    """`measured(network, device)` of the network that `build` makes on the meta device, or else on the CPU.
+    """Call `measured(network, device)` with the network that `build` makes on the meta device, or else on the CPU.
 
     A network that looks at values (`.item()`, an `if` on a tensor) cannot run on the meta device, which has none. Its
     weights on the CPU are random, and the random state is left as it was.
@@ -29,7 +29,7 @@ def measure(build: Callable[[], nn.Module], measured: Callable[[nn.Module, str],
 
 
 def on_meta(build: Callable[[], nn.Module]) -> nn.Module:
-    """`build()` without memory or arithmetic, to count with."""
+    """Build a network on the meta device, which takes no memory and computes nothing."""
     with torch.device("meta"):
         return build()
 
@@ -40,7 +40,7 @@ def parameters(network: nn.Module) -> int:
 
 
 def multiply_adds(network: nn.Module, shape: tuple[int, ...], device: str = "meta") -> int:
-    """Multiply-adds of the convolutions and linear layers in one forward pass of one image of `shape` (C, H, W).
+    """Count the multiply-adds of convolutions and linear layers in the forward pass of one image of `shape` (C, H, W).
 
     The network is left as it was: it runs with copies of its parameters and buffers on `device`. On the meta device
     nothing is computed. The batch has two images, because no norm over a batch takes a single one.
@@ -57,7 +57,7 @@ def multiply_adds(network: nn.Module, shape: tuple[int, ...], device: str = "met
 
 
 class WithoutBatchNorm(TorchFunctionMode):
-    """Leaves batch norms out, which have none to count: torch does them in Python there, slower than all the rest."""
+    """Skips batch norms, which have no multiply-adds: on the meta device torch computes them in Python, slowly."""
 
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         return args[0] if func is F.batch_norm else func(*args, **(kwargs or {}))

@@ -1,4 +1,4 @@
-"""Joins that leave something out at random while training: parts of the shortcut, or the whole body."""
+"""Joins that drop something at random in training: parts of the shortcut, or the whole body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A deep network that begins as a shallow one: blocks are put in later as the identity, the function stays the same.
+"""Start a deep network as a shallow one: further blocks are added later as the identity, which changes nothing.
 
 He et al. 2015, Sec. 1, argue with this construction that a deeper network need not be worse; Net2Net (Chen et al. 2016,
 Sec. 2.3) trains it.
@@ -13,23 +13,23 @@ from lightning_modules.networks.inits import WEIGHTED, last_layer, zero
 
 
 class PendingBlock(nn.Module):
-    """A block the shallow network does not have: y = x, and nothing to train, until it is `there`."""
+    """A block that the shallow network does not have: y = x and nothing to train, until it is `active`."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
         self.block = block
-        self.there = True
+        self.active = True
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.block(x) if self.there else x
+        return self.block(x) if self.active else x
 
 
 def init_from_shallow(deep: nn.Module, shallow: nn.Module, shape: tuple[int, ...]) -> None:
-    """Give `deep` the weights of `shallow`, and let the blocks it has beyond, before a stage's last, be the identity.
+    """Give `deep` the weights of `shallow`, and make the blocks that it has beyond them the identity.
 
     A block with a shortcut is the identity where the last layer of its body is zero, if its activation changes nothing
-    that has passed one; a plain one where each of its layers is, which no norm leaves alone. That is looked at, not
-    presumed: two images of `shape` (C, H, W) are passed through.
+    that has passed one; a plain one where each of its layers is, which no norm leaves alone. That is
+    tested: two images of `shape` (C, H, W) are passed through.
 
     Raises:
         ValueError: the two differ in more than their number of blocks, or a block cannot be the identity.
@@ -50,15 +50,15 @@ def init_from_shallow(deep: nn.Module, shallow: nn.Module, shape: tuple[int, ...
         raise ValueError(f"{strange} cannot begin as the identity: use block=residual with shortcut=A, and relu")
 
 
-def appear(network: nn.Module, *, there: bool) -> None:
-    """Let the surplus blocks be there, or not yet."""
+def set_pending_active(network: nn.Module, *, active: bool) -> None:
+    """Add the pending blocks of a network, or take them out again."""
     for module in network.modules():
         if isinstance(module, PendingBlock):
-            module.there = there
+            module.active = active
 
 
 def _fill(long: nn.Module, short: nn.Module) -> list[PendingBlock]:
-    """Copy the blocks of a short stage to the first places and the last of a long one; the others are surplus."""
+    """Copy the blocks of a short stage to the first places and the last of a long one; the others are pending."""
     blocks, given = list(long.children()), list(short.children())
     kept = [*range(len(given) - 1), len(blocks) - 1] if len(given) > 1 else [0]
     for index, block in zip(kept, given, strict=True):
@@ -83,7 +83,7 @@ def _become_identity(block: nn.Module) -> None:
 
 @torch.no_grad()
 def _not_identity(network: nn.Module, surplus: list[PendingBlock], shape: tuple[int, ...]) -> str | None:
-    """The class of a surplus block that does not give what it is given, in evaluation."""
+    """The class of a pending block whose output is not its input, in evaluation; None if there is none."""
     found: list[str] = []
 
     def look(module: PendingBlock, inputs: tuple[Tensor, ...], output: Tensor) -> None:

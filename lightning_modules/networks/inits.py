@@ -1,4 +1,4 @@
-"""Where training starts: `init(network)` fills the weights in place.
+"""Initial weights: `init(network)` fills them in place.
 
 All but `torch_default` set every norm to scale 1 and shift 0 and every other bias to 0. Gates and the classifier have a
 start of their own (see `blocks.Gate` and `layers.Readout`) and are not touched, but for the classifier by `fixup`.
@@ -91,7 +91,7 @@ def fill(network: nn.Module, draw: Callable[[Tensor], object]) -> None:
 
 
 def blocks_with_shortcut(network: nn.Module, init: str) -> list[nn.Module]:
-    """The network's blocks, if each is open and has a way past a body that is zero.   Raises ValueError otherwise."""
+    """The network's blocks, if the input of each gets past a body that is zero.   Raises ValueError otherwise."""
     blocks = [block for stage in network.get_submodule("stages").children() for block in stage.children()]
     if not all(hasattr(block, "shortcut") for block in blocks):
         raise ValueError(f"init={init} needs blocks with a shortcut: use init=he_fan_out, or block=residual")
@@ -103,7 +103,7 @@ def blocks_with_shortcut(network: nn.Module, init: str) -> list[nn.Module]:
 
 
 def body_of(block: nn.Module) -> nn.Module:
-    """What the block computes, without what weighs it (as squeeze-and-excitation does)."""
+    """The innermost body of a block, without what weighs it (as squeeze-and-excitation does)."""
     while isinstance(getattr(block, "body", None), nn.Module):
         block = block.get_submodule("body")
     return block

@@ -1,4 +1,4 @@
-"""The layers everything here is built from, and the types of the factories that are handed around."""
+"""The layers that all blocks and networks are built from, and the types of their factories."""
 
 from __future__ import annotations
 

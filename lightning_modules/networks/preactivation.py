@@ -1,4 +1,4 @@
-"""Norm and activation in front of the body instead of behind the join: between two blocks there are only additions."""
+"""Blocks with norm and activation before the body and none after the join: additions alone link the blocks."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class PreActivation(PreActivated):
 
 
 def take_last_norm(block: nn.Module) -> None:
-    """Take away the norm that the block's body ends with, if it does."""
+    """Remove the norm at the end of the block's body, if there is one."""
     last = last_layer(block)
     for parent in block.modules():
         for name, child in parent.named_children():

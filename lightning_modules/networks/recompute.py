@@ -1,4 +1,4 @@
-"""Activation checkpointing: memory for very deep networks, at the price of a second forward pass.
+"""Activation checkpointing: less memory for very deep networks, at the price of a second forward pass.
 
 The result is the same to the last bit, running statistics included.
 """
@@ -27,7 +27,7 @@ def _contexts(segment: nn.Module) -> tuple[AbstractContextManager, AbstractConte
 
 
 class Rewound(AbstractContextManager):
-    """Inside, the module has copies of the buffers it had when this was made; outside, it has its own.
+    """Inside, the module has copies of the buffers that it had when this was made.
 
     So a recomputation starts from what the first pass saw, and does not update batch norm's statistics again.
     """

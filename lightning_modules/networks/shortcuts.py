@@ -1,4 +1,4 @@
-"""How the input gets past the body: the shortcut s(x); A, B and C are those of He et al. 2015, Sec. 3.3 and 4.1.
+"""Shortcuts s(x), by which the input gets past the body; A, B and C are those of He et al. 2015, Sec. 3.3 and 4.1.
 
 All take images, (B, c_in, H, W) → (B, c_out, H/stride, W/stride), and, with stride 1, vectors (B, c_in) → (B, c_out).
 """

@@ -1,4 +1,4 @@
-"""What a factory asks for, read from its signature."""
+"""Read the parameters of a factory from its signature."""
 
 from __future__ import annotations
 

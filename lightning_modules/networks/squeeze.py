@@ -1,4 +1,4 @@
-"""A body that says how much each of its channels counts."""
+"""Squeeze-and-excitation: a body that weighs each of its channels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the families share: reading a block's factory, and stacking blocks into stages."""
+"""Read a block's factory, and stack blocks into stages: what all families share."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from lightning_modules.networks.growth import appear
+from lightning_modules.networks.growth import set_pending_active
 from lightning_modules.training.recipe import Recipe
 
 LOSS, WRONG, COUNT = range(3)
@@ -72,7 +72,7 @@ class Classifier(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         self.metrics = {}
         if self.recipe.grow_at is not None:
-            appear(self.network, there=self.current_epoch >= self.recipe.grow_at)
+            set_pending_active(self.network, active=self.current_epoch >= self.recipe.grow_at)
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         if batch_idx == 0:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from lightning_modules.networks.counting import multiply_adds, parameters
-from lightning_modules.networks.growth import PendingBlock, appear, init_from_shallow
+from lightning_modules.networks.growth import PendingBlock, init_from_shallow, set_pending_active
 
 X = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(1))
 SHAPE = (1, 8, 8)
@@ -44,11 +44,11 @@ def test_nothing_changes_when_the_blocks_appear(build, block):
         if training and block in ("stochastic_depth", "dropout_shortcut"):  # they draw numbers, each block its own
             continue
         deep.train(training), shallow.train(training)
-        appear(deep, there=False)
+        set_pending_active(deep, active=False)
         before = deep(X)
         if block != "stochastic_depth":  # how probable a block is depends on how many there will be
             assert torch.equal(before, shallow(X))
-        appear(deep, there=True)
+        set_pending_active(deep, active=True)
         assert torch.equal(before, deep(X))
 
 
@@ -94,7 +94,7 @@ def test_the_blocks_to_come_are_counted(build):
     counts = parameters(deep), multiply_adds(deep, SHAPE)
     init_from_shallow(deep, shallow, SHAPE)
     assert (parameters(deep), multiply_adds(deep, SHAPE)) == counts
-    appear(deep, there=False)
+    set_pending_active(deep, active=False)
     assert multiply_adds(deep, SHAPE) == multiply_adds(shallow, SHAPE)
 
 

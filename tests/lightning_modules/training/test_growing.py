@@ -23,11 +23,11 @@ class Watch(Callback):
 
     def __init__(self) -> None:
         self.weights: list[list[torch.Tensor]] = []
-        self.there: list[bool] = []
+        self.active: list[bool] = []
 
     def on_train_epoch_end(self, trainer, pl_module) -> None:
         surplus = [module for module in pl_module.network.modules() if isinstance(module, PendingBlock)]
-        self.there.append(all(one.there for one in surplus))
+        self.active.append(all(one.active for one in surplus))
         self.weights.append([p.detach().clone() for one in surplus for p in one.state_dict().values()])
 
 
@@ -38,7 +38,7 @@ def test_it_is_the_shallow_training_until_it_grows(optimizer: str) -> None:
     rows = [[{k: v for k, v in row.items() if k != "seconds"} for row in one.curve.rows] for one in (grown, shallow)]
     assert rows[0][:2] == rows[1][:2]
     assert rows[0][2]["train_loss"] != rows[1][2]["train_loss"]
-    assert watch.there == [False, False, True, True]
+    assert watch.active == [False, False, True, True]
     first, still, moved, _ = watch.weights
     assert all(map(torch.equal, first, still)), "neither weight decay nor momentum touches what is not there"
     assert sum(map(torch.equal, first, moved)) == 0
