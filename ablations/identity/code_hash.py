@@ -25,7 +25,7 @@ ROOTS = (
     "sweeps.one_run.build",
     "sweeps.one_run.fit_parts",
     "lightning_modules.training.trainer.lean_trainer",  # what `trainer._target_` names; the config of it is no part
-    "lightning_modules.vmapped.fused.at_once",  # what a worker trains several runs with
+    "lightning_modules.vmapped.fused.train_in_lockstep",  # what a worker trains several runs with
 )
 EXCLUDED = (
     "lightning_modules.training.throttle",  # how often rows are handed on

@@ -19,7 +19,7 @@ from ablations.identity.code_hash import EXCLUDED, ROOTS, reached, targets
 from ablations.identity.source_tree import SourceTree
 from ablations.records.record import Record
 from lightning_modules.data.idx import NAMES
-from lightning_modules.vmapped.fused import at_once
+from lightning_modules.vmapped.fused import train_in_lockstep
 from sweeps import one_run
 from sweeps.compose.compose import run_of
 from tests.ablations.identity.sources import ROOT
@@ -31,6 +31,7 @@ BESIDE = (  # what runs before a training or beside it, and does not count
     *EXCLUDED,
     *("lightning_modules.inspection", "lightning_modules.training.checkpoint", "lightning_modules.networks.counting"),
     *("lightning_modules.training.history.LastEpoch", "lightning_modules.training.progress"),
+    "lightning_modules.training.torch_private.tensor_norms",  # of diagnostics
 )
 
 
@@ -56,7 +57,7 @@ def together(folder: Path, data_dir: Path) -> list[Any]:
     """The numbers of two seeds that are trained as one program, and of a run that grows and loses blocks."""
     words = (*QUICK, f"data_dir={data_dir}")
     bodies = [partial(_turn, folder / str(seed), (*words, f"seed={seed}")) for seed in (0, 1)]
-    assert at_once(bodies, known=False, faster=False) is None
+    assert train_in_lockstep(bodies, known=False, faster=False) is None
     trained(folder / "grown", *words, *GROWN, bar=True)
     return [numbers(folder / name) for name in ("0", "1", "grown")]
 
@@ -119,8 +120,8 @@ def at_will() -> Iterator[Any]:
 INERT = {  # what each excluded module gives, doing nothing
     "lightning_modules.training.throttle": {"lightning_modules.training.throttle.Throttle.due": False},
     "lightning_modules.training.malloc": {
-        "lightning_modules.training.trainer.keep_what_is_freed": lambda: False,
-        "lightning_modules.training.micro_batch.give_back": lambda: None,
+        "lightning_modules.training.trainer.keep_freed_memory": lambda: False,
+        "lightning_modules.training.micro_batch.release_freed_memory": lambda: None,
     },
     "lightning_modules.vmapped.signals": {"lightning_modules.vmapped.lockstep.held_back": at_will},
     "lightning_modules.data.download": {"lightning_modules.data.idx.fetch_files": lambda *_, **__: None},
