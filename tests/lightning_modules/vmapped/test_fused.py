@@ -10,7 +10,7 @@ from torch import nn
 
 from lightning_modules.vmapped.stack import Stack
 from tests.lightning_modules.trained import perceptron
-from tests.lightning_modules.vmapped.fusing import DRAWS, Ended, Trainings, assert_same
+from tests.lightning_modules.vmapped.fusing import DRAWS, Build, Ended, Trainings, assert_same
 
 
 def conv() -> nn.Module:
@@ -106,21 +106,20 @@ class Odd(nn.Module):
     [("asks", "data-dependent"), ("differs", "other numbers"), ("replaces", "other numbers"), ("counts", DRAWS)],
 )
 def test_what_cannot_be_done_at_once_is_done_one_by_one_to_the_last_bit(way: str, words: str) -> None:
-    def build() -> nn.Module:
-        return nn.Sequential(Odd(way), perceptron())
+    assert_one_by_one(lambda: nn.Sequential(Odd(way), conv()), words)
 
-    def odd() -> nn.Module:
-        return nn.Sequential(Odd(way), conv())
 
-    for network in (build, odd):
-        alone, (beside, trouble) = (
-            Trainings(network, lr=[0.05, 0.02]).alone(),
-            Trainings(network, lr=[0.05, 0.02]).together(),
-        )
-        assert trouble is not None
-        assert words in trouble or network is build
-        for one, other in zip(alone, beside, strict=True):
-            assert_same(one, other, near=0.0)
+def test_networks_that_draw_random_numbers_are_trained_one_by_one() -> None:
+    assert_one_by_one(perceptron, DRAWS)
+
+
+def assert_one_by_one(build: Build, words: str) -> None:
+    alone = Trainings(build, lr=[0.05, 0.02]).alone()
+    beside, trouble = Trainings(build, lr=[0.05, 0.02]).together()
+    assert trouble is not None
+    assert words in trouble
+    for one, other in zip(alone, beside, strict=True):
+        assert_same(one, other, near=0.0)
 
 
 @pytest.mark.parametrize("precision", ["32", "bf16-mixed"])
