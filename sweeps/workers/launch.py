@@ -6,7 +6,8 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.types import HydraContext, TaskFunction
@@ -105,7 +106,7 @@ def launch_workers(
 
     runs, sweep = Path(config.runs), uuid.uuid4().hex[:12]
     resources = Resources.of(config, most=workers)
-    stop = runs / ".workers" / f"stop-{sweep}" if resources.launcher not in ("basic", "joblib") else None
+    stop = None if resources.launcher == "basic" else runs / ".workers" / f"stop-{sweep}"
     process = WorkerProcess(worker, sweep, resources.gpus, stop, signal.getsignal(signal.SIGINT) is not signal.SIG_IGN)
     configure(config, resources.launcher, workers)
     launcher = Plugins.instance().instantiate_launcher(config=config, hydra_context=context, task_function=process)
@@ -113,14 +114,10 @@ def launch_workers(
     deaths, done = 0, sum(map(recorded, folders()))
     while True:
         try:
-            for ended in launcher.launch(jobs, initial_job_idx=0):
-                _ = ended.return_value  # raises what stopped a worker
+            with interrupted_after_workers(stop, sweep, folders):
+                for ended in launcher.launch(jobs, initial_job_idx=0):
+                    _ = ended.return_value  # raises what stopped a worker
             return
-        except KeyboardInterrupt:
-            if stop is not None:
-                write_text(stop, "")
-                wait_for(sweep, folders())
-            raise
         except Exception as error:
             if not worker_was_killed(error):
                 raise
@@ -134,6 +131,33 @@ def launch_workers(
         finally:
             for folder in folders():
                 release_orphan(folder)
+
+
+@contextmanager
+def interrupted_after_workers(stop: Path | None, sweep: str, folders: Callable[[], Iterable[Path]]) -> Iterator[None]:
+    """On Ctrl-C or SIGTERM, let the workers save and give up what they hold; only then interrupt the launcher.
+
+    Some launchers kill their workers when they are interrupted. A second Ctrl-C does not wait.
+
+    Args:
+        stop: workers stop once this file exists; None where the only worker is this process.
+    """
+
+    def ask_to_stop(number: int, frame: object) -> None:
+        signal.signal(number, signal.default_int_handler)
+        if stop is not None:
+            write_text(stop, "")
+            wait_for(sweep, folders())
+        raise KeyboardInterrupt
+
+    heeded = [one for one in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(one) is signal.default_int_handler]
+    for one in heeded:
+        signal.signal(one, ask_to_stop)
+    try:
+        yield
+    finally:
+        for one in heeded:
+            signal.signal(one, signal.default_int_handler)
 
 
 def worker_was_killed(error: Exception) -> bool:

@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
+from ablations.records.layout import CHECKPOINT
 from tests.typed import Done, start, typed
 
 
@@ -24,7 +26,7 @@ def test_what_a_test_starts_heeds_ctrl_c() -> None:
 def test_a_sweep_that_is_told_to_stop(tmp_path: Path, stop: signal.Signals, launcher: str) -> None:
     asked = ["block=plain", "depth=8,20", "seed=0,1", "recipe.epochs=200", "tracker=none", f"hydra/launcher={launcher}"]
     process = start("-m", f"runs={tmp_path}", *asked, at=tmp_path)
-    while not list(tmp_path.glob("*/curve.csv")):
+    while not (begun := list(tmp_path.glob("*/curve.csv"))) or len(begun[0].read_text().splitlines()) < 8:
         assert process.poll() is None
         time.sleep(0.05)
     if stop == signal.SIGINT:
@@ -39,6 +41,9 @@ def test_a_sweep_that_is_told_to_stop(tmp_path: Path, stop: signal.Signals, laun
     assert "Traceback" not in stderr
     assert not list(tmp_path.glob("*/lease.json")), "leases are given up"
     curves = {path: path.read_text() for path in tmp_path.glob("*/curve.csv")}
+    for path, curve in curves.items():
+        saved = torch.load(path.with_name(CHECKPOINT), weights_only=True)["epoch"]
+        assert saved >= len(curve.splitlines()) - 3, "the state is that of the last epoch, or of the one before it"
     time.sleep(1)
     assert {path: path.read_text() for path in curves} == curves, "no worker goes on alone"
 
