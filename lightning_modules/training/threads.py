@@ -19,7 +19,7 @@ def threads_for(operations: float, most: int) -> int:
     """Return 1 for small steps and `most` for large ones.
 
     Threads that share a small step wait for each other most of the time. Alone on a machine they gain at most a fifth;
-    beside other work they wait for threads that are not running, and the step takes two to nine times as long.
+    beside other work they wait for threads that are not running, and the step takes two to seven times as long.
 
     Args:
         operations: multiply-adds of the forward pass of a batch.
