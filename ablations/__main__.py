@@ -14,7 +14,7 @@ from ablations.analysis_commands import add_analyses
 from ablations.catalog import scaffold as new
 from ablations.exports import FORMATS, export
 from ablations.records.files import lenient_output
-from ablations.wandb_view.backfill import add_publish
+from ablations.wandb_view.publish import add_publish
 
 EXAMPLES = """\
 examples:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablations.catalog.choices import Choice
 from ablations.catalog.studies import STUDIES, chosen_plan, duration, written_studies
-from ablations.records.files import printable
+from ablations.records.files import printable, write_text
 from ablations.records.record import Record, RecordError, plans, read_plan, read_records
 
 if TYPE_CHECKING:
@@ -149,32 +149,34 @@ def status(options: argparse.Namespace) -> None:
 
 
 def report(options: argparse.Namespace) -> None:
-    from ablations.report.terminal import print_report
+    from ablations.report.answer import Answer
 
     found = chosen_plan(options.runs, options.study)
     records, problems = read_records(options.runs)
+    answer = Answer(found, records, options.runs, tuple(problems))
     if options.html or options.files:
-        from ablations.exports import write_files, write_html
+        from ablations.exports import as_text, write_files
 
-        about = {"runs": options.runs, "problems": problems}
-        written = [write_html(found, records, options.html, **about)] if options.html else []
-        written += write_files(found, records, options.files, **about) if options.files else []
+        written = write_files(answer, options.files) if options.files else []
+        if options.html:
+            write_text(options.html, as_text(answer, "html"))
+            written = [options.html, *written]
         print("\n".join(map(str, written)))
         return
-    print_report(found, records, plain_console(), runs=options.runs, problems=problems)
+    from ablations.report.terminal import print_report
+
+    print_report(answer, plain_console())
 
 
 def verdict(options: argparse.Namespace) -> None:
-    from ablations.analysis.results import result_rows
-    from ablations.analysis.verdicts import judge
-    from ablations.report.comparability import settings_beside
+    from ablations.report.answer import Answer
     from ablations.report.verdict_list import print_list
 
     found, records = chosen_plan(options.runs, options.study), _good_records(options.runs)
-    verdicts = judge(found, records, runs=options.runs)
-    if not verdicts:
+    answer = Answer(found, records, options.runs)
+    if not answer.verdicts:
         print(f"The study {found['name']} makes no claims; add some under `claims:` in its YAML.")
-    print_list(verdicts, plain_console(), settings_beside(found, result_rows(found, records)))
+    print_list(answer.verdicts, plain_console(), answer.settings)
 
 
 def doctor(options: argparse.Namespace) -> int:

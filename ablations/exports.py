@@ -1,125 +1,117 @@
-"""A study's results for other programs and other people: Markdown, CSV, LaTeX, pictures, a page for a browser."""
+"""Write a study for other programs and other people: Markdown, CSV, LaTeX, pictures, a page for a browser."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ablations.analysis.results import Plan, Record
 from ablations.catalog.studies import chosen_plan
 from ablations.records.files import write_text
 from ablations.records.record import plan_path, read_records
-from ablations.report.completeness import standing
-from ablations.report.study_chart import study_chart
+from ablations.report.answer import Answer
 
-SOON = 60  # runs whose page is written within a second, with the JavaScript at hand
+if TYPE_CHECKING:
+    from ablations.charts.figure import Figure
+
+MOST_RUNS = 60  # in a study whose page is written at the end of its sweep: that takes less than a second
 FORMATS = ("md", "report", "csv", "tex", "html", "svg", "png")
 
 
 def export(options: argparse.Namespace) -> None:
-    """One format, into a file or to standard output; the report in a file has its picture beside it."""
-    from ablations.analysis.results import result_rows
-
+    """Write one format, to a file or to standard output; a report in a file gets its picture in the same folder."""
     found = chosen_plan(options.runs, options.study)
     records, problems = read_records(options.runs)
     for sentence in problems:
         print(f"! {sentence}", file=sys.stderr)
-    rows = result_rows(found, records)
+    answer = Answer(found, records, options.runs, tuple(problems))
     if options.format in ("svg", "png"):
         if options.out is None:
             raise ValueError(f"a picture needs a file: add --out {found['name']}.{options.format}")
-        if not _draw(found, rows, options.runs, options.out, options.format):
+        if not _draw(answer, options.out, options.format):
             raise ValueError(f"{found['name']} has nothing to draw: no run is finished")
         return
-    if options.format == "html":
-        from ablations.html.page import page
-
-        text = page(found, records, runs=options.runs, problems=problems)
-    elif options.format == "report":
-        from ablations.report.markdown import written_answer
-
-        picture = None
-        if options.out and _draw(found, rows, options.runs, beside := options.out.with_suffix(".png"), "png"):
-            picture = beside.name
-        text = written_answer(found, records, runs=options.runs, picture=picture)
-    else:
-        text = as_text(rows, options.format, standing(found, rows, options.runs))
+    picture = options.out and options.format == "report" and options.out.with_suffix(".png")
+    drawn = picture and _draw(answer, picture, "png")
+    text = as_text(answer, options.format, picture=picture.name if drawn else None)
     if options.out is None:
         print(text, end="")
     else:
         write_text(options.out, text)
 
 
-def _draw(plan: Plan, rows: Sequence[Any], runs: Path, file: Path, kind: str) -> bool:
-    """Write the picture of a study as svg or png; whether there is one."""
-    chart = study_chart(plan, rows, runs)
-    if chart is None:
-        return False
-    file.parent.mkdir(parents=True, exist_ok=True)
-    chart.save(str(file), format=kind, **({"ppi": 200} if kind == "png" else {}))
-    return True
+def as_text(answer: Answer, kind: str, *, picture: str | None = None) -> str:
+    """The study in a format that is text.
 
+    Args:
+        picture: the name of a file that the report shows.
+    """
+    if kind == "html":
+        from ablations.html.page import page
 
-def as_text(rows: Sequence[Any], kind: str, notes: Sequence[str] = ()) -> str:
-    """The results as md, csv or tex; `notes` go beside the table, and a CSV file has its columns `n` and `planned`."""
+        return page(answer)
+    if kind == "report":
+        from ablations.report.markdown import answer_markdown
+
+        return answer_markdown(answer, picture=picture)
     if kind == "csv":
-        from ablations.report.csv_files import comma_separated, flat_results
+        from ablations.report.csv_files import as_csv, results_table
 
-        return comma_separated(flat_results(rows))
+        return as_csv(results_table(answer.rows))
     if kind == "tex":
         from ablations.report.latex import booktabs
 
-        return booktabs(rows, notes)
+        return booktabs(answer.rows, answer.incomplete)
     from ablations.report.table import markdown
 
-    return markdown(rows, notes)
+    return markdown(answer.rows, answer.incomplete)
 
 
-def write_html(
-    plan: Plan, records: Mapping[str, Record], file: Path, *, runs: Path, problems: Sequence[str] = ()
-) -> Path:
-    """Write the page of a study; where it lies."""
+def _draw(answer: Answer, file: Path, kind: str) -> bool:
+    """Write the picture of a study; False where there is nothing to draw."""
+    from ablations.charts.pictures import png, study_picture, svg
+
+    figure = study_picture(answer)
+    if figure is None:
+        return False
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(png(figure) if kind == "png" else svg(figure).encode("utf-8"))
+    return True
+
+
+def closing_page(answer: Answer, figures: Sequence[Figure] | None = None) -> Path | None:
+    """Write the page of a study that has just ended into the folder of its plan, if that takes less than a second."""
+    from ablations.html.bundle import kept
     from ablations.html.page import page
 
-    write_text(file, page(plan, records, runs=runs, problems=problems))
+    if sum(len(cell["runs"]) for cell in answer.plan["cells"]) > MOST_RUNS or not kept().exists():
+        return None
+    file = plan_path(answer.runs, answer.plan["name"]).with_name("report.html")
+    write_text(file, page(answer, figures))
     return file
 
 
-def closing_page(plan: Plan, records: Mapping[str, Record], *, runs: Path) -> Path | None:
-    """Write the page of a study that has just ended beside its plan, if that is done within a second."""
-    from ablations.html.bundle import kept
-
-    if sum(len(cell["runs"]) for cell in plan["cells"]) > SOON or not kept().exists():
-        return None
-    return write_html(plan, records, plan_path(runs, plan["name"]).with_name("report.html"), runs=runs)
-
-
-def write_files(
-    plan: Plan, records: Mapping[str, Record], folder: Path, *, runs: Path, problems: Sequence[str] = ()
-) -> list[Path]:
-    """Write everything there is of a study: page, answer, tables, verdicts, pictures; what was written.
+def write_files(answer: Answer, folder: Path) -> list[Path]:
+    """Write everything there is of a study: page, report, tables, verdicts, pictures; return the paths.
 
     Raises:
         ClaimError: a claim of the study is malformed.
     """
-    from ablations.html.page import answer
-    from ablations.html.static_figures import write_figures
-    from ablations.report.comparability import settings_beside
-    from ablations.report.csv_files import comma_separated, flat_verdicts
-    from ablations.report.markdown import written_answer
+    from ablations.charts.figures import figures_of
+    from ablations.charts.pictures import write_pictures
+    from ablations.html.page import page
+    from ablations.report.csv_files import as_csv, verdicts_table
 
     folder.mkdir(parents=True, exist_ok=True)
-    known = answer(plan, records, runs=runs)
-    written = [write_html(plan, records, folder / "report.html", runs=runs, problems=problems)]
-    pictures = write_figures(known.figures, known.axes, known.cells, folder)
-    picture = next((path.name for path in pictures if path.name == "errors.png"), None)
-    notes = standing(plan, known.rows, runs)
-    texts = {f"results.{kind}": as_text(known.rows, kind, notes) for kind in ("md", "csv", "tex")}
-    texts["answer.md"] = written_answer(plan, records, runs=runs, picture=picture)
-    texts["verdicts.csv"] = comma_separated(flat_verdicts(known.verdicts, settings_beside(plan, known.rows)))
+    figures = figures_of(answer)
+    pictures = write_pictures(figures, folder)
+    picture = next((path.name for path in pictures if path.name in ("errors.png", "search.png")), None)
+    texts = {"report.html": page(answer, figures)}
+    texts |= {f"results.{kind}": as_text(answer, kind) for kind in ("md", "csv", "tex")}
+    texts["answer.md"] = as_text(answer, "report", picture=picture)
+    texts["verdicts.csv"] = as_csv(verdicts_table(answer.verdicts, answer.settings))
     for name, text in texts.items():
         write_text(folder / name, text)
-    return [*written, *(folder / name for name in texts), *pictures]
+    return [*(folder / name for name in texts), *pictures]

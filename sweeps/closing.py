@@ -1,7 +1,10 @@
-"""What a sweep ends with: the answer on the terminal, its page, and W&B's copy."""
+"""Print the results of a sweep, write its page, send both to W&B."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,29 +12,75 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.markup import escape
 
-from ablations.analysis.results import result_rows
 from ablations.plan.plan import Plan
+from ablations.records.layout import RECORD
 from ablations.records.record import read_records
+from ablations.wandb_view.offline import sync_command
+from ablations.wandb_view.tracking import Tracker
+
+OFTEN = 1.0  # seconds between two looks at how many runs are left
+LAST = 2  # runs in training, beside which there is time to get ready
+
+
+@contextmanager
+def closing_prepared(folders: list[Path], config: DictConfig) -> Iterator[None]:
+    """While the last of these runs train, import what `print_results` needs and start W&B's service."""
+    stop = threading.Event()
+
+    def wait() -> None:
+        while not stop.wait(OFTEN):
+            if sum(not (folder / RECORD).exists() for folder in folders) <= LAST:
+                import_views()
+                return tracker_of(config).prepare()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def import_views() -> None:
+    """Import the modules that judge, print and draw."""
+    import ablations.charts.pictures
+    import ablations.exports
+    import ablations.html.page
+    import ablations.report.terminal
+    import ablations.wandb_view.publish  # noqa: F401
 
 
 def print_results(plan: Plan, config: DictConfig, console: Console, started: float | None) -> None:
-    """The report; and then, where something was trained, the results to W&B, which takes a while."""
+    """Print the report and write the page; where something was trained, send the results to W&B.
+
+    Args:
+        started: when training began, in seconds since 1970; None if nothing was trained.
+
+    Raises:
+        SystemExit: 2 where runs are left or failed.
+    """
+    from ablations.charts.figures import figures_of
     from ablations.exports import closing_page
+    from ablations.report.answer import Answer
     from ablations.report.terminal import print_report
 
     runs = Path(config.runs)
     records, _ = read_records(runs)
-    written = plan.as_json()
-    print_report(written, records, console, runs=runs)
+    answer, figures = Answer(plan.as_json(), records, runs), None
+    print_report(answer, console)
     try:
-        if page := closing_page(written, records, runs=runs):
+        figures = figures_of(answer)
+        if page := closing_page(answer, figures):
             console.print(f"[dim]written:[/] {escape(str(page))}", highlight=False, soft_wrap=True)
     except (ValueError, OSError) as error:
         console.print(f"[yellow]![/] no page: {escape(str(error))}", highlight=False)
     if started is not None:
-        with console.status("showing W&B the answer …"):
-            sync = publish(written, records, config, since=started)
-        if sync:
+        from ablations.wandb_view.publish import publish_results
+
+        with console.status("sending the results to W&B …"):
+            publish_results(tracker_of(config), answer, figures)
+        if sync := sync_command(runs, since=started):
             console.print(f"[dim]upload to W&B[/]  {escape(sync)}", highlight=False, soft_wrap=True)
     left = len(plan.missing(records))
     mine = {run.identity for cell in plan.cells for run in cell.runs.values()}
@@ -48,14 +97,7 @@ def left_words(left: int, failed: int, most: int) -> str:
     return f"{left} run{' was' if left == 1 else 's were'} left: {why}"
 
 
-def publish(plan: dict[str, Any], records: dict[str, Any], config: DictConfig, *, since: float) -> str | None:
-    """Show the answer in W&B; the line that uploads what was written since then, if it was kept in files."""
-    from ablations.wandb_view.offline import sync_command
-    from ablations.wandb_view.results_run import publish_results
-    from ablations.wandb_view.tracking import Tracker
-
-    runs = Path(config.runs)
+def tracker_of(config: DictConfig) -> Tracker:
+    """The tracker that the configuration describes."""
     chosen: Any = OmegaConf.to_container(config.tracker, resolve=True)
-    tracker = Tracker(**{key: value for key, value in chosen.items() if key != "_target_"})
-    publish_results(tracker, plan, result_rows(plan, records), records, runs)
-    return sync_command(runs, since=since)
+    return Tracker(**{key: value for key, value in chosen.items() if key != "_target_"})

@@ -14,7 +14,7 @@ from ablations.plan import plan as planning
 from ablations.question.study import StudyError
 from ablations.records.lease import release_orphan
 from sweeps.cli.settings import check_chdir, check_folder, check_setting, check_settings
-from sweeps.closing import print_results
+from sweeps.closing import closing_prepared, print_results
 from sweeps.compose.arguments import Arguments, parse
 from sweeps.compose.compose import Composer
 from sweeps.planning import announce, make_plan, plan_and_check, refuse_invalid
@@ -57,7 +57,8 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     refuse_invalid(plan, config.on_invalid)
     missing = plan.missing(records)
     if missing:
-        launch(plan, missing, rest=typed.rest, context=context, main=main, config=config, console=console)
+        with closing_prepared([runs / run.folder for _, run in missing], config):
+            launch(plan, missing, rest=typed.rest, context=context, main=main, config=config, console=console)
     for run in (run for cell in plan.cells for run in cell.runs.values()):
         release_orphan(runs / run.folder)  # of a worker that was killed between its record and giving up its lease
     print_results(plan, config, console, started if missing else None)

@@ -1,4 +1,4 @@
-"""One study as one HTML file: words and tables as text, figures as Vega-Lite drawn from embedded numbers."""
+"""Write a study as one HTML file: tables and words as text, figures as Vega-Lite with their data."""
 
 from __future__ import annotations
 
@@ -7,77 +7,56 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.anova import AxisEffects, axis_effects
-from ablations.analysis.results import Plan, Record, Row, invalid_points, result_rows
-from ablations.analysis.verdicts import Verdict, judge
-from ablations.html import series, tables
+from ablations.analysis.results import invalid_points
+from ablations.charts.figure import Figure
+from ablations.charts.figures import figures_of
+from ablations.charts.looks import axes_of
+from ablations.html import tables
 from ablations.html.bundle import javascript
-from ablations.html.figures import Figure, figures_of
 from ablations.question.search_space import read_search
-from ablations.report.comparability import publications, settings_beside
-from ablations.report.completeness import diverged, standing
+from ablations.report.answer import Answer
+from ablations.report.comparability import publications
+from ablations.report.completeness import diverged
 
 HERE = Path(__file__).parent
 LOOKS = "style-src 'unsafe-inline'; img-src data: blob:"
+NAMED = 6  # of many failed runs, so many are named
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a study's records say, ready to be shown; `why` there are no effects."""
-
-    rows: list[Row]
-    verdicts: list[Verdict]
-    effects: AxisEffects | None
-    why: str
-    figures: list[Figure]
-    axes: list[dict[str, Any]]
-    cells: list[dict[str, Any]]
-
-
-def answer(plan: Plan, records: Mapping[str, Record], *, runs: Path) -> Answer:
-    """Judge and measure what there is.
+def page(answer: Answer, figures: Sequence[Figure] | None = None) -> str:
+    """The page of a study; without figures at hand, they are made.
 
     Raises:
         ClaimError: a claim of the study is malformed.
         ValueError: a curve or diagnostics file is damaged.
     """
-    rows = result_rows(plan, records)
-    verdicts = judge(plan, records, runs=runs)
-    effects, why = _effects(plan, records, runs)
-    figures = figures_of(plan, records, rows, verdicts=verdicts, effects=effects, runs=runs)
-    axes = series.axes_of(plan, rows)
-    return Answer(rows, verdicts, effects, why, figures, axes, series.cells_of(axes, rows))
-
-
-def page(plan: Plan, records: Mapping[str, Record], *, runs: Path, problems: Sequence[str] = ()) -> str:
-    """The page of a study, of as much of it as is there; raises as `answer`."""
-    known = answer(plan, records, runs=runs)
-    rows, verdicts = known.rows, known.verdicts
-    data = {"axes": known.axes, "cells": known.cells, "figures": [figure.as_json() for figure in known.figures]}
-    question = str(plan["study"].get("question") or plan["name"])
+    plan, rows = answer.plan, answer.rows
+    drawn = figures_of(answer) if figures is None else figures
+    axes = [{"name": axis.name, "levels": axis.levels, "values": axis.values} for axis in axes_of(plan, rows)]
+    data = {"axes": axes, "cells": len(rows), "figures": [figure.as_json() for figure in drawn]}
+    expect = plan["study"].get("expect")
     parts = {
         "name": escape(str(plan["name"])),
-        "question": escape(question),
-        "expect": f"<p>Expect: {escape(str(expect))}</p>" if (expect := plan["study"].get("expect")) else "",
-        "standing": _standing(plan, records, rows, runs, problems),
-        "verdicts": tables.verdict_list(verdicts, settings_beside(plan, rows)),
-        "verdict_table": tables.verdict_table(verdicts, publications(plan)),
-        "figures": "".join(_section(figure) for figure in known.figures),
+        "question": escape(answer.question),
+        "expect": f"<p>Expect: {escape(str(expect))}</p>" if expect else "",
+        "progress": _progress(answer),
+        "verdicts": tables.verdict_list(answer.verdicts, answer.settings),
+        "verdict_table": tables.verdict_table(answer.verdicts, publications(plan)),
+        "figures": "".join(_section(figure) for figure in drawn),
         "results": tables.result_table(rows),
-        "effects_title": "What mattered" if plan["study"].get("tunings") else "What each axis does",
-        "effects": _mattered(plan, runs) if plan["study"].get("tunings") else _effect_table(known),
+        "effects_title": "What mattered" if answer.is_search else "What each axis does",
+        "effects": _importance(answer) if answer.is_search else tables.effect_table(answer.effects),
         "provenance": tables.provenance(plan, rows),
     }
     return assemble(parts, data)
 
 
 def assemble(parts: Mapping[str, str], data: Mapping[str, Any]) -> str:
-    """The template with its parts; only these two scripts may run, and nothing may be fetched."""
+    """Fill in the template; only its two scripts may run, and nothing may be fetched."""
     script = (HERE / "page.js").read_text(encoding="utf-8")
     bundle = javascript()
     sources = " ".join(f"'sha256-{_digest(text)}'" for text in (bundle, script))
@@ -94,7 +73,7 @@ def assemble(parts: Mapping[str, str], data: Mapping[str, Any]) -> str:
 
 
 def embedded(data: Any) -> str:
-    """JSON that cannot end the element it stands in."""
+    """JSON that cannot end the element that holds it."""
     text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=str)
     text = re.sub("[\u2028\u2029]", " ", text)  # line ends to Vega's expressions, which quote what they compare with
     return re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", text)
@@ -106,46 +85,29 @@ def _section(figure: Figure) -> str:
     return f'<section>{heading}<figure><div class=plot id="{figure.name}"></div>{caption}</figure></section>'
 
 
-def _effects(plan: Plan, records: Mapping[str, Record], runs: Path) -> tuple[AxisEffects | None, str]:
-    """The effects of the axes on test error, or why there are none; of a search, its trials tell instead."""
-    if plan["study"].get("tunings"):
-        return None, ""
-    try:
-        return axis_effects(plan, records, runs=runs), ""
-    except ValueError as error:
-        return None, f"No analysis of variance: {error}."
-
-
-def _effect_table(known: Answer) -> str:
-    return tables.effect_table(known.effects) if known.effects else f"<p class=quiet>{escape(known.why)}</p>"
-
-
-def _mattered(plan: Plan, runs: Path) -> str:
-    """What mattered in a search: of the few cells that won, an analysis of variance could say nothing."""
+def _importance(answer: Answer) -> str:
     from ablations.search.importance import search_importance
 
-    return tables.importance_table(search_importance(plan, runs), read_search(plan["study"]).objectives)
+    found = search_importance(answer.plan, answer.runs)
+    return tables.importance_table(found, read_search(answer.plan["study"]).objectives)
 
 
-def _standing(
-    plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path, problems: Sequence[str]
-) -> str:
-    """How complete the answer is: what is missing, in training, failed, diverged, invalid or damaged."""
+def _progress(answer: Answer) -> str:
+    """How many runs there are, and what is missing, in training, failed, diverged, invalid or damaged."""
+    rows, lines = answer.rows, list(answer.incomplete)
     planned, have = sum(row.planned for row in rows), sum(row.n for row in rows)
     failed = [f"{run['label']} ({run['cause']})" for row in rows for run in row.failures]
-    gone = diverged(rows)
-    lines = standing(plan, rows, runs)
+    gone, invalid = diverged(rows), invalid_points(answer.plan)
     lines += [f"{len(failed)} failed: {_some(failed)}"] if failed else []
     lines += [f"{len(gone)} diverged, counted as measured: {_some(gone)}"] if gone else []
-    invalid = invalid_points(plan)
     lines += [f"{len(invalid)} cannot be built: {_some(invalid)}"] if invalid else []
-    lines += problems[:6]
+    lines += answer.problems[:NAMED]
     notes = "".join(f"<p class=note>{escape(line)}</p>" for line in lines)
     return f"<p class=quiet>{have} of {planned} runs, {len(rows)} cells</p>{notes}"
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _digest(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The words and tables of a page as HTML; everything from a record or a study is escaped."""
+"""Make the tables and lists of a page as HTML; every text of a record or a study is escaped."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from ablations.analysis.next_command import training_command
 from ablations.analysis.results import Plan, Row, best_row
 from ablations.analysis.verdicts import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
 from ablations.report.table import COLUMNS, caption
-from ablations.report.verdict_list import SIGNS, basis_words, cells
+from ablations.report.verdict_list import SIGNS, cells, evidence_words
 
 if TYPE_CHECKING:
-    from ablations.search.importance import Importance  # with Optuna, which a page without a search does not wait for
+    from ablations.search.importance import Importance  # with Optuna, which only a page of a search needs
 
 TONES = {SUPPORTED: "yes", CONTRADICTED: "no", INCONCLUSIVE: "open", NO_VERDICT: "none"}
 
 
-def verdict_list(verdicts: Sequence[Verdict], beside: Sequence[str] = ()) -> str:
-    """A numbered item a claim: sign, sentence, what it rests on, the command that would close it."""
+def verdict_list(verdicts: Sequence[Verdict], settings: Sequence[str]) -> str:
+    """A numbered item a claim: sign, sentence, evidence, and the command that would decide an open one."""
     if not verdicts:
         return "<p class=quiet>This study makes no claims.</p>"
     items = []
-    for verdict, published in zip(verdicts, beside or [""] * len(verdicts), strict=True):
+    for verdict, setting in zip(verdicts, settings, strict=True):
         sign = SIGNS.get(verdict.outcome, ("?", ""))[0]
         command = f"<code>{escape(verdict.command)}</code>" if verdict.command else ""
-        says, basis, outcome = escape(verdict.says), escape(basis_words(verdict, published)), escape(verdict.outcome)
-        head = f"<b class=sign>{sign}</b> <span class=says>{says}</span> <b class=outcome>{outcome}</b>"
-        items.append(f'<li class="{TONES[verdict.outcome]}">{head}<p class=quiet>{basis}</p>{command}</li>')
+        says, evidence = escape(verdict.says), escape(evidence_words(verdict, setting))
+        head = f"<b class=sign>{sign}</b> <span class=says>{says}</span> <b class=outcome>{escape(verdict.outcome)}</b>"
+        items.append(f'<li class="{TONES[verdict.outcome]}">{head}<p class=quiet>{evidence}</p>{command}</li>')
     return f"<ol class=verdicts>{''.join(items)}</ol>"
 
 
 def verdict_table(verdicts: Sequence[Verdict], publications: Sequence[str] = ()) -> str:
-    """Effect, interval, n, p and published value of each claim; below, the settings of what is published."""
+    """Effect, interval, n, p and published number of each claim; below, where the numbers were published."""
     heads = ["", "claim", "metric", "effect", "95% interval", "n", "p (Holm)", "published"]
     lines = [
         [f"{i} {SIGNS.get(v.outcome, ('?', ''))[0]}", v.says, v.metric, *cells(v)] for i, v in enumerate(verdicts, 1)
@@ -44,7 +44,7 @@ def verdict_table(verdicts: Sequence[Verdict], publications: Sequence[str] = ())
 
 
 def result_table(rows: Sequence[Row]) -> str:
-    """A row a cell; the best by validation is marked; a row knows its cell, so that it can be filtered."""
+    """A row a cell, with its index for the filter; the best by validation is marked."""
     wanted = [column for column in COLUMNS if column.wanted(rows)]
     swept = list(rows[0].shown) if rows else []
     texts = [["–" if row.shown[axis] is None else str(row.shown[axis]) for row in rows] for axis in swept]
@@ -60,8 +60,10 @@ def result_table(rows: Sequence[Row]) -> str:
     return table([*swept, *(column.name for column in wanted)], lines, left=len(swept), about=about) + notes
 
 
-def effect_table(effects: AxisEffects) -> str:
-    """What each axis explains, the largest first."""
+def effect_table(effects: AxisEffects | str) -> str:
+    """What each axis explains, the largest first; or the reason why that cannot be said."""
+    if isinstance(effects, str):
+        return f"<p class=quiet>{escape(effects)}</p>"
     lines = []
     for term in sorted(effects.terms, key=lambda term: -term.share):
         known = ["", "", "0", "not in this grid"]
@@ -74,7 +76,7 @@ def effect_table(effects: AxisEffects) -> str:
 
 
 def importance_table(found: Sequence[Importance], objectives: Sequence[str]) -> str:
-    """What mattered in each tuning of a search, the most first."""
+    """The importance of each axis in each tuning of a search, the largest first."""
     from ablations.search.importance import TOO_FEW_TRIALS, importance_caption
 
     lines = []
@@ -87,7 +89,7 @@ def importance_table(found: Sequence[Importance], objectives: Sequence[str]) -> 
 
 
 def provenance(plan: Plan, rows: Sequence[Row]) -> str:
-    """Where the numbers come from: what was asked and typed, code, versions, machines, dates."""
+    """Where the numbers come from: command, code, versions, machines, dates."""
     runs = [run for row in rows for run in (*row.runs, *row.failures)]
     known = [run.get("provenance") or {} for run in runs]
 
@@ -121,8 +123,8 @@ def table(
 ) -> str:
     """A table; all columns after the first `left` are aligned to the right."""
 
-    def cell(kind: str, place: int, text: str) -> str:
-        return f"<{kind}{'' if place < left else ' class=n'}>{escape(' '.join(text.split()))}</{kind}>"
+    def cell(kind: str, column: int, text: str) -> str:
+        return f"<{kind}{'' if column < left else ' class=n'}>{escape(' '.join(text.split()))}</{kind}>"
 
     head = "".join(cell("th", i, text) for i, text in enumerate(heads))
     body = "".join(

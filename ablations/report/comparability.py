@@ -1,4 +1,4 @@
-"""What a claim's published number is of, and what the study beside it is of: which of them can be compared."""
+"""Compare the setting of a published number with the setting of this study."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from ablations.analysis.metrics import read_metric
 from ablations.analysis.results import Plan, Row
 from ablations.question.references import LEVELS, Reference, named, references
 
-NAMES = {"image_folder": "ImageNet"}  # as the publications call what is so called here
+NAMES = {"image_folder": "ImageNet"}  # the data sets that the publications call by another name
 
 
-def settings_beside(plan: Plan, rows: Sequence[Row]) -> list[str]:
-    """`on cifar10, n 5, primary; here digits, digits_quick: only the direction compares`, for each claim of the study.
+def published_settings(plan: Plan, rows: Sequence[Row]) -> list[str]:
+    """For each claim: `on cifar10, n 5, primary; here digits, digits_quick: only the direction compares`.
 
-    Empty where the claim refers to no published number. A count depends on neither data nor recipe.
+    Empty where a claim refers to no published number. Of a count only the level is said: it has no data or recipe.
     """
-    return [_beside(claim, rows) for claim in plan["study"].get("claims") or []]
+    return [_setting(claim, rows) for claim in plan["study"].get("claims") or []]
 
 
 def publications(plan: Plan) -> list[str]:
-    """Each publication that the claims refer to, with the setting of its numbers and the claims that name it."""
+    """A sentence for each publication that claims refer to: which claims, and the setting of its numbers."""
     found: dict[str, list[int]] = {}
     for number, claim in enumerate(plan["study"].get("claims") or [], start=1):
         for text in dict.fromkeys(f"{one.source}: {' '.join(one.setting.split())}" for one in _references(claim)):
@@ -29,11 +29,11 @@ def publications(plan: Plan) -> list[str]:
     return [f"Published for {_claims(numbers)}: {text}." for text, numbers in found.items()]
 
 
-def _beside(claim: Mapping[str, Any], rows: Sequence[Row]) -> str:
+def _setting(claim: Mapping[str, Any], rows: Sequence[Row]) -> str:
     known = _references(claim)
     if not known:
         return ""
-    level = max((one.level for one in known), key=LEVELS.index)  # no better than the weakest
+    level = max((one.level for one in known), key=LEVELS.index)  # as good as the weakest of them
     if read_metric(claim["metric"]).is_count:
         return level
     data = list(dict.fromkeys(one.data for one in known))
@@ -47,7 +47,7 @@ def _beside(claim: Mapping[str, Any], rows: Sequence[Row]) -> str:
 
 
 def _held_out(rows: Sequence[Row]) -> list[str]:
-    """What this study, on the published data, trains less on."""
+    """How many images of the published training set this study does not train on."""
     configs = [run.get("config") or {} for row in rows for run in row.runs]
     held = sorted({config["data"]["held_out"] for config in configs if (config.get("data") or {}).get("held_out")})
     return [f"{' or '.join(f'{n:,}' for n in held)} images held out"] if held else []

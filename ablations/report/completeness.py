@@ -1,4 +1,4 @@
-"""How much of an answer is there: what every view of a study that is not complete says first."""
+"""Say what is missing from a study, for the top of every view."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from ablations.analysis.results import Plan, Row
 
 
-def standing(plan: Plan, rows: Sequence[Row], runs: Path) -> list[str]:
-    """A sentence where runs are missing and one where trials are, with how many are in training now; none if all is."""
+def incomplete(plan: Plan, rows: Sequence[Row], runs: Path) -> list[str]:
+    """A sentence if runs are missing and one if trials are, with how many are in training now."""
     missing, planned = sum(row.missing for row in rows), sum(row.planned for row in rows)
     lines = []
     if plan["study"].get("tunings"):
@@ -25,11 +25,11 @@ def standing(plan: Plan, rows: Sequence[Row], runs: Path) -> list[str]:
 
 
 def diverged(rows: Sequence[Row]) -> list[str]:
-    """The runs that diverged, each with the first of its tensors that was not finite, where that is known."""
+    """The label of each run that diverged, with its first tensor that was not finite, where that is known."""
     runs = [run for row in rows for run in row.runs if run["status"] == "diverged"]
     return [f"{run['label']} ({first})" if (first := run.get("first_nonfinite")) else run["label"] for run in runs]
 
 
 def _words(missing: int, planned: int, unit: str, training: int) -> str:
-    now = f"still running, {training} in training now" if training else "nobody trains them now"
-    return f"Not complete: {missing} of {planned} {unit} are missing ({now}); what follows is of those there are."
+    now = f"{training} in training now" if training else "none in training now"
+    return f"Not complete: {missing} of {planned} {unit} are missing ({now}). The results below are from the others."

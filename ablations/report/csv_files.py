@@ -1,4 +1,4 @@
-"""The answer as plain numbers for other programs: a line a cell, a line a run, CSV."""
+"""Write results, runs and verdicts as CSV for other programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Matrix = tuple[list[str], list[list[Any]]]  # headings, lines
 
 
-def flat_results(rows: Sequence[Row]) -> Matrix:
+def results_table(rows: Sequence[Row]) -> Matrix:
     """A line a cell: swept axes, counts, mean and sd of every metric (None where unknown), sizes, seconds."""
     metrics = _metrics(rows)
     stats = [f"{metric}_{part}" for metric in metrics for part in ("mean", "sd")]
@@ -29,7 +29,7 @@ def flat_results(rows: Sequence[Row]) -> Matrix:
     return heads, lines
 
 
-def flat_runs(rows: Sequence[Row]) -> Matrix:
+def runs_table(rows: Sequence[Row]) -> Matrix:
     """A line a run that left a record, failed ones included."""
     metrics = _metrics(rows)
     heads = ["label", *_swept(rows), "seed", "status", "cause", *metrics, "epochs", "seconds", "folder"]
@@ -43,22 +43,22 @@ def flat_runs(rows: Sequence[Row]) -> Matrix:
     return heads, lines
 
 
-def flat_verdicts(verdicts: Sequence[Verdict], beside: Sequence[str]) -> Matrix:
-    """A line a claim: what is claimed and found, and what its published number is of."""
+def verdicts_table(verdicts: Sequence[Verdict], settings: Sequence[str]) -> Matrix:
+    """A line a claim: what is claimed and found, and the setting of its published number."""
     heads = ["claim", "verdict", "metric", "expect", "effect", "low", "high", "n", "p_holm"]
     heads += ["published", "published_of", "source", "reason"]
     lines = []
-    for verdict, of in zip(verdicts, beside, strict=True):
+    for verdict, setting in zip(verdicts, settings, strict=True):
         effect = verdict.effect
         low, high = (effect.interval if effect else None) or (None, None)
         claim = [verdict.says, verdict.outcome, verdict.metric, verdict.expect]
         found = [effect.mean if effect else None, low, high, verdict.n if effect else None, verdict.adjusted]
-        lines.append([*claim, *found, verdict.published, of, verdict.source, verdict.reason])
+        lines.append([*claim, *found, verdict.published, setting, verdict.source, verdict.reason])
     return heads, lines
 
 
-def comma_separated(matrix: Matrix) -> str:
-    """As CSV; what is unknown is left empty."""
+def as_csv(matrix: Matrix) -> str:
+    """CSV text; unknown values are left empty."""
     file = io.StringIO()
     heads, lines = matrix
     csv.writer(file, lineterminator="\n").writerows([list(map(_no_formula, line)) for line in (heads, *lines)])
@@ -66,12 +66,12 @@ def comma_separated(matrix: Matrix) -> str:
 
 
 def _no_formula(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula gets an apostrophe; numbers stay as they are."""
+    """Put an apostrophe before a text that a spreadsheet would run as a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _metrics(rows: Sequence[Row]) -> list[str]:
-    """Those of every run, and the lesions where some run has them."""
+    """The metrics of every run, and those of lesions where some run has them."""
     return [
         *METRICS,
         *(metric for metric in LESIONS if any(metric in run["metrics"] for row in rows for run in row.runs)),

@@ -1,4 +1,4 @@
-"""The table for a paper: LaTeX with booktabs."""
+"""Write the results as a LaTeX table for a paper."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SPECIAL = {
 
 
 def escaped(text: str) -> str:
-    """Text that LaTeX prints and does not obey, on one line."""
+    """Text on one line, with LaTeX's special characters escaped."""
     return "".join(SPECIAL.get(character, character) for character in " ".join(text.split()))
 
 

@@ -1,4 +1,4 @@
-"""What a person sees at the end of a single run."""
+"""Print the result of a single run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PARTS = (("train", "training"), ("val", "validation"), ("test", "test"))
 
 
 def print_run(record: Record, folder: Path, *, unused: Sequence[str] = ()) -> None:
-    """Status, errors, size and whereabouts of one run; and which choices had no effect on it."""
+    """Print status, errors, size and record of a run, and which choices had no effect."""
     from rich.console import Console
     from rich.markup import escape
 

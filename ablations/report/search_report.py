@@ -1,14 +1,14 @@
-"""What a search found, for a terminal: how its trials ended, and the best of them beside their fresh seeds."""
+"""Print a search: how its trials ended, and the best of them with their fresh seeds."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablations.analysis.results import Plan, Record, Row, result_rows
+from ablations.analysis.results import Row
 from ablations.question.search_space import CURVES, SIZES, Search, read_search
+from ablations.report.answer import Answer
 from ablations.report.table import short_count, short_seconds, spreads
 from ablations.search.trials import Trial, pareto_front, read_trials
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 SHOWN = 5  # of a long list of good trials
 
 
-def print_search(plan: Plan, records: Mapping[str, Record], console: Console, *, runs: Path) -> None:
+def print_search(answer: Answer, console: Console) -> None:
     """A line a tuning, and a table of its best trials: the front where there are several objectives."""
     from rich.text import Text
 
-    search = read_search(plan["study"])
-    rows = {row.cell: row for row in result_rows(plan, records)}
-    for tuning in plan["study"]["tunings"]:
-        trials, problems = read_trials(runs, plan["name"], [tuning["name"]])
-        heading = " ".join(["Search", *_told_apart(tuning["point"], plan["study"]["tunings"])])
+    search, tunings = read_search(answer.plan["study"]), answer.plan["study"]["tunings"]
+    rows = {row.cell: row for row in answer.rows}
+    for tuning in tunings:
+        trials, problems = read_trials(answer.runs, answer.plan["name"], [tuning["name"]])
+        heading = " ".join(["Search", *_different_choices(tuning["point"], tunings)])
         console.print()
         console.print(Text.assemble((heading, "bold"), (f"  {ended(trials, search)}", "dim")))
         best = pareto_front(trials, search.objectives)
@@ -47,7 +47,7 @@ def ended(trials: Sequence[Trial], search: Search) -> str:
 
 
 def best_table(best: Sequence[Trial], rows: Mapping[str, Row], search: Search, *, shown: int) -> Any:
-    """The trials, best first, with what they were chosen by and what fresh seeds made of them."""
+    """The trials, best first: their choices, their objectives, and the same over fresh seeds."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -60,13 +60,12 @@ def best_table(best: Sequence[Trial], rows: Mapping[str, Row], search: Search, *
     curves = [name for name in search.objectives if name in CURVES]
     for name in curves:
         table.add_column(f"{heading(name)}, fresh seeds", justify="right")
-    again = {name: _again(best[:shown], rows, name) for name in curves}
+    fresh = {name: _fresh(best[:shown], rows, name) for name in curves}
     for k, trial in enumerate(best[:shown]):
         chosen = [_value(trial["point"].get(axis)) for axis in axes]
-        told = [objective_words(name, trial["values"][name]) for name in search.objectives]
-        star = trial["cell"] in rows
-        style = "" if star else "dim"
-        table.add_row(str(trial["number"]), *chosen, *told, *(again[name][k] for name in curves), style=style)
+        values = [objective_words(name, trial["values"][name]) for name in search.objectives]
+        style = "" if trial["cell"] in rows else "dim"
+        table.add_row(str(trial["number"]), *chosen, *values, *(fresh[name][k] for name in curves), style=style)
     if len(best) > shown:
         table.caption = f"and {len(best) - shown} more"
         table.caption_justify = "left"
@@ -74,25 +73,25 @@ def best_table(best: Sequence[Trial], rows: Mapping[str, Row], search: Search, *
 
 
 def heading(name: str) -> str:
-    """An objective as a column's heading."""
+    """The heading of an objective's column."""
     words = {"params": "parameters", "macs": "multiply-adds", "seconds": "seconds"}
     return words.get(name) or name.replace("_", " ") + (" %" if name.endswith("error") else "")
 
 
 def objective_words(name: str, value: float) -> str:
-    """An objective's value, as tables have it."""
+    """The value of an objective, in the units of the tables."""
     if name in SIZES:
         return short_count(value).strip()
     return short_seconds(value) if name == "seconds" else f"{value:.2f}"
 
 
-def _again(trials: Sequence[Trial], rows: Mapping[str, Row], name: str) -> list[str]:
+def _fresh(trials: Sequence[Trial], rows: Mapping[str, Row], name: str) -> list[str]:
     there = [trial["cell"] for trial in trials if trial["cell"] in rows and rows[trial["cell"]].n]
     words = dict(zip(there, spreads(rows[cell].metrics[name] for cell in there), strict=True))
     return [words.get(trial["cell"], "") for trial in trials]
 
 
-def _told_apart(point: Mapping[str, Any], tunings: Sequence[Mapping[str, Any]]) -> list[str]:
+def _different_choices(point: Mapping[str, Any], tunings: Sequence[Mapping[str, Any]]) -> list[str]:
     points = [tuning["point"] for tuning in tunings]
     return [f"{axis}={value}" for axis, value in point.items() if any(other.get(axis) != value for other in points)]
 

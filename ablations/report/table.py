@@ -1,4 +1,4 @@
-"""The answer as a table: for a terminal (rich) and for a README (Markdown)."""
+"""Lay out the results as a table, for a terminal (rich) and for a README (Markdown)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,19 @@ NONE = "–"
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, its heading in a terminal, the texts of all rows (aligned), and when to leave it out."""
+    """A column of the table.
+
+    Attributes:
+        heading: its name in a terminal, on two lines.
+        texts: the aligned texts of all rows.
+        spare: columns with higher numbers are left out first in a narrow terminal; 0: never.
+        wanted: whether the rows have it.
+    """
 
     name: str
     heading: str
     texts: Callable[[Sequence[Row]], list[str]]
-    spare: int = 0  # left out in a narrow terminal, higher ones first; 0 never
+    spare: int = 0
     wanted: Callable[[Sequence[Row]], bool] = bool
 
 
@@ -89,7 +96,7 @@ COLUMNS = [
 
 
 def result_table(rows: Sequence[Row], *, console: Console) -> Table:
-    """The rows as a table that fits the console: columns that do not fit are left out and named in the caption."""
+    """The table, as wide as the console: columns that do not fit are left out and named in the caption."""
     from rich.text import Text
 
     columns = [column for column in COLUMNS if column.wanted(rows)]
@@ -109,7 +116,7 @@ def result_table(rows: Sequence[Row], *, console: Console) -> Table:
 
 
 def caption(rows: Sequence[Row]) -> list[str]:
-    """What a reader must know to trust the numbers: n, the best cell's rule, hardware, versions, the data's note."""
+    """What a reader must know of the numbers: n, how the best cell is chosen, hardware, versions, notes of the data."""
     rule = " ★ lowest validation error." if best_row(rows) else ""
     lines = ["Mean ± sample standard deviation over n seeds." + rule]
     runs: list[Record] = [record for row in rows for record in row.runs]
@@ -128,7 +135,7 @@ def _hardware(provenance: Mapping[str, Any]) -> str:
 
 
 def markdown(rows: Sequence[Row], notes: Sequence[str] = ()) -> str:
-    """The table for a README, and below it what must be known of it."""
+    """The table with its caption, for a README."""
     columns = [column for column in COLUMNS if column.wanted(rows)]
     heads, lines = _texts(rows, columns)
     swept = len(heads) - len(columns)
@@ -142,7 +149,7 @@ def markdown(rows: Sequence[Row], notes: Sequence[str] = ()) -> str:
 
 
 def plain(text: str) -> str:
-    """Text for Markdown: on one line, and nothing in it taken for HTML, a link or a column's end."""
+    """Text on one line, with the special characters of Markdown escaped."""
     line = html.escape(" ".join(text.split()), quote=False)
     return re.sub(r"([\[\]|`])", r"\\\1", line)
 

@@ -1,17 +1,16 @@
-"""The closing page of a study: question, table, verdicts, gaps and causes, where things lie, what to type next."""
+"""Print a study: question, table, verdicts, what is missing and why, and the commands to type next."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.analysis.next_command import more_seeds, training_command
-from ablations.analysis.results import Plan, Record, Row, invalid_points, result_rows
-from ablations.analysis.verdicts import judge
-from ablations.report.comparability import settings_beside
-from ablations.report.completeness import diverged, standing
+from ablations.analysis.results import Plan, Row, invalid_points
+from ablations.report.answer import Answer
+from ablations.report.completeness import diverged
 from ablations.report.search_report import print_search
 from ablations.report.table import result_table
 from ablations.report.verdict_list import print_verdicts
@@ -19,23 +18,11 @@ from ablations.report.verdict_list import print_verdicts
 if TYPE_CHECKING:
     from rich.console import Console
 
-LISTED = 6  # of many similar troubles this many are named, the others counted
+LISTED = 6  # of many similar troubles, so many are named
 
 
-def print_report(
-    plan: Plan,
-    records: Mapping[str, Record],
-    console: Console,
-    *,
-    runs: Path = Path("runs"),
-    sync: str | None = None,
-    problems: Sequence[str] = (),
-) -> None:
-    """Print the page.
-
-    Args:
-        sync: the line that uploads this study's offline W&B runs, if there are any.
-        problems: a sentence for each damaged record.
+def print_report(answer: Answer, console: Console) -> None:
+    """Print the whole answer.
 
     Raises:
         ClaimError: a claim of the study is malformed.
@@ -43,7 +30,7 @@ def print_report(
     from rich.rule import Rule
     from rich.text import Text
 
-    rows = result_rows(plan, records)
+    plan, rows = answer.plan, answer.rows
     question = plan["study"].get("question") or ""
     console.print()
     console.print(Rule(Text.assemble((plan["name"], "bold")), align="left", style="dim"))
@@ -51,24 +38,24 @@ def print_report(
         console.print(Text(question, style="italic"))
     if expect := plan["study"].get("expect"):
         console.print(Text(f"Expect: {expect}", style="dim"))
-    if shared := same_everywhere(plan):
+    if shared := shared_choices(plan):
         console.print(Text(f"with {' '.join(f'{axis}={value}' for axis, value in shared.items())}", style="dim"))
-    if plan["study"].get("tunings"):
-        print_search(plan, records, console, runs=runs)
+    if answer.is_search:
+        print_search(answer, console)
     console.print()
-    for line in standing(plan, rows, Path(runs)):
+    for line in answer.incomplete:
         console.print(Text(line, style="yellow"))
     if any(row.n for row in rows):
         console.print(result_table(rows, console=console))
     else:
         console.print("No run of this study is finished yet.")
-    print_verdicts(judge(plan, records, runs=Path(runs)), console, settings_beside(plan, rows))
-    print_gaps(plan, rows, console, problems=problems)
-    print_next(plan, rows, console, runs=runs, sync=sync)
+    print_verdicts(answer.verdicts, console, answer.settings)
+    print_gaps(plan, rows, console, problems=answer.problems)
+    print_next(answer, console)
 
 
-def same_everywhere(plan: Plan) -> dict[str, Any]:
-    """The choices that all points of the plan share: what the table has no column for."""
+def shared_choices(plan: Plan) -> dict[str, Any]:
+    """The choices that are the same in every cell, which the table has no column for."""
     points = [point for cell in plan["cells"] for point in cell["points"]]
     first = points[0] if points else {}
     fixed = {axis: value for axis, value in first.items() if axis not in plan["swept"]}
@@ -76,7 +63,7 @@ def same_everywhere(plan: Plan) -> dict[str, Any]:
 
 
 def print_gaps(plan: Plan, rows: Sequence[Row], console: Console, *, problems: Sequence[str] = ()) -> None:
-    """What this answer lacks: runs that failed, diverged or are missing, cells that cannot exist, damaged records."""
+    """Print what failed, diverged, is missing, cannot be built, or is damaged."""
     from rich.text import Text
 
     lines: list[tuple[str, str]] = []
@@ -99,13 +86,13 @@ def print_gaps(plan: Plan, rows: Sequence[Row], console: Console, *, problems: S
         console.print(Text.assemble(("! ", colour), line))
 
 
-def print_next(plan: Plan, rows: Sequence[Row], console: Console, *, runs: Path, sync: str | None) -> None:
-    """Where the records lie and what to type next."""
+def print_next(answer: Answer, console: Console) -> None:
+    """Print where the records are and what to type next."""
     from rich.text import Text
 
-    name, where = plan["name"], "" if Path(runs) == Path("runs") else f" --runs {shlex.quote(str(runs))}"
-    have = sum(row.n for row in rows)
-    name = shlex.quote(name)
+    plan, rows, runs = answer.plan, answer.rows, answer.runs
+    where = "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
+    have, name = sum(row.n for row in rows), shlex.quote(plan["name"])
     lines = []
     if any(row.missing for row in rows):
         lines.append(("train what is missing", training_command(plan)))
@@ -114,14 +101,12 @@ def print_next(plan: Plan, rows: Sequence[Row], console: Console, *, runs: Path,
     if any(row.n >= row.planned for row in rows):
         seeds = max(row.planned for row in rows)
         lines.append(("more seeds", more_seeds(plan, 5 if seeds <= 3 else 2 * seeds)))
-    lines.append(("this page again", f"python -m ablations report {name}{where}"))
+    lines.append(("this again", f"python -m ablations report {name}{where}"))
     lines.append(("with figures", f"python -m ablations report {name} --html {name}.html{where}"))
     lines.append(("for a README", f"python -m ablations export {name} --format md{where}"))
-    if plan["study"].get("tunings"):
+    if answer.is_search:
         lines.append(("what mattered", f"python -m ablations effects {name}{where}"))
         lines.append(("its picture", f"python -m ablations export {name} --format png --out {name}.png{where}"))
-    if sync:
-        lines.append(("upload to W&B", sync))
     console.print()
     console.print(Text.assemble((f"{have} record{'' if have == 1 else 's'} in {runs}/", "bold")))
     width = max(len(what) for what, _ in lines)

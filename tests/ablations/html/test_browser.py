@@ -9,6 +9,7 @@ from itertools import product
 import pytest
 
 from ablations.html.page import page
+from ablations.report.answer import Answer
 from ablations.search.trials import trial_folder, write_trial
 from tests.ablations.conftest import make_plan, make_records
 from tests.ablations.html.study_folder import HOSTILE, write_study
@@ -35,7 +36,7 @@ def opened(chromium, tmp_path):
 
     def open_page(plan, records, **about):
         file = tmp_path / "report.html"
-        file.write_text(page(plan, records, runs=tmp_path), encoding="utf-8")
+        file.write_text(page(Answer(plan, records, tmp_path)), encoding="utf-8")
         context = chromium.new_context(**({"viewport": {"width": 1200, "height": 900}} | about))
         contexts.append(context)
         tab = context.new_page()
@@ -69,7 +70,7 @@ def study(tmp_path):
     return plan, records
 
 
-def test_the_filters_filter_and_the_choices_choose(opened, study):
+def test_the_filters_filter(opened, study):
     tab = opened(*study)
     names = ["claims-0", "errors", "curves", "interaction", "gradient_norm", "gate_openness", "costs"]
     assert [plot.get_attribute("id") for plot in tab.query_selector_all(".plot")] == names
@@ -81,7 +82,7 @@ def test_the_filters_filter_and_the_choices_choose(opened, study):
     assert count(tab, "curves") == everything / 2
     assert tab.locator("tr[data-cell]:visible").count() == 3
     assert tab.inner_text("#count") == "3 of 6 cells shown"
-    assert "Shift and the wheel zoom" in tab.inner_text("#controls")
+    assert "Zoom: Shift and the wheel" in tab.inner_text("#controls")
     assert tab.locator("#curves").screenshot() != picture
     tab.uncheck("label:text-is('residual') input")
     drawn(tab)
@@ -91,25 +92,6 @@ def test_the_filters_filter_and_the_choices_choose(opened, study):
     drawn(tab)
     assert count(tab, "curves") == everything
     assert tab.locator("#curves").screenshot() == picture
-    tab.select_option("#colour", label="block")
-    drawn(tab)
-    assert tab.locator("#curves").screenshot() != picture
-
-
-def test_many_cells_have_a_colour_each_and_the_reader_may_choose_otherwise(opened, tmp_path):
-    grid = {"block": ["a", "b"], "init": ["he", "xavier", "torch"], "norm": ["batch", "none"], "depth": [8, 56]}
-    plan = make_plan(grid, seeds=(0,))
-    records = make_records(plan)
-    write_study(tmp_path, plan, records.values())
-    tab = opened(plan, records)
-    assert tab.eval_on_selector("#colour", "select => select.selectedOptions[0].text") == "whole cell"
-    picture = tab.locator("#errors").screenshot()
-    for colour, panel in (("depth", "none"), ("block", "block"), ("whole cell", "norm")):
-        tab.select_option("#colour", label=colour)
-        tab.select_option("#panel", label=panel)
-        drawn(tab)
-        assert count(tab, "curves") == 24 * 2 * 3
-    assert tab.locator("#errors").screenshot() == picture
 
 
 def test_what_is_in_sight_is_drawn_first(opened, study):
@@ -174,7 +156,7 @@ def test_it_fits(opened, study, about):
     dark = tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 25, 30)"
     assert dark == (about.get("color_scheme") == "dark")
     tab.eval_on_selector("#controls", "details => details.open = true")
-    assert ("A tap" in tab.inner_text("#controls")) == ("has_touch" in about)
+    assert ("Tap a line" in tab.inner_text("#controls")) == ("has_touch" in about)
 
 
 def test_a_large_study_opens_quickly(opened, tmp_path):

@@ -9,8 +9,9 @@ from rich.console import Console
 
 from ablations.analysis.results import result_rows
 from ablations.html.page import page
-from ablations.report.comparability import publications, settings_beside
-from ablations.report.markdown import written_answer
+from ablations.report.answer import Answer
+from ablations.report.comparability import publications, published_settings
+from ablations.report.markdown import answer_markdown
 from ablations.report.terminal import print_report
 from ablations.report.verdict_list import print_list
 from tests.ablations.conftest import make_plan, make_records
@@ -30,7 +31,7 @@ def study(claim, **about):
 
 def said(plan, **about):
     records = make_records(plan, lambda axes, seed: {"error": 5.0 + seed, **about})
-    return settings_beside(plan, result_rows(plan, records))
+    return published_settings(plan, result_rows(plan, records))
 
 
 def test_on_other_data_only_the_direction_compares():
@@ -61,20 +62,17 @@ def test_a_count_compares_wherever_it_is_made_and_what_refers_to_nothing_says_no
 def test_every_view_says_it(tmp_path, monkeypatch, kind):
     monkeypatch.setattr("ablations.html.page.javascript", lambda: "// vega")
     plan = study(CLAIM | {"reference": DEEP}, data="digits")
-    records = make_records(plan)
+    answer = Answer(plan, make_records(plan), tmp_path)
     console = Console(file=io.StringIO(), width=300)
     if kind == "page":
-        text = page(plan, records, runs=tmp_path)
+        text = page(answer)
     elif kind == "markdown":
-        text = written_answer(plan, records, runs=tmp_path)
+        text = answer_markdown(answer)
     elif kind == "terminal":
-        print_report(plan, records, console, runs=tmp_path)
+        print_report(answer, console)
         text = console.file.getvalue()
     else:
-        from ablations.analysis.verdicts import judge
-
-        rows = result_rows(plan, records)
-        print_list(judge(plan, records, runs=tmp_path), console, settings_beside(plan, rows))
+        print_list(answer.verdicts, console, answer.settings)
         text = console.file.getvalue()
     assert "on cifar10, n not stated, n 5, primary; here digits, he2015: only the direction compares" in text
     if kind in ("page", "markdown"):

@@ -8,7 +8,7 @@ from ablations.__main__ import main
 from ablations.analysis.results import result_rows
 from ablations.records.lease import claim
 from ablations.records.record import plan_path, write_json
-from ablations.report.completeness import standing
+from ablations.report.completeness import incomplete
 from ablations.search.trials import trial_folder, write_trial
 from tests.ablations.conftest import make_plan, make_records
 
@@ -35,10 +35,10 @@ def test_every_view_says_how_much_is_missing_and_whether_it_is_trained(tmp_path,
     for record in make_records(plan).values():
         if record["identity"] != left["identity"]:
             write_json(tmp_path / record["folder"] / "record.json", record)
-    assert "Not complete: 1 of 18 runs are missing (nobody trains them now)" in said()
+    assert "Not complete: 1 of 18 runs are missing (none in training now)" in said()
     with claim(tmp_path / left["folder"]) as ours:
         assert ours
-        assert "Not complete: 1 of 18 runs are missing (still running, 1 in training now)" in said()
+        assert "Not complete: 1 of 18 runs are missing (1 in training now)" in said()
     write_json(tmp_path / left["folder"] / "record.json", make_records(plan)[left["identity"]])
     assert "Not complete" not in said()
 
@@ -48,9 +48,9 @@ def test_a_search_counts_its_trials(tmp_path):
     plan["study"] |= {"space": {"depth": [8, 20]}, "search": {"trials": 3, "objectives": ["val_error"]}}
     plan["study"]["tunings"] = [{"name": "t-12345678", "point": {}}]
     rows = result_rows(plan, make_records(plan))
-    assert standing(plan, rows, tmp_path)[0].startswith("Not complete: 3 of 3 trials are missing")
+    assert incomplete(plan, rows, tmp_path)[0].startswith("Not complete: 3 of 3 trials are missing")
     for number in range(3):
         about = {"tuning": "t-12345678", "number": number, "state": "complete", "values": {"val_error": 3.0}}
         about |= {"suggested": {}, "constraints": {}, "runs": [], "cell": f"c{number}", "label": "l", "point": {}}
         write_trial(trial_folder(tmp_path, plan["name"], "t-12345678", number), about)
-    assert standing(plan, rows, tmp_path) == []
+    assert incomplete(plan, rows, tmp_path) == []

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ablations.report.markdown import written_answer
+from ablations.report.answer import Answer
+from ablations.report.markdown import answer_markdown
 from tests.ablations.conftest import make_plan, make_records
 
 CLAIM = {
@@ -24,8 +25,8 @@ def errors(axes, seed):
 @pytest.fixture
 def answer():
     plan = make_plan(claims=[CLAIM])
-    return lambda values=errors, picture=None: written_answer(
-        plan, make_records(plan, values), runs=Path("nowhere"), picture=picture
+    return lambda values=errors, picture=None: answer_markdown(
+        Answer(plan, make_records(plan, values), Path("nowhere")), picture=picture
     )
 
 
@@ -47,7 +48,7 @@ def test_what_is_missing_is_counted(answer):
 
 def test_it_says_how_to_get_the_same_and_names_no_machine(answer):
     text = answer()
-    assert "- python run.py -m study=headline" in text
+    assert "- python run.py -m\n" in text
     assert "- 18 runs, " in text
     for private in ("nowhere", "/tmp", "/home"):
         assert private not in text

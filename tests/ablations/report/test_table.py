@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from ablations.analysis.results import Spread, result_rows
-from ablations.report.csv_files import comma_separated, flat_results, flat_runs
+from ablations.report.csv_files import as_csv, results_table, runs_table
 from ablations.report.table import caption, markdown, result_table, short_count, short_seconds, spreads
 from tests.ablations.conftest import make_plan, make_records
 
@@ -89,7 +89,7 @@ def test_markdown_has_a_line_a_cell_and_marks_the_best(rows):
 
 
 def test_csv_reads_back_to_the_numbers(rows):
-    lines = list(csv.DictReader(io.StringIO(comma_separated(flat_results(rows)))))
+    lines = list(csv.DictReader(io.StringIO(as_csv(results_table(rows)))))
     assert [(line["block"], int(line["depth"]), int(line["n"])) for line in lines[:3]] == [
         ("plain", 8, 3),
         ("plain", 20, 3),
@@ -102,7 +102,7 @@ def test_runs_are_listed_one_a_line_failed_ones_too(plan):
     rows = result_rows(
         plan, make_records(plan, lambda axes, seed: {"status": "failed", "cause": "oom"} if seed else 1.0)
     )
-    heads, lines = flat_runs(rows)
+    heads, lines = runs_table(rows)
     assert len(lines) == 18
     assert [line[heads.index("cause")] for line in lines[:3]] == [None, "oom", "oom"]
 
@@ -129,8 +129,8 @@ def test_lesions_are_shown_where_they_were_measured(plan):
     rows = result_rows(plan, make_records(plan, lambda axes, seed: {"metrics": {"lesion_mean": 4.0 + seed}}))
     assert all("5.00 ± 1.00" in line for line in printed(rows, width=140) if line.split()[:1] == ["plain"])
     assert "lesion mean" in markdown(rows)
-    assert [line["lesion_mean_mean"] for line in csv.DictReader(io.StringIO(comma_separated(flat_results(rows))))] == [
+    assert [line["lesion_mean_mean"] for line in csv.DictReader(io.StringIO(as_csv(results_table(rows))))] == [
         "5.0"
     ] * 6
     without = result_rows(plan, make_records(plan))
-    assert "lesion" not in markdown(without) + comma_separated(flat_results(without))
+    assert "lesion" not in markdown(without) + as_csv(results_table(without))

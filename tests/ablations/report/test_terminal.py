@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from ablations.report.answer import Answer
 from ablations.report.terminal import print_report
 from tests.ablations.conftest import make_plan, make_records
 
@@ -20,9 +21,9 @@ CLAIM = {
 }
 
 
-def page(plan, records, width=100, **more):
+def page(plan, records, width=100, runs="runs"):
     console = Console(file=io.StringIO(), width=width, highlight=False)
-    print_report(plan, records, console, **more)
+    print_report(Answer(plan, records, Path(runs)), console)
     return console.file.getvalue()
 
 
@@ -77,7 +78,7 @@ def test_nothing_trained_yet_is_a_page_too():
 
 def test_two_screens_are_enough():
     plan = make_plan({"block": ["plain", "residual", "highway"], "depth": [8, 20, 56]}, claims=[CLAIM] * 4)
-    text = page(plan, make_records(plan, by_depth), width=80, sync="wandb sync runs/wandb")
+    text = page(plan, make_records(plan, by_depth), width=80)
     assert len(text.splitlines()) <= 48
 
 
@@ -92,14 +93,12 @@ def test_two_screens_are_enough():
 )
 def test_more_seeds_replace_the_old_ones(plan, command, again):
     plan["command"] = command
-    assert f"more seeds       {again}\n" in page(plan, make_records(plan))
+    assert f"more seeds    {again}\n" in page(plan, make_records(plan))
 
 
-def test_the_folder_and_the_upload_are_named(plan, records):
-    text = page(plan, records, runs=Path("else where"), sync="wandb sync 'else where/wandb'")
+def test_the_folder_is_named(plan, records):
+    text = page(plan, records, runs="else where")
     assert "--runs 'else where'" in text
-    assert "upload to W&B" in text
-    assert "wandb sync 'else where/wandb'" in text
 
 
 def test_brackets_in_a_question_are_letters(plan, records):

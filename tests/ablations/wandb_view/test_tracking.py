@@ -13,8 +13,10 @@ import pytest
 import yaml
 
 from ablations.analysis.results import result_rows
+from ablations.records.recorder import Stopped
+from ablations.report.answer import Answer
 from ablations.wandb_view.offline import sync_command
-from ablations.wandb_view.results_run import publish_results
+from ablations.wandb_view.publish import publish_results
 from ablations.wandb_view.tracking import Tracker
 from tests.ablations.conftest import make_plan, make_records
 from tests.ablations.wandb_view.wandb_file import log_one, read_folder
@@ -55,6 +57,21 @@ def test_the_file_holds_exactly_what_was_logged(tmp_path, mode, warned):
     assert warned() == []
 
 
+def test_a_pruned_trial_has_not_failed(tmp_path, warned):
+    def train():
+        with Tracker(mode="offline").run(tmp_path, name="x", tags=["plain"]) as log:
+            log.epochs([{"epoch": 1, "train_loss": 1.0}])
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train()
+    (run,) = read_folder(tmp_path)
+    assert (run["exit_code"], run["summary"]["status"]) == (0, "pruned")
+    assert run["tags"] == ["plain", "pruned"]
+    assert [row["train_loss"] for row in run["history"]] == [1.0]
+    assert warned() == []
+
+
 def test_the_next_run_does_not_log_into_the_first(tmp_path):
     for seed in (0, 1):
         log_one(Tracker(mode="offline"), tmp_path, label=f"plain-s{seed}")
@@ -65,7 +82,7 @@ def test_the_next_run_does_not_log_into_the_first(tmp_path):
 
 
 def test_a_label_of_any_letters_makes_an_id(tmp_path):
-    with Tracker(mode="offline").run(folder=tmp_path, label="a/b c:d?é=1"):
+    with Tracker(mode="offline").run(folder=tmp_path, name="a/b c:d?é=1"):
         pass
     (run,) = read_folder(tmp_path)
     assert run["name"] == "a/b c:d?é=1"
@@ -75,7 +92,8 @@ def test_a_label_of_any_letters_makes_an_id(tmp_path):
 def test_mode_none_imports_no_wandb_and_writes_nothing(tmp_path):
     script = (
         "import sys; from pathlib import Path; from ablations.wandb_view.tracking import Tracker\n"
-        f"with Tracker(mode='none').run(folder=Path({str(tmp_path)!r}), label='x') as log: log.epoch({{'epoch': 1}})\n"
+        f"with Tracker(mode='none').run(folder=Path({str(tmp_path)!r}), name='x') as log:\n"
+        f"    log.epochs([{{'epoch': 1}}])\n"
         "assert 'wandb' not in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", script], cwd=ROOT, check=True, timeout=60)
@@ -87,7 +105,7 @@ def test_an_unknown_mode_is_refused():
         Tracker(mode="of")
 
 
-def test_results_hold_a_row_a_cell_a_row_a_run_plots_and_verdicts(tmp_path, warned):
+def test_results_hold_a_row_a_cell_a_row_a_run_pictures_and_verdicts(tmp_path, warned):
     sides = {"plus": {"block": "plain", "depth": 56}, "minus": {"block": "plain", "depth": 8}}
     claims = [{"says": "Deeper is worse.", "metric": "test_error", "contrast": sides, "expect": "> 0"}]
     plan = make_plan(claims=claims)
@@ -96,12 +114,12 @@ def test_results_hold_a_row_a_cell_a_row_a_run_plots_and_verdicts(tmp_path, warn
         plan, lambda axes, s: lost if (axes["depth"], s) == (20, 2) else axes["depth"] + s * axes["depth"] / 100
     )
     rows = result_rows(plan, records)
-    publish_results(Tracker(mode="offline"), plan, rows, records, tmp_path)
+    publish_results(Tracker(mode="offline"), Answer(plan, records, tmp_path))
     (run,) = read_folder(tmp_path)
     assert warned() == []
     assert (run["job_type"], run["group"], run["name"]) == ("results", "headline", "headline results")
     tables = {p.name.split("_0_")[0]: json.loads(p.read_text()) for p in run["folder"].rglob("*.table.json")}
-    assert set(tables) == {"results", "runs", "train_error_table", "test_error_table"}
+    assert set(tables) == {"results", "runs"}
     results = [dict(zip(tables["results"]["columns"], line, strict=True)) for line in tables["results"]["data"]]
     assert [(line["block"], line["depth"], line["n"]) for line in results] == [
         (row.shown["block"], row.shown["depth"], row.n) for row in rows
@@ -118,7 +136,7 @@ def test_sweeps_that_joined_each_other_show_one_answer_and_a_fuller_one_beside_i
     records = make_records(plan, lambda axes, s: axes["depth"] + s)
     early = {key: record for key, record in records.items() if record["seed"] < 2}
     for known in (early, early, records, records):
-        publish_results(Tracker(mode="offline"), plan, result_rows(plan, known), known, tmp_path)
+        publish_results(Tracker(mode="offline"), Answer(plan, known, tmp_path))
     one, other = read_folder(tmp_path)
     assert one["id"] != other["id"]
     assert (one["summary"]["runs"], other["summary"]["runs"]) == (12, 18)
@@ -149,8 +167,8 @@ def test_every_choice_of_tracker_is_named_after_its_mode(path):
 
 def test_two_runs_open_at_once_keep_apart(tmp_path):
     tracker = Tracker(mode="offline")
-    with tracker.run(folder=tmp_path, label="outer") as outer, tracker.run(folder=tmp_path, label="inner") as inner:
-        outer.epoch({"epoch": 1, "train_loss": 1.0})
-        inner.epoch({"epoch": 1, "train_loss": 2.0})
+    with tracker.run(folder=tmp_path, name="outer") as outer, tracker.run(folder=tmp_path, name="inner") as inner:
+        outer.epochs([{"epoch": 1, "train_loss": 1.0}])
+        inner.epochs([{"epoch": 1, "train_loss": 2.0}])
     found = {run["name"]: [row["train_loss"] for row in run["history"]] for run in read_folder(tmp_path)}
     assert found == {"outer": [1.0], "inner": [2.0]}

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ablations.analysis.results import result_rows
+from ablations.report.answer import Answer
 from ablations.wandb_view import tracking
-from ablations.wandb_view.results_run import publish_results
-from ablations.wandb_view.tracking import Log, Tracker
+from ablations.wandb_view.log import Log
+from ablations.wandb_view.publish import publish_results
+from ablations.wandb_view.tracking import Tracker
 from tests.ablations.wandb_view.wandb_file import log_one, read_folder
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,8 +23,8 @@ pytestmark = pytest.mark.usefixtures("nobody")
 
 def test_a_run_that_raises_is_closed_as_failed_and_the_error_goes_on(tmp_path):
     def train():
-        with Tracker(mode="offline").run(folder=tmp_path, label="x") as log:
-            log.epoch({"epoch": 1, "train_loss": 1.0})
+        with Tracker(mode="offline").run(folder=tmp_path, name="x") as log:
+            log.epochs([{"epoch": 1, "train_loss": 1.0}])
             raise KeyError("from training")
 
     with pytest.raises(KeyError, match="from training"):
@@ -40,7 +41,8 @@ def test_without_credentials_nobody_is_asked_even_on_a_terminal(tmp_path, mode):
     ours, theirs = pty.openpty()
     script = (
         "from pathlib import Path; from ablations.wandb_view.tracking import Tracker\n"
-        f"with Tracker(mode={mode!r}).run(folder=Path({str(tmp_path)!r}), label='x') as log: log.epoch({{'epoch': 1}})"
+        f"with Tracker(mode={mode!r}).run(folder=Path({str(tmp_path)!r}), name='x') as log:\n"
+        f"    log.epochs([{{'epoch': 1}}])"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs
@@ -75,6 +77,9 @@ def test_a_run_that_breaks_halfway_stops_logging_only(warned):
     calls = []
 
     class Broken:
+        def __init__(self):
+            self.summary = {}
+
         def log(self, _):
             calls.append("log")
             raise RuntimeError("lost the service")
@@ -84,8 +89,8 @@ def test_a_run_that_breaks_halfway_stops_logging_only(warned):
             raise OSError("still lost")
 
     log = Log(Broken())
-    log.epoch({"epoch": 1})
-    log.epoch({"epoch": 2})
+    log.epochs([{"epoch": 1}])
+    log.epochs([{"epoch": 2}])
     log.finish()
     assert calls == ["log", "finish 1"]
     assert warned() == ["W&B stopped, training goes on: lost the service"]
@@ -143,6 +148,6 @@ def test_a_connection_lost_after_the_login_falls_back_to_offline(tmp_path, monke
 
 def test_publishing_never_raises(tmp_path, plan, records, monkeypatch, warned):
     plan["study"]["claims"] = [{"says": "malformed"}]
-    publish_results(Tracker(mode="offline"), plan, result_rows(plan, records), records, tmp_path)
+    publish_results(Tracker(mode="offline"), Answer(plan, records, tmp_path))
     assert len(warned()) == 1
     assert "malformed" in warned()[0]

@@ -18,9 +18,9 @@ def log_one(tracker: Any, runs: Path, label: str = "residual-A-d20-s0") -> None:
     """Two epochs, of which the second has no train_loss to speak of, and a summary."""
     config = {"block": "residual", "depth": 20, "seed": 0}
     tags = ["residual", "digits"]
-    with tracker.run(folder=runs, label=label, group="headline", config=config, tags=tags) as log:
-        log.epoch({"epoch": 1, "train_loss": 1.5, "val_error": 50.0})
-        log.epoch({"epoch": 2, "train_loss": math.nan, "val_error": 25.125})
+    with tracker.run(folder=runs, name=label, group="headline", config=config, tags=tags) as log:
+        log.epochs([{"epoch": 1, "train_loss": 1.5, "val_error": 50.0}])
+        log.epochs([{"epoch": 2, "train_loss": math.nan, "val_error": 25.125}])
         log.summary({"test_error": 24.5, "status": "finished"})
 
 

@@ -1,4 +1,4 @@
-"""What the figures of a study are drawn from: small tables of numbers, by column, a row knows the cell it is of."""
+"""Collect the numbers that the figures of a study show: tables by column, with the index of the cell in each row."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.results import INACTIVE, Plan, Record, Row, grid_values, measured
-from ablations.html.numbers import Numbers, by_epoch, kept_epochs
+from ablations.analysis.results import Plan, Record, Row, measured
+from ablations.charts.epoch_files import EpochFile, by_epoch, kept_epochs
+from ablations.charts.looks import numeric_axis
 from ablations.records.layout import CURVE, DAMAGES, DIAGNOSTICS
-from ablations.report.figures import numeric_axis
 
 PARTS = {"train_error": "training", "val_error": "validation", "test_error": "test"}
 MOST_NUMBERS = 100_000  # of one figure; beyond it, epochs are left out evenly
@@ -20,38 +20,15 @@ MOST_NUMBERS = 100_000  # of one figure; beyond it, epochs are left out evenly
 Table = dict[str, list[Any]]  # column → values
 
 
-def axes_of(plan: Plan, rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The swept axes that take several values, each with its values as text in the order of the grid."""
-    found = []
-    for axis in plan["swept"]:
-        there = {row.level(axis) for row in rows}
-        levels = grid_values(plan, axis)
-        if plan["study"].get("tunings") and all(isinstance(value, int | float) for value in levels):
-            levels = sorted(levels)  # a search comes upon them in no order
-        values = [text for value in levels if (text := str(value)) in there]
-        values += sorted(there - {*values, INACTIVE}) + [INACTIVE] * (INACTIVE in there)
-        if len(values) > 1:
-            found.append({"name": axis, "values": values, "number": numeric_axis(rows) == axis})
-    return found
-
-
-def cells_of(axes: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Each cell's levels, in the order of `axes`, and what it is called."""
-    found = []
-    for row in rows:
-        levels = [row.level(axis["name"]) for axis in axes]
-        found.append({"levels": levels, "label": ", ".join(one for one in levels if one != INACTIVE) or "all"})
-    return found
-
-
 def curves(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path) -> Table:
-    """Training and validation error along the epochs: mean, least and most of the seeds that were there."""
+    """Training and validation error by epoch: mean, least and most over the seeds."""
     found = [files_of(plan, records, row, runs, CURVE) for row in rows]
     keep = kept_epochs((file for files in found for file in files), MOST_NUMBERS // max(1, 4 * len(rows)))
     table: Table = {name: [] for name in ("cell", "part", "epoch", "mean", "low", "high", "n", "note")}
     for index, whole in enumerate(found):
         files = [file.only(keep) for file in whole]
-        at_once = rows[index].diverged == rows[index].planned and all(run["epochs"] <= 1 for run in rows[index].runs)
+        row = rows[index]
+        at_once = row.diverged == row.planned and all(run["epochs"] <= 1 for run in row.runs)
         note = "diverged in the first epoch" if at_once else ""
         for metric in ("train_error", "val_error"):
             for epoch, values in by_epoch(files, metric):
@@ -62,9 +39,9 @@ def curves(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs:
 
 
 def errors(rows: Sequence[Row]) -> Table:
-    """Training and test error of each cell at the end, as mean ± sd (`of` 0) and of every run (`of` 1)."""
+    """Training and test error at the end: mean ± sd of each cell (`single` 0) and every run (`single` 1)."""
     axis = numeric_axis(rows)
-    table: Table = {name: [] for name in ("cell", "part", "of", "x", "mean", "low", "high", "run")}
+    table: Table = {name: [] for name in ("cell", "part", "single", "x", "mean", "low", "high", "run")}
     for index, row in enumerate(rows):
         x = row.shown[axis] if axis else None
         if axis and x is None:
@@ -96,7 +73,7 @@ def costs(rows: Sequence[Row]) -> Table:
 def layers(
     plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path, kinds: Iterable[str]
 ) -> dict[str, Table]:
-    """Diagnostics of every block along the epochs (`gradient_norm.<block>`), means over the seeds; by kind, if any."""
+    """Mean diagnostics of every block by epoch (`gradient_norm.<block>`), a table a kind; none where there are none."""
     found = [files_of(plan, records, row, runs, DIAGNOSTICS) for row in rows]
     tables: dict[str, Table] = {}
     for kind in kinds:
@@ -107,15 +84,15 @@ def layers(
         table: Table = {name: [] for name in ("cell", "block", "name", "epoch", "value")}
         for index, (whole, blocks) in enumerate(zip(found, names, strict=True)):
             files = [file.only(keep) for file in whole]
-            for number, block in enumerate(blocks):
+            for number, block in enumerate(blocks, start=1):
                 for epoch, values in by_epoch(files, f"{kind}.{block}"):
-                    _add(table, (index, number + 1, block, epoch, math.fsum(values) / len(values)))
+                    _add(table, (index, number, block, epoch, math.fsum(values) / len(values)))
         tables[kind] = table
     return tables
 
 
 def damages(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path) -> Table:
-    """What taking out each block costs: mean, least and most of the seeds, in points of validation error."""
+    """Points of validation error added by taking out each block: mean, least and most over the seeds."""
     table: Table = {name: [] for name in ("cell", "block", "mean", "low", "high", "n")}
     for index, row in enumerate(rows):
         found: dict[float, list[float]] = {}
@@ -129,15 +106,15 @@ def damages(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs
     return table
 
 
-def files_of(plan: Plan, records: Mapping[str, Record], row: Row, runs: Path, name: str) -> list[Numbers]:
-    """The numbers of a file beside each record of a cell, and of runs that are still in training."""
+def files_of(plan: Plan, records: Mapping[str, Record], row: Row, runs: Path, name: str) -> list[EpochFile]:
+    """The file called `name` of each run of a cell, of those in training too."""
     cell = next(cell for cell in plan["cells"] if cell["cell"] == row.cell)
     folders = [records.get(run["identity"], run)["folder"] for run in cell["runs"]]
-    return [Numbers.read(path) for folder in folders if (path := Path(runs) / folder / name).exists()]
+    return [EpochFile.read(path) for folder in folders if (path := Path(runs) / folder / name).exists()]
 
 
-def blocks_of(files: Iterable[Numbers], kind: str) -> list[str]:
-    """The names after `kind.`; numbers in them count as numbers, where all have some."""
+def blocks_of(files: Iterable[EpochFile], kind: str) -> list[str]:
+    """The blocks that have a column `kind.<block>`; sorted by the numbers in their names, where all have some."""
     names = dict.fromkeys(key[len(kind) + 1 :] for file in files for key in file.heads if key.startswith(f"{kind}."))
     if not all(re.search(r"\d", name) for name in names):
         return list(names)
@@ -146,7 +123,7 @@ def blocks_of(files: Iterable[Numbers], kind: str) -> list[str]:
 
 
 def short(value: Any) -> Any:
-    """A number with what a picture can show of it; JSON has no word for what is not finite."""
+    """A number with the digits that a picture can show; None where JSON has no word for it."""
     if isinstance(value, bool) or not isinstance(value, float):
         return value
     if not math.isfinite(value):
@@ -155,7 +132,7 @@ def short(value: Any) -> Any:
 
 
 def packed(table: Table) -> dict[str, Any]:
-    """A table for the page: a column that repeats itself is written as values and how often each comes in a row."""
+    """A table for the page: of a column that repeats itself, the values and how often each is repeated."""
     made: dict[str, Any] = {}
     for name, column in table.items():
         runs = [(value, len(list(same))) for value, same in groupby(column)]

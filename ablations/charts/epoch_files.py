@@ -1,4 +1,4 @@
-"""Curves and diagnostics as files of numbers: read whole, but looked at only where something is drawn."""
+"""Read the CSV files of a run: a row an epoch, a column a quantity."""
 
 from __future__ import annotations
 
@@ -12,43 +12,42 @@ LEAST_EPOCHS = 12
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """A CSV file with a row an epoch: large and mostly not looked at, so a text becomes a number when it is."""
+class EpochFile:
+    """A file as text; a column is parsed when it is asked for, since most never are."""
 
     path: Path
     heads: list[str]
     lines: list[list[str]]
 
     @classmethod
-    def read(cls, path: Path) -> Numbers:
-        """Read the file."""
+    def read(cls, path: Path) -> EpochFile:
         with open(path, encoding="utf-8", newline="") as file:
             heads, *lines = list(csv.reader(file)) or [[]]
         return cls(path, heads, [line for line in lines if line])
 
     def column(self, name: str) -> list[float | None]:
-        """The values; what is empty or not finite is None, and so is what is not there.
+        """The values; None where a value is empty, not finite, or the column is missing.
 
         Raises:
-            ValueError: something else stands in it.
+            ValueError: a value is not a number.
         """
         if name not in self.heads:
             return [None for _ in self.lines]
-        place = self.heads.index(name)
+        index = self.heads.index(name)
         try:
-            values = [float(line[place] or "nan") for line in self.lines]
+            values = [float(line[index] or "nan") for line in self.lines]
         except (ValueError, IndexError) as error:
-            raise ValueError(f"{self.path}: holds something that is no number ({error})") from error
+            raise ValueError(f"{self.path}: column {name} holds something that is not a number ({error})") from error
         return [value if math.isfinite(value) else None for value in values]
 
-    def only(self, keep: Callable[[float], bool]) -> Numbers:
-        """The lines of some epochs."""
+    def only(self, keep: Callable[[float], bool]) -> EpochFile:
+        """The same file with some epochs only."""
         epochs = zip(self.column("epoch"), self.lines, strict=True)
         return replace(self, lines=[line for epoch, line in epochs if epoch is not None and keep(epoch)])
 
 
-def by_epoch(files: Iterable[Numbers], name: str) -> list[tuple[float, list[float]]]:
-    """A column's values of all runs at each epoch."""
+def by_epoch(files: Iterable[EpochFile], name: str) -> list[tuple[float, list[float]]]:
+    """The values of a column at each epoch, over all files."""
     found: dict[float, list[float]] = {}
     for file in files:
         for epoch, value in zip(file.column("epoch"), file.column(name), strict=True):
@@ -57,8 +56,8 @@ def by_epoch(files: Iterable[Numbers], name: str) -> list[tuple[float, list[floa
     return sorted(found.items())
 
 
-def kept_epochs(files: Iterable[Numbers], most: int) -> Callable[[float], bool]:
-    """Which epochs are drawn: all, or about `most` at even distances, the first and the last among them."""
+def kept_epochs(files: Iterable[EpochFile], most: int) -> Callable[[float], bool]:
+    """Choose the epochs to draw: all, or about `most` at even distances, with the first and the last."""
     there = sorted({epoch for file in files for epoch in file.column("epoch") if epoch is not None})
     most = max(LEAST_EPOCHS, most)
     if len(there) <= most:

@@ -8,10 +8,10 @@ import math
 import pytest
 
 from ablations.__main__ import main
-from ablations.analysis.results import result_rows
-from ablations.analysis.verdicts import judge
-from ablations.wandb_view.backfill import publish_study
+from ablations.report.answer import Answer
+from ablations.wandb_view import tracking
 from ablations.wandb_view.offline import logged_ids
+from ablations.wandb_view.publish import publish_study
 from ablations.wandb_view.tracking import Tracker
 from tests.ablations.conftest import make_plan, make_records
 from tests.ablations.html.study_folder import write_curve, write_study
@@ -32,7 +32,7 @@ def study(tmp_path):
 
 def test_publishing_logs_every_run_of_the_records_and_the_answer(study, tmp_path):
     plan, records = study
-    assert publish_study(plan, records, Tracker("offline"), tmp_path) == (4, 0, None)
+    assert publish_study(Answer(plan, records, tmp_path), Tracker("offline")) == (4, 0, None)
     logged = {run["id"]: run for run in read_folder(tmp_path)}
     assert {record["folder"] for record in records.values()} < set(logged)
     assert len(logged) == 5
@@ -51,10 +51,10 @@ def test_publishing_logs_every_run_of_the_records_and_the_answer(study, tmp_path
 
 def test_the_answer_has_a_figure_though_no_axis_is_a_number_and_those_of_the_page(study, tmp_path):
     plan, records = study
-    publish_study(plan, records, Tracker("offline"), tmp_path)
+    publish_study(Answer(plan, records, tmp_path), Tracker("offline"))
     (run,) = [run for run in read_folder(tmp_path) if run["job_type"] == "results"]
     shown = {key.removesuffix(".path") for key in run["summary"] if key.endswith(".path")}
-    assert {"figure", "figures/errors", "figures/curves", "figures/costs"} <= shown
+    assert {"figure", "figures/curves", "figures/costs"} <= shown
     for key in ("figure", "figures/curves"):
         assert (run["folder"] / "files" / run["summary"][f"{key}.path"]).read_bytes().startswith(b"\x89PNG")
 
@@ -62,7 +62,7 @@ def test_the_answer_has_a_figure_though_no_axis_is_a_number_and_those_of_the_pag
 def test_what_was_measured_inside_the_networks_is_published_too(study, tmp_path):
     plan, records = study
     write_study(tmp_path, plan, records.values(), blocks=2)
-    publish_study(plan, records, Tracker("offline"), tmp_path)
+    publish_study(Answer(plan, records, tmp_path), Tracker("offline"))
     logged = [run for run in read_folder(tmp_path) if run["job_type"] == "run"]
     name = "diagnostics/gradient_norm/stages/0/1"
     for run in logged:
@@ -76,13 +76,13 @@ def test_what_was_measured_inside_the_networks_is_published_too(study, tmp_path)
 def test_publishing_twice_adds_nothing_and_a_new_run_only_itself_and_the_answer(study, tmp_path):
     plan, records = study
     for _ in range(2):
-        publish_study(plan, records, Tracker("offline"), tmp_path)
+        publish_study(Answer(plan, records, tmp_path), Tracker("offline"))
     before = logged_ids(tmp_path)
     assert len(list((tmp_path / "wandb").glob("offline-run-*"))) == len(before) == 5
     more = make_plan(GRID, seeds=(0, 1, 2))
     known = make_records(more, lambda axes, seed: None if (axes["block"], seed) == ("plain", 2) else 5.0)
     known = records | {key: record for key, record in known.items() if record["seed"] == 2}
-    assert publish_study(more, known, Tracker("offline"), tmp_path)[:2] == (1, 4)
+    assert publish_study(Answer(more, known, tmp_path), Tracker("offline"))[:2] == (1, 4)
     added = logged_ids(tmp_path) - before
     assert len(list((tmp_path / "wandb").glob("offline-run-*"))) == 7
     assert any(name.startswith("residual-s2-") for name in added)
@@ -91,43 +91,38 @@ def test_publishing_twice_adds_nothing_and_a_new_run_only_itself_and_the_answer(
 
 def test_a_run_reused_from_another_study_is_published_with_this_one(study, tmp_path):
     plan, records = study
-    publish_study(make_plan({"block": ["plain"]}, name="other"), records, Tracker("offline"), tmp_path)
+    publish_study(Answer(make_plan({"block": ["plain"]}, name="other"), records, tmp_path), Tracker("offline"))
     elsewhere = tmp_path / "copy"
     write_study(elsewhere, plan, records.values())
-    assert publish_study(plan, records, Tracker("offline"), elsewhere)[0] == 4
+    assert publish_study(Answer(plan, records, elsewhere), Tracker("offline"))[0] == 4
 
 
-def test_a_run_that_is_half_there_is_completed(study, tmp_path):
+def test_a_run_that_is_half_there_is_completed(study, tmp_path, monkeypatch):
+    logged = []
+
     class Half:
-        """A server that knows the first two epochs of every run."""
+        """A run of which the server has two epochs."""
 
-        sends, rows = True, []
+        offline, entity, project, step, tags = False, "me", "skipbench", 3, ()
 
-        def run(self, **about):
-            assert about["again"]
-            return self
+        def __init__(self):
+            self.summary = {"epoch": 2}
 
-        def __enter__(self):
-            return self
+        def log(self, row):
+            logged.append(row.get("epoch"))
 
-        def __exit__(self, *trouble):
-            return None
+        def finish(self, exit_code):
+            pass
 
-        epoch_reached, step, address = 2, 3, ("me", "skipbench")
-        record = media = summary = staticmethod(lambda *anything: None)
-
-        def epochs(self, rows):
-            self.rows.extend(row["epoch"] for row in rows)
-
-        diagnostics = epochs
-
+    monkeypatch.setattr(tracking, "_online", lambda asked: True)
+    monkeypatch.setattr(tracking, "_init", lambda mode, project, folder, about: Half())
     plan, records = study
-    half = Half()
-    assert publish_study(plan, records, half, tmp_path) == (4, 0, ("me", "skipbench"))
-    assert half.rows == [3, 3, 3, 3]
+    answer = Answer(plan, records, tmp_path)
+    assert publish_study(answer, Tracker()) == (4, 0, ("me", "skipbench"))
+    assert logged == [3, 3, 3, 3]
     for record in records.values():
         write_curve(tmp_path / record["folder"], epochs=2)
-    assert publish_study(plan, records, Half(), tmp_path) == (0, 4, ("me", "skipbench"))
+    assert publish_study(answer, Tracker()) == (0, 4, ("me", "skipbench"))
 
 
 def test_the_command_ends_with_the_line_that_uploads(study, tmp_path, capsys):
@@ -138,13 +133,14 @@ def test_the_command_ends_with_the_line_that_uploads(study, tmp_path, capsys):
 
 
 @pytest.mark.filterwarnings("ignore:Pydantic V1 style:DeprecationWarning")  # of wandb-workspaces itself
-def test_the_views_are_valid_without_a_server(study):
+def test_the_views_are_valid_without_a_server(study, tmp_path):
     pytest.importorskip("wandb_workspaces", reason="pip install 'skipbench[wandb-reports]' brings it")
     from ablations.wandb_view.workspaces import report, workspace
 
     plan, records = study
-    rows = result_rows(plan, records)
-    view = json.loads(workspace(plan, rows, "me", "skipbench")._to_model().model_dump_json(by_alias=True))
+    view = json.loads(
+        workspace(Answer(plan, records, tmp_path), "me", "skipbench")._to_model().model_dump_json(by_alias=True)
+    )
     banks = view["spec"]["section"]["panelBankConfig"]["sections"]
     assert [bank["name"] for bank in banks[:2]] == ["Does it fit?", "Does it generalise?"]
     lines = [panel["config"] for bank in banks[:2] for panel in bank["panels"]]
@@ -156,11 +152,12 @@ def test_the_views_are_valid_without_a_server(study):
     assert set(runs["filters"]["filters"][0]["value"]) == labels
     claim = {"says": "Plain is worse.", "source": "He", "metric": "test_error", "expect": "> 0"}
     plan["study"]["claims"] = [{**claim, "contrast": {"plus": {"block": "plain"}, "minus": {"block": "residual"}}}]
-    verdicts = judge(plan, records)
-    page = report(plan, rows, "me", "skipbench", verdicts)._to_model().model_dump_json(by_alias=True)
-    assert f"**{verdicts[0].outcome}**: Plain is worse." in page
-    view = workspace(plan, rows, "me", "skipbench", verdicts)._to_model().model_dump_json(by_alias=True)
-    assert f"**{verdicts[0].outcome}**: Plain is worse." in view
+    answer = Answer(plan, records, tmp_path)
+    (verdict,) = answer.verdicts
+    page = report(answer, "me", "skipbench")._to_model().model_dump_json(by_alias=True)
+    assert f"**{verdict.outcome}**: Plain is worse." in page
+    view = workspace(answer, "me", "skipbench")._to_model().model_dump_json(by_alias=True)
+    assert f"**{verdict.outcome}**: Plain is worse." in view
     assert json.loads(page)["displayName"] == "headline"
     assert all(label in page for label in labels)
     assert plan["study"]["question"] in page
@@ -179,10 +176,10 @@ def test_runs_of_one_label_are_runs_of_their_own_and_those_of_an_older_version_a
         run["folder"] = f"{run['label']}-{run['identity'][:8]}"
     write_study(tmp_path, after, moved.values())
     for one, known in ((plan, records), (after, moved)):
-        assert publish_study(one, known, Tracker("offline"), tmp_path)[:2] == (4, 0)
+        assert publish_study(Answer(one, known, tmp_path), Tracker("offline"))[:2] == (4, 0)
     ids = [run["id"] for run in read_folder(tmp_path) if run["job_type"] == "run"]
     assert len(set(ids)) == len(ids) == 8
-    with Tracker("offline").run(folder=tmp_path, label="plain-s0"):
+    with Tracker("offline").run(folder=tmp_path, name="plain-s0"):
         pass
     assert main(["publish", "headline", "--runs", str(tmp_path), "--mode", "offline"]) == 0
-    assert "1 of them lie in W&B under an older id too, their label" in capsys.readouterr().out
+    assert "1 of them are in W&B under an older id too, their label" in capsys.readouterr().out

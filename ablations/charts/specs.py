@@ -1,31 +1,22 @@
-"""The figures of a page as Vega-Lite: what is drawn how. Data, colours, width and theme are filled in by who shows it.
+"""Vega-Lite specs of the figures that show no errors: claims, heat maps, costs, two axes together, searches.
 
-Rows come with `label` (of the cell), `colour`, `panel` and `series` (texts made from its axes, as the reader chooses).
+A spec has no data, no theme and no size; `figures.py` adds the rows, the page or `pictures.py` the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-Spec = dict[str, Any]
+from ablations.charts.looks import OKABE_ITO, Spec, scaled
 
 ZOOM = {"name": "zoom", "select": {"type": "interval", "zoom": "wheel![event.shiftKey]"}, "bind": "scales"}
-COLOUR: Spec = {"field": "colour", "type": "nominal", "legend": {"orient": "top", "symbolType": "circle"}}
-DASH: Spec = {
-    "field": "dash",
-    "type": "nominal",
-    "legend": {"orient": "top", "symbolType": "stroke", "symbolSize": 500},
-}
 HEADER = {"title": None, "labelFontSize": 12, "labelFontWeight": "bold", "labelAnchor": "start"}
 MARKS = {"supported": "#009E73", "contradicted": "#D55E00", "inconclusive": "#E69F00", "no verdict": "#999999"}
+TICKS = [0, 1, 5, 10, 20, 40, 60, 80, 100]
 
 
 def forest(unit: str, names: Sequence[str], edges: Sequence[float]) -> Spec:
-    """Contrasts of one unit: estimate, 95% interval, the region that was expected, the published number.
-
-    What is infinite is an arrow at the edge.
-    """
+    """The claims of one unit: estimate, 95% interval, expected region, published number; an arrow where infinite."""
     x = {
         "type": "quantitative",
         "title": unit,
@@ -65,8 +56,8 @@ def forest(unit: str, names: Sequence[str], edges: Sequence[float]) -> Spec:
     return {"height": {"step": 30}, "encoding": {"y": y}, "layer": layer}
 
 
-def heat(title: str, *, log: bool) -> Spec:
-    """A diagnostic over block × epoch, a panel a cell, the same colours in all of them."""
+def heat_maps(title: str, blocks: int, *, log: bool) -> Spec:
+    """A diagnostic by block and epoch: a panel a cell, one colour scale."""
     scale: Spec = {"scheme": "viridis", "type": "log"} if log else {"scheme": "viridis", "domain": [0, 1]}
     encoding = {
         "x": {
@@ -92,34 +83,50 @@ def heat(title: str, *, log: bool) -> Spec:
         "tooltip": [tip("label", "cell"), tip("name", "block"), tip("epoch", "epoch"), tip("value", title, ".3g")],
     }
     encoding["y"]["axis"] = {"labelOverlap": True, "ticks": False}
-    inner = {"height": 150, "mark": {"type": "rect"}, "encoding": encoding}
-    return {"facet": {"field": "label", "type": "nominal", "sort": None, "header": HEADER}, "spec": inner}
+    height = {"step": min(14, max(2, round(170 / max(1, blocks))))}
+    return faceted("label", {"height": height, "mark": {"type": "rect"}, "encoding": encoding}, None)
 
 
-def columns() -> Spec:
-    """What each cell costs."""
-    parts = ["parameters", "multiply-adds", "seconds"]
+def costs() -> Spec:
+    """Parameters, multiply-adds and seconds of each cell."""
     x = {"field": "value", "type": "quantitative", "title": None, "axis": {"format": "~s", "tickCount": 4}}
-    y = {"field": "label", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 240}}
     tips = [tip("label", "cell"), tip("part", "of"), tip("value", "value", ",.4~r")]
-    inner = {"height": {"step": 18}, "mark": {"type": "bar", "cornerRadiusEnd": 2}}
-    inner["encoding"] = {"x": x, "y": y, "color": COLOUR, "tooltip": tips}
+    mark = {"type": "bar", "cornerRadiusEnd": 2, "color": OKABE_ITO[1]}
+    inner = {"height": {"step": 18}, "mark": mark, "encoding": {"x": x, "y": LABELS, "tooltip": tips}}
     resolve = {"scale": {"x": "independent"}, "axis": {"x": "independent"}}
-    facet = {"field": "part", "type": "nominal", "sort": parts, "header": HEADER}
-    return {"facet": facet, "spec": inner, "resolve": resolve}
+    return faceted("part", inner, ["parameters", "multiply-adds", "seconds"]) | {"resolve": resolve}
+
+
+LABELS: Spec = {"field": "label", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 240}}
 
 
 def interaction(axes: tuple[str, str], levels: Mapping[str, Sequence[str]], metric: str) -> Spec:
-    """Two axes together: parallel lines, where they do not interact."""
+    """A metric against one axis, a line for each value of another."""
     across, by = axes
     x = {"field": "x", "type": "nominal", "sort": list(levels[across]), "title": across, "axis": {"labelAngle": 0}}
     y = {"field": "mean", "type": "quantitative", "title": f"mean {metric}", "scale": {"zero": True}}
-    colour = {**COLOUR, "field": "by", "title": by, "scale": {"domain": list(levels[by])}}
     tips = [tip("x", across), tip("by", by), tip("mean", metric, ".4g"), tip("n", "cells")]
-    encoding = {"x": x, "y": y, "color": colour, "tooltip": tips}
+    encoding = {"x": x, "y": y, "color": scaled("by", levels[by], by), "tooltip": tips}
     mark = {"type": "line", "strokeWidth": 2, "point": {"size": 70, "filled": True}}
     return {"height": 240, "mark": mark, "encoding": encoding}
 
 
+def faceted(field: str, inner: Spec, sort: Sequence[str] | None) -> Spec:
+    """A panel for each value of a field."""
+    return {"facet": {"field": field, "type": "nominal", "sort": sort, "header": HEADER}, "spec": inner}
+
+
+def error_axis(top: float) -> Spec:
+    """An axis of errors in percent, by their square root where some are above 15."""
+    tall = top > 15
+    return {
+        "type": "quantitative",
+        "scale": {"type": "sqrt" if tall else "linear", "domain": [0, max(top, 0.1) * 1.06], "nice": False},
+        "axis": {"values": [tick for tick in TICKS if tick <= top * 1.06]} if tall else {"tickCount": 6},
+        "title": "error (%, square-root scale)" if tall else "error (%)",
+    }
+
+
 def tip(field: str, title: str, form: str | None = None) -> Spec:
+    """A line of a tooltip."""
     return {"field": field, "title": title, **({"format": form, "type": "quantitative"} if form else {})}

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from ablations.html.page import answer
-from ablations.html.static_figures import still
+from ablations.charts.figures import figures_of
+from ablations.charts.looks import OKABE_ITO
+from ablations.charts.pictures import picture_spec, png, study_picture, svg
+from ablations.report.answer import Answer
 from tests.ablations.conftest import make_plan, make_records
 from tests.ablations.html.study_folder import CLAIM, write_curve, write_study
 
 
 @pytest.mark.parametrize("blocks", [0, 3])
 def test_every_figure_is_a_picture_too(tmp_path, blocks):
-    import vl_convert
-
     plan = make_plan(claims=[CLAIM])
     records = make_records(plan, lambda axes, seed: axes["depth"] / 10 + seed * (1 + (axes["block"] == "plain")))
     write_study(tmp_path, plan, records.values(), blocks=blocks)
-    known = answer(plan, records, runs=tmp_path)
-    for one in known.figures:
-        svg = vl_convert.vegalite_to_svg(still(one, known.axes, known.cells))
-        marks = svg.count("<path") + svg.count("<rect") + svg.count("<line")
-        assert marks > 10, one.name
+    figures = figures_of(Answer(plan, records, tmp_path))
+    for one in figures:
+        drawn = svg(one)
+        assert drawn.count("<path") + drawn.count("<rect") + drawn.count("<line") > 10, one.name
 
 
 GRIDS = {
@@ -36,9 +35,9 @@ def test_no_two_lines_of_a_panel_look_alike(tmp_path, grid):
     plan = make_plan(grid, seeds=(0,))
     records = make_records(plan)
     write_study(tmp_path, plan, records.values())
-    known = answer(plan, records, runs=tmp_path)
+    figures = figures_of(Answer(plan, records, tmp_path))
     for name in ("errors", "curves"):
-        spec = still(next(one for one in known.figures if one.name == name), known.axes, known.cells)
+        spec = picture_spec(next(one for one in figures if one.name == name))
         rows, inner = spec["data"]["values"], spec["spec"]
         (line,) = [view["encoding"] for view in inner["layer"] if view["mark"]["type"] == "line"]
         told = line | inner["encoding"]
@@ -47,7 +46,7 @@ def test_no_two_lines_of_a_panel_look_alike(tmp_path, grid):
         for row in rows:
             look = [row[spec["facet"]["field"]]]
             for one in looks:
-                domain, shades = one["scale"]["domain"], one["scale"]["range"]
+                domain, shades = one["scale"]["domain"], one["scale"].get("range") or OKABE_ITO * 4
                 look.append(str(shades[domain.index(row[one["field"]])]))
             seen.setdefault(tuple(look), set()).add(row["series"] if name == "errors" else row["cell"])
         assert all(len(lines) == 1 for lines in seen.values()), name
@@ -59,10 +58,10 @@ def test_pictures_say_what_they_show_in_the_order_of_the_grid(tmp_path):
     del plan["study"]["claims"][0]["contrast"]
     records = make_records(plan)
     write_study(tmp_path, plan, records.values(), blocks=2)
-    known = answer(plan, records, runs=tmp_path)
-    pictures = {one.name: still(one, known.axes, known.cells) for one in known.figures}
+    figures = figures_of(Answer(plan, records, tmp_path))
+    pictures = {one.name: picture_spec(one) for one in figures}
     assert pictures["gradient_norm"]["facet"]["sort"] == ["8", "20", "110"]
-    for one in known.figures:
+    for one in figures:
         words = " ".join(pictures[one.name]["title"]["subtitle"])
         assert pictures[one.name]["title"]["text"] == one.title
         assert words.startswith(one.caption)
@@ -71,8 +70,6 @@ def test_pictures_say_what_they_show_in_the_order_of_the_grid(tmp_path):
 
 
 def test_what_diverged_is_drawn_and_said(tmp_path):
-    import vl_convert
-
     sides = {"plus": {"block": "plain", "depth": 56}, "minus": {"block": "residual", "depth": 56}}
     claims = [
         {**CLAIM, "metric": "train_loss", "contrast": sides},
@@ -85,20 +82,24 @@ def test_what_diverged_is_drawn_and_said(tmp_path):
     for record in records.values():
         if record["status"] == "diverged":
             write_curve(tmp_path / record["folder"], epochs=1)
-    known = answer(plan, records, runs=tmp_path)
-    figures = {one.name: one for one in known.figures}
+    figures = figures_of(Answer(plan, records, tmp_path))
+    figures = {one.name: one for one in figures}
     assert figures["claims-0"].rows["end"] == ["∞"]
-    assert "an arrow: infinite. Not drawn, for want of an interval: 2." in figures["claims-0"].caption
-    assert "A dot alone: every run diverged in its first epoch." in figures["curves"].caption
-    svg = vl_convert.vegalite_to_svg(still(figures["curves"], known.axes, known.cells))
-    assert svg.count("diverged in the first epoch") == svg.count("block plain")
+    assert "an arrow: infinite. No interval, not drawn: 2." in figures["claims-0"].caption
+    assert "A single dot: every run diverged in its first epoch." in figures["curves"].caption
+    drawn = svg(figures["curves"])
+    assert drawn.count("diverged in the first epoch") == drawn.count("block plain")
+
+
+def test_the_picture_of_a_study_is_headed_by_its_question(plan, records, tmp_path):
+    figure = study_picture(Answer(plan, records, tmp_path))
+    assert plan["study"]["question"] in svg(figure)
+    assert png(figure).startswith(b"\x89PNG")
 
 
 def test_depth_alone_is_one_line_with_its_own_ticks(tmp_path):
-    import vl_convert
-
     plan = make_plan({"depth": [8, 14]})
-    known = answer(plan, make_records(plan), runs=tmp_path)
-    spec = still(known.figures[0], known.axes, known.cells)
+    figures = figures_of(Answer(plan, make_records(plan), tmp_path))
+    spec = picture_spec(figures[0])
     assert {row["colour"] for row in spec["data"]["values"]} == {"all"}
-    assert ">14<" in vl_convert.vegalite_to_svg(spec)
+    assert ">14<" in svg(figures[0])

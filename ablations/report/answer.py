@@ -1,0 +1,65 @@
+"""Work out what the records say about a study, once for all views of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ablations.analysis.anova import AxisEffects, axis_effects
+from ablations.analysis.results import Plan, Record, Row, result_rows
+from ablations.analysis.verdicts import Verdict, judge
+from ablations.report.comparability import published_settings
+from ablations.report.completeness import incomplete
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A study and its records; each result is computed when it is first asked for, and kept.
+
+    Attributes:
+        problems: a sentence for each damaged record.
+
+    Raises:
+        ClaimError: from `verdicts`, where a claim of the study is malformed.
+    """
+
+    plan: Plan
+    records: Mapping[str, Record]
+    runs: Path
+    problems: tuple[str, ...] = ()
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        return result_rows(self.plan, self.records)
+
+    @cached_property
+    def verdicts(self) -> list[Verdict]:
+        return judge(self.plan, self.records, runs=self.runs)
+
+    @cached_property
+    def settings(self) -> list[str]:
+        """For each claim, the setting of its published number."""
+        return published_settings(self.plan, self.rows)
+
+    @cached_property
+    def incomplete(self) -> list[str]:
+        """What is missing: a sentence for runs, a sentence for trials."""
+        return incomplete(self.plan, self.rows, self.runs)
+
+    @cached_property
+    def effects(self) -> AxisEffects | str:
+        """What each axis does to the test error, or the reason why that cannot be said."""
+        try:
+            return axis_effects(self.plan, self.records, runs=self.runs)
+        except ValueError as error:
+            return f"No analysis of variance: {error}."
+
+    @property
+    def is_search(self) -> bool:
+        return bool(self.plan["study"].get("tunings"))
+
+    @property
+    def question(self) -> str:
+        return str(self.plan["study"].get("question") or self.plan["name"])
