@@ -74,9 +74,9 @@ def test_verdicts_have_a_line_each(runs, capsys, monkeypatch):
     assert [word in first for word in ("+39.00", "[+31.55, +46.45]", " 3 ", "12.5")] == [True] * 4
     assert second.startswith("?  It hardly matters.")
     assert third.split() == ["?", "Not", "there.", "–", "–", "–", "–", "–"]
-    assert any("not even 100 seeds" in note or "more seed" in note for note in notes)
+    assert any("100 seeds would not be enough" in note or "more seed" in note for note in notes)
     assert "no such cell in this study: block=highway" in text
-    assert "by signs alone at least 0.125 with 3 seeds." in text
+    assert "A sign test cannot get below 0.125 with 3 seeds." in text
     assert all(len(line) <= 100 for line in lines[:3])
 
 
