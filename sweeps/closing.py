@@ -17,6 +17,7 @@ from ablations.records.layout import RECORD
 from ablations.records.record import read_records
 from ablations.wandb_view.offline import sync_command
 from ablations.wandb_view.tracking import Tracker
+from sweeps.workers.forkserver import let_workers_end
 
 OFTEN = 1.0  # seconds between two looks at how many runs are left
 LAST = 2  # runs in training, beside which there is time to get ready
@@ -24,7 +25,10 @@ LAST = 2  # runs in training, beside which there is time to get ready
 
 @contextmanager
 def closing_prepared(folders: list[Path], config: DictConfig) -> Iterator[None]:
-    """While the last of these runs train, import what `print_results` needs and start W&B's service."""
+    """While the last of these runs train in other processes, import what `print_results` needs and start W&B."""
+    if config.hydra.runtime.choices["hydra/launcher"] == "basic":  # they train in this one
+        yield
+        return
     stop = threading.Event()
 
     def wait() -> None:
@@ -44,11 +48,15 @@ def closing_prepared(folders: list[Path], config: DictConfig) -> Iterator[None]:
 
 def import_views() -> None:
     """Import the modules that judge, print and draw."""
+
     import ablations.charts.pictures
     import ablations.exports
     import ablations.html.page
     import ablations.report.terminal
-    import ablations.wandb_view.publish  # noqa: F401
+    import ablations.wandb_view.publish
+    from ablations.charts.figure import Figure
+
+    ablations.charts.pictures.svg(Figure("", "", "", {"mark": "point", "encoding": {}}))  # starts Vega
 
 
 def print_results(plan: Plan, config: DictConfig, console: Console, started: float | None) -> None:
@@ -65,6 +73,7 @@ def print_results(plan: Plan, config: DictConfig, console: Console, started: flo
     from ablations.report.answer import Answer
     from ablations.report.terminal import print_report
 
+    let_workers_end()
     runs = Path(config.runs)
     records, _ = read_records(runs)
     answer, figures = Answer(plan.as_json(), records, runs), None

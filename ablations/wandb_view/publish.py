@@ -85,7 +85,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def publish_results(tracker: Tracker, answer: Answer, figures: Sequence[Figure] | None = None) -> Address | None:
-    """Send the answer as a W&B run of job type `results`: verdicts, tables, figures; the address if online.
+    """Send the answer as a W&B run of job type `results`: verdicts, tables, figure, page; the address if online.
 
     Args:
         figures: of the study, where they have been made already.
@@ -129,18 +129,15 @@ def _tables(wandb: Any, answer: Answer) -> dict[str, Any]:
 
 
 def _pictures(wandb: Any, answer: Answer, figures: Sequence[Figure] | None) -> dict[str, Any]:
-    """The figures of the page: `figure`, which answers the study, and `figures/<name>`."""
+    """The figure that answers the study as a picture, and its page, in which all figures can be filtered."""
     import io
 
     import PIL.Image
 
-    from ablations.charts.figures import figures_of
-    from ablations.charts.pictures import png
+    from ablations.charts.pictures import png, study_picture
+    from ablations.html.page import page
 
-    def image(figure: Figure) -> Any:
-        caption = f"{figure.title}. {figure.caption}".removeprefix(". ")
-        return wandb.Image(PIL.Image.open(io.BytesIO(png(figure))), caption=caption)
-
-    drawn = figures_of(answer) if figures is None else figures
-    main = "search" if answer.is_search else "errors"
-    return {("figure" if one.name == main else f"figures/{one.name}"): image(one) for one in drawn}
+    found: dict[str, Any] = {}
+    if (main := study_picture(answer)) is not None:
+        found["figure"] = wandb.Image(PIL.Image.open(io.BytesIO(png(main))), caption=f"{main.title} {main.caption}")
+    return found | {"page": wandb.Html(io.StringIO(page(answer, figures)), inject=False)}

@@ -7,6 +7,7 @@ records are the truth; all that W&B shows can be sent again from them.
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 import os
 import threading
@@ -26,6 +27,7 @@ MODES = ("auto", "none", "offline", "online")
 PATIENCE = 20  # seconds for the network to answer before a run goes offline
 FAREWELL = 60  # seconds for the last uploads of a run; `wandb sync` can send the rest
 TAGGED = ("block", "data", "recipe")
+IMPORTED_LATE = "wandb.sdk.launch.inputs.internal"  # by wandb.init, for a third of a second
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Tracker:
         try:
             import wandb
 
+            importlib.import_module(IMPORTED_LATE)
             wandb.setup()
         except Exception:
             logging.getLogger(__name__).debug("W&B could not be started ahead", exc_info=True)

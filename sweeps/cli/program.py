@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 import sys
@@ -27,6 +29,7 @@ from sweeps.one_run import main
 def command_line() -> None:
     """Do what was typed: one run, a sweep (-m), or help."""
     lenient_output()
+    atexit.register(gc.freeze)  # at the very end: to collect all that was imported takes more than a second
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then leaves it to us to print errors
     register_resolvers()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be preempted is to be interrupted

@@ -10,10 +10,10 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
-from threading import Thread
+from typing import Any
 
 from ablations.records.provenance import ROOT
+from ablations.wandb_view.tracking import IMPORTED_LATE
 
 PROGRAMS = "run.py", "skipbench"  # a fork imports the program again, which another program may not expect
 IMPORTED = [
@@ -22,6 +22,7 @@ IMPORTED = [
     "lightning_modules.training.progress",
     "lightning_modules.training.micro_batch",
     "wandb",
+    IMPORTED_LATE,
     "sweeps.one_run",
 ]
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -38,19 +39,6 @@ def start_forkserver(launcher: str) -> None:
         forkserver.ensure_running()
 
 
-@contextmanager
-def imported_ahead(launcher: str) -> Iterator[None]:
-    """Import what the report needs while the body runs, except beside a worker of this process (`basic`)."""
-    if launcher == "basic":
-        yield
-        return
-    modules = "scipy.stats", "statsmodels.regression.linear_model"
-    thread = Thread(target=lambda: [import_module(name) for name in modules], daemon=True)
-    thread.start()
-    yield
-    thread.join()  # two threads that import one module may see it half made
-
-
 def fork_warm() -> None:
     """Let joblib fork its processes from the forkserver, where that is possible."""
     try:
@@ -58,6 +46,16 @@ def fork_warm() -> None:
     except ImportError:  # another version: its workers import for themselves, which takes seconds
         return
     set_start_method("forkserver" if forkable() else "loky", force=True)
+
+
+def let_workers_end() -> None:
+    """Let joblib's idle workers end now, so that the end of this process need not wait for them."""
+    try:
+        from joblib.externals.loky import get_reusable_executor
+    except ImportError:  # another version: they end with this process
+        return
+    reuse: Any = True
+    get_reusable_executor(reuse=reuse).shutdown(wait=False)
 
 
 def forkable() -> bool:

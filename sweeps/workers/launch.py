@@ -23,7 +23,7 @@ from ablations.records.lease import held, holder, release_orphan
 from ablations.records.record import usable
 from ablations.records.recorder import Recorder
 from ablations.records.worker_deaths import MAX_DEATHS, count_death, deaths_of, release_orphans
-from sweeps.workers.forkserver import fork_warm, imported_ahead, python_path
+from sweeps.workers.forkserver import fork_warm, python_path
 from sweeps.workers.group import group_key, group_size
 from sweeps.workers.live_status import watched
 from sweeps.workers.resources import OWN_PROCESSES, Resources
@@ -68,7 +68,7 @@ def launch(
         if count_death(folder) >= MAX_DEATHS and folder in known:
             Recorder(known[folder], folder).give_up(f"killed {MAX_DEATHS} times")
 
-    with imported_ahead(resources.launcher), watched(Watch(plan.as_json(), runs), console):
+    with watched(Watch(plan.as_json(), runs), console):
         for killed_before in (False, True):
             patience, threads = config.max_consecutive_failures, resources.threads
             worker = Worker(main, context, config, runs, todo, patience, killed_before, fuse, threads)

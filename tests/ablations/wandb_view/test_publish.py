@@ -49,14 +49,15 @@ def test_publishing_logs_every_run_of_the_records_and_the_answer(study, tmp_path
     assert answer["history"][0]["results._type"] == "table-file"
 
 
-def test_the_answer_has_a_figure_though_no_axis_is_a_number_and_those_of_the_page(study, tmp_path):
+def test_the_answer_has_a_figure_though_no_axis_is_a_number_and_its_page(study, tmp_path):
     plan, records = study
     publish_study(Answer(plan, records, tmp_path), Tracker("offline"))
     (run,) = [run for run in read_folder(tmp_path) if run["job_type"] == "results"]
     shown = {key.removesuffix(".path") for key in run["summary"] if key.endswith(".path")}
-    assert {"figure", "figures/curves", "figures/costs"} <= shown
-    for key in ("figure", "figures/curves"):
-        assert (run["folder"] / "files" / run["summary"][f"{key}.path"]).read_bytes().startswith(b"\x89PNG")
+    assert shown >= {"figure", "page", "results", "runs"}
+    page = run["folder"] / "files" / run["summary"]["page.path"]
+    assert plan["study"]["question"] in page.read_text(encoding="utf-8")
+    assert (run["folder"] / "files" / run["summary"]["figure.path"]).read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_was_measured_inside_the_networks_is_published_too(study, tmp_path):
