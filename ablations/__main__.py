@@ -1,4 +1,4 @@
-"""`python -m ablations`: work on what the runs left behind; starts in well under a second."""
+"""`python -m ablations`: list, report, judge and export what was trained. Trains nothing."""
 
 from __future__ import annotations
 
@@ -21,48 +21,51 @@ examples:
   python -m ablations list                        which studies there are, and how far each is
   python -m ablations list blocks                 what block= takes, and where each comes from
   python -m ablations report headline             table, verdicts, what is missing, what to type next
-  python -m ablations verdict shortcuts           only the claims and what the records say about them
-  python -m ablations effects headline            what each axis does, and two together
+  python -m ablations verdict shortcuts           only the claims and their verdicts
+  python -m ablations effects headline            the effect of each axis, and of two together
   python -m ablations path headline "block=plain depth=56" "block=residual depth=20"
-  python -m ablations report headline --html headline.html   with figures, for a browser
-  python -m ablations report headline --files answer         all of it: page, answer, tables, figures (SVG, PNG)
-  python -m ablations export headline --format md for a README, report: all of it; csv, tex for a paper, svg or png
-  python -m ablations publish headline            create or complete its side of W&B, from the records
-  python -m ablations doctor                      what is damaged, and why; --repair mends it or moves it aside
+  python -m ablations report headline --html headline.html   as a page with figures
+  python -m ablations report headline --files answer         page, report, tables, figures (SVG, PNG)
+  python -m ablations export headline --format md: or report, csv, tex, html, svg, png
+  python -m ablations publish headline            send it to W&B from the records
+  python -m ablations doctor                      name what is damaged; --repair mends it or moves it aside
 
-Nothing in here trains or changes a number; `python run.py -m study=NAME` trains."""
+None of these trains or changes a number; `python run.py -m study=NAME` trains."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Bad usage is one sentence and exit status 1, as every other mistake is."""
+    """Answers bad usage with one sentence and exit status 1."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(1, f"error: {' '.join(message.split())}; {self.prog} --help says what is allowed\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status: 0, or 1 for bad input.
+    """Do what was typed; return the exit status: 0, 1 for bad input, 141 where the reader has gone, as `head` goes.
 
     Raises:
         SystemExit: 1 for bad usage, 0 after --help.
     """
     lenient_output()
-    options = parser().parse_args(arguments)
     try:
-        return options.act(options) or 0
-    except BrokenPipeError:  # `… | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        try:
+            options = parser().parse_args(arguments)
+            return options.act(options) or 0
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still to be flushed
+        return 141
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
 
 def parser() -> Parser:
-    """What can be typed."""
+    """Every command and its options."""
     everywhere = Parser(add_help=False)
     everywhere.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="where the records lie (runs)"
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="where the records are (runs)"
     )
     shape = argparse.RawDescriptionHelpFormatter
     top = Parser("python -m ablations", description=__doc__, epilog=EXAMPLES, formatter_class=shape)
@@ -79,17 +82,16 @@ def parser() -> Parser:
     listed.add_argument("group", nargs="?", default="studies", metavar="GROUP", help="blocks, shortcuts, … (studies)")
     listed.add_argument("--config-dir", type=Path, metavar="DIR", help="a folder of your own with further choices")
     listed.add_argument("--markdown", action="store_true", help="every axis and its choices, as docs/axes.md has them")
-    written = command(new.new, "begin a package of your own with a block in it: new block mine", study=False)
+    written = command(new.new, "start a package of your own with a block in it: new block mine", study=False)
     written.add_argument("kind", choices=("block",), help="what it adds")
-    written.add_argument("name", help="what block= will take, and the folder that is written")
-    command(commands.plan, "what a study consists of: cells, equivalent grid points, what cannot be built and why")
-    command(commands.status, "how far a study is, and who trains what now")
-    report_parser = command(commands.report, "the whole answer: table, verdicts, gaps, what to type next")
-    report_parser.add_argument("--html", type=Path, metavar="FILE", help="as one page with figures, for a browser")
-    report_parser.add_argument(
-        "--files", type=Path, metavar="DIR", help="as page, answer, tables (md, csv, tex) and pictures"
-    )
-    command(commands.verdict, "the claims of a study and what the records say about them")
+    written.add_argument("name", help="the name for block=, and of the folder that is written")
+    command(commands.plan, "the cells of a study, equivalent grid points, what cannot be built and why")
+    command(commands.status, "how far a study is, and what is in training")
+    report_parser = command(commands.report, "table, verdicts, what is missing, what to type next")
+    report_parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with figures, for a browser")
+    every = "write a page, a report, tables (md, csv, tex) and pictures"
+    report_parser.add_argument("--files", type=Path, metavar="DIR", help=every)
+    command(commands.verdict, "the claims of a study and their verdicts")
     add_analyses(command)
     export_parser = command(export, "a study's results for other programs")
     export_parser.add_argument("--format", choices=FORMATS, default="md", help="(md)")

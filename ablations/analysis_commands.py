@@ -1,4 +1,4 @@
-"""`python -m ablations effects` and `path`: what a study's records say beyond its claims."""
+"""Carry out `python -m ablations effects` and `path`: what the records say beyond the claims."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def choice(words: str) -> dict[str, Any]:
 
 
 def _read(value: Any) -> Any:
-    """1e-2 is a number on the command line, and a word to YAML 1.1."""
+    """Read 1e-2 as a number; YAML 1.1 takes it for a word."""
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:

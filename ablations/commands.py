@@ -1,4 +1,4 @@
-"""What each word after `python -m ablations` does. Nothing heavy is imported before it is needed."""
+"""Carry out the commands of `python -m ablations`. Imports that take long wait until they are needed."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _print_studies(known: Sequence[_Listed], console: Console) -> None:
 
 
 def _times(study: Mapping[str, Any]) -> tuple[str, str]:
-    """How long a study takes, as it says itself: on two CPU cores, and on one GPU."""
+    """How long a study takes on two CPU cores and on one GPU, as its file says."""
     cost = study.get("cost") or {}
     return duration(cost.get("cpu_minutes")), duration(cost.get("gpu_minutes"))
 
@@ -183,7 +183,7 @@ def doctor(options: argparse.Namespace) -> int:
     from ablations.monitor.doctor import examine
 
     if not options.runs.is_dir():
-        raise ValueError(f"there is no folder {options.runs}: --runs DIR says where the records lie")
+        raise ValueError(f"there is no folder {options.runs}: --runs DIR says where the records are")
     console = plain_console()
     found = list(examine(options.runs))
     left = 0
@@ -206,7 +206,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def _good_records(runs: Path) -> dict[str, Record]:
-    """The records; those that are damaged are named on standard error."""
+    """The good records; the damaged ones are named on standard error."""
     records, problems = read_records(runs)
     for sentence in problems:
         print(f"! {sentence}", file=sys.stderr)
@@ -218,7 +218,7 @@ def _words(point: dict[str, Any], swept: Sequence[str]) -> str:
 
 
 def plain_console() -> Any:
-    """A terminal that colours nothing of its own accord."""
+    """A console that colours only what is told to be coloured."""
     from rich.console import Console
 
     return Console(highlight=False)

@@ -1,1 +1,1 @@
-"""A study as one self-contained HTML page: no network, hover, zoom, filters by axis, light and dark."""
+"""A study as one HTML file that needs no network: figures with hover and zoom, filters, light and dark."""

@@ -1,1 +1,1 @@
-"""Records shown in Weights & Biases. The only floor that imports wandb."""
+"""Runs and results in Weights & Biases. The only floor that imports wandb."""

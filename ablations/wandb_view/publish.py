@@ -1,7 +1,7 @@
 """`python -m ablations publish`: send a study to W&B from its records, runs and results.
 
-Nothing is sent twice: a run is known by the name of its folder, the results by the records and claims that they were made from. Later,
-fuller results are one more W&B run of the same name, which says how many of the planned runs it shows.
+Nothing is sent twice: a run is known by the name of its folder, the results by the records and claims that they were
+made from. Later, fuller results are one more W&B run of the same name, with the number of planned runs they show.
 """
 
 from __future__ import annotations

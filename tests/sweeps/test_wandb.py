@@ -82,7 +82,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
 
 def table(run: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """The lines of a W&B table, by the file that the run's summary names."""
-    content = json.loads((run["folder"] / "files" / run["summary"][f"{name}.path"]).read_text())
+    content = json.loads((run["folder"] / "files" / run["summary"][f"{name}.path"]).read_text(encoding="utf-8"))
     return [dict(zip(content["columns"], line, strict=True)) for line in content["data"]]
 
 

@@ -41,7 +41,9 @@ def write_curve(folder: Path, *, epochs: int, shift: float = 0.0) -> None:
     """Training error 60/epoch + shift, validation 10 more."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = [f"{e},{60 / e + shift},{70 / e + shift},nan" for e in range(1, epochs + 1)]
-    (folder / "curve.csv").write_text("\n".join(["epoch,train_error,val_error,train_loss", *lines]) + "\n")
+    (folder / "curve.csv").write_text(
+        "\n".join(["epoch,train_error,val_error,train_loss", *lines]) + "\n", encoding="utf-8"
+    )
 
 
 def write_diagnostics(folder: Path, *, epochs: int, blocks: int) -> None:
@@ -53,4 +55,4 @@ def write_diagnostics(folder: Path, *, epochs: int, blocks: int) -> None:
         for e in range(1, epochs + 1)
     ]
     text = "\n".join(",".join(map(str, line)) for line in [heads, *lines])
-    (folder / "diagnostics.csv").write_text(text + "\n")
+    (folder / "diagnostics.csv").write_text(text + "\n", encoding="utf-8")

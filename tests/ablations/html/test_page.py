@@ -83,7 +83,7 @@ def test_what_each_block_is_worth_is_drawn_where_it_was_measured(plan, tmp_path)
     write_study(tmp_path, plan, records.values())
     for record in records.values():
         damage = f"block,name,damage,left_out\n1,stages.0.0,{record['seed']},\n2,stages.0.1,,it resizes\n"
-        (tmp_path / record["folder"] / "lesions.csv").write_text(damage)
+        (tmp_path / record["folder"] / "lesions.csv").write_text(damage, encoding="utf-8")
     (drawn,) = [one for one in figures_of(Answer(plan, records, tmp_path)) if one.name == "lesions"]
     found = {name: set(drawn.rows[name]) for name in ("block", "mean", "low", "high", "n")}
     assert found == {"block": {1}, "mean": {1}, "low": {0}, "high": {2}, "n": {3}}
@@ -168,7 +168,7 @@ def test_embedded_json_cannot_end_its_element():
 
 
 def test_a_damaged_curve_is_one_sentence(tmp_path):
-    (tmp_path / "curve.csv").write_text("epoch,train_error\n1,about ten\n")
+    (tmp_path / "curve.csv").write_text("epoch,train_error\n1,about ten\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"curve.csv: column train_error holds something that is not a number"):
         EpochFile.read(tmp_path / "curve.csv").column("train_error")
 
@@ -185,7 +185,7 @@ def test_a_study_that_ends_writes_its_page_only_if_that_is_quick(plan, tmp_path,
     records = make_records(plan)
     monkeypatch.setattr(bundle, "kept", lambda: tmp_path / "vega.js")
     assert closing_page(Answer(plan, records, tmp_path)) is None
-    (tmp_path / "vega.js").write_text("//")
+    (tmp_path / "vega.js").write_text("//", encoding="utf-8")
     assert closing_page(Answer(plan, records, tmp_path)) == tmp_path / ".studies" / "headline" / "report.html"
     many = make_plan({"depth": range(8, 8 + 6 * 21, 6)})
     assert closing_page(Answer(many, make_records(many), tmp_path)) is None
@@ -206,7 +206,7 @@ def test_the_bundle_is_made_once_and_again_where_it_cannot_be_kept(monkeypatch, 
     monkeypatch.setattr(bundle, "kept", lambda: tmp_path / "new" / "vega.js")
     assert [bundle.javascript() for _ in range(2)] == ["x='<\\/script>'"] * 2
     assert len(made) == 1
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setattr(bundle, "kept", lambda: tmp_path / "file" / "vega.js")
     assert bundle.javascript() == bundle.javascript() == "x='<\\/script>'"
     assert len(made) == 3

@@ -118,7 +118,9 @@ def test_results_hold_a_row_a_cell_a_row_a_run_pictures_and_verdicts(tmp_path, w
     (run,) = read_folder(tmp_path)
     assert warned() == []
     assert (run["job_type"], run["group"], run["name"]) == ("results", "headline", "headline results")
-    tables = {p.name.split("_0_")[0]: json.loads(p.read_text()) for p in run["folder"].rglob("*.table.json")}
+    tables = {
+        p.name.split("_0_")[0]: json.loads(p.read_text(encoding="utf-8")) for p in run["folder"].rglob("*.table.json")
+    }
     assert set(tables) == {"results", "runs"}
     results = [dict(zip(tables["results"]["columns"], line, strict=True)) for line in tables["results"]["data"]]
     assert [(line["block"], line["depth"], line["n"]) for line in results] == [
@@ -160,7 +162,7 @@ def test_the_sync_line_names_what_is_waiting_and_nothing_else(tmp_path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "conf/tracker").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_choice_of_tracker_is_named_after_its_mode(path):
-    choice = yaml.safe_load(path.read_text())
+    choice = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert choice.pop("_target_") == "ablations.wandb_view.tracking.Tracker"
     assert Tracker(**choice).mode == path.stem
 

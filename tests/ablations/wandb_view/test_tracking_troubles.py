@@ -97,7 +97,7 @@ def test_a_run_that_breaks_halfway_stops_logging_only(warned):
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_warning(tmp_path, warned):
-    (tmp_path / "wandb").write_text("in the way")
+    (tmp_path / "wandb").write_text("in the way", encoding="utf-8")
     log_one(Tracker(mode="auto"), tmp_path)
     assert warned() == [f"no W&B, training goes on: {tmp_path / 'wandb'}: File exists"]
 
