@@ -73,7 +73,8 @@ def print_results(plan: Plan, config: DictConfig, console: Console, started: flo
     from ablations.report.answer import Answer
     from ablations.report.terminal import print_report
 
-    let_workers_end()
+    if started is not None:
+        let_workers_end()
     runs = Path(config.runs)
     records, _ = read_records(runs)
     answer, figures = Answer(plan.as_json(), records, runs), None
