@@ -1,4 +1,4 @@
-"""Match budgets (`match: params` in a study): plan every cell as it is, and with the width that equals budgets.
+"""Match budgets: `match: params` plans each cell as it is, and with the width that gives all cells equal budgets.
 
 The grid's points get a `budget`, raw or matched; the first point that can be built sets the budget. In claims and
 tables `budget` is then an axis like any other, and a claim that does not name it means the raw cells.

@@ -61,7 +61,7 @@ def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None,
         check_chdir(hydra)
         if config.profile:
             return print_profile(config, run)
-        record = None if config.retrain else answering(config, run, folder)
+        record = None if config.retrain else valid_record(config, run, folder)
         if record is None:
             record = train_single(config, run, folder)
         print_run(record, folder, unused=unused_axes(run, hydra))
@@ -70,7 +70,7 @@ def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None,
     return objective(record)
 
 
-def answering(config: DictConfig, run: Run, folder: Path) -> Record | None:
+def valid_record(config: DictConfig, run: Run, folder: Path) -> Record | None:
     """Return the record of a run; None if there is none, it failed, or its images have changed since."""
     record = known(folder, run)
     if record is None or record["status"] == "failed":
@@ -202,7 +202,7 @@ def fit_parts(
     watch: Watch | None = None,
     turn: Any = None,
 ) -> Any:
-    """Fit what `build` built, and return the `Outcome`. The code of both is a part of what a run is.
+    """Train what `build` made; return the `Outcome`. The code of both enters the run's identity.
 
     Args:
         callbacks: those that only watch the training.

@@ -90,7 +90,7 @@ def recipe_of(node: Node) -> Any:
 
 
 def begin(network: Any, node: Any, recipe: Any, shape: Shape, *, seed: int) -> None:
-    """Let a network begin as its recipe says; if that is as a shallow one, that is made as a run of its depth makes it.
+    """If the recipe grows the network, copy in the weights of a shallower one, built with the same seed.
 
     Args:
         node: the network's.

@@ -84,7 +84,7 @@ class Searching:
         code: dict[str, str] = {}
         refused: dict[str, ValueError] = {}
         built: set[str] = set()
-        for axis, values in {axis: _ends(options) for axis, options in space.items()}.items():
+        for axis, values in {axis: _values_to_try(options) for axis, options in space.items()}.items():
             for chosen in self.choices(axis, values):
                 try:
                     with as_value_error():
@@ -107,7 +107,7 @@ class Searching:
         """List an axis with each value; an option (`block.coupled`) with each choice of the axis that it belongs to."""
         group = axis.partition(".")[0]
         hosts = self.search.space.get(group) if group != axis else None
-        return [{**({group: host} if hosts else {}), axis: value} for value in values for host in _ends(hosts)]
+        return [{**({group: host} if hosts else {}), axis: value} for value in values for host in _values_to_try(hosts)]
 
     def plan(self) -> dict[str, Any]:
         """The plan that is written before there are winners."""
@@ -137,7 +137,7 @@ class Searching:
         with console.status("queueing trials …"):
             for tuning in tunings:
                 if self.config.retry:
-                    self.set_aside(tuning.retry(self.config.retry))
+                    self.rename_records(tuning.retry(self.config.retry))
                 tuning.enqueue_missing()
         left = self.open_folders(tunings)
         if not left:
@@ -160,7 +160,7 @@ class Searching:
                 if not others_gave_up(open_now, lambda folder: folder not in self.open_folders(tunings)):
                     return
 
-    def set_aside(self, trials: list[Any]) -> None:
+    def rename_records(self, trials: list[Any]) -> None:
         """Rename the records of some trials, so that these are trained again."""
         for run in (run for trial in trials for run in trial["runs"]):
             path = self.runs / run["folder"] / RECORD
@@ -187,7 +187,7 @@ class Searching:
         return found
 
 
-def _ends(options: Any) -> list[Any]:
+def _values_to_try(options: Any) -> list[Any]:
     """Values to compose once: all of a choice, the lower end of a range, None where there are no options."""
     return [None] if options is None else list(options.values) if isinstance(options, Choice) else [options.low]
 

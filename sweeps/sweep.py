@@ -73,7 +73,7 @@ def search_first(
     main: TaskFunction,
     console: Console,
 ) -> Question | None:
-    """Search the study's space; the question that is left then: the winners, with fresh seeds. None under `plan`."""
+    """Search the study's space. Return the question of its winners with fresh seeds, or None under `plan=true`."""
     from sweeps.search import Searching, listing, open_space
 
     config = composer.master

@@ -57,7 +57,7 @@ def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None
 
 
 def may_not_fit(trainer: Any, precision: Any) -> bool:
-    """Decide whether the trainer must be tried: this machine may lack what it wants, or a setting may be misspelt.
+    """Whether the trainer must be built as a check, because this machine or a setting may not support it.
 
     To try takes seconds, since Lightning must be imported.
     """
@@ -67,7 +67,7 @@ def may_not_fit(trainer: Any, precision: Any) -> bool:
 
 
 def telling_first(cells: list[Cell]) -> list[Cell]:
-    """Order cells so that every value of every axis is seen early; otherwise keep their order."""
+    """Put cells first that show an axis value not seen before; otherwise keep the order."""
     shown: set[tuple[str, str]] = set()
     first, rest = [], []
     for cell in cells:

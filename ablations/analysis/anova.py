@@ -5,7 +5,7 @@ the fit loses without the term and the terms that contain it. The error is the v
 
     F = (SS of the term / its degrees of freedom) / (SS within the cells / (runs − cells))
 
-A term that an incomplete grid cannot tell from the other terms has no degrees of freedom, and is shown as such.
+If cells are missing, a term may not be separable from others: it has no degrees of freedom, and is marked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Effects for numbers whose mean and t test say nothing.
+"""Test values for which a mean and a t test make no sense: infinite values, fractions, counts.
 
 SignedRank           some numbers are infinite: Wilcoxon's signed ranks
 PairedProportions    a contrast of fractions: the sign test

@@ -152,7 +152,7 @@ def _row(cell: Mapping[str, Any], swept: Sequence[str], known_axes: set[str], re
 
 
 def _shown(cell: Mapping[str, Any], axis: str, known_axes: set[str]) -> Any:
-    """The active value of an axis; if the axis is active in no cell of the study, the values in the cell's points."""
+    """The value of an axis to show: the active one, or, if no cell uses the axis, that of the cell's points."""
     if axis in cell["axes"] or axis in known_axes:
         return cell["axes"].get(axis)
     named = list(dict.fromkeys(point.get(axis) for point in cell["points"]))

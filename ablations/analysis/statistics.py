@@ -53,7 +53,7 @@ class Effect(ABC):
         """The p value for "the effect is below `bound`": small if it is."""
 
     def least_p(self, bound: float, *, above: bool) -> float:
-        """The smallest p value that n seeds can give without a normal distribution: that of the sign test, ½ⁿ."""
+        """The smallest p value that is possible with n seeds: ½ⁿ, that of the sign test."""
         return 0.5**self.n
 
     @abstractmethod

@@ -101,7 +101,7 @@ class Looks:
 
 
 def looks_of(axes: Sequence[Axis], *, without: Collection[str], cells: int) -> Looks:
-    """Colours for seven lines at most, then a colour an axis and a dash the other, then both in turn.
+    """Choose colours and dashes: a colour a line, up to seven; beyond that a colour for one axis, a dash for the other.
 
     Args:
         without: the axes that are shown in another way.

@@ -124,7 +124,7 @@ def orphaned(path: Path) -> bool:
 
 
 def here() -> dict[str, str | None]:
-    """Where a process id means what it means in this process; None where the system has no /proc."""
+    """Host, boot id and pid namespace: process ids can be compared only if all three agree. None without a /proc."""
     here: dict[str, str | None] = {"host": socket.gethostname(), "boot": None, "pids": None}
     with suppress(OSError):
         here["boot"] = Path("/proc/sys/kernel/random/boot_id").read_text().strip()

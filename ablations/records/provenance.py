@@ -45,7 +45,7 @@ def command() -> str:
 
 
 def public(command: str) -> str:
-    """Remove from a command where this machine keeps records, data and trials, so that others may see it."""
+    """Remove the paths of this machine from a command, so that it can be published."""
     words = shlex.split(command)
     told = [
         Path(word).name if before in FOLDER_FLAGS else word

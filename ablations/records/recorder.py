@@ -29,7 +29,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Stopped(Exception):
-    """Ends a training without a record, because whoever watches its curve wants no more of it."""
+    """Raised by a watcher of the curve, for example the pruner, to end a training; no record is written."""
 
 
 class Outcome(Protocol):
@@ -52,7 +52,7 @@ class Outcome(Protocol):
 
 
 class Recorder:
-    """Writes the files of one run: call `begin`, `resume`, `curve` after every epoch, and `finish` or `fail`."""
+    """Writes the files of one run: call `begin`, `resume`, `curve` with new epochs, and `finish` or `fail`."""
 
     def __init__(self, run: Run, folder: Path) -> None:
         self.run, self.folder = run, folder
@@ -98,7 +98,7 @@ class Recorder:
 
     @property
     def origin(self) -> dict[str, str | None]:
-        """What a checkpoint of this run says of where it comes from: the run's identity and the images."""
+        """Identity and data digest, kept in the checkpoint so that one of another run or other images is detected."""
         return {"identity": self.run.identity, "data_digest": self.data_digest}
 
     def curve(self, rows: Sequence[dict[str, float]]) -> None:

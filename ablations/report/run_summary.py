@@ -26,9 +26,11 @@ def print_run(record: Record, folder: Path, *, unused: Sequence[str] = ()) -> No
     words = ", ".join(f"{word} {error:.2f}" for word, error in errors if error is not None)
     if words:
         console.print(f"  error %   {words}")
+    seconds = short_seconds(record["seconds"])
+    seconds += "" if seconds[-1:].isalpha() else " s"
     epochs = f"{record['epochs']} epoch{'' if record['epochs'] == 1 else 's'}"
     size = f"{short_count(record['params']).strip()} parameters, {short_count(record['macs']).strip()} multiply-adds"
-    console.print(f"  size      {size}; {epochs} in {short_seconds(record['seconds'])} s")
+    console.print(f"  size      {size}; {epochs} in {seconds}")
     console.print(f"  record    {escape(str(folder / RECORD))}", soft_wrap=True)
     if record["status"] == "failed":
         console.print(f"  details   {escape(str(folder / 'traceback.txt'))}", soft_wrap=True)

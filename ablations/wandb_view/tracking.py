@@ -93,7 +93,7 @@ class Tracker:
         return self.enabled and self.mode != "offline" and _online(asked=self.mode == "online")
 
     def prepare(self) -> None:
-        """Import wandb and start its service ahead of the next run; W&B's troubles are told by that run."""
+        """Import wandb and start its service early. Errors are ignored here: the next run reports them."""
         if not self.enabled:
             return
         try:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lightning_modules.inspection.nonfinite import first_nonfinite
 from lightning_modules.inspection.probe import Probe
 from lightning_modules.training.classifier import Classifier
-from lightning_modules.training.history import TELLING, Row
+from lightning_modules.training.history import REPORTING, Row
 from lightning_modules.training.throttle import Throttle
 from lightning_modules.training.torch_private import tensor_norms
 
@@ -47,7 +47,7 @@ class Diagnostics(Callback):
         self.on_rows, self.enabled = on_rows, enabled
         self.rows: list[Row] = []
         self.first_nonfinite: str | None = None
-        self.told, self.telling = 0, Throttle(TELLING)
+        self.told, self.telling = 0, Throttle(REPORTING)
         self.probe: Probe | None = None
         self.weights: list[nn.Parameter] = []
         self.measuring = False

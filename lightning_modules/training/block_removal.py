@@ -83,7 +83,7 @@ def taken_out(part: FoundBlock) -> Iterator[None]:
 
 @contextmanager
 def passing(found: Sequence[FoundBlock]) -> Iterator[list[bool]]:
-    """Watch forward passes; afterwards the list says of each block whether its output has the size of its input."""
+    """Watch forward passes; after the `with`, the list tells whether each block keeps the size of its input."""
     sizes: list[list[torch.Size]] = [[] for _ in found]
     same: list[bool] = []
     with ExitStack() as hooks:

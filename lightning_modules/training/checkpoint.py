@@ -16,7 +16,7 @@ ORIGINS = {"identity": "another run or other code", "data_digest": "other images
 
 
 def refusal(path: Path, origin: Mapping[str, str | None]) -> str | None:
-    """Say why a training cannot go on from a checkpoint, to stand after the file's name; None if it can.
+    """Return why a training cannot continue from a checkpoint, as the end of a sentence; None if it can.
 
     Args:
         origin: what `LastEpoch` was given when the checkpoint was made, if it is of this run: identity, data_digest.

@@ -23,7 +23,7 @@ def uncompiled(network: nn.Module) -> AbstractContextManager[Any]:
 
 
 def compile_in_place(network: nn.Module, mode: str) -> None:
-    """Mark a network, or each of its blocks, to be compiled at its first call; blocks of one shape share a program."""
+    """Compile a network, or each of its blocks, at its first call. Blocks of the same shape share the compiled code."""
     allow_recompiling(64)  # shapes × training or not of one block's code
     if mode == "default":
         for part in find_blocks(network):

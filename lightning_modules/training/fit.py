@@ -27,7 +27,7 @@ class Outcome:
         epochs: begun; of a recipe in steps the last one may be a part.
         diverged: whether the loss stopped being finite.
         device: what it was trained on, in words.
-        lesions: a row a block, see `lesions.lesions`.
+        lesions: a row a block, see `block_removal.lesions`.
     """
 
     metrics: dict[str, float]

@@ -19,7 +19,7 @@ from lightning_modules.training.throttle import Throttle
 
 METRICS = ("train_loss", "train_error", "val_loss", "val_error")
 SAVING = 0.005  # of the time that saving may take
-TELLING = 0.0025  # of the time that handing rows on may take
+REPORTING = 0.0025  # of the time that handing rows on may take
 Row = dict[str, float]
 
 
@@ -47,7 +47,7 @@ class Curve(Callback):
     ) -> None:
         self.rows: list[Row] = []
         self.on_rows, self.on_epoch = on_rows, on_epoch
-        self.told, self.telling = 0, Throttle(TELLING)
+        self.told, self.telling = 0, Throttle(REPORTING)
         self.started = 0.0
         self.lr = 0.0
         self.clock: Callable[[], float] = time.perf_counter
@@ -104,12 +104,12 @@ class Curve(Callback):
 
 
 class LastEpoch(Checkpoint):
-    """Keeps the state after an epoch in one file, replaced atomically, for an interrupted run to go on from.
+    """Saves the state after an epoch, so that an interrupted run can continue.
 
-    A state whose training loss is not finite is not kept. Where epochs are so short that saving each would take more
-    than `SAVING` of the time, some are left out. Of those every other one, and the last one, is copied in memory, and
-    whatever ends the training by an exception (Ctrl-C, an error, a failure in the test) writes the copy. So only a
-    process that is killed goes on from the last state on disk; any other from the last epoch or the one before it.
+    The state goes to disk, in one file replaced atomically, as often as `SAVING` allows. In between, every second
+    epoch and the last one are copied in memory. If an exception ends the training (Ctrl-C, an error, a failure in the
+    test), the copy is written to disk: the run continues from the last epoch or the one before it. After a kill it
+    continues from the last state on disk. A state whose training loss is not finite is not kept.
 
     Args:
         path: of the file.

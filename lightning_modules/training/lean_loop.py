@@ -1,7 +1,7 @@
 """Run Lightning's training and validation loops with fewer calls between the steps: same order, same numbers.
 
-This is the only module that uses Lightning's private names, since the loops have no public ones. `trainer.lean_trainer`
-imports it only with a release of Lightning that it was tested with.
+This is the only module that uses Lightning's private names, since the loops have no public ones.
+`trainer.use_lean_loop` imports it only with a release of Lightning that it was tested with.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class LeanSteps(_TrainingEpochLoop):
             super().on_advance_end(data_fetcher)
 
     def _step(self, batch: Any, index: int) -> Tensor:
-        """Forward, backward, step. The first two are a closure, which an optimiser may call more than once."""
+        """Compute forward, backward and update. Forward and backward form a closure: some optimisers call it twice."""
         trainer, module, optimizer = self.trainer, self.trainer.lightning_module, self.trainer.optimizers[0]
         losses: list[Tensor] = []
 

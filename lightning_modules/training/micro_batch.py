@@ -31,7 +31,7 @@ class MicroBatched(Classifier):
         self.size = size
 
     def optimizer_zero_grad(self, *_: Any) -> None:
-        """Do nothing: Lightning calls this after `training_step`, when there are gradients already."""
+        """Do nothing: `training_step` has computed the gradients already, and Lightning would delete them here."""
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch

@@ -86,7 +86,7 @@ class Recipe:
         return self.steps if self.steps is not None else (self.epochs or 0) * batches
 
     def begin(self, network: nn.Module, shallow: Callable[[int], nn.Module], shape: tuple[int, ...]) -> None:
-        """Let a network that is to grow begin as `shallow(grow_from)`; `shape` is that of an image.
+        """For `grow_from`: copy the weights of `shallow(grow_from)` into this network; `shape` is that of an image.
 
         Raises:
             ValueError: there is no such depth, or the network cannot grow from it.
@@ -99,7 +99,7 @@ class Recipe:
             raise ValueError(f"recipe.grow_from={self.grow_from}: {error}") from error
 
     def optimization(self, parameters: Iterable[Any], total_steps: int) -> tuple[Any, Any]:
-        """The optimiser of `parameters`, and its schedule, which is told the length of the training if it asks for it.
+        """Build the optimiser and its schedule; pass `total_steps` if the schedule has that parameter.
 
         Raises:
             ValueError: one of them cannot be made, or the schedule waits for a metric, and a step has none.

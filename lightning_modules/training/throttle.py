@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Throttle:
-    """Rate limiter: due at first, and again when the last call's duration is `share` of the time since it ended."""
+    """Rate limiter: after a call that took t seconds, the next one is due t / `share` seconds later."""
 
     def __init__(self, share: float) -> None:
         self.share = share

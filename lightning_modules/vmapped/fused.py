@@ -66,7 +66,7 @@ class Fused(Classifier):
 
 
 class _KnownGradients(torch.autograd.Function):
-    """A loss whose gradients are known: its backward pass hands them to the weights."""
+    """A loss whose gradients were computed earlier: `backward` only copies them to the weights."""
 
     @staticmethod
     def forward(ctx: Any, start: Tensor, loss: Tensor, take: Callable[[], None]) -> Tensor:
@@ -109,7 +109,7 @@ def train_in_lockstep(
 
 
 class SharedSteps:
-    """Computes the steps that several `Fused` ask for, equal ones as one program.
+    """Computes the steps that several `Fused` request; requests of the same kind run as one program.
 
     Where that fails, because memory runs out or an operation cannot be computed for several networks, each network does
     this step and the rest of its training by itself, one after the other.

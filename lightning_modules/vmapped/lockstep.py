@@ -46,7 +46,7 @@ class Member:
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def ask(self, request: Any) -> Any:
-        """Called by the training: wait until the others have asked too, and return the answer; None where it is free.
+        """Called by the training thread: wait for the others, return the shared result; None means compute alone.
 
         Raises:
             Halted: the group was ended.

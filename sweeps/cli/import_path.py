@@ -1,4 +1,4 @@
-"""Make a person's own blocks and data importable, here and in workers, after all that is installed."""
+"""Add the user's own folders to the end of `sys.path`, here and in workers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Find the runs of many points: Hydra composes every choice once, the points are put together from plain data.
 
-A choice is taken for plain where Hydra, asked for it alone, changes nothing but the choice's own node. Everything else,
-and whatever is not understood here, is composed by Hydra. The first point of each kind is done both ways and compared.
+A choice is "plain" if choosing it changes only its own config node. All other choices are composed by Hydra, and so is
+whatever is not understood here. The first point of each kind is composed in both ways, and the results are compared.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class FastComposer:
                 if kind in self.compared:
                     return found
                 composed = self._by_hydra(point)
-                self.compared[kind] = _whole(found) == _whole(composed)
+                self.compared[kind] = _comparable(found) == _comparable(composed)
                 return composed
         except NotPlain:
             pass
@@ -125,7 +125,7 @@ class FastComposer:
         return self.bases[key]
 
 
-def _whole(found: Composed) -> str:
+def _comparable(found: Composed) -> str:
     run = found.run
     return repr((run.axes, run.seed, run.config, run.unusual, found.settings))
 

@@ -22,7 +22,7 @@ def group_key(run: Run) -> str:
 
 
 def group_size(trainer: DictConfig, *, runs: int, workers: int) -> int:
-    """How many runs a worker trains as one program: `trainer.fuse`; under `auto` its share of the runs, on a GPU only.
+    """How many runs a worker trains as one program: `trainer.fuse`; with `auto` runs ÷ workers, and only on a GPU.
 
     Under `auto`, compiled and deterministic runs are trained one by one: a clock decides there what is faster, and it
     may decide otherwise the next time.

@@ -11,7 +11,6 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from ablations.identity.run import Run
 from ablations.question.search_space import Search
 from ablations.records.recorder import Stopped, cause_of, disk_full
 from ablations.records.worker_deaths import MAX_DEATHS, deaths_of
@@ -145,7 +144,7 @@ class TrialWorker:
             outcome["same_as"] = same.number
             if same.user_attrs.get("state") == "pruned":
                 raise Stopped
-        seeded = [Run(axes=run.axes, seed=k, config=run.config, unusual=run.unusual) for k in self.search.seeds]
+        seeded = [run.with_seed(seed) for seed in self.search.seeds]
         outcome["runs"] = [
             {"seed": r.seed, "identity": r.identity, "label": r.label, "folder": r.folder} for r in seeded
         ]
