@@ -274,3 +274,15 @@ def test_nothing_is_said_to_a_reader_who_has_gone(runs, words):
     done = subprocess.run(call, cwd=ROOT, env=buffered, stdout=write, stderr=subprocess.PIPE, timeout=60, check=False)
     os.close(write)
     assert done.stderr == b""
+
+
+def test_an_answer_is_worked_out_once_for_all_that_is_written(runs, capsys, tmp_path, monkeypatch):
+    from ablations.charts import series
+    from ablations.report import answer
+
+    asked = []
+    for module, name in ((answer, "judge"), (answer, "axis_effects"), (series, "curves")):
+        real = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, real=real, name=name, **k: asked.append(name) or real(*a, **k))
+    assert call(capsys, "report", "headline", "--runs", runs, "--files", tmp_path / "all")[0] == 0
+    assert sorted(asked) == ["axis_effects", "curves", "judge"]
