@@ -19,8 +19,8 @@ from ablations.wandb_view.offline import sync_command
 from ablations.wandb_view.tracking import Tracker
 from sweeps.workers.forkserver import let_workers_end
 
-OFTEN = 1.0  # seconds between two looks at how many runs are left
-LAST = 2  # runs in training, beside which there is time to get ready
+LOOK_EVERY = 1.0  # seconds between two looks at how many runs are left
+LAST = 2  # runs left to train, when it is time to get ready
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def closing_prepared(folders: list[Path], config: DictConfig) -> Iterator[None]:
     stop = threading.Event()
 
     def wait() -> None:
-        while not stop.wait(OFTEN):
+        while not stop.wait(LOOK_EVERY):
             if sum(not (folder / RECORD).exists() for folder in folders) <= LAST:
                 import_views()
                 return tracker_of(config).prepare()

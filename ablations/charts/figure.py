@@ -1,4 +1,4 @@
-"""A figure: what is drawn, from which rows, and how many panels fit beside each other."""
+"""A figure: what is drawn, from which rows, and how many panels stand in a row."""
 
 from __future__ import annotations
 
