@@ -11,7 +11,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.results import invalid_points
 from ablations.charts.figure import Figure
 from ablations.charts.figures import figures_of
 from ablations.charts.looks import axes_of
@@ -20,11 +19,10 @@ from ablations.html.bundle import javascript
 from ablations.question.search_space import read_search
 from ablations.report.answer import Answer
 from ablations.report.comparability import publications
-from ablations.report.completeness import diverged
+from ablations.report.completeness import troubles
 
 HERE = Path(__file__).parent
 LOOKS = "style-src 'unsafe-inline'; img-src data: blob:"
-NAMED = 6  # of many failed runs, so many are named
 
 
 def page(answer: Answer, figures: Sequence[Figure] | None = None) -> str:
@@ -93,21 +91,11 @@ def _importance(answer: Answer) -> str:
 
 
 def _progress(answer: Answer) -> str:
-    """How many runs there are, and what is missing, in training, failed, diverged, invalid or damaged."""
-    rows, lines = answer.rows, list(answer.incomplete)
-    planned, have = sum(row.planned for row in rows), sum(row.n for row in rows)
-    failed = [f"{run['label']} ({run['cause']})" for row in rows for run in row.failures]
-    gone, invalid = diverged(rows), invalid_points(answer.plan)
-    lines += [f"{len(failed)} failed: {_some(failed)}"] if failed else []
-    lines += [f"{len(gone)} diverged, counted as measured: {_some(gone)}"] if gone else []
-    lines += [f"{len(invalid)} cannot be built: {_some(invalid)}"] if invalid else []
-    lines += answer.problems[:NAMED]
-    notes = "".join(f"<p class=note>{escape(line)}</p>" for line in lines)
-    return f"<p class=quiet>{have} of {planned} runs, {len(rows)} cells</p>{notes}"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    """How many runs there are, and what is missing or went wrong."""
+    rows = answer.rows
+    counts = f"{sum(row.n for row in rows)} of {sum(row.planned for row in rows)} runs, {len(rows)} cells"
+    lines = [*answer.incomplete, *(line for _, line in troubles(answer.plan, rows, answer.problems))]
+    return f"<p class=quiet>{counts}</p>" + "".join(f"<p class=note>{escape(line)}</p>" for line in lines)
 
 
 def _digest(text: str) -> str:

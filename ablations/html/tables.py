@@ -10,7 +10,7 @@ from ablations.analysis.anova import AxisEffects
 from ablations.analysis.next_command import training_command
 from ablations.analysis.results import Plan, Row, best_row
 from ablations.analysis.verdicts import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
-from ablations.report.table import COLUMNS, caption
+from ablations.report.table import COLUMNS, caption, cell_texts
 from ablations.report.verdict_list import SIGNS, cells, evidence_words
 
 if TYPE_CHECKING:
@@ -46,16 +46,13 @@ def verdict_table(verdicts: Sequence[Verdict], publications: Sequence[str] = ())
 def result_table(rows: Sequence[Row]) -> str:
     """A row a cell, with its index for the filter; the best by validation is marked."""
     wanted = [column for column in COLUMNS if column.wanted(rows)]
-    swept = list(rows[0].shown) if rows else []
-    texts = [["–" if row.shown[axis] is None else str(row.shown[axis]) for row in rows] for axis in swept]
-    texts += [column.texts(rows) for column in wanted]
+    swept, lines = cell_texts(rows, wanted)
     best = best_row(rows)
 
     def about(index: int) -> str:
         kind = "best" if rows[index] is best else "diverged" if rows[index].diverged else ""
         return f' data-cell="{index}" class="{kind}"'
 
-    lines = [list(line) for line in zip(*texts, strict=True)]
     notes = "".join(f"<p class=quiet>{escape(note.replace('★', 'Bold:'))}</p>" for note in caption(rows))
     return table([*swept, *(column.name for column in wanted)], lines, left=len(swept), about=about) + notes
 

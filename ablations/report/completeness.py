@@ -1,11 +1,13 @@
-"""Say what is missing from a study, for the top of every view."""
+"""Say what is missing from a study and what went wrong, for every view."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from ablations.analysis.results import Plan, Row
+from ablations.analysis.results import Plan, Row, invalid_points
+
+LISTED = 6  # of many similar troubles, so many are named
 
 
 def incomplete(plan: Plan, rows: Sequence[Row], runs: Path) -> list[str]:
@@ -24,10 +26,36 @@ def incomplete(plan: Plan, rows: Sequence[Row], runs: Path) -> list[str]:
     return lines
 
 
-def diverged(rows: Sequence[Row]) -> list[str]:
+def troubles(plan: Plan, rows: Sequence[Row], problems: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """A colour and a sentence for each kind of trouble: failed, diverged, missing, invalid, damaged.
+
+    Args:
+        problems: a sentence for each damaged record.
+    """
+    planned = f"of {sum(row.planned for row in rows)} runs"
+    failed = [f"{record['label']} ({record['cause']})" for row in rows for record in row.failures]
+    known = {record["identity"] for row in rows for record in (*row.runs, *row.failures)}
+    missing = [run["label"] for cell in plan["cells"] for run in cell["runs"] if run["identity"] not in known]
+    invalid = invalid_points(plan)
+    found = [
+        ("red", failed, f"{planned} failed"),
+        ("yellow", _diverged(rows), f"{planned} diverged, counted as measured"),
+        ("yellow", missing, f"{planned} not trained yet"),
+        ("yellow", invalid, "cannot be built"),
+    ]
+    lines = [(colour, f"{len(names)} {what}: {_some(names)}") for colour, names, what in found if names]
+    return lines + [("red", sentence) for sentence in problems[:LISTED]]
+
+
+def _diverged(rows: Sequence[Row]) -> list[str]:
     """The label of each run that diverged, with its first tensor that was not finite, where that is known."""
     runs = [run for row in rows for run in row.runs if run["status"] == "diverged"]
     return [f"{run['label']} ({first})" if (first := run.get("first_nonfinite")) else run["label"] for run in runs]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - LISTED
+    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _words(missing: int, planned: int, unit: str, training: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablations.analysis.results import Row, best_row
-from ablations.report.table import COLUMNS, caption
+from ablations.report.table import COLUMNS, caption, cell_texts
 
 SPECIAL = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -23,13 +23,11 @@ def escaped(text: str) -> str:
 def booktabs(rows: Sequence[Row], notes: Sequence[str] = ()) -> str:
     r"""The results as a `tabular` for `\usepackage{booktabs}`; bold: the lowest validation error; notes as comments."""
     columns = [column for column in COLUMNS if column.wanted(rows)]
-    swept = list(rows[0].shown) if rows else []
-    texts = [["–" if row.shown[axis] is None else str(row.shown[axis]) for row in rows] for axis in swept]
-    texts += [column.texts(rows) for column in columns]
+    swept, texts = cell_texts(rows, columns)
     best = best_row(rows)
     heads = " & ".join(escaped(head) for head in [*swept, *(column.name for column in columns)])
     lines = [rf"\begin{{tabular}}{{{'l' * len(swept)}{'r' * len(columns)}}}", r"\toprule", rf"{heads} \\", r"\midrule"]
-    for row, line in zip(rows, zip(*texts, strict=True), strict=True):
+    for row, line in zip(rows, texts, strict=True):
         cells = [rf"\textbf{{{escaped(text)}}}" if row is best and text.strip() else escaped(text) for text in line]
         lines.append(" & ".join(cells) + r" \\")
     said = [f"% {escaped(note.replace('★', 'Bold:'))}" for note in (*notes, *caption(rows))]

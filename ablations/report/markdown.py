@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ablations.analysis.next_command import training_command
-from ablations.analysis.results import Plan, Row, invalid_points
+from ablations.analysis.results import Plan, Row
 from ablations.analysis.verdicts import Verdict
 from ablations.report.answer import Answer
 from ablations.report.comparability import publications
+from ablations.report.completeness import troubles
 from ablations.report.table import markdown, plain
 from ablations.report.terminal import shared_choices
 from ablations.report.verdict_list import SIGNS, evidence_words
@@ -30,7 +31,7 @@ def answer_markdown(answer: Answer, *, picture: str | None = None) -> str:
     verdicts = "\n".join(map(verdict_line, answer.verdicts, answer.settings))
     parts += ["## Claims", verdicts] if verdicts else []
     parts += ["\n".join(f"- {plain(line)}" for line in publications(plan))]
-    missing = "\n".join(f"- {plain(line)}" for line in gaps(plan, rows))
+    missing = "\n".join(f"- {plain(line)}" for _, line in troubles(plan, rows))
     parts += ["## What is missing", missing] if missing else []
     parts += ["## Where this comes from", "\n".join(f"- {plain(line)}" for line in origins(plan, rows))]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -40,17 +41,6 @@ def verdict_line(verdict: Verdict, setting: str = "") -> str:
     """`- ✓ **supported**: the claim`, and below it the evidence."""
     sign = SIGNS.get(verdict.outcome, ("?", ""))[0]
     return f"- {sign} **{verdict.outcome}**: {plain(verdict.says)}\\\n  {plain(evidence_words(verdict, setting))}"
-
-
-def gaps(plan: Plan, rows: Sequence[Row]) -> list[str]:
-    """A sentence for each kind of run that is missing or went wrong."""
-    counts = {
-        "not trained yet": sum(row.missing for row in rows),
-        "failed": sum(row.failed for row in rows),
-        "diverged, counted as measured": sum(row.diverged for row in rows),
-    }
-    planned = sum(row.planned for row in rows)
-    return [f"{n} of {planned} runs {what}" for what, n in counts.items() if n] + invalid_points(plan)
 
 
 def origins(plan: Plan, rows: Sequence[Row]) -> list[str]:

@@ -137,11 +137,10 @@ def _hardware(provenance: Mapping[str, Any]) -> str:
 def markdown(rows: Sequence[Row], notes: Sequence[str] = ()) -> str:
     """The table with its caption, for a README."""
     columns = [column for column in COLUMNS if column.wanted(rows)]
-    heads, lines = _texts(rows, columns)
-    swept = len(heads) - len(columns)
-    heads = [*map(plain, heads[:swept]), *(column.name for column in columns)]
+    swept, lines = cell_texts(rows, columns)
+    heads = [*map(plain, swept), *(column.name for column in columns)]
     best = best_row(rows)
-    out = ["| " + " | ".join(heads) + " |", "|" + "---|" * swept + "---:|" * len(columns)]
+    out = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(swept) + "---:|" * len(columns)]
     for row, line in zip(rows, lines, strict=True):
         cells = [plain(text) for text in line]
         out.append("| " + " | ".join(f"**{text}**" if row is best and text else text for text in cells) + " |")
@@ -154,15 +153,17 @@ def plain(text: str) -> str:
     return re.sub(r"([\[\]|`])", r"\\\1", line)
 
 
-def _texts(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
+def cell_texts(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
+    """The swept axes, and the texts of each row: its values on them, then the columns."""
     swept = list(rows[0].shown) if rows else []
     by_column = [[NONE if row.shown[axis] is None else str(row.shown[axis]) for row in rows] for axis in swept]
     by_column += [column.texts(rows) for column in columns]
-    return swept + [column.heading for column in columns], [list(line) for line in zip(*by_column, strict=True)]
+    return swept, [list(line) for line in zip(*by_column, strict=True)]
 
 
 def _width(rows: Sequence[Row], columns: Sequence[Column], *, gap: int) -> int:
-    heads, lines = _texts(rows, columns)
+    swept, lines = cell_texts(rows, columns)
+    heads = swept + [column.heading for column in columns]
     widths = [max(map(len, head.split("\n"))) for head in heads]
     widths = [max(width, *(len(line[i]) for line in lines)) for i, width in enumerate(widths)] if lines else widths
     return 1 + sum(gap + width for width in widths)
@@ -173,16 +174,15 @@ def _build(rows: Sequence[Row], columns: Sequence[Column], *, gap: int) -> Table
     from rich.table import Table
     from rich.text import Text  # what a record says is text, never markup
 
-    heads, lines = _texts(rows, columns)
-    swept = len(heads) - len(columns)
+    swept, lines = cell_texts(rows, columns)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold", padding=(0, gap - 1, 0, 0))
     table.add_column("", width=1)
-    for i, head in enumerate(heads):
-        numeric = i >= swept or all(_is_number(row.shown[head]) for row in rows)
+    for i, head in enumerate([*swept, *(column.heading for column in columns)]):
+        numeric = i >= len(swept) or all(_is_number(row.shown[head]) for row in rows)
         table.add_column(Text(head), justify="right" if numeric else "left", no_wrap=True, vertical="bottom")
     best = best_row(rows)
     for i, (row, line) in enumerate(zip(rows, lines, strict=True)):
-        ends_group = swept > 1 and i + 1 < len(rows) and lines[i + 1][0] != line[0]
+        ends_group = len(swept) > 1 and i + 1 < len(rows) and lines[i + 1][0] != line[0]
         style = "bold" if row is best else "red" if row.diverged else "dim" if not row.n else ""
         table.add_row("★" if row is best else "", *map(Text, line), style=style, end_section=ends_group)
     return table

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.analysis.next_command import more_seeds, training_command
-from ablations.analysis.results import Plan, Row, invalid_points
+from ablations.analysis.results import Plan
 from ablations.report.answer import Answer
-from ablations.report.completeness import diverged
+from ablations.report.completeness import troubles
 from ablations.report.search_report import print_search
 from ablations.report.table import result_table
 from ablations.report.verdict_list import print_verdicts
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-LISTED = 6  # of many similar troubles, so many are named
 
 
 def print_report(answer: Answer, console: Console) -> None:
@@ -50,7 +47,10 @@ def print_report(answer: Answer, console: Console) -> None:
     else:
         console.print("No run of this study is finished yet.")
     print_verdicts(answer.verdicts, console, answer.settings)
-    print_gaps(plan, rows, console, problems=answer.problems)
+    if lines := troubles(plan, rows, answer.problems):
+        console.print()
+        for colour, line in lines:
+            console.print(Text.assemble(("! ", colour), line))
     print_next(answer, console)
 
 
@@ -60,30 +60,6 @@ def shared_choices(plan: Plan) -> dict[str, Any]:
     first = points[0] if points else {}
     fixed = {axis: value for axis, value in first.items() if axis not in plan["swept"]}
     return {axis: value for axis, value in fixed.items() if all(point.get(axis) == value for point in points)}
-
-
-def print_gaps(plan: Plan, rows: Sequence[Row], console: Console, *, problems: Sequence[str] = ()) -> None:
-    """Print what failed, diverged, is missing, cannot be built, or is damaged."""
-    from rich.text import Text
-
-    lines: list[tuple[str, str]] = []
-    failed = [f"{record['label']} ({record['cause']})" for row in rows for record in row.failures]
-    gone = diverged(rows)
-    lines += [("red", f"{_runs(failed)} failed: {_some(failed)}")] if failed else []
-    lines += [("yellow", f"{_runs(gone)} diverged, counted as measured: {_some(gone)}")] if gone else []
-    known = {record["identity"] for row in rows for record in (*row.runs, *row.failures)}
-    missing = [run["label"] for cell in plan["cells"] for run in cell["runs"] if run["identity"] not in known]
-    lines += [
-        ("yellow", f"{_runs(missing)} of {sum(row.planned for row in rows)} not trained yet: {_some(missing)}")
-    ] * bool(missing)
-    invalid = invalid_points(plan)
-    lines += [("yellow", f"{len(invalid)} invalid: {_some(invalid)}")] if invalid else []
-    lines += [("red", sentence) for sentence in problems[:LISTED]]
-    if not lines:
-        return
-    console.print()
-    for colour, line in lines:
-        console.print(Text.assemble(("! ", colour), line))
 
 
 def print_next(answer: Answer, console: Console) -> None:
@@ -112,12 +88,3 @@ def print_next(answer: Answer, console: Console) -> None:
     width = max(len(what) for what, _ in lines)
     for what, command in lines:
         console.print(Text.assemble((f"{what:<{width}}  ", "dim"), command), soft_wrap=True)
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - LISTED
-    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _runs(items: Sequence[Any]) -> str:
-    return f"{len(items)} run{'' if len(items) == 1 else 's'}"

@@ -142,7 +142,13 @@ def test_what_diverged_failed_or_cannot_be_built_is_named(plan, tmp_path):
     records = make_records(plan, lambda axes, seed: kinds[seed])
     plan["invalid"] = [{"point": {"depth": 21}, "reason": "depth=21 is not 6n+2"}]
     text = page(Answer(plan, records, tmp_path, ("runs/x/record.json: damaged",)))
-    for words in ("6 failed", "(oom)", "6 diverged, counted as measured", "depth=21 is not 6n+2", "x/record.json"):
+    for words in (
+        "6 of 18 runs failed",
+        "(oom)",
+        "6 of 18 runs diverged, counted as measured",
+        "depth=21 is not 6n+2",
+        "x/record.json",
+    ):
         assert words in text
 
 

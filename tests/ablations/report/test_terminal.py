@@ -55,16 +55,16 @@ def test_what_failed_diverged_and_is_missing_is_named_with_its_cause(plan):
     }
     plan["invalid"] = [{"point": {"depth": 21}, "reason": "depth=21 is not 6n+2"}]
     text = page(plan, make_records(plan, lambda axes, seed: fates.get((axes["depth"], seed), 5.0)))
-    assert "2 runs failed: plain-8-s0 (oom), residual-8-s0 (oom)" in text
-    assert "2 runs diverged, counted as measured: plain-20-s1 (stages.1 (output)), residual-20-s1" in text
-    assert "2 runs of 18 not trained yet: plain-56-s2, residual-56-s2" in text
+    assert "2 of 18 runs failed: plain-8-s0 (oom), residual-8-s0 (oom)" in text
+    assert "2 of 18 runs diverged, counted as measured: plain-20-s1 (stages.1 (output)), residual-20-s1" in text
+    assert "2 of 18 runs not trained yet: plain-56-s2, residual-56-s2" in text
     assert "depth=21 is not 6n+2" in text
     assert "python run.py -m retry=failed" in text
 
 
 def test_many_troubles_are_counted_rather_than_listed(plan):
     text = page(plan, make_records(plan, lambda axes, seed: {"status": "failed", "cause": "nan"}))
-    assert "18 runs failed" in text
+    assert "18 of 18 runs failed" in text
     assert "and 12 more" in text
     assert "No run of this study is finished yet." in text
 
@@ -73,7 +73,7 @@ def test_nothing_trained_yet_is_a_page_too():
     text = page(make_plan(claims=[CLAIM]), {})
     assert "No run" in text
     assert "needs at least 2 seeds, has 0 of 3" in text
-    assert "18 runs of 18 not trained yet" in text
+    assert "18 of 18 runs not trained yet" in text
 
 
 def test_two_screens_are_enough():
