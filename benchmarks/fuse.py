@@ -37,7 +37,7 @@ from lightning_modules.training.classifier import Classifier  # noqa: E402
 from lightning_modules.training.fit import fit  # noqa: E402
 from lightning_modules.training.history import Curve  # noqa: E402
 from lightning_modules.vmapped.fused import fused, train_in_lockstep  # noqa: E402
-from sweeps.one_run import build  # noqa: E402
+from sweeps.training import build  # noqa: E402
 
 CIFAR_SIZED = ("data=synthetic", "network=cifar", "recipe=he2015_short", "data.source.test=128", "data.held_out=128")
 SETTINGS = {  # overrides, and how many training images of a synthetic set and epochs there are on a CPU and on a GPU

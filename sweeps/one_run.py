@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -17,25 +16,17 @@ from ablations.plan.staleness import made_of_other_data
 from ablations.records.layout import CHECKPOINT
 from ablations.records.lease import claim
 from ablations.records.record import Record
-from ablations.records.recorder import Recorder, Stopped, known, objective, out_of_memory, unbegun_removed
+from ablations.records.recorder import Recorder, Stopped, objective, out_of_memory
+from ablations.records.run_folder import known, unbegun_removed
 from ablations.report.run_summary import print_run
 from ablations.wandb_view.tracking import Log
 from sweeps.cli.errors import as_value_error, friendly_errors
 from sweeps.cli.settings import check_chdir, check_settings
 from sweeps.compose.compose import run_of, unused_axes
-from sweeps.preflight import begin, check, check_trainer, data_digest, instantiate, size_of
+from sweeps.preflight import check, check_trainer, data_digest, instantiate, size_of
+from sweeps.training import Parts, Rows, Watch, build, fit_parts, trainer_of
 
-Rows = list[dict[str, float]]
-Watch = Callable[[Rows], object]
 RETRIES = 2  # trainings begun again in smaller parts, after memory ran out
-
-
-class Parts(NamedTuple):
-    """What a run is trained from."""
-
-    network: Any
-    data: Any
-    recipe: Any
 
 
 def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None, turn: Any = None) -> float | None:
@@ -124,20 +115,6 @@ def train(
     return record
 
 
-def build(config: DictConfig) -> Parts:
-    """Build the network, the data and the recipe that `config` describes; the seed decides the initial weights."""
-    import torch
-
-    recipe = instantiate(config.recipe)
-    data = instantiate(config.data)(
-        folder=Path(config.data_dir), batch_size=recipe.batch_size, augment=recipe.augment, seed=config.seed
-    )
-    torch.manual_seed(config.seed)
-    network = instantiate(config.network)
-    begin(network, config.network, recipe, data.shape, seed=config.seed)
-    return Parts(network, data, recipe)
-
-
 def fit_and_record(
     config: DictConfig,
     parts: Parts,
@@ -189,42 +166,6 @@ def fit_and_record(
         del network, data, recipe, parts, inside, last, callbacks
         parts = build(config)
         free_memory()
-
-
-def fit_parts(
-    config: DictConfig,
-    parts: Parts,
-    callbacks: Sequence[Any],
-    micro: int | None,
-    resume: Path,
-    *,
-    on_rows: Callable[[Rows, Rows], object] = lambda rows, new: None,
-    watch: Watch | None = None,
-    turn: Any = None,
-) -> Any:
-    """Train what `build` made; return the `Outcome`. The code of both enters the run's identity.
-
-    Args:
-        callbacks: those that only watch the training.
-        micro: the largest number of images that are taken at once; None for whole batches.
-        resume: the checkpoint to go on from, where it exists.
-        on_rows: called with all rows of the curve and the new ones.
-    """
-    from lightning_modules.training.fit import fit
-    from lightning_modules.training.history import Curve
-    from lightning_modules.training.micro_batch import classifier
-    from lightning_modules.vmapped.fused import fused
-
-    network, data, recipe = parts
-    curve = Curve(on_rows, watch)
-    trainer = trainer_of(config, recipe, [curve, *callbacks])
-    learner = classifier(network, recipe, config.seed, micro)
-    return fit(fused(learner, turn, curve) if turn else learner, data, trainer, curve, resume=resume)
-
-
-def trainer_of(config: DictConfig, recipe: Any, callbacks: Sequence[Any]) -> Any:
-    """Build the Lightning trainer that `config.trainer` describes."""
-    return instantiate(config.trainer)(recipe=recipe, callbacks=callbacks)
 
 
 def is_further_device(config: DictConfig) -> bool:

@@ -22,8 +22,8 @@ from ablations.identity.source_tree import ON_IMPORT, SourceTree
 
 OURS = ("lightning_modules", "sweeps")
 ROOTS = (
-    "sweeps.one_run.build",
-    "sweeps.one_run.fit_parts",
+    "sweeps.training.build",
+    "sweeps.training.fit_parts",
     "lightning_modules.training.trainer.lean_trainer",  # what `trainer._target_` names; the config of it is no part
     "lightning_modules.vmapped.fused.train_in_lockstep",  # what a worker trains several runs with
 )

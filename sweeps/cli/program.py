@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablations.catalog.choices import CONF
 from ablations.records.files import lenient_output
-from ablations.records.recorder import folder_of
+from ablations.records.run_folder import folder_of
 from sweeps.cli.argv import read_words
 from sweeps.cli.errors import friendly_errors
 from sweeps.cli.help import help_text

@@ -23,7 +23,7 @@ from lightning_modules.data.module import ImageData
 from lightning_modules.training.classifier import Classifier
 from lightning_modules.training.fit import Outcome, fit
 from lightning_modules.training.history import Curve, LastEpoch, Row
-from sweeps.one_run import build
+from sweeps.training import build
 
 QUICK = ["depth=8", "recipe.epochs=2", "trainer=cpu", "trainer.threads=1", "tracker=none"]
 

@@ -125,7 +125,7 @@ INERT = {  # what each excluded module gives, doing nothing
     },
     "lightning_modules.vmapped.signals": {"lightning_modules.vmapped.lockstep.held_back": at_will},
     "lightning_modules.data.download": {"lightning_modules.data.idx.fetch_files": lambda *_, **__: None},
-    "sweeps.cli": {"sweeps.preflight.as_value_error": nullcontext, "sweeps.one_run.as_value_error": nullcontext},
+    "sweeps.cli": {"sweeps.preflight.as_value_error": nullcontext},
 }
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from ablations.identity.run import Run
 from ablations.records.files import OtherSchema
-from ablations.records.recorder import Recorder, folder_of, known, unbegun_removed
+from ablations.records.recorder import Recorder
+from ablations.records.run_folder import folder_of, known, unbegun_removed
 from lightning_modules.training.fit import Outcome
 
 RUN = Run(axes={"block": "plain"}, seed=0, config={"network": {}, "data": {}, "recipe": {}})

@@ -13,7 +13,7 @@ from rich.console import Console
 from lightning_modules.inspection import profile as module
 from lightning_modules.networks.counting import multiply_adds
 from lightning_modules.training.classifier import Classifier
-from sweeps.one_run import build
+from sweeps.training import build
 from tests.lightning_modules.trained import composed
 
 

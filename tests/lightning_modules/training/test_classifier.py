@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from lightning_modules.training.classifier import Classifier
-from sweeps.one_run import build
+from sweeps.training import build
 from tests.lightning_modules.trained import composed, perceptron, tiny_data, train
 
 

@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 
 from ablations.catalog.choices import CONF
 from lightning_modules.training.recipe import Recipe
-from sweeps.one_run import build
 from sweeps.preflight import check
+from sweeps.training import build
 from tests.lightning_modules.trained import composed, perceptron, train
 
 RECIPES, OPTIMIZERS, SCHEDULES = (

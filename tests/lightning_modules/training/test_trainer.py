@@ -15,7 +15,7 @@ from torch import nn
 
 from lightning_modules.networks.counting import multiply_adds
 from lightning_modules.training.threads import ENOUGH
-from sweeps.one_run import build
+from sweeps.training import build
 from sweeps.workers.worker import memory_freed
 from tests.lightning_modules.trained import composed, perceptron, tiny_data, train
 

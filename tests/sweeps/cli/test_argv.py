@@ -67,7 +67,7 @@ def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     def build(node: Any) -> Any:
         raise AssertionError(f"built {node}")
 
-    monkeypatch.setattr("sweeps.one_run.instantiate", build)
+    monkeypatch.setattr("sweeps.training.instantiate", build)
     monkeypatch.setattr("sweeps.preflight.instantiate", build)
 
 

@@ -1,0 +1,72 @@
+"""Build what a run is trained from, and fit it. The code of this module enters the identity of every run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig
+
+from sweeps.preflight import begin, instantiate
+
+Rows = list[dict[str, float]]
+Watch = Callable[[Rows], object]
+
+
+class Parts(NamedTuple):
+    """What a run is trained from."""
+
+    network: Any
+    data: Any
+    recipe: Any
+
+
+def build(config: DictConfig) -> Parts:
+    """Build the network, the data and the recipe that `config` describes; the seed decides the initial weights."""
+    import torch
+
+    recipe = instantiate(config.recipe)
+    data = instantiate(config.data)(
+        folder=Path(config.data_dir), batch_size=recipe.batch_size, augment=recipe.augment, seed=config.seed
+    )
+    torch.manual_seed(config.seed)
+    network = instantiate(config.network)
+    begin(network, config.network, recipe, data.shape, seed=config.seed)
+    return Parts(network, data, recipe)
+
+
+def fit_parts(
+    config: DictConfig,
+    parts: Parts,
+    callbacks: Sequence[Any],
+    micro: int | None,
+    resume: Path,
+    *,
+    on_rows: Callable[[Rows, Rows], object] = lambda rows, new: None,
+    watch: Watch | None = None,
+    turn: Any = None,
+) -> Any:
+    """Train what `build` made; return the `Outcome`. The code of both enters the run's identity.
+
+    Args:
+        callbacks: those that only watch the training.
+        micro: the largest number of images that are taken at once; None for whole batches.
+        resume: the checkpoint to go on from, where it exists.
+        on_rows: called with all rows of the curve and the new ones.
+    """
+    from lightning_modules.training.fit import fit
+    from lightning_modules.training.history import Curve
+    from lightning_modules.training.micro_batch import classifier
+    from lightning_modules.vmapped.fused import fused
+
+    network, data, recipe = parts
+    curve = Curve(on_rows, watch)
+    trainer = trainer_of(config, recipe, [curve, *callbacks])
+    learner = classifier(network, recipe, config.seed, micro)
+    return fit(fused(learner, turn, curve) if turn else learner, data, trainer, curve, resume=resume)
+
+
+def trainer_of(config: DictConfig, recipe: Any, callbacks: Sequence[Any]) -> Any:
+    """Build the Lightning trainer that `config.trainer` describes."""
+    return instantiate(config.trainer)(recipe=recipe, callbacks=callbacks)
