@@ -21,7 +21,7 @@ from ablations.records.run_folder import known, unbegun_removed
 from ablations.report.run_summary import print_run
 from ablations.wandb_view.tracking import Log
 from sweeps.cli.errors import as_value_error, friendly_errors
-from sweeps.cli.settings import check_chdir, check_settings
+from sweeps.cli.settings import check_hydra_folders, check_settings
 from sweeps.compose.compose import run_of, unused_axes
 from sweeps.preflight import check, check_trainer, data_digest, instantiate, size_of
 from sweeps.training import Parts, Rows, Watch, build, fit_parts, trainer_of
@@ -49,7 +49,7 @@ def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None,
         if hydra.mode == RunMode.MULTIRUN:
             raise ValueError("another sweeper trains again what has a record: leave hydra/sweeper=skipbench")
         check_settings(config, hydra.overrides.task, sweep=False)
-        check_chdir(hydra)
+        check_hydra_folders(hydra)
         if config.profile:
             return print_profile(config, run)
         record = None if config.retrain else valid_record(config, run, folder)

@@ -6,7 +6,8 @@ Runs of a sweep share most of what they are made of. What a config node makes is
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -120,6 +121,15 @@ def check_growth(network: Node, recipe: Node, shape: Shape) -> None:
     begin(instantiate(network), network, recipe_of(recipe), shape, seed=0)
 
 
+@contextmanager
+def network_errors() -> Iterator[None]:
+    """Raise ValueError for whatever a network's code raises that would otherwise end the program or all cells."""
+    try:
+        yield
+    except (OSError, SystemExit) as error:
+        raise ValueError(f"the network cannot be built: {type(error).__name__}: {error}") from error
+
+
 @once_a_node
 def size_of(network: Node, shape: Shape) -> tuple[int, int]:
     """Count the parameters and multiply-adds of the network that a node describes, on images of `shape`."""
@@ -128,7 +138,8 @@ def size_of(network: Node, shape: Shape) -> tuple[int, int]:
     def size(made: Any, device: str) -> tuple[int, int]:
         return parameters(made), multiply_adds(made, shape, device)
 
-    return measure(lambda: instantiate(network), size)
+    with network_errors():
+        return measure(lambda: instantiate(network), size)
 
 
 def check_trainer(trainer: DictConfig, recipe: Node) -> None:
@@ -146,7 +157,8 @@ def count(config: DictConfig, what: str) -> int:
         size = instantiate(config.recipe).augment.out_size(config.data.size)
         return multiply_adds(network, (config.data.channels, size, size), device)
 
-    return measure(lambda: instantiate(config.network), counted)
+    with network_errors():
+        return measure(lambda: instantiate(config.network), counted)
 
 
 def training_images(source: Node, folder: Path) -> int:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from ablations.plan import plan as planning
 from ablations.question.study import StudyError
 from ablations.records.lease import release_orphan
-from sweeps.cli.settings import check_chdir, check_folder, check_setting, check_settings
+from sweeps.cli.settings import check_folder, check_hydra_folders, check_setting, check_settings
 from sweeps.closing import closing_prepared, print_results
 from sweeps.compose.arguments import Arguments, parse
 from sweeps.compose.compose import Composer
@@ -33,7 +33,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     """
     console = Console()
     check_settings(config, arguments, sweep=True)
-    check_chdir(config.hydra)
+    check_hydra_folders(config.hydra)
     if config.trainer.get("devices", 1) != 1:  # Lightning would start the whole sweep again for each of them
         raise StudyError(f"trainer.devices={config.trainer.devices}: a run of a sweep has one device; leave out -m")
     runs = Path(config.runs)

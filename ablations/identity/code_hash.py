@@ -18,9 +18,9 @@ from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
-from ablations.identity.source_tree import ON_IMPORT, SourceTree
+from ablations.identity.source_tree import ON_IMPORT, OURS, Module, SourceTree
 
-OURS = ("lightning_modules", "sweeps")
+LOOKED_UP = {f"hydra.utils.get_{what}" for what in ("class", "method", "static_method", "object")}  # by `path`
 ROOTS = (
     "sweeps.training.build",
     "sweeps.training.fit_parts",
@@ -39,7 +39,9 @@ EXCLUDED = (
 def targets(config: Any) -> set[str]:
     """Every `_target_` in a resolved config."""
     if isinstance(config, dict):
-        own = {config["_target_"]} if isinstance(config.get("_target_"), str) else set()
+        own = {name for name in (config.get("_target_"), config.get("path")) if isinstance(name, str)}
+        if not own & LOOKED_UP:  # whose `path` is no name
+            own -= {config.get("path")}
         return own.union(*(targets(value) for value in config.values()))
     if isinstance(config, list):
         return set().union(*(targets(value) for value in config))
@@ -93,6 +95,7 @@ def reached(target: str, sources: SourceTree) -> frozenset[tuple[str, str, str]]
         module, inside = at
         if module.file.installed and module.file.name.partition(".")[0] not in tops:
             continue
+        todo |= _imported_too(module, sources) - seen
         for name in [inside.partition(".")[0], ON_IMPORT] if inside else module.statements:  # a module counts whole
             if definition := module.definition(name):
                 found.add((module.file.relative, name, definition.digest))
@@ -100,6 +103,16 @@ def reached(target: str, sources: SourceTree) -> frozenset[tuple[str, str, str]]
             elif name:
                 todo |= module.resolve(inside) - seen
     return frozenset(found)
+
+
+def _imported_too(module: Module, sources: SourceTree) -> set[str]:
+    """Names that lead to what is done when the packages above a module, and what it imports unused, are imported."""
+    packages = module.file.name.split(".")[:-1]
+    above = {".".join(packages[: n + 1]) for n in range(len(packages))}
+    beside = {at[0].file.name for name in module.unused if (at := sources.locate(name)) is not None}
+    return {
+        f"{name}.<import>" for name in (above | beside) - {module.file.name}
+    }  # no definition: only its import counts
 
 
 def _is_excluded(module: str) -> bool:

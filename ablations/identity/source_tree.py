@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import hashlib
 import sys
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ LIBRARIES = sys.stdlib_module_names | {
     *("torch", "torchvision", "timm", "numpy", "scipy", "PIL", "pytorch_lightning", "lightning", "torchmetrics"),
     *("hydra", "omegaconf", "optuna", "wandb", "rich", "pooch", "requests", "ablations", "hydra_plugins"),
 }
+OURS = ("lightning_modules", "sweeps")  # the packages of this project that train
 ON_IMPORT = ""  # the name of the statements that define nothing, and act when their module is imported
 DEFINITIONS = FUNCTIONS | ast.ClassDef
 
@@ -54,6 +56,7 @@ class Module:
         statements: the statements of its top level that define a name, by name; `ON_IMPORT` has those that define none.
         imports: what its imports bind a name to, wherever in it they stand.
         stars: the modules all of whose names it imports.
+        unused: what it imports and never reads: imported for what happens then, or to be imported from here.
     """
 
     def __init__(self, file: ModuleFile, text: str) -> None:
@@ -61,19 +64,26 @@ class Module:
         self.statements: dict[str, list[ast.stmt]] = {}
         self.imports: dict[str, set[str]] = {}
         self.stars: set[str] = set()
+        self.unused: set[str] = set()
         self.definitions: dict[str, Definition] = {}
         tree = ast.parse(text, filename=str(file.path))
         for node in tree.body:
             for name in {*_bound(node)} or ({ON_IMPORT} if _acts(node) else ()):
                 self.statements.setdefault(name, []).append(node)
-        for node in ast.walk(tree):
+        nodes = list(ast.walk(tree))
+        self.read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+        for node in nodes:
             if isinstance(node, IMPORTS):
                 self._import(node)
+        for node in tree.body:
+            if isinstance(node, DEFINITIONS) and any(map(self._may_register, node.decorator_list)):
+                self.statements.setdefault(ON_IMPORT, []).append(node)
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 top = alias.name.partition(".")[0]
+                self.unused |= set() if (alias.asname or top) in self.read else {alias.name}
                 self.imports.setdefault(alias.asname or top, set()).add(alias.name if alias.asname else top)
             return
         package = self.file.name.split(".")[: None if self.file.package else -1]
@@ -83,7 +93,16 @@ class Module:
             if alias.name == "*":
                 self.stars.add(source)
             else:
-                self.imports.setdefault(alias.asname or alias.name, set()).add(f"{source}.{alias.name}")
+                bound, name = alias.asname or alias.name, f"{source}.{alias.name}"
+                self.unused |= set() if bound in self.read else {name}
+                self.imports.setdefault(bound, set()).add(name)
+
+    def _may_register(self, decorator: ast.expr) -> bool:
+        """Whether a decorator may keep what it decorates in a registry: not one of Python, of a library or of ours."""
+        first = dotted(decorator.func if isinstance(decorator, ast.Call) else decorator).partition(".")[0]
+        sources = {source.partition(".")[0] for source in self.imports.get(first, ())} or {first}
+        own = self.file.name.partition(".")[0] in OURS
+        return not own and not sources <= LIBRARIES | vars(builtins).keys() | {*OURS}
 
     @cached_property
     def texts(self) -> frozenset[str]:

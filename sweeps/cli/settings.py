@@ -116,7 +116,10 @@ def check_folder(config: DictConfig) -> None:
         raise ValueError(f"runs={config.runs} cannot be written ({why}): choose another folder") from error
 
 
-def check_chdir(hydra: DictConfig) -> None:
-    """Raise ValueError where Hydra would train in another folder than the one that relative paths are meant from."""
+def check_hydra_folders(hydra: DictConfig) -> None:
+    """Raise ValueError if Hydra would change the working folder, or put runs where no table looks for them."""
     if hydra.job.chdir:
         raise ValueError("hydra.job.chdir=true moves runs and data into each run: leave it out")
+    for override in hydra.overrides.hydra:
+        if override.startswith(("hydra.run.dir=", "hydra.sweep.dir=")):
+            raise ValueError(f"{override} moves records away from where they are looked for: write runs=…")

@@ -154,3 +154,33 @@ def test_the_shipped_blocks_rest_on_their_own_code_only() -> None:
 def test_targets_are_found_at_every_depth() -> None:
     config = {"_target_": "a.A", "block": {"_target_": "b.B", "items": [{"_target_": "c.C"}, 3]}, "n": 1}
     assert targets(config) == {"a.A", "b.B", "c.C"}
+
+
+PACKAGE = {
+    "registry.py": "KINDS = {}\n\ndef register(made):\n    KINDS[made.__name__] = made\n    return made\n",
+    "kinds.py": "from zoo.registry import register\n\n@register\nclass Scaled:\n    factor = 2\n",
+    "net.py": "import zoo.kinds\nfrom zoo.registry import KINDS, register\n\n@register\nclass Own:\n    gain = 5\n\n"
+    "def Net():\n    return KINDS['Scaled']()\n",
+    "__init__.py": "import torch\ntorch.set_default_dtype(torch.float32)\n",
+    "acts.py": "def act(x):\n    return x * 7\n\ndef beside(x):\n    return x * 8\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [("kinds.py", "2", "3"), ("net.py", "5", "6"), ("__init__.py", "float32", "float64"), ("acts.py", "7", "9")],
+)
+def test_what_is_registered_or_done_on_import_or_looked_up_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, old: str, new: str
+) -> None:
+    (tmp_path / "zoo").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    looked_up = {"_target_": "hydra.utils.get_method", "path": "zoo.acts.act"}
+    names = targets({"_target_": "zoo.net.Net", "act": looked_up, "data": {"path": "zoo.acts.beside"}})
+    for name, text in PACKAGE.items():
+        (tmp_path / "zoo" / name).write_text(text)
+    before = fingerprint(names, SourceTree())
+    (tmp_path / "zoo" / "acts.py").write_text(PACKAGE["acts.py"].replace("8", "1"))
+    assert fingerprint(names, SourceTree()) == before, "another definition beside it"
+    (tmp_path / "zoo" / file).write_text(PACKAGE[file].replace(old, new))
+    assert fingerprint(names, SourceTree()) != before
