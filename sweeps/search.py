@@ -26,6 +26,7 @@ from ablations.search.trials import best_trials, read_trials, trial_folder, tuni
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import Composer, plain_tree, run_of
+from sweeps.preflight import data_digest, suggestions
 from sweeps.workers.launch import launch_workers, others_gave_up
 from sweeps.workers.live_status import watched
 from sweeps.workers.resources import Resources
@@ -55,7 +56,6 @@ class Searching:
 
     def __init__(self, study: dict[str, Any], search: Search, points: list[Point], composer: Composer) -> None:
         from ablations.search.tuning import check_sampler
-        from sweeps.preflight import suggestions
 
         self.study, self.search, self.composer = study, search, composer
         self.config = config = composer.master
@@ -70,8 +70,16 @@ class Searching:
         made["left_out"] = [word for word in composer.rest if word.startswith("~")]  # the rest says how, not what
         made["pruner"] = OmegaConf.to_container(config.pruner)
         grid_axes = [axis for axis in points[0] if len({repr(point.get(axis)) for point in points}) > 1]
-        self.points = {_name(point, grid_axes) + digest({**made, "point": point})[:8]: point for point in points}
+        self.points = {
+            _name(point, grid_axes) + digest({**made, "point": point, "data": self.data_of(point)})[:8]: point
+            for point in points
+        }
         study["tunings"] = [{"name": name, "point": point} for name, point in self.points.items()]
+
+    def data_of(self, point: Point) -> str | None:
+        """Digest of the data at a point: a search on other data is another search. None where it is not here yet."""
+        source: Any = OmegaConf.to_container(self.composer(point).data, resolve=True)
+        return data_digest(source["source"], Path(self.config.data_dir)) if "source" in source else None
 
     def asking_order(self, point: Point) -> tuple[list[str], dict[str, str]]:
         """Order the axes so that each comes after those that decide whether it matters; also hash the code.

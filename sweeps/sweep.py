@@ -82,14 +82,14 @@ def search_first(
         asked["replicate"] = {**(asked.get("replicate") or {}), "seeds": question.seeds}
         question.study["search"] = asked
     search = open_space(question.study, typed)
-    points = question.whole_points
-    searching = Searching(question.study, search, points, composer)
+    if not config.plan:
+        start_forkserver(config.hydra.runtime.choices["hydra/launcher"])
+        check_cells(make_plan(question, typed, composer), composer, {})  # whether the data is there
+    searching = Searching(question.study, search, question.whole_points, composer)
     console.print(f"[bold]{question.study['name']}[/]: {escape(searching.summary())}", highlight=False)
     if config.plan:
         console.print("\n".join(listing(searching)), highlight=False, markup=False)
         return None
-    start_forkserver(config.hydra.runtime.choices["hydra/launcher"])
-    check_cells(make_plan(question, typed, composer), composer, {})  # whether the data is there
     searching.carry_out(context=context, main=main, console=console)
     swept = list(dict.fromkeys([*question.swept, *search.space]))
     question.study["seeds"] = search.fresh

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from ablations.charts.looks import OKABE_ITO, Looks, Spec
@@ -67,7 +68,7 @@ def against(axis: str, xs: Sequence[float], top: float, looks: Looks) -> Spec:
     """Errors at the end against a numeric axis: means ± sd joined by lines, every run a small dot."""
     wide = xs[0] > 0 and xs[-1] / xs[0] >= 4
     room = (xs[-1] / xs[0]) ** 0.09 if wide else 0.09 * (xs[-1] - xs[0])
-    domain = [xs[0] / room, xs[-1] * room] if wide else [xs[0] - room, xs[-1] + room]
+    domain = [xs[0] / room, min(xs[-1] * room, sys.float_info.max)] if wide else [xs[0] - room, xs[-1] + room]
     x = {
         "field": "x",
         "type": "quantitative",

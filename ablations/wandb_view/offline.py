@@ -12,6 +12,15 @@ def run_id(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name)[:128]
 
 
+def id_of(folder: Path) -> str:
+    """The W&B id of the run in a folder: the folder's name; `…-2` once a record of it was set aside, and so on.
+
+    So a run that is trained again, because it failed or its data changed, is another W&B run.
+    """
+    before = len(list(folder.glob("record.*-*.json")))
+    return run_id(folder.name + (f"-{before + 1}" if before else ""))
+
+
 def logged_ids(runs: Path) -> set[str]:
     """The ids of all runs that were logged on this machine, sent or not: of `offline-run-20261121_094500-<id>`."""
     names = [path.name for path in (Path(runs) / "wandb").glob("*run-*-*") if path.is_dir()]

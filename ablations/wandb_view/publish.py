@@ -22,7 +22,7 @@ from ablations.records.layout import CURVE, DIAGNOSTICS
 from ablations.records.provenance import public
 from ablations.records.record import read_records
 from ablations.report.answer import Answer
-from ablations.wandb_view.offline import logged_ids, run_id, sync_command
+from ablations.wandb_view.offline import id_of, logged_ids, run_id, sync_command
 from ablations.wandb_view.tracking import Tracker
 
 Address = tuple[str, str]  # entity and project
@@ -60,7 +60,7 @@ def publish_study(answer: Answer, tracker: Tracker) -> tuple[int, int, Address |
     """
     known, sent, there = set() if tracker.sends else logged_ids(answer.runs), 0, 0
     for record in (record for row in answer.rows for record in (*row.runs, *row.failures)):
-        new = run_id(record["folder"]) not in known and _publish_run(answer, record, tracker)
+        new = id_of(answer.runs / str(record["folder"])) not in known and _publish_run(answer, record, tracker)
         sent, there = sent + new, there + (not new)
     return sent, there, publish_results(tracker, answer)
 
@@ -106,7 +106,8 @@ def publish_results(tracker: Tracker, answer: Answer, figures: Sequence[Figure] 
 
 def results_id(answer: Answer) -> str:
     """`headline-results-06c6a553`: the study, and a digest of its records and claims."""
-    made_of = sorted(f"{run['identity']} {run['status']}" for row in answer.rows for run in (*row.runs, *row.failures))
+    runs = [run for row in answer.rows for run in (*row.runs, *row.failures)]
+    made_of = sorted(f"{run['identity']} {run['status']} {run.get('data_digest')}" for run in runs)
     known = json.dumps([made_of, answer.plan["study"].get("claims") or []], sort_keys=True, default=str)
     return f"{answer.plan['name']}-results-{hashlib.sha256(known.encode()).hexdigest()[:8]}"
 

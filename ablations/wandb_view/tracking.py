@@ -21,7 +21,7 @@ from ablations.analysis.results import Record
 from ablations.identity.run import Run
 from ablations.records.recorder import Stopped
 from ablations.wandb_view.log import Log, sentence, warn
-from ablations.wandb_view.offline import run_id
+from ablations.wandb_view.offline import id_of, run_id
 
 MODES = ("auto", "none", "offline", "online")
 PATIENCE = 20  # seconds for the network to answer before a run goes offline
@@ -48,12 +48,12 @@ class Tracker:
     def track(self, run: Run | Record, folder: Path, *, group: str | None) -> AbstractContextManager[Log]:
         """Track a run in training, or send it from its record: axes and seed as config, grouped by study.
 
-        Its id is the name of its folder, which ends with digits of its identity.
+        Its id is made from its folder, whose name ends with digits of its identity.
         """
         known = run if isinstance(run, Mapping) else {"label": run.label, "axes": run.axes, "seed": run.seed}
         tags = [str(known["axes"][axis]) for axis in TAGGED if axis in known["axes"]]
         config = {**known["axes"], "seed": known["seed"]}
-        about = {"name": str(known["label"]), "id": folder.name, "group": group, "tags": tags}
+        about = {"name": str(known["label"]), "id": id_of(folder), "group": group, "tags": tags}
         return self.run(folder.parent, config=config, **about)
 
     @contextmanager

@@ -11,12 +11,14 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ablations.monitor.status import read_curve
+from ablations.plan.staleness import made_of_other_data
 from ablations.question.search_space import CURVES, Search
 from ablations.records.layout import CURVE, RECORD
 from ablations.records.lease import claim
 from ablations.records.record import Record, read_record, usable
 from ablations.records.recorder import Stopped
 from ablations.search.trials import Trial
+from sweeps.preflight import data_digest
 from sweeps.workers.worker import PlannedRun, memory_freed, train_run
 
 WORST = {"error": 100.0, "loss": 10.0}  # percent; nats, worse than chance with 20,000 classes
@@ -67,18 +69,27 @@ class TrialTrainer:
         """Return the record of a run: read it, or train the run, or wait for the process that is training it."""
         folder = Path(self.master.runs) / planned.run.folder
         while True:
-            if usable(folder / RECORD):
+            if self.is_trained(planned, folder):
                 if watch is not None and (folder / CURVE).exists():
                     watch(read_curve(folder / CURVE), prune=False)
                 return read_record(folder / RECORD)
             with claim(folder) as ours:
-                if ours and not usable(folder / RECORD):
+                if ours and not self.is_trained(planned, folder):
                     with memory_freed():
                         stopped = partial(main_or_stopped, partial(self.main, run=planned.run), watch)
                         if train_run(stopped, self.context, planned, self.master, self.threads) == "stopped":
                             raise Stopped
                     return read_record(folder / RECORD)
             time.sleep(0.5)
+
+    def is_trained(self, planned: PlannedRun, folder: Path) -> bool:
+        """Whether the run has a record of the data that is there now."""
+        if not usable(folder / RECORD):
+            return False
+        data_dir = Path(self.master.data_dir)
+        return not made_of_other_data(
+            planned.run, read_record(folder / RECORD), lambda source: data_digest(source, data_dir)
+        )
 
 
 def main_or_stopped(main: Any, watch: Any, config: DictConfig) -> Any:

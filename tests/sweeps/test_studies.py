@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hydra import initialize_config_dir
@@ -22,11 +23,12 @@ from ablations.plan.plan import Cell, Plan
 from ablations.question.references import LITERATURE, named, references
 from ablations.question.search_space import Search, read_search
 from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
-from sweeps.compose.arguments import Arguments
+from sweeps.compose.arguments import Arguments, parse
 from sweeps.compose.compose import Composer
 from sweeps.planning import make_plan
 from sweeps.preflight import instantiate, recipe_of
 from sweeps.question import Question, resolve_question
+from sweeps.search import Searching, open_space
 
 ROOT = Path(__file__).parents[2]
 STUDIES = {name: yaml.safe_load(path.read_text())["study"] for name, path in config_files(ROOT / "conf/study").items()}
@@ -206,3 +208,30 @@ def test_the_study_of_blocks_has_them_all_matched_in_parameters(asked: Callable[
     assert {cell.run.axes["block"] for cell in matched} == {path.stem for path in (ROOT / "conf/block").glob("*.yaml")}
     counts = [parameters(on_meta(lambda node=cell.run.config["network"]: instantiate(node))) for cell in matched]
     assert min(counts) >= 0.98 * max(counts)
+
+
+def test_a_search_on_other_data_is_another_search(tmp_path: Path) -> None:
+    found = []
+    asked = [
+        "data=arrays",
+        "data.channels=1",
+        "data.size=8",
+        "data.classes=2",
+        "data.held_out=4",
+        "study=search_budget",
+    ]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        for name in ("a", "b", "a"):
+            (tmp_path / name).mkdir(exist_ok=True)
+            images, labels = np.full((12, 8, 8, 1), ord(name), np.uint8), np.arange(12) % 2
+            split = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
+            np.savez(tmp_path / name / "arrays.npz", **split)
+            words = [*asked, f"data_dir={tmp_path / name}", f"runs={tmp_path}"]
+            master = loader.load_configuration("config", words, run_mode=RunMode.MULTIRUN)
+            typed = parse(words, loader)
+            question = resolve_question(typed, master)
+            search = open_space(question.study, typed)
+            searching = Searching(question.study, search, question.whole_points, Composer(loader, master, typed.rest))
+            found.append([*searching.points])
+    assert found[0] == found[2] != found[1]

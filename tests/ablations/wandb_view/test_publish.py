@@ -90,6 +90,18 @@ def test_publishing_twice_adds_nothing_and_a_new_run_only_itself_and_the_answer(
     assert len(added) == 2
 
 
+def test_a_run_that_was_trained_again_is_published_again(study, tmp_path):
+    plan, records = study
+    publish_study(Answer(plan, records, tmp_path), Tracker("offline"))
+    (failed,) = [record for record in records.values() if record["status"] == "failed"]
+    path = tmp_path / failed["folder"] / "record.json"
+    path.rename(path.with_name("record.failed-1.json"))  # as `retry=failed` does
+    mended = records | {failed["identity"]: failed | {"status": "finished", "cause": None}}
+    assert publish_study(Answer(plan, mended, tmp_path), Tracker("offline"))[:2] == (1, 3)
+    states = {run["id"]: run["summary"]["status"] for run in read_folder(tmp_path) if run["job_type"] == "run"}
+    assert (states[failed["folder"]], states[f"{failed['folder']}-2"]) == ("failed", "finished")
+
+
 def test_a_run_reused_from_another_study_is_published_with_this_one(study, tmp_path):
     plan, records = study
     publish_study(Answer(make_plan({"block": ["plain"]}, name="other"), records, tmp_path), Tracker("offline"))

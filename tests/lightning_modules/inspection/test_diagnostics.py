@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -161,6 +162,8 @@ def test_rows_become_curves_of_their_own_in_wandb() -> None:
     logged: list[dict] = []
 
     class Run:
+        summary: ClassVar[dict] = {}
+
         def log(self, values: dict) -> None:
             logged.append(values)
 
