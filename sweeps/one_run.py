@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ablations.identity.run import Run
 from ablations.plan.staleness import made_of_other_data
@@ -79,7 +79,7 @@ def train_single(config: DictConfig, run: Run, folder: Path) -> Record:
     """
     with as_value_error():
         check(config)
-        check_trainer(config.trainer, cast(Any, OmegaConf.to_container(config.recipe, resolve=True)))
+        check_trainer(config.trainer, run.config["recipe"], run.config["network"])
     with claim(folder) as ours:
         if not ours:
             raise ValueError(f"{run.label} is being trained by another process; its record will be in {folder}")

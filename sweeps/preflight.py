@@ -142,9 +142,21 @@ def size_of(network: Node, shape: Shape) -> tuple[int, int]:
         return measure(lambda: instantiate(network), size)
 
 
-def check_trainer(trainer: DictConfig, recipe: Node) -> None:
-    """Raise ValueError unless this machine can train with this trainer at the precision of a recipe node."""
-    instantiate(trainer)(recipe=recipe_of(recipe), callbacks=[])
+def check_trainer(trainer: DictConfig, recipe: Node, network: Node | None = None) -> None:
+    """Raise ValueError unless this machine can train with this trainer at the precision of a recipe node.
+
+    Args:
+        network: where there may be several devices. On CPUs each sees only its share of a batch.
+    """
+    made = instantiate(trainer)(recipe=recipe_of(recipe), callbacks=[])
+    if network is None or made.world_size == 1 or made.strategy.root_device.type != "cpu":
+        return
+    from lightning_modules.networks.counting import on_meta
+    from lightning_modules.training.micro_batch import divisible
+
+    if not divisible(on_meta(lambda: instantiate(network))):
+        says = f"trainer.devices={made.world_size} on a CPU: batch norm needs the whole batch"
+        raise ValueError(f"{says}; choose norm=group, or leave out trainer=ddp")
 
 
 def count(config: DictConfig, what: str) -> int:

@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from sweeps.compose.compose import run_of
+from sweeps.preflight import check_trainer
 from tests.lightning_modules.trained import composed, train
 
 ROOT = Path(__file__).parents[3]
@@ -35,6 +37,15 @@ def typed(*arguments: str, runs: Path) -> subprocess.CompletedProcess[str]:
 def record_in(runs: Path) -> dict:
     (path,) = runs.glob("*/record.json")
     return json.loads(path.read_text())
+
+
+def test_batch_norm_on_several_cpus_is_refused() -> None:
+    """Each would see its share of the batch, and the run's numbers would depend on how many there are."""
+    for norm, choice in (("layer", nullcontext()), ("batch", pytest.raises(ValueError, match=r"choose norm=group"))):
+        config = composed("trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", f"norm={norm}", "depth=8")
+        run = run_of(config, config.hydra)
+        with choice:
+            check_trainer(config.trainer, run.config["recipe"], run.config["network"])
 
 
 @pytest.mark.slow
