@@ -210,9 +210,10 @@ def test_the_study_of_blocks_has_them_all_matched_in_parameters(asked: Callable[
     assert min(counts) >= 0.98 * max(counts)
 
 
-def test_a_search_on_other_data_is_another_search(tmp_path: Path) -> None:
+def test_a_search_on_other_data_is_another_search(tmp_path: Path, asked: Callable[[str], Asked]) -> None:
+    """`asked` has made Hydra ready."""
     found = []
-    asked = [
+    words = [
         "data=arrays",
         "data.channels=1",
         "data.size=8",
@@ -220,18 +221,17 @@ def test_a_search_on_other_data_is_another_search(tmp_path: Path) -> None:
         "data.held_out=4",
         "study=search_budget",
     ]
-    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        loader = GlobalHydra.instance().config_loader()
-        for name in ("a", "b", "a"):
-            (tmp_path / name).mkdir(exist_ok=True)
-            images, labels = np.full((12, 8, 8, 1), ord(name), np.uint8), np.arange(12) % 2
-            split = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
-            np.savez(tmp_path / name / "arrays.npz", **split)
-            words = [*asked, f"data_dir={tmp_path / name}", f"runs={tmp_path}"]
-            master = loader.load_configuration("config", words, run_mode=RunMode.MULTIRUN)
-            typed = parse(words, loader)
-            question = resolve_question(typed, master)
-            search = open_space(question.study, typed)
-            searching = Searching(question.study, search, question.whole_points, Composer(loader, master, typed.rest))
-            found.append([*searching.points])
+    loader = GlobalHydra.instance().config_loader()
+    for name in ("a", "b", "a"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        images, labels = np.full((12, 8, 8, 1), ord(name), np.uint8), np.arange(12) % 2
+        split = {"train_images": images, "train_labels": labels, "test_images": images, "test_labels": labels}
+        np.savez(tmp_path / name / "arrays.npz", **split)
+        typed_words = [*words, f"data_dir={tmp_path / name}", f"runs={tmp_path}"]
+        master = loader.load_configuration("config", typed_words, run_mode=RunMode.MULTIRUN)
+        typed = parse(typed_words, loader)
+        question = resolve_question(typed, master)
+        search = open_space(question.study, typed)
+        searching = Searching(question.study, search, question.whole_points, Composer(loader, master, typed.rest))
+        found.append([*searching.points])
     assert found[0] == found[2] != found[1]
