@@ -18,6 +18,7 @@ from ablations.records.record import read_records
 from ablations.wandb_view.offline import sync_command
 from ablations.wandb_view.tracking import Tracker
 from sweeps.workers.forkserver import let_workers_end
+from sweeps.workers.live_status import beside
 
 LOOK_EVERY = 1.0  # seconds between two looks at how many runs are left
 LAST = 2  # runs left to train, when it is time to get ready
@@ -29,26 +30,19 @@ def closing_prepared(folders: list[Path], config: DictConfig) -> Iterator[None]:
     if config.hydra.runtime.choices["hydra/launcher"] == "basic":  # they train in this one
         yield
         return
-    stop = threading.Event()
 
-    def wait() -> None:
+    def wait(stop: threading.Event) -> None:
         while not stop.wait(LOOK_EVERY):
             if sum(not (folder / RECORD).exists() for folder in folders) <= LAST:
                 import_views()
                 return tracker_of(config).prepare()
 
-    thread = threading.Thread(target=wait, daemon=True)
-    thread.start()
-    try:
+    with beside(wait):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def import_views() -> None:
     """Import the modules that judge, print and draw."""
-
     import ablations.charts.pictures
     import ablations.exports
     import ablations.html.page

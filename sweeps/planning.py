@@ -13,7 +13,7 @@ from ablations.analysis.results import result_rows
 from ablations.analysis.verdicts import check_answerable, names_single_cells
 from ablations.identity.run import Run
 from ablations.plan import plan as planning
-from ablations.plan import staleness as reuse
+from ablations.plan import staleness
 from ablations.plan.plan import Plan
 from ablations.question.study import Point, StudyError
 from ablations.records.layout import RECORD
@@ -24,7 +24,7 @@ from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import Composer
 from sweeps.compose.fast_compose import FastComposer
 from sweeps.match import Widths
-from sweeps.preflight import data_digest
+from sweeps.preflight import count, data_digest
 from sweeps.question import Question
 from sweeps.validate import check_cells
 from sweeps.workers.forkserver import start_forkserver
@@ -32,12 +32,9 @@ from sweeps.workers.forkserver import start_forkserver
 
 def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
     """Make the plan of a question: its cells and runs."""
-
     study = question.study
 
     def counted(point: Point) -> tuple[int, float]:
-        from sweeps.preflight import count
-
         with as_value_error():
             made = composer(point)
             return count(made, study["match"]), made.width
@@ -67,7 +64,8 @@ def plan_and_check(
     """Plan a question, check what is missing, and write the plan.
 
     Returns:
-        The plan, the records there are, and a sentence for each record that cannot be used."""
+        The plan, the records there are, and a sentence for each record that cannot be used.
+    """
     config, runs = composer.master, Path(composer.master.runs)
     launcher = config.hydra.runtime.choices["hydra/launcher"]
     asked = len(question.points) * len(question.seeds)
@@ -76,7 +74,7 @@ def plan_and_check(
     plan = make_plan(question, typed, composer)
     records, problems = read_records(runs)
     if config.retry and not config.plan:
-        reuse.set_aside(plan, records, config.retry, runs)
+        staleness.set_aside(plan, records, config.retry, runs)
     problems += set_stale_aside(plan, records, config)
     if plan.missing(records) and not config.plan:
         start_forkserver(launcher)
@@ -110,15 +108,15 @@ def set_stale_aside(plan: Plan, records: dict[str, Any], config: DictConfig) -> 
     """Set aside records of other code or data, or accept them with `stale=accept`; return a sentence for each kind."""
     accepted = config.stale == "accept"
     data_dir = Path(config.data_dir)
-    changed = reuse.on_other_data(plan, records, lambda source: data_digest(source, data_dir))
+    changed = staleness.on_other_data(plan, records, lambda source: data_digest(source, data_dir))
     if changed and not accepted:
         if config.plan:
             for identity in changed:
                 del records[identity]
         else:
-            reuse.put_away(changed, records, "stale", Path(config.runs))
-    stale = reuse.stale_records(plan, records)
+            staleness.put_away(changed, records, "stale", Path(config.runs))
+    stale = staleness.stale_records(plan, records)
     if accepted:
-        reuse.accept(plan, stale)
-    words = [reuse.data_words(changed, accepted=accepted)] if changed else []
-    return words + ([reuse.stale_words(plan, stale, accepted=accepted)] if stale else [])
+        staleness.accept(plan, stale)
+    words = [staleness.data_words(changed, accepted=accepted)] if changed else []
+    return words + ([staleness.stale_words(plan, stale, accepted=accepted)] if stale else [])

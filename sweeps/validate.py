@@ -11,6 +11,7 @@ from typing import Any
 from ablations.plan.plan import Cell, Plan
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.compose import Composer
+from sweeps.preflight import check_nodes, check_trainer
 from sweeps.workers.resources import SCHEDULED
 
 FEW = 1000  # a plan of so many cells is checked whole
@@ -26,8 +27,6 @@ def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None
     left = [cell for cell in plan.cells if cell.missing(records)]
     if not left:
         return
-    from sweeps.preflight import check_nodes, check_trainer
-
     config = composer.master
     here = config.hydra.runtime.choices["hydra/launcher"] not in SCHEDULED  # others may have what this machine lacks
     until = math.inf

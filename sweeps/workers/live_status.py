@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from rich.console import Console
 from rich.live import Live
@@ -19,9 +20,16 @@ LINE_EVERY = 15.0  # seconds between two lines where there is no terminal
 @contextmanager
 def watched(watch: Watching, console: Console) -> Iterator[None]:
     """Show how far a sweep or a search is while the body runs, reading nothing but the files of the runs."""
-    stop = threading.Event()
     show = _picture if console.is_terminal else _lines
-    thread = threading.Thread(target=show, args=(watch, console, stop), daemon=True)
+    with beside(partial(show, watch, console)):
+        yield
+
+
+@contextmanager
+def beside(work: Callable[[threading.Event], object]) -> Iterator[None]:
+    """Call `work(stop)` in a thread while the body runs; when it ends, set `stop` and wait for the thread."""
+    stop = threading.Event()
+    thread = threading.Thread(target=work, args=(stop,), daemon=True)
     thread.start()
     try:
         yield

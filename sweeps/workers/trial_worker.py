@@ -17,6 +17,7 @@ from ablations.records.worker_deaths import MAX_DEATHS, deaths_of
 from ablations.search.trials import Trial, trial_folder, write_trial
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.compose import Composer, is_active, plain_tree, run_of, settings_of
+from sweeps.preflight import check, suggestions
 from sweeps.workers.trial_objectives import TrialFailed, TrialTrainer
 from sweeps.workers.worker import PlannedRun
 
@@ -120,7 +121,6 @@ class TrialWorker:
             Infeasible: what was chosen cannot be built, or breaks a constraint.
         """
         from ablations.search.tuning import suggest
-        from sweeps.preflight import check
 
         point = outcome["point"] = dict(self.points[tuning.name])
         for axis in self.order:
@@ -156,7 +156,6 @@ def open_tunings(master: DictConfig, study: str, search: Search, names: Iterable
     """Open the Optuna studies of a search, with the sampler and the pruner that the config names."""
     from ablations.search.storage import open_storage
     from ablations.search.tuning import Tuning
-    from sweeps.preflight import suggestions
 
     sampler, pruner = suggestions(master)
     runs = Path(master.runs)
