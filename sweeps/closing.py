@@ -17,6 +17,7 @@ from ablations.records.layout import RECORD
 from ablations.records.record import read_records
 from ablations.wandb_view.offline import sync_command
 from ablations.wandb_view.tracking import Tracker
+from sweeps.planning import grow
 from sweeps.workers.forkserver import let_workers_end
 from sweeps.workers.live_status import beside
 
@@ -86,6 +87,7 @@ def print_results(plan: Plan, config: DictConfig, console: Console, started: flo
             publish_results(tracker_of(config), answer, figures)
         if sync := sync_command(runs, since=started):
             console.print(f"[dim]upload to W&B[/]  {escape(sync)}", highlight=False, soft_wrap=True)
+    grow(plan, records, runs)
     left = len(plan.missing(records))
     mine = {run.identity for cell in plan.cells for run in cell.runs.values()}
     failed = sum(records[key]["status"] == "failed" for key in mine & set(records))

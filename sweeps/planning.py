@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,20 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.markup import escape
 
+from ablations.analysis.claim_schema import check_claims
+from ablations.analysis.preregistration import register
 from ablations.analysis.results import result_rows
-from ablations.analysis.verdicts import check_answerable, names_single_cells
+from ablations.analysis.until_decided import expected_runs, grown
+from ablations.analysis.verdicts import check_answerable, claimed_cells, names_single_cells
 from ablations.identity.run import Run
 from ablations.plan import plan as planning
 from ablations.plan import staleness
 from ablations.plan.plan import Plan
+from ablations.question.seeds import SeedDesign
 from ablations.question.study import Point, StudyError
 from ablations.records.layout import RECORD
 from ablations.records.provenance import command
-from ablations.records.record import plan_path, read_records, write_json
+from ablations.records.record import plan_path, read_records, study_folder, write_json
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import Composer
@@ -52,10 +57,28 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
     plan = Plan(study["name"], study, question.swept, command(), cells, invalid)
     if {*typed.swept, *typed.chosen} - {"seed"}:  # another grid: of the study's claims those that it can still answer
         rows = result_rows(plan.as_json(), {})
-        study["claims"] = [claim for claim in study.get("claims") or [] if names_single_cells(claim, rows)]
+        study["family"] = sum(not claim.metric.is_count for claim in check_claims(study))
+        study["claims"] = [claim for claim in study.get("claims") or [] if names_single_cells(claim, rows, study)]
     elif not study.get("space") and not invalid:
         check_answerable(plan.as_json())
+    if not question.seeds.fixed:
+        leave_context(plan, question.seeds)
     return plan
+
+
+def leave_context(plan: Plan, seeds: SeedDesign) -> None:
+    """Leave to cells that no claim names the seeds that such cells get."""
+    claimed = {cell for cells in claimed_cells(plan.as_json()) for cell in cells}
+    for cell in plan.cells:
+        if cell.run.cell not in claimed:
+            cell.runs, cell.further = dict(list(cell.runs.items())[: seeds.context]), {}
+            cell.first = len(cell.runs)
+
+
+def grow(plan: Plan, records: dict[str, Any], runs: Path) -> None:
+    """Plan the seeds that the open claims need by the records there are."""
+    for cell, planned in zip(plan.cells, grown(plan.as_json(), records, runs)["cells"], strict=True):
+        cell.grow(len(planned["runs"]))
 
 
 def plan_and_check(
@@ -68,28 +91,37 @@ def plan_and_check(
     """
     config, runs = composer.master, Path(composer.master.runs)
     launcher = config.hydra.runtime.choices["hydra/launcher"]
-    asked = len(question.points) * len(question.seeds)
+    asked = len(question.points) * len(question.seeds.first)
     if not config.plan and sum(1 for _ in runs.glob(f"*/{RECORD}")) < asked:  # so something will be missing
         start_forkserver(launcher)
     plan = make_plan(question, typed, composer)
     records, problems = read_records(runs)
+    grow(plan, records, runs)
     if config.retry and not config.plan:
         staleness.set_aside(plan, records, config.retry, runs)
     problems += set_stale_aside(plan, records, config)
+    grow(plan, records, runs)
     if plan.missing(records) and not config.plan:
         start_forkserver(launcher)
     with console.status("checking what is to be trained …"):
         check_cells(plan, composer, records)
     if not config.plan or plan.name == config.study.name or not plan.untouched(records):  # else only asked, in passing
+        plan.study |= register(plan.as_json(), records, study_folder(runs, plan.name), date.today().isoformat())
         write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
     return plan, records, problems
 
 
-def announce(plan: Plan, records: dict[str, Any], problems: list[str], seeds: int, console: Console) -> None:
+def announce(plan: Plan, records: dict[str, Any], problems: list[str], seeds: SeedDesign, console: Console) -> None:
     """Print what will be trained, what is reused, and what cannot be used."""
     console.print(f"[bold]{escape(plan.name)}[/]: {escape(planning.summary(plan, seeds, records))}", highlight=False)
     for problem in problems:
         console.print(f"[yellow]![/] {escape(problem)}", highlight=False)
+
+
+def run_numbers(plan: Plan, records: dict[str, Any], runs: Path) -> str:
+    """`27 runs at least, about 31, 62 at most`: of the whole study, those with a record included."""
+    least, expected, most = expected_runs(plan.as_json(), records, runs)
+    return f"{least} runs at least, about {expected}, {most} at most, until every claim is decided"
 
 
 def refuse_invalid(plan: Plan, on_invalid: str) -> None:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from ablations.analysis.cell_selection import BUDGET
 from ablations.analysis.claim_schema import check_claims
 from ablations.identity.run import digest
+from ablations.question.seeds import SeedDesign, seed_design
 from ablations.question.study import Point, StudyError, merge
 from ablations.records.provenance import command, public
 from ablations.records.record import STUDY, STUDY_WORDS
@@ -29,7 +30,7 @@ class Question:
 
     study: dict[str, Any]
     points: list[Point]
-    seeds: list[int]
+    seeds: SeedDesign
     swept: list[str]
 
     @property
@@ -52,7 +53,9 @@ def resolve_question(typed: Arguments, config: DictConfig) -> Question:
         raise StudyError(f"study.name={study['name']} names no study: {STUDY_WORDS}")
     check_claims(study)
     adhoc = {axis: value for axis, value in {**typed.swept, **typed.chosen}.items() if axis != "seed"}
-    points, seeds, swept = merge(study, typed.chosen, typed.swept)
+    points, swept = merge(study, typed.chosen, typed.swept)
+    asked = typed.swept.get("seed", typed.chosen.get("seed", study.get("seeds", [0, 1, 2])))
+    seeds = seed_design([asked] if isinstance(asked, int) else asked, most=config.get("most"))
     refuse_nonfinite([*points, study])
     name = f"{study['name']}-{digest(adhoc)[:6]}" if adhoc else study["name"]
     if adhoc:
@@ -63,4 +66,4 @@ def resolve_question(typed: Arguments, config: DictConfig) -> Question:
         points, swept = doubled(points), [*swept, BUDGET, "width"]
     if set(typed.swept) - {"seed"}:
         study["question"] = f"A grid of your own: {public(command())}"
-    return Question(study | {"name": name, "seeds": seeds}, points, seeds, swept)
+    return Question(study | {"name": name, "seeds": seeds.as_written()}, points, seeds, swept)

@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from ablations.plan import plan as planning
+from ablations.question.seeds import seed_design
 from ablations.question.study import StudyError
 from ablations.records.lease import release_orphan
 from sweeps.cli.settings import check_folder, check_hydra_folders, check_setting, check_settings
 from sweeps.closing import closing_prepared, print_results
 from sweeps.compose.arguments import Arguments, parse
 from sweeps.compose.compose import Composer
-from sweeps.planning import announce, make_plan, plan_and_check, refuse_invalid
+from sweeps.planning import announce, make_plan, plan_and_check, refuse_invalid, run_numbers
 from sweeps.question import Question, resolve_question
 from sweeps.validate import check_cells
 from sweeps.workers.forkserver import start_forkserver
@@ -50,8 +51,10 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
             return
         question = winners
     plan, records, problems = plan_and_check(question, typed, composer, console)
-    announce(plan, records, problems, len(question.seeds), console)
+    announce(plan, records, problems, question.seeds, console)
     if config.plan:
+        if not question.seeds.fixed:
+            print(run_numbers(plan, records, runs))
         print("\n".join(planning.listing(plan, records)))
         return
     refuse_invalid(plan, config.on_invalid)
@@ -59,7 +62,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     if missing:
         with closing_prepared([runs / run.folder for _, run in missing], config):
             launch(plan, missing, rest=typed.rest, context=context, main=main, config=config, console=console)
-    for run in (run for cell in plan.cells for run in cell.runs.values()):
+    for run in (run for cell in plan.cells for run in (*cell.runs.values(), *cell.further.values())):
         release_orphan(runs / run.folder)  # of a worker that was killed between its record and giving up its lease
     print_results(plan, config, console, started if missing else None)
 
@@ -79,7 +82,7 @@ def search_first(
     config = composer.master
     if "seed" in {**typed.chosen, **typed.swept}:  # of the winners: what is asked for is more evidence on them
         asked = dict(question.study.get("search") or {})
-        asked["replicate"] = {**(asked.get("replicate") or {}), "seeds": question.seeds}
+        asked["replicate"] = {**(asked.get("replicate") or {}), "seeds": list(question.seeds.first)}
         question.study["search"] = asked
     search = open_space(question.study, typed)
     if not config.plan:
@@ -93,4 +96,4 @@ def search_first(
     searching.carry_out(context=context, main=main, console=console)
     swept = list(dict.fromkeys([*question.swept, *search.space]))
     question.study["seeds"] = search.fresh
-    return Question({**question.study, "fixed": {}}, searching.winners(), search.fresh, swept)
+    return Question({**question.study, "fixed": {}}, searching.winners(), seed_design(search.fresh), swept)

@@ -18,7 +18,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.cell_selection import BUDGET, select, selection_error
+from ablations.analysis.cell_selection import BUDGET, raw_cells, selection_error
 from ablations.analysis.metrics import read_metric
 from ablations.analysis.results import INACTIVE, Plan, Record, Row, result_rows
 
@@ -79,7 +79,7 @@ def axis_effects(
     """
     wanted = read_metric(metric)
     every = result_rows(plan, records)
-    rows = select(where or {}, every)
+    rows = raw_cells(where or {}, every)
     if where and not rows:
         raise ValueError(selection_error(where, rows, every))
     measured = [[(wanted.value(run, runs), str(run["label"])) for run in row.runs] for row in rows]

@@ -14,16 +14,20 @@ BUDGET, RAW, MATCHED = "budget", "raw", "matched"  # the axis that `match:` adds
 def select(selector: Mapping[str, Any], rows: Sequence[Row]) -> list[Row]:
     """The rows whose values agree with the selector (axis → value).
 
-    A value is looked up among the active axes of the cell, then in the grid points that lead to the cell.
-    With `match:` in the study every cell exists twice; a selector without `budget` then means the raw cell.
+    A value is looked up among the active axes of the cell, then in the grid points that lead to the cell. With `match:`
+    in the study every cell exists twice, and a selector says `budget: raw` or `budget: matched`.
     """
-    if BUDGET not in selector and any(BUDGET in point for row in rows for point in row.points):
-        selector = {BUDGET: RAW, **selector}
 
     def agrees(known: Mapping[str, Any]) -> bool:
         return all(axis in known and str(known[axis]) == str(value) for axis, value in selector.items())
 
     return [row for row in rows if any(agrees({**point, **row.axes}) for point in row.points or ({},))]
+
+
+def raw_cells(selector: Mapping[str, Any], rows: Sequence[Row]) -> list[Row]:
+    """As `select`, but with `match:` in the study a selector without `budget` means the raw cells."""
+    doubled = BUDGET not in selector and any(BUDGET in point for row in rows for point in row.points)
+    return select({BUDGET: RAW, **selector} if doubled else selector, rows)
 
 
 def selection_error(selector: Mapping[str, Any], found: Sequence[Row], rows: Sequence[Row] = ()) -> str:
@@ -36,6 +40,8 @@ def selection_error(selector: Mapping[str, Any], found: Sequence[Row], rows: Seq
         return f"no such cell in this study: {named}{_nearest(selector, rows)}"
     axes = dict.fromkeys(axis for row in found for axis in row.axes)
     varied = [axis for axis in axes if axis not in selector and len({str(row.axes.get(axis)) for row in found}) > 1]
+    if BUDGET not in selector and any(BUDGET in point for row in found for point in row.points):
+        varied = [f"{BUDGET} ({RAW} or {MATCHED})", *(axis for axis in varied if axis != "width")]
     return f"{named} matches {len(found)} cells; name also {' and '.join(varied) or 'another axis'}"
 
 

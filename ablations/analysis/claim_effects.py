@@ -1,24 +1,55 @@
-"""Estimate the effects of a claim: find the cells it names, pair their runs by seed, and form its contrasts."""
+"""Estimate the effects of a claim: find the cells it names, pair their runs by seed, and form its contrasts.
+
+What is judged of the paired numbers:
+
+    the mean, by Student's t          a contrast; of an error: the mean of the seeds that train, of which some number is shown
+    the mean, by betting              a contrast of errors where a cell sometimes fails to train
+    the median, by signs              one cell against a bound; a contrast of which some numbers are infinite
+    the mean against a published one  by Welch's t, with the published spread
+    the share of the seeds            `diverged`
+"""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
+from ablations.analysis.betting import BoundedMean
 from ablations.analysis.cell_selection import select, selection_error
 from ablations.analysis.claim_schema import Claim
-from ablations.analysis.nonparametric import ExactCount, PairedProportions, Proportion, SignedRank
+from ablations.analysis.failing_seeds import failed_to_train, failing_seeds
+from ablations.analysis.nonparametric import ExactCount, PairedProportions, Proportion, Typical
 from ablations.analysis.results import Row
-from ablations.analysis.statistics import Difference, Effect, difference_of
+from ablations.analysis.statistics import Effect, difference_of
+from ablations.question.seeds import LEAST
 
 Coefficients = Mapping[str, int]  # cell → +1, −1, or a multiple where a contrast names the cell more than once
+Values = Mapping[str, Mapping[int, float]]  # cell → seed → metric
+FINEST = 2000  # the step of a metric between two ends is at most this part of its range, where nobody knows it
 
 
 class NotTestable(Exception):
     """The records cannot answer a claim yet; the message says why."""
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """The effects of a claim's hypotheses.
+
+    Attributes:
+        notes: what a reader must know about them.
+        waiting: the runs that keep further seeds from being judged.
+        diverged: how many of the compared runs diverged.
+    """
+
+    effects: tuple[Effect, ...]
+    notes: tuple[str, ...]
+    waiting: str
+    diverged: int
 
 
 def resolve_cells(claim: Claim, rows: Sequence[Row]) -> tuple[dict[str, Row], list[Coefficients]]:
@@ -44,6 +75,11 @@ def resolve_cells(claim: Claim, rows: Sequence[Row]) -> tuple[dict[str, Row], li
 
 
 def count_effects(claim: Claim, cells: Mapping[str, Row], contrasts: Sequence[Coefficients]) -> tuple[ExactCount, ...]:
+    """The effects of a claim about counts.
+
+    Raises:
+        NotTestable: a cell has not been counted.
+    """
     counts = {cell: getattr(row, claim.metric.name) for cell, row in cells.items()}
     if None in counts.values():
         raise NotTestable(f"{claim.metric.text} has not been counted in every cell")
@@ -51,40 +87,134 @@ def count_effects(claim: Claim, cells: Mapping[str, Row], contrasts: Sequence[Co
     return tuple(ExactCount((float(value),)) for value in sums)
 
 
-def estimate_effects(
-    claim: Claim, cells: Mapping[str, Row], contrasts: Sequence[Coefficients], runs: Path
-) -> tuple[tuple[Effect, ...], list[str], int]:
-    """The effects over the seeds that all cells have, notes for the reader, and how many of the runs diverged.
+def common_seeds(cells: Mapping[str, Row]) -> list[int]:
+    """The seeds that the study wants of all these cells, in their order."""
+    first, *others = cells.values()
+    return [seed for seed in first.seeds if all(seed in row.seeds for row in others)]
+
+
+def judged_seeds(cells: Mapping[str, Row], *, fixed: bool) -> tuple[list[int], str]:
+    """The seeds that can be judged now, and a sentence on the runs that more of them wait for.
+
+    They are taken in their order up to the first that is missing in a cell: which run ends first must not decide what is
+    looked at. Seeds of a fixed design are judged when all are there.
 
     Raises:
-        NotTestable: fewer than two common seeds, or a run in which the metric was not measured.
+        NotTestable: there are too few.
     """
-    values = {cell: {run["seed"]: claim.metric.value(run, runs) for run in row.runs} for cell, row in cells.items()}
-    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in values.values())))
-    planned = max(row.planned for row in cells.values())
-    if len(seeds) < 2:
-        raise NotTestable(f"needs at least 2 seeds, has {len(seeds)} of {planned}")
-    for row in cells.values():
+    wanted, there = common_seeds(cells), []
+    known = [{run["seed"] for run in row.runs} for row in cells.values()]
+    for seed in wanted:
+        if any(seed not in seeds for seeds in known):
+            break
+        there.append(seed)
+    waiting = _waiting(cells, wanted[len(there) :])
+    count = f"{len(there)} of {len(wanted)} seeds"
+    if len(wanted) < LEAST:
+        raise NotTestable(f"needs at least {LEAST} seeds, has {len(wanted)}")
+    if fixed and len(there) < len(wanted):
+        raise NotTestable(f"{waiting or 'a list of seeds is judged once, when all are trained'}; {count} are there")
+    if len(there) < LEAST:
+        raise NotTestable(f"{waiting}; {count} are there" if waiting else f"needs at least {LEAST} seeds, has {count}")
+    return there, waiting
+
+
+def estimate_effects(
+    claim: Claim,
+    cells: Mapping[str, Row],
+    contrasts: Sequence[Coefficients],
+    rows: Sequence[Row],
+    runs: Path,
+    *,
+    fixed: bool,
+) -> Estimates:
+    """The effects over the seeds that all cells have.
+
+    Args:
+        rows: those of the whole study.
+        fixed: whether the seeds are a list, judged once.
+
+    Raises:
+        NotTestable: too few common seeds, or a run in which the metric was not measured.
+    """
+    seeds, waiting = judged_seeds(cells, fixed=fixed)
+    values: dict[str, dict[int, float]] = {cell: {} for cell in cells}
+    for cell, row in cells.items():
         for run in row.runs:
-            if run["seed"] in seeds and values[row.cell][run["seed"]] is None:
-                raise NotTestable(f"{claim.metric.text} was not measured in {run['label']} ({run['status']})")
-    effects = tuple(_effect(claim, coefficients, values, seeds) for coefficients in contrasts)
+            if run["seed"] in seeds:
+                found = claim.metric.value(run, runs)
+                if found is None:
+                    raise NotTestable(f"{claim.metric.text} was not measured in {run['label']} ({run['status']})")
+                values[cell][run["seed"]] = float(found)
+    failing = {cell: found for cell, row in cells.items() if (found := _failing(claim, row, values[cell], seeds))}
+    unit = _unit(claim, values)
+    effects = tuple(_effect(claim, coefficients, values, seeds, failing, unit) for coefficients in contrasts)
     diverged = sum(run["status"] == "diverged" and run["seed"] in seeds for row in cells.values() for run in row.runs)
-    notes = [f"{len(seeds)} of {planned} seeds" if len(seeds) < planned else ""]
-    notes += [f"{diverged} diverged" if diverged and not claim.metric.is_fraction else ""]
-    notes += ["some are infinite: signed ranks, median" if any(isinstance(e, SignedRank) for e in effects) else ""]
-    flat = any(isinstance(effect, Difference) and effect.sd == 0 for effect in effects)
-    return effects, [*notes, "every seed gives the same number: sign test" if flat else ""], diverged
+    notes = [f"{diverged} diverged" if diverged and not claim.metric.is_fraction else ""]
+    notes += [_failing_words(cells[cell], found, len(seeds)) for cell, found in failing.items()]
+    notes += [_typical_words(effect) for effect in effects if isinstance(effect, BoundedMean)][:1]
+    infinite = sum(not all(map(math.isfinite, effect.values)) for effect in effects)
+    notes += ["some are infinite" if infinite else ""]
+    return Estimates(effects, tuple(filter(None, notes)), waiting, diverged)
 
 
 def _effect(
-    claim: Claim, coefficients: Coefficients, known: Mapping[str, Mapping[int, Any]], seeds: Sequence[int]
+    claim: Claim,
+    coefficients: Coefficients,
+    known: Values,
+    seeds: Sequence[int],
+    failing: Mapping[str, frozenset[int]],
+    unit: float,
 ) -> Effect:
-    """One number a seed, with the test that suits it; infinity minus infinity is nan, a tie for SignedRank."""
+    """One number a seed, with the test that suits it; infinity minus infinity is nan, a tie for signs."""
     values = tuple(float(sum(factor * known[cell][seed] for cell, factor in coefficients.items())) for seed in seeds)
-    single = len(coefficients) == 1
-    if claim.metric.is_fraction:
+    single, metric = len(coefficients) == 1 and list(coefficients.values()) == [1], claim.metric
+    if metric.is_fraction:
         return Proportion(values) if single else PairedProportions(values)
-    if not all(map(math.isfinite, values)):
-        return SignedRank(values, single=single)
-    return difference_of(values, scale=max(abs(known[cell][seed]) for cell in coefficients for seed in seeds))
+    if single or not all(map(math.isfinite, values)):
+        return Typical(values, single=single)
+    if any(cell in failing for cell in coefficients):
+        if metric.bounds is None:
+            return Typical(values)
+        ends = [sorted((factor * metric.bounds[0], factor * metric.bounds[1])) for factor in coefficients.values()]
+        return BoundedMean(values, sum(low for low, _ in ends), sum(high for _, high in ends))
+    judged = "mean of seeds like these" if metric.is_error else "mean"
+    scale = max(abs(known[cell][seed]) for cell in coefficients for seed in seeds)
+    return difference_of(values, scale=scale, unit=unit, judged=judged)
+
+
+def _failing(claim: Claim, row: Row, values: Mapping[int, float], seeds: Sequence[int]) -> frozenset[int]:
+    """The seeds of a cell that failed to train: by the metric where it lies between two ends, or by the training error."""
+    metric = claim.metric
+    if metric.is_fraction:
+        return frozenset()
+    by_metric = failing_seeds(values, *metric.bounds, worse=-metric.better) if metric.bounds and metric.better else ()
+    return frozenset(by_metric) or failed_to_train(row, seeds)
+
+
+def _unit(claim: Claim, values: Values) -> float:
+    """The step in which a metric is counted: the smallest difference between two numbers, at most range / FINEST."""
+    known = sorted({value for cell in values.values() for value in cell.values() if math.isfinite(value)})
+    scale = max(map(abs, known), default=0.0)
+    steps = [b - a for a, b in pairwise(known) if b - a > 1e-9 * scale]
+    bounds = claim.metric.bounds
+    return min([(bounds[1] - bounds[0] if bounds else scale) / FINEST, *steps])
+
+
+def _waiting(cells: Mapping[str, Row], seeds: Sequence[int]) -> str:
+    """A sentence on the failed runs with these seeds; empty where none failed."""
+    failed = [run for row in cells.values() for run in row.failures if run["seed"] in seeds]
+    if not failed:
+        return ""
+    more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+    return f"waits for {failed[0]['label']}{more}, which failed ({failed[0]['cause']}): retry=failed trains it again"
+
+
+def _failing_words(row: Row, failed: frozenset[int], n: int) -> str:
+    name = next((run["label"].rpartition("-s")[0] for run in row.runs), row.cell)
+    return f"{name} fails to train in {len(failed)} of {n} seeds"
+
+
+def _typical_words(effect: BoundedMean) -> str:
+    above = sum(value > 0 for value in effect.values)
+    return f"the typical seed {Typical(effect.values).mean:+.2f}, {above} of {effect.n} seeds above 0"

@@ -5,13 +5,14 @@ Fields of every claim:
     metric: train_error                                   required; what is measured, see metrics.py
     expect: "> 0"                                         required; where the number should lie
     source: He et al. 2015, Fig. 1                        optional
-    published: 6.61                                       optional; the number in the publication
+    published: 6.61                                       optional; the number in the publication, or with its spread:
+                                                          {mean: 6.61, sd: 0.16, n: 5}
     reference: KEY                                        optional, instead of `published`: a key of literature
 and one of `contrast`, `cell` or `order`:
 
 A difference, plus − minus:
     contrast: {plus: {block: plain, depth: 56}, minus: {block: plain, depth: 20}}
-    expect: "> 0"            also "< 0"; "within 0.5" of zero (practical equivalence); "within 0.5 of 3.1"
+    expect: "> 0"            also "< 0"; "!= 0"; "within 0.5" of zero (practical equivalence); "within 0.5 of 3.1"
 A difference of differences (interaction), where plus and minus are contrasts:
     contrast:
       plus: {plus: {block: plain, depth: 56}, minus: {block: plain, depth: 20}}
@@ -36,12 +37,12 @@ from typing import Any
 
 from ablations.analysis.metrics import Metric, MetricError, read_metric
 from ablations.question.did_you_mean import instead, nearest
-from ablations.question.references import UnknownReference, published_number
+from ablations.question.references import UnknownReference, published_number, references
 
 SHAPES = ("contrast", "cell", "order")
 REQUIRED = ("says", "metric", "expect")
 OPTIONAL = ("source", "published", "reference")
-EXPECTED = '"> 0", "< 0", "within 0.5" (any number), "within 0.5 of 3.1" or "within 0.5 of published"'
+EXPECTED = '"> 0", "< 0", "!= 0", "within 0.5" (any number), "within 0.5 of 3.1" or "within 0.5 of published"'
 EXAMPLE = "{plus: {depth: 56}, minus: {depth: 20}}"
 NUMBER = r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
 
@@ -55,11 +56,12 @@ class ClaimError(ValueError):
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """low < Σ sign · metric(cell) < high."""
+    """low < Σ sign · metric(cell) < high; with `differs` Σ ≠ low = high."""
 
     cells: tuple[SignedCell, ...]
     low: float
     high: float
+    differs: bool = False
 
     @property
     def bounds(self) -> list[float]:
@@ -71,9 +73,20 @@ class Hypothesis:
 
         A value equal to a bound is inside where both bounds are finite, or where the value is infinite.
         """
+        if self.differs:
+            return value != self.low
         if value in (self.low, self.high):
             return math.isinf(value) or len(self.bounds) == 2
         return self.low < value < self.high
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published number: the mean of n runs with a standard deviation; None where the publication does not say."""
+
+    mean: float
+    sd: float | None = None
+    n: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,8 +100,14 @@ class Claim:
     source: str
     metric: Metric
     expect: str
-    published: float | None
+    published: Published | None
     hypotheses: tuple[Hypothesis, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether it claims that a cell agrees with the published number, whose own spread then counts."""
+        one_cell = self.published is not None and len(self.hypotheses[0].cells) == 1
+        return one_cell and bool(re.fullmatch(r"within [^ ]+( +of +published)?", self.expect.strip()))
 
 
 def check_claims(study: Mapping[str, Any]) -> list[Claim]:
@@ -97,11 +116,14 @@ def check_claims(study: Mapping[str, Any]) -> list[Claim]:
     Raises:
         ClaimError: a field is missing or unknown, the metric is unknown, or `expect` or the cells are malformed.
     """
-    return [read_claim(claim) for claim in study.get("claims") or []]
+    return [read_claim(claim, study.get("metrics")) for claim in study.get("claims") or []]
 
 
-def read_claim(claim: Any) -> Claim:
+def read_claim(claim: Any, metrics: Mapping[str, Any] | None = None) -> Claim:
     """Read one claim.
+
+    Args:
+        metrics: those that the study declares, see `read_metric`.
 
     Raises:
         ClaimError: as `check_claims`.
@@ -110,12 +132,12 @@ def read_claim(claim: Any) -> Claim:
     if not isinstance(claim, Mapping):
         raise ClaimError(f"a claim is a mapping with {fields}, not {claim!r}")
     try:
-        return _read_fields(claim, fields)
+        return _read_fields(claim, fields, metrics)
     except (ClaimError, MetricError, UnknownReference) as error:
         raise ClaimError(f"claim {str(claim.get('says', '?'))[:40]!r}: {error}") from None
 
 
-def _read_fields(claim: Mapping[str, Any], fields: str) -> Claim:
+def _read_fields(claim: Mapping[str, Any], fields: str, metrics: Mapping[str, Any] | None) -> Claim:
     allowed = [*REQUIRED, *SHAPES, *OPTIONAL]
     if odd := [str(key) for key in claim if key not in allowed]:
         raise ClaimError(f"unknown field {odd[0]!r}{instead(odd[0], allowed, 'allowed are')}")
@@ -124,48 +146,65 @@ def _read_fields(claim: Mapping[str, Any], fields: str) -> Claim:
     shapes = [shape for shape in SHAPES if shape in claim]
     if len(shapes) != 1:
         raise ClaimError(f"it has {' and '.join(shapes) or 'none'} of {', '.join(SHAPES)}; a claim has one of them")
-    published = claim.get("published")
-    if "reference" in claim:
-        if published is not None:
-            raise ClaimError("it has published and reference; a reference has its number already")
-        published = published_number(claim["reference"])
-    number = isinstance(published, int | float) and not isinstance(published, bool) and math.isfinite(published)
-    if published is not None and not number:
-        raise ClaimError(f"published is one number, not {published!r}")
-    metric, expect, shape = read_metric(claim["metric"]), str(claim["expect"]), shapes[0]
+    published = _published(claim)
+    metric, expect, shape = read_metric(claim["metric"], metrics), str(claim["expect"]), shapes[0]
     if shape == "order":
         hypotheses = _order(claim["order"], expect)
     else:
         cells = _contrast(claim["contrast"]) if shape == "contrast" else ((1, _cell("cell", claim["cell"])),)
-        around = published if shape == "cell" else 0.0
-        hypotheses = (Hypothesis(cells, *expected_region(expect, around=around, published=published)),)
-    if metric.is_fraction and shape == "contrast" and hypotheses[0].bounds != [0]:
-        raise ClaimError(f'a contrast of {metric.text} is expected "> 0" or "< 0", not {expect!r}')
+        number = None if published is None else published.mean
+        region = expected_region(expect, around=number if shape == "cell" else 0.0, published=number)
+        hypotheses = (Hypothesis(cells, *region, differs=region[0] == region[1]),)
+    if metric.is_fraction and shape == "contrast" and {*hypotheses[0].bounds} != {0}:
+        raise ClaimError(f'a contrast of {metric.text} is expected "> 0", "< 0" or "!= 0", not {expect!r}')
     if metric.is_fraction and shape == "cell" and not any(0 <= bound <= 1 for bound in hypotheses[0].bounds):
         raise ClaimError(f'{metric.text} is a fraction of the seeds: expect a bound like "< 0.5", not {expect!r}')
     return Claim(str(claim["says"]), str(claim.get("source") or ""), metric, expect, published, hypotheses)
 
 
 def expected_region(expect: str, *, around: float | None = 0.0, published: float | None = None) -> tuple[float, float]:
-    """The ends (low, high) of the region that `expect` describes.
+    """The ends (low, high) of the region that `expect` describes; equal for "!= number", the region of all others.
 
     Args:
         around: the centre of "within 0.5" without "of"; None where the centre must be named.
         published: the centre of "within 0.5 of published".
 
     Raises:
-        ClaimError: not `> number`, `< number`, `within positive number` or `within positive number of number`.
+        ClaimError: not `> number`, `< number`, `!= number`, `within positive number [of number]`.
     """
-    found = re.fullmatch(rf"\s*(?:([<>])|within)\s*({NUMBER})\s*(?:of\s+({NUMBER}|published))?\s*", str(expect))
+    found = re.fullmatch(rf"\s*(?:(<|>|!=)|within)\s*({NUMBER})\s*(?:of\s+({NUMBER}|published))?\s*", str(expect))
     bound = float(found[2]) if found else math.nan
     if not found or not math.isfinite(bound) or (found[1] and found[3]) or (not found[1] and bound <= 0):
         raise ClaimError(f"expect is {EXPECTED}, not {str(expect)!r}")
     if found[1]:
-        return (bound, math.inf) if found[1] == ">" else (-math.inf, bound)
+        return {">": (bound, math.inf), "<": (-math.inf, bound), "!=": (bound, bound)}[found[1]]
     centre = published if found[3] == "published" else float(found[3]) if found[3] else around
     if centre is None:
         raise ClaimError(f'"{expect}" of what? add `published: 6.61`, or write "within {found[2]} of 6.61"')
     return centre - bound, centre + bound
+
+
+def _published(claim: Mapping[str, Any]) -> Published | None:
+    """The published number of a claim, from `published` or `reference`."""
+    found = claim.get("published")
+    if "reference" in claim:
+        if found is not None:
+            raise ClaimError("it has published and reference; a reference has its number already")
+        one = None if isinstance(claim["reference"], Mapping) else references().get(str(claim["reference"]))
+        spread = (None, None) if one is None else (one.spread, one.n)
+        return Published(published_number(claim["reference"]), *spread)
+    if found is None:
+        return None
+    fields = dict(found) if isinstance(found, Mapping) else {"mean": found}
+    mean, sd, n = fields.pop("mean", None), fields.pop("sd", None), fields.pop("n", None)
+    good = _is_number(mean) and (sd is None or (_is_number(sd) and sd >= 0))
+    if fields or not good or not (n is None or (isinstance(n, int) and n >= 1)):
+        raise ClaimError(f"published is one number, or {{mean: 6.61, sd: 0.16, n: 5}}, not {found!r}")
+    return Published(float(mean), None if sd is None else float(sd), n)  # pyright: ignore[reportArgumentType] checked
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _contrast(sides: Any) -> tuple[SignedCell, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ablations.analysis.claim_schema import Hypothesis
 from ablations.analysis.statistics import POWER, Effect
@@ -16,12 +16,36 @@ from ablations.analysis.statistics import POWER, Effect
 MOST_SEEDS = 100  # above this, the advice "about n more seeds" helps nobody
 
 
+class BoundTest(NamedTuple):
+    """One test of an effect against one end of its region."""
+
+    effect: Effect
+    bound: float
+    above: bool
+
+    def p(self, horizon: int | None = None) -> float:
+        test = self.effect.p_above if self.above else self.effect.p_below
+        return test(self.bound, horizon)
+
+    def critical(self, alpha: float, horizon: int | None) -> float:
+        return self.effect.critical(alpha, horizon, self.bound, above=self.above)
+
+    def power(self, n: Any, alpha: float, horizon: int | None) -> Any:
+        power = self.effect.power_above if self.above else self.effect.power_below
+        return power(self.bound, n, self.critical(alpha, horizon))
+
+
 @dataclass(frozen=True)
 class Evidence:
-    """The hypotheses of a claim, and the estimated effect of each."""
+    """The hypotheses of a claim, and the estimated effect of each.
+
+    Attributes:
+        horizon: the number of seeds up to which looks are allowed for; None for a design that is judged once.
+    """
 
     hypotheses: tuple[Hypothesis, ...]
     effects: tuple[Effect, ...]
+    horizon: int | None = None
 
     @property
     def pairs(self) -> list[tuple[Hypothesis, Effect]]:
@@ -34,50 +58,75 @@ class Evidence:
 
     @property
     def p_inside(self) -> float:
-        """The p value for "all effects lie inside": the largest p value of the tests, one for each finite bound."""
-        tests = [effect.p_above(one.low) for one, effect in self.pairs if one.low > -math.inf]
-        return max(tests + [effect.p_below(one.high) for one, effect in self.pairs if one.high < math.inf])
+        """The p value for "all effects lie inside", of one look."""
+        return self._inside(None)
 
     @property
-    def p_outside(self) -> float:
-        """The p value for "at least one effect lies outside": the smallest p value times the number of tests."""
-        tests = [effect.p_below(one.low) for one, effect in self.pairs if one.low > -math.inf]
-        tests += [effect.p_above(one.high) for one, effect in self.pairs if one.high < math.inf]
-        return min(1.0, len(tests) * min(tests))
+    def looked_inside(self) -> float:
+        """The p value for "all effects lie inside", corrected for the looks."""
+        return self._inside(self.horizon)
+
+    @property
+    def looked_outside(self) -> float:
+        """The p value for "at least one effect lies outside", corrected for the looks."""
+        tests = [test.p(self.horizon) for test in self.tests(inside=False)]
+        return min(1.0, len(tests) * min(tests)) if tests else 1.0
+
+    def level(self, alpha: float) -> float:
+        """The p value that "all effects lie inside" must reach for `alpha`, where its weakest test decides."""
+        decisive = max(self.tests(inside=True), key=lambda test: test.p(self.horizon))
+        factor = 2 if any(one.differs for one in self.hypotheses) else 1
+        return factor * decisive.critical(alpha / factor, self.horizon)
+
+    def tests(self, *, inside: bool) -> list[BoundTest]:
+        """The tests, one for each finite end: that the effect lies inside of it, or outside.
+
+        That an effect equals a number exactly cannot be shown: "differs from" has no tests for outside.
+        """
+        found: list[BoundTest] = []
+        for one, effect in self.pairs:
+            if one.differs:
+                found += [BoundTest(effect, one.low, above=effect.mean > one.low)] if inside else []
+                continue
+            found += [BoundTest(effect, one.low, above=inside)] if one.low > -math.inf else []
+            found += [BoundTest(effect, one.high, above=not inside)] if one.high < math.inf else []
+        return found
+
+    def _inside(self, horizon: int | None) -> float:
+        """The largest p value of the tests; of "differs from" twice that of the side where the estimate lies."""
+        factor = 2 if any(one.differs for one in self.hypotheses) else 1
+        return min(1.0, factor * max(test.p(horizon) for test in self.tests(inside=True)))
 
     def least_p(self, *, inside: bool) -> float:
-        """The smallest `p_inside` (or `p_outside`) that this number of seeds can give, for any distribution."""
-        tests = [
-            effect.least_p(bound, above=(bound == one.low) == inside)
-            for one, effect in self.pairs
-            for bound in one.bounds
-        ]
-        return max(tests) if inside else min(1.0, len(tests) * min(tests))
+        """The smallest p value that this number of seeds can give, for any distribution."""
+        tests = [test.effect.least_p(test.bound, above=test.above) for test in self.tests(inside=inside)]
+        return max(tests) if inside else min(1.0, len(tests) * min(tests, default=1.0))
 
     @property
     def weakest(self) -> Effect:
         """The effect with the largest p value for "inside"."""
         return max(self.pairs, key=lambda pair: Evidence((pair[0],), (pair[1],)).p_inside)[1]
 
-    def seeds_needed(self, alpha: float, *, inside: bool) -> int | None:
-        """The smallest number of seeds with which the test reaches POWER, if the effects are as estimated.
+    def seeds_needed(self, alpha: float, power: float = POWER) -> int | None:
+        """The smallest number of seeds with which the likelier outcome is shown, if the effects are as estimated.
 
         Args:
             alpha: the significance level, already divided by Holm's factor.
-            inside: whether to show "inside" or "outside".
+            power: the probability of showing it.
 
         Returns:
-            more seeds than there are now; None if MOST_SEEDS are not enough.
+            more seeds than there are now; None if MOST_SEEDS, or the seeds of the last look, are not enough.
         """
         import numpy as np
 
-        n = np.arange(2, MOST_SEEDS + 1)
-        power: list[Any] = []
-        each = alpha if inside else alpha / sum(len(one.bounds) for one in self.hypotheses)
-        for one, effect in self.pairs:
-            for bound, above in ((one.low, inside), (one.high, not inside)):
-                if math.isfinite(bound):
-                    power.append(effect.power_above(bound, n, each) if above else effect.power_below(bound, n, each))
-        together = sum(power) - (len(power) - 1) if inside else np.max(power, axis=0)  # Bonferroni: all must succeed
-        enough = n[(together >= POWER) & (n > self.effects[0].n)]
+        inside = self.holds
+        tests = self.tests(inside=inside)
+        most = self.horizon or MOST_SEEDS
+        n = np.arange(2, most + 1)
+        if not tests or not len(n):
+            return None
+        each = alpha if inside else alpha / len(tests)
+        powers = [test.power(n, each, self.horizon) for test in tests]
+        together = sum(powers) - (len(powers) - 1) if inside else np.max(powers, axis=0)  # Bonferroni: all must succeed
+        enough = n[(together >= power) & (n > self.effects[0].n)]
         return int(enough[0]) if len(enough) else None

@@ -7,13 +7,15 @@
     lesion_median, lesion_max          median, largest; needs recipe.lesions=true
     diverged                           1 for a run that diverged, else 0; a claim is about the fraction over the seeds
     params, macs                       counts (multiply-adds of one image): equal for all seeds, known without training
+    val_nll, test_nll                  negative log-likelihood in nats: val_loss and test_loss, which have no smoothing
+    val_ece, test_ece                  expected calibration error, percent (Guo et al. 2017, eq. 3)
     seconds, epochs, images_per_second
     diagnostics.gradient_ratio[@5]     a column of the run's diagnostics.csv, at the last epoch or at epoch 5
     log10 diagnostics.gradient_ratio   the decimal logarithm of a loss, a time or a diagnostic; its differences are
                                        orders of magnitude
 
-A diverged run counts. Its errors are taken as measured; if the run ended before the epoch asked for, the last ones. Its
-losses are infinite from the epoch at which they became infinite.
+A diverged run counts, and loses wherever one side is better: its errors are 100%, its losses, its seconds and the epochs
+it needs are infinite, and its speed is zero. At an epoch before it diverged it has the numbers of that epoch.
 """
 
 from __future__ import annotations
@@ -22,18 +24,22 @@ import csv
 import math
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ablations.analysis.results import LESIONS, METRICS, Record, measured
 from ablations.question.did_you_mean import instead, nearest
 from ablations.records.layout import CURVE, DIAGNOSTICS
 
+NLL = {"val_nll": "val_loss", "test_nll": "test_loss"}
+CALIBRATION = ("val_ece", "test_ece")
 COUNTS = ("params", "macs")
 TIMES = ("seconds", "epochs", "images_per_second")
 DIVERGED = "diverged"
-NAMES = (*METRICS, *LESIONS, *COUNTS, *TIMES, DIVERGED)
+NAMES = (*METRICS, *NLL, *CALIBRATION, *LESIONS, *COUNTS, *TIMES, DIVERGED)
+SIDES = {"higher": 1, "lower": -1, "none": 0}
 ALONG = "train_error@best, train_error@5, epochs until train_error <= 5, diagnostics.NAME[@5], log10 train_loss"
 FORMS = f"{', '.join(NAMES)}, {ALONG}"
 NORMS = (
@@ -65,6 +71,8 @@ class Metric:
         threshold: for `epochs until`, the comparison (< or <=) and the number.
         diagnostic: whether the column is in diagnostics.csv.
         log: whether to take the decimal logarithm.
+        side: of a metric that a study declares: +1 if larger values are better, −1 if smaller, 0 if neither.
+        ends: between which a metric that a study declares lies, where it says so.
     """
 
     text: str
@@ -73,6 +81,8 @@ class Metric:
     threshold: tuple[str, float] | None = None
     diagnostic: bool = False
     log: bool = False
+    side: int | None = None
+    ends: tuple[float, float] | None = None
 
     @property
     def is_count(self) -> bool:
@@ -86,8 +96,22 @@ class Metric:
 
     @property
     def better(self) -> int:
-        """+1 if larger values are better, −1 if smaller values are."""
-        return 1 if self.name == "images_per_second" else -1
+        """+1 if larger values are better, −1 if smaller values are, 0 if neither is."""
+        if self.side is not None:
+            return self.side
+        return 0 if self.diagnostic or self.is_fraction else 1 if self.name == "images_per_second" else -1
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it is an error in percent."""
+        return self.name.endswith("_error") and not self.threshold and self.side is None
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The least and the largest value that a run can have; None where there is no such limit on both sides."""
+        if self.is_error or self.name in CALIBRATION:
+            return 0.0, 100.0
+        return (-100.0, 100.0) if self.name in LESIONS else self.ends
 
     @property
     def unit(self) -> str:
@@ -97,7 +121,7 @@ class Metric:
         if self.threshold:
             return " epochs"
         return {"seconds": " s", "epochs": " epochs"}.get(
-            self.name, " points" if self.name.endswith("_error") or self.name in LESIONS else ""
+            self.name, " points" if self.name.endswith("_error") or self.name in (*LESIONS, *CALIBRATION) else ""
         )
 
     def value(self, record: Record, runs: Path) -> float | None:
@@ -109,32 +133,49 @@ class Metric:
         folder, diverged = runs / str(record["folder"]), record["status"] == "diverged"
         if self.diagnostic:
             return _diagnostic(_read_csv(folder / DIAGNOSTICS), self.name, self.epoch, diverged=diverged)
+        if self.is_fraction:
+            return float(diverged)
+        if diverged and self.better and not self.epoch and not self.is_count:
+            return self._worst
         if self.threshold:
             return _epochs_until(_read_csv(folder / CURVE), self.name, self.threshold)
         if self.epoch is not None:
             return self._at_epoch(_read_csv(folder / CURVE), record)
-        if self.is_fraction:
-            return float(diverged)
-        return measured(record, self.name) if self.name in (*METRICS, *LESIONS) else record.get(self.name)
+        known = self.name in (*METRICS, *CALIBRATION, *LESIONS) or self.side is not None
+        found = measured(record, self.name) if known else record.get(self.name)
+        return found if found is None or math.isfinite(found) or not self.better else self._worst
+
+    @property
+    def _worst(self) -> float:
+        """What a diverged run has: the worst value that there is."""
+        if self.bounds:
+            return self.bounds[0] if self.better > 0 else self.bounds[1]
+        return 0.0 if self.name == "images_per_second" else -self.better * math.inf
 
     def _at_epoch(self, rows: Sequence[dict[str, float]], record: Record) -> float | None:
         if self.epoch == 0:
             return min((row[self.name] for row in rows if math.isfinite(row.get(self.name, math.nan))), default=None)
         found = next((row for row in rows if row["epoch"] == self.epoch and self.name in row), None)
-        if found is None:
-            return measured(record, self.name) if record["status"] == "diverged" else None
-        return found[self.name] if math.isfinite(found[self.name]) else math.inf
+        if found is None or not math.isfinite(found[self.name]):
+            return self._worst if found is not None or record["status"] == "diverged" else None
+        return found[self.name]
 
 
-def read_metric(text: object) -> Metric:
+def read_metric(text: object, declared: Mapping[str, Any] | None = None) -> Metric:
     """Read a metric as it is written in a claim.
+
+    Args:
+        declared: metrics of records made elsewhere: name → which side is better (higher, lower, none), or
+            {better: higher, low: 0, high: 1} where it lies between two ends.
 
     Raises:
         MetricError: there is no such metric.
     """
     words = str(text).strip()
+    if declared and words in declared:
+        return _declared(words, declared[words])
     if words.startswith("log10 "):
-        inner = read_metric(words.removeprefix("log10 "))
+        inner = read_metric(words.removeprefix("log10 "), declared)
         if inner.unit == " points" or inner.threshold or inner.is_fraction or inner.log or inner.is_count:
             raise MetricError(f"{words!r}: log10 takes a loss, a time or a diagnostic, as in log10 train_loss")
         return replace(inner, text=words, log=True)
@@ -153,8 +194,24 @@ def read_metric(text: object) -> Metric:
     if mark:
         return Metric(words, _curve_column(name, words), epoch)
     if name not in NAMES:
-        raise MetricError(f"no metric {words!r}{nearest(name, NAMES) or ';'} allowed are {FORMS}")
-    return Metric(words, name)
+        raise MetricError(f"no metric {words!r}{nearest(name, [*NAMES, *(declared or ())]) or ';'} allowed are {FORMS}")
+    return Metric(words, NLL.get(name, name))
+
+
+def _declared(name: str, about: Any) -> Metric:
+    """A metric that a study declares."""
+    fields = dict(about) if isinstance(about, Mapping) else {"better": about}
+    side, low, high = fields.pop("better", None), fields.pop("low", None), fields.pop("high", None)
+    if str(side) not in SIDES or fields:
+        example = "{better: higher, low: 0, high: 1}"
+        raise MetricError(f"metric {name}: say which side is better: {', '.join(SIDES)}, as in {name}: {example}")
+    try:
+        ends = None if low is None or high is None else (float(low), float(high))
+    except (TypeError, ValueError):
+        raise MetricError(f"metric {name}: low and high are numbers, not {low!r} and {high!r}") from None
+    if ends and not ends[0] < ends[1]:
+        raise MetricError(f"metric {name}: low ({low}) lies below high ({high})")
+    return Metric(name, name, side=SIDES[str(side)], ends=ends)
 
 
 def _curve_column(name: str, words: str) -> str:

@@ -1,12 +1,12 @@
-"""Build the shell command that trains what a study lacks, or more seeds."""
+"""Build the shell command that trains what a study lacks, or seeds until its claims are decided."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
 
 from ablations.analysis.results import Plan
+from ablations.question.seeds import UNTIL_DECIDED
 
 NOT_REPEATED = ("plan=", "retry=", "workers=")  # settings of one call, not of the study
 
@@ -26,22 +26,14 @@ def training_command(plan: Plan) -> str:
     return shlex.join(word for word in words if not word.startswith(NOT_REPEATED))
 
 
-def _with_seeds(command: str, seeds: Sequence[int]) -> str:
-    """The command with its seeds replaced."""
-    plain = re.sub(r"\s(?:'seed=[^']*'|\"seed=[^\"]*\"|seed=\S+)", "", command)
-    listed = f"range({len(seeds)})" if list(seeds) == list(range(len(seeds))) else ",".join(map(str, seeds))
-    return f"{plain} {shlex.quote(f'seed={listed}')}"
-
-
-def more_seeds(plan: Plan, total: int, *, retry: bool = False) -> str:
-    """The command that trains `total` seeds of every cell: the seeds of the plan, and the next free numbers.
+def until_decided(plan: Plan, *, retry: bool = False) -> str:
+    """The command that adds seeds to the cells of open claims until these are decided.
 
     Args:
         retry: also train failed runs again.
     """
-    command = training_command(plan) + " retry=failed" * retry
-    seeds = sorted({run["seed"] for cell in plan["cells"] for run in cell["runs"]})
-    if total <= len(seeds):
-        return command
-    fresh = (seed for seed in range(total + len(seeds)) if seed not in seeds)
-    return _with_seeds(command, sorted([*seeds, *(next(fresh) for _ in range(total - len(seeds)))]))
+    failed = " retry=failed" * retry
+    if not isinstance(plan["study"].get("seeds"), list):
+        return training_command(plan) + failed
+    plain = re.sub(r"\s(?:'seed=[^']*'|\"seed=[^\"]*\"|seed=\S+)", "", training_command(plan))
+    return f"{plain} seed={UNTIL_DECIDED}{failed}"

@@ -1,6 +1,6 @@
-"""Test values for which a mean and a t test make no sense: infinite values, fractions, counts.
+"""Test numbers for which a mean and a t test make no sense: one skewed cell, infinite values, fractions, counts.
 
-SignedRank           some numbers are infinite: Wilcoxon's signed ranks
+Typical              the median, by signs: of one cell, or where numbers are infinite
 PairedProportions    a contrast of fractions: the sign test
 Proportion           the fraction of one cell: the binomial test
 ExactCount           a count that is equal for all seeds: no test
@@ -10,29 +10,22 @@ from __future__ import annotations
 
 import math
 import statistics
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablations.analysis.statistics import ALPHA, Effect, Interval
+from ablations.analysis.looking import binomial_critical, binomial_looked
+from ablations.analysis.statistics import ALPHA, Difference, Effect, Interval, difference_of
 
 
-@dataclass(frozen=True)
-class _Signed(Effect):
-    """A test of whether the values lie above zero; the power is that of the sign test."""
+class _Signs(Effect):
+    """The sign test of the numbers less the bound; ties are left out."""
 
-    values: tuple[float, ...]
+    def p_above(self, bound: float = 0.0, horizon: int | None = None) -> float:
+        return self._p([value - bound for value in self.values], horizon)
 
-    @abstractmethod
-    def _p(self, shifts: Sequence[float]) -> float:
-        """One-sided p value for "the shifts lie above zero"."""
-
-    def p_above(self, bound: float = 0.0) -> float:
-        return self._p([value - bound for value in self.values])
-
-    def p_below(self, bound: float = 0.0) -> float:
-        return self._p([bound - value for value in self.values])
+    def p_below(self, bound: float = 0.0, horizon: int | None = None) -> float:
+        return self._p([bound - value for value in self.values], horizon)
 
     def power_above(self, bound: float, n: Any, alpha: float) -> Any:
         return sign_power([value - bound for value in self.values], n, alpha)
@@ -40,57 +33,61 @@ class _Signed(Effect):
     def power_below(self, bound: float, n: Any, alpha: float) -> Any:
         return sign_power([bound - value for value in self.values], n, alpha)
 
+    def _critical(self, alpha: float, horizon: int, bound: float, *, above: bool) -> float:
+        return binomial_critical(alpha, horizon)
+
+    def _p(self, shifts: Sequence[float], horizon: int | None) -> float:
+        p = sign_test(shifts)
+        return p if horizon is None else binomial_looked(p, horizon)
+
 
 @dataclass(frozen=True)
-class SignedRank(_Signed):
-    """Numbers of which some are infinite (the loss of a diverged run, a threshold never reached).
+class Typical(_Signs):
+    """The median, tested by signs, which holds for every distribution: the seed in the middle lies above the bound.
 
-    Wilcoxon's signed-rank test, with the null distribution of all sign flips. Infinite differences have the largest
-    ranks; infinity minus infinity (nan) is a tie. With `single`, the numbers are those of one cell: they need not be
-    symmetric, so only their signs count.
+    A contrast is judged so where some numbers are infinite (the loss of a diverged run, an error never reached), and
+    would be judged by its mean without them. One infinite number must not help: the p value is therefore at least that
+    of Student's t with the infinite numbers put at the largest finite one of their side.
     """
 
-    single: bool = False
+    values: tuple[float, ...]
+    single: bool = False  # the numbers of one cell
+    judged: str = "median, by signs"
 
     @property
     def mean(self) -> float:
-        """The median, which may be infinite; a tie counts as 0."""
+        """The median, which may be infinite; infinity less infinity (nan) counts as 0."""
         return statistics.median(0.0 if math.isnan(value) else value for value in self.values)
+
+    @property
+    def interval(self) -> Interval | None:
+        """The interval between two of the ordered numbers that covers the median in at least 95%; None of few."""
+        from scipy.special import bdtr
+
+        ordered = sorted(0.0 if math.isnan(value) else value for value in self.values)
+        outside = [k for k in range(1, self.n // 2 + 1) if bdtr(k - 1, self.n, 0.5) <= ALPHA / 2]
+        return (ordered[outside[-1] - 1], ordered[-outside[-1]]) if outside else None
 
     @property
     def bootstrap(self) -> Interval | None:
         return None
 
-    def _p(self, shifts: Sequence[float]) -> float:
+    def _p(self, shifts: Sequence[float], horizon: int | None) -> float:
         shifts = [0.0 if math.isnan(shift) else shift for shift in shifts]
-        if self.single:
-            return sign_test(shifts)
-        import numpy as np
-        from scipy import stats
-
-        ranks = np.sign(shifts) * stats.rankdata(np.abs(shifts))  # Pratt: zeros get a rank, but do not enter the sum
-        draws = 2 ** min(self.n, 13) + 1  # all sign flips of up to 13 seeds; of more seeds, as many random ones
-        test = stats.permutation_test(
-            (ranks,),
-            lambda x, axis=-1: np.sum(x, axis=axis),
-            permutation_type="samples",
-            alternative="greater",
-            n_resamples=draws,
-            random_state=0,  # pyright: ignore[reportCallIssue]
-        )
-        return float(test.pvalue)
+        p, capped = super()._p(shifts, horizon), None if self.single else _capped(shifts)
+        return p if capped is None else max(p, capped.p_above(0.0, horizon))
 
 
 @dataclass(frozen=True)
-class PairedProportions(_Signed):
+class PairedProportions(_Signs):
     """A contrast of fractions (diverged or not): −1, 0 or 1 for each seed, tested by McNemar's exact (sign) test."""
+
+    values: tuple[float, ...]
+    judged: str = "share of the seeds"
 
     @property
     def mean(self) -> float:
         return math.fsum(self.values) / self.n
-
-    def _p(self, shifts: Sequence[float]) -> float:
-        return sign_test(shifts)
 
 
 @dataclass(frozen=True)
@@ -98,6 +95,7 @@ class Proportion(Effect):
     """The fraction of one cell's seeds: the exact binomial test, with Clopper and Pearson's interval."""
 
     values: tuple[float, ...]
+    judged: str = "share of the seeds"
 
     @property
     def mean(self) -> float:
@@ -110,11 +108,11 @@ class Proportion(Effect):
         found = stats.binomtest(round(sum(self.values)), self.n).proportion_ci(1 - ALPHA)
         return float(found.low), float(found.high)
 
-    def p_above(self, bound: float = 0.0) -> float:
-        return self._p(bound, "greater")
+    def p_above(self, bound: float = 0.0, horizon: int | None = None) -> float:
+        return self._p(bound, horizon, above=True)
 
-    def p_below(self, bound: float = 0.0) -> float:
-        return self._p(bound, "less")
+    def p_below(self, bound: float = 0.0, horizon: int | None = None) -> float:
+        return self._p(bound, horizon, above=False)
 
     def least_p(self, bound: float, *, above: bool) -> float:
         return (bound if above else 1 - bound) ** self.n if 0 <= bound <= 1 else 0.0
@@ -136,13 +134,18 @@ class Proportion(Effect):
         critical = critical - (stats.binom.cdf(critical, n, bound) > alpha)
         return stats.binom.cdf(critical, n, self.mean)
 
-    def _p(self, bound: float, alternative: str) -> float:
+    def _critical(self, alpha: float, horizon: int, bound: float, *, above: bool) -> float:
+        return binomial_critical(alpha, horizon, bound if above else 1 - bound) if 0 <= bound <= 1 else alpha
+
+    def _p(self, bound: float, horizon: int | None, *, above: bool) -> float:
         """The p value; certain (0 or 1) for a bound that no fraction can reach, as the end of a margin may be."""
         from scipy import stats
 
         if not 0 <= bound <= 1:
-            return float((bound > 1) == (alternative == "greater"))
-        return float(stats.binomtest(round(sum(self.values)), self.n, bound, alternative=alternative).pvalue)
+            return float((bound > 1) == above)
+        many, share = round(sum(self.values)), bound if above else 1 - bound
+        p = float(stats.binomtest(many if above else self.n - many, self.n, share, alternative="greater").pvalue)
+        return p if horizon is None else binomial_looked(p, horizon, share)
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,7 @@ class ExactCount(Effect):
     """A count (parameters, multiply-adds), equal for all seeds: p is 0 or 1."""
 
     values: tuple[float, ...]
+    judged: str = "count"
 
     @property
     def mean(self) -> float:
@@ -159,11 +163,14 @@ class ExactCount(Effect):
     def bootstrap(self) -> Interval | None:
         return None
 
-    def p_above(self, bound: float = 0.0) -> float:
+    def p_above(self, bound: float = 0.0, horizon: int | None = None) -> float:
         return 0.0 if self.mean > bound else 1.0
 
-    def p_below(self, bound: float = 0.0) -> float:
+    def p_below(self, bound: float = 0.0, horizon: int | None = None) -> float:
         return 0.0 if self.mean < bound else 1.0
+
+    def _critical(self, alpha: float, horizon: int, bound: float, *, above: bool) -> float:
+        return alpha
 
     def power_above(self, bound: float, n: Any, alpha: float) -> Any:
         return 1 - self.p_above(bound)
@@ -194,3 +201,12 @@ def sign_power(shifts: Sequence[float], n: Any, alpha: float) -> Any:
     untied = np.round(np.asarray(n) * (above + below) / len(shifts))
     critical = stats.binom.isf(alpha, untied, 0.5) + 1
     return np.where(untied > 0, stats.binom.sf(critical - 1, untied, (above + 0.5) / (above + below + 1)), 0.0)
+
+
+def _capped(shifts: Sequence[float]) -> Difference | None:
+    """The shifts with infinite ones at the largest finite one of their side; None where fewer than two are finite."""
+    finite = [shift for shift in shifts if math.isfinite(shift)]
+    if len(finite) < 2 or len(finite) == len(shifts):
+        return None
+    low, high = min(finite), max(finite)
+    return difference_of([min(max(shift, low), high) for shift in shifts], scale=max(map(abs, finite)))

@@ -48,7 +48,7 @@ class Row:
         points: every grid point that leads to this cell.
         shown: the swept axes; None where inactive.
         runs: the records of finished and diverged runs.
-        planned: how many runs the study wants of this cell.
+        seeds: those that the study wants of this cell, in their order.
         failures: the records of failed runs.
     """
 
@@ -57,7 +57,7 @@ class Row:
     points: tuple[dict[str, Any], ...]
     shown: dict[str, Any]
     runs: tuple[Record, ...]
-    planned: int
+    seeds: tuple[int, ...]
     diverged: int
     failures: tuple[Record, ...]
     metrics: dict[str, Spread]
@@ -68,6 +68,11 @@ class Row:
     @property
     def n(self) -> int:
         return len(self.runs)
+
+    @property
+    def planned(self) -> int:
+        """How many runs the study wants of this cell."""
+        return len(self.seeds)
 
     def level(self, axis: str) -> str:
         """The value of a swept axis, as text."""
@@ -85,11 +90,14 @@ class Row:
 
 
 def measured(record: Record, metric: str) -> float | None:
-    """A metric from a run's record. The losses of a diverged run are infinite, and so is a loss recorded as null."""
+    """A metric from a run's record. A diverged run classifies nothing: its losses are infinite, its errors 100%.
+
+    A loss recorded as null is infinite too.
+    """
     found = record["metrics"].get(metric)
     if metric.endswith("_loss") and (record["status"] == "diverged" or (found is None and metric in record["metrics"])):
         return math.inf
-    return found
+    return 100.0 if metric.endswith("_error") and record["status"] == "diverged" else found
 
 
 def result_rows(plan: Plan, records: Mapping[str, Record]) -> list[Row]:
@@ -141,7 +149,7 @@ def _row(cell: Mapping[str, Any], swept: Sequence[str], known_axes: set[str], re
         points=tuple(cell["points"]),
         shown={axis: _shown(cell, axis, known_axes) for axis in swept},
         runs=runs,
-        planned=len(cell["runs"]),
+        seeds=tuple(run["seed"] for run in cell["runs"]),
         diverged=sum(record["status"] == "diverged" for record in runs),
         failures=tuple(record for record in found if record["status"] == "failed"),
         metrics={metric: Spread.of([measured(record, metric) for record in runs]) for metric in (*METRICS, *LESIONS)},

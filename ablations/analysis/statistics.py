@@ -1,8 +1,8 @@
 """Estimate an effect over the seeds, with confidence intervals and p values; correct p values by Holm's method.
 
-An effect is one number a seed: the metric of one cell, or a contrast of cells paired by seed. The usual test is
-Student's t (`Difference`). nonparametric.py has the tests for numbers whose mean says nothing: infinite ones,
-fractions, counts. The distributions are SciPy's.
+An effect is one number a seed: the metric of one cell, or a contrast of cells paired by seed. A contrast is tested by
+Student's t (`Difference`). nonparametric.py and betting.py have the tests for numbers whose mean t cannot judge. The
+distributions are SciPy's.
 """
 
 from __future__ import annotations
@@ -13,16 +13,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ablations.analysis.looking import t_critical, t_looked
+
 ALPHA = 0.05  # the error rate over all claims of a study, in each direction; intervals are 95%
 POWER = 0.8  # the power at which "about n more seeds" are enough
+ENOUGH = 10  # numbers: a 95% bootstrap interval of ten covers nearly 95%, one of three 71%
 
 Interval = tuple[float, float]
 
 
 class Effect(ABC):
-    """An estimate from one number a seed. All p values are one-sided."""
+    """An estimate from one number a seed. All p values are one-sided.
 
-    values: tuple[float, ...]  # one a seed
+    Attributes:
+        values: the numbers, one a seed.
+        judged: the statistic that the estimate and its test are about.
+    """
+
+    values: tuple[float, ...]
+    judged = "mean"
 
     @property
     def n(self) -> int:
@@ -41,16 +50,27 @@ class Effect(ABC):
 
     @property
     def bootstrap(self) -> Interval | None:
-        """The 95% bootstrap interval of the mean (BCa, from a fixed seed), or None."""
-        return bootstrap_interval(self.values)
+        """The 95% bootstrap interval of the mean (BCa, from a fixed seed); None of fewer than ENOUGH numbers."""
+        return bootstrap_interval(self.values) if self.n >= ENOUGH else None
 
     @abstractmethod
-    def p_above(self, bound: float = 0.0) -> float:
-        """The p value for "the effect is above `bound`": small if it is."""
+    def p_above(self, bound: float = 0.0, horizon: int | None = None) -> float:
+        """The p value for "the effect is above `bound`": small if it is.
+
+        Args:
+            horizon: corrects it for looks after every seed up to this number; see looking.py.
+        """
 
     @abstractmethod
-    def p_below(self, bound: float = 0.0) -> float:
+    def p_below(self, bound: float = 0.0, horizon: int | None = None) -> float:
         """The p value for "the effect is below `bound`": small if it is."""
+
+    def critical(self, alpha: float, horizon: int | None, bound: float, *, above: bool) -> float:
+        """The p value that is needed for `alpha`: smaller than it where looks up to a horizon are allowed for."""
+        return alpha if horizon is None else self._critical(alpha, horizon, bound, above=above)
+
+    @abstractmethod
+    def _critical(self, alpha: float, horizon: int, bound: float, *, above: bool) -> float: ...
 
     def least_p(self, bound: float, *, above: bool) -> float:
         """The smallest p value that is possible with n seeds: ½ⁿ, that of the sign test."""
@@ -72,11 +92,12 @@ class Effect(ABC):
 class Difference(Effect):
     """A mean over seeds, tested by Student's t; usually of plus − minus, paired by seed.
 
-    If every seed gives the same number, t is undefined: there is no interval, and p is that of the sign test, ½ⁿ.
+    Without any spread, known or measured, t is undefined: there is no interval, and p is that of the sign test, ½ⁿ.
     """
 
     values: tuple[float, ...]
     sd: float  # n − 1 in the denominator
+    judged: str = "mean"
 
     @property
     def mean(self) -> float:
@@ -86,12 +107,8 @@ class Difference(Effect):
     def interval(self) -> Interval | None:
         return self.interval_at(ALPHA)
 
-    @property
-    def bootstrap(self) -> Interval | None:
-        return super().bootstrap if self.sd else None
-
     def interval_at(self, alpha: float) -> Interval | None:
-        """The two-sided confidence interval with coverage 1 − alpha, or None if every seed gives the same number."""
+        """The two-sided confidence interval with coverage 1 − alpha, or None without spread."""
         if self.sd == 0:
             return None
         from scipy.special import stdtrit
@@ -99,11 +116,14 @@ class Difference(Effect):
         half = float(stdtrit(self.n - 1, 1 - alpha / 2)) * self.sd / math.sqrt(self.n)
         return self.mean - half, self.mean + half
 
-    def p_above(self, bound: float = 0.0) -> float:
-        return self._p(self.mean - bound)
+    def p_above(self, bound: float = 0.0, horizon: int | None = None) -> float:
+        return self._p(self.mean - bound, horizon)
 
-    def p_below(self, bound: float = 0.0) -> float:
-        return self._p(bound - self.mean)
+    def p_below(self, bound: float = 0.0, horizon: int | None = None) -> float:
+        return self._p(bound - self.mean, horizon)
+
+    def _critical(self, alpha: float, horizon: int, bound: float, *, above: bool) -> float:
+        return t_critical(alpha, horizon)
 
     def power_above(self, bound: float, n: Any, alpha: float) -> Any:
         return self._power(self.mean - bound, n, alpha)
@@ -111,13 +131,15 @@ class Difference(Effect):
     def power_below(self, bound: float, n: Any, alpha: float) -> Any:
         return self._power(bound - self.mean, n, alpha)
 
-    def _p(self, shift: float) -> float:
+    def _p(self, shift: float, horizon: int | None) -> float:
         """One-sided p value for a mean above zero, with the estimate `shift`."""
         if self.sd == 0:
-            return 0.5**self.n if shift > 0 else 1.0
-        from scipy.special import stdtr
+            p = 0.5**self.n if shift > 0 else 1.0
+        else:
+            from scipy.special import stdtr
 
-        return float(stdtr(self.n - 1, -shift * math.sqrt(self.n) / self.sd))
+            p = float(stdtr(self.n - 1, -shift * math.sqrt(self.n) / self.sd))
+        return p if horizon is None else t_looked(p, horizon)
 
     def _power(self, shift: float, n: Any, alpha: float) -> Any:
         """The power of the one-sided t test, by the noncentral t distribution."""
@@ -132,12 +154,15 @@ class Difference(Effect):
         return 1 - cdf
 
 
-def difference_of(values: Sequence[float], *, scale: float) -> Difference:
+def difference_of(values: Sequence[float], *, scale: float, unit: float = 0.0, judged: str = "mean") -> Difference:
     """The effect of finite numbers, one a seed.
 
     Args:
         scale: the largest absolute value among the numbers that were subtracted; a standard deviation below the
             rounding error of that size counts as zero.
+        unit: the step in which the metric is counted, such as one image of a test set; 0 if unknown. Numbers that are
+            rounded to it have at least the standard deviation of the rounding, unit / √12: three equal numbers do not
+            show that there is no spread.
 
     Raises:
         ValueError: fewer than two values, or one that is not finite.
@@ -149,7 +174,7 @@ def difference_of(values: Sequence[float], *, scale: float) -> Difference:
     mean = math.fsum(values) / len(values)
     sd = math.sqrt(math.fsum((x - mean) ** 2 for x in values) / (len(values) - 1))
     rounding = 1e-12 * scale  # 90.3 − 90.2 and 50.3 − 50.2 differ only by rounding
-    return Difference(values=tuple(values), sd=0.0 if sd <= rounding else sd)
+    return Difference(values=tuple(values), sd=max(0.0 if sd <= rounding else sd, unit / math.sqrt(12)), judged=judged)
 
 
 def bootstrap_interval(values: Sequence[float]) -> Interval | None:
@@ -164,11 +189,16 @@ def bootstrap_interval(values: Sequence[float]) -> Interval | None:
     return float(found.low), float(found.high)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjusted p values, in the given order.   Holm 1979."""
+def holm(p_values: Sequence[float], family: int = 0) -> list[float]:
+    """Holm's step-down adjusted p values, in the given order.   Holm 1979.
+
+    Args:
+        family: how many claims there are in all, if more than are given; the others count as not shown.
+    """
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    many = max(family, len(p_values))
     adjusted, largest = [0.0] * len(p_values), 0.0
     for step, i in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - step) * p_values[i]))
+        largest = max(largest, min(1.0, (many - step) * p_values[i]))
         adjusted[i] = largest
     return adjusted

@@ -7,7 +7,9 @@ and tested against the region (claim_tests.py):
     contradicted   the tests show that the effect lies outside the region
     inconclusive   neither
 
-Over all claims of a study together, the error rate in each direction is at most 5%: Holm's correction of the p values.
+Over all claims of a study together, the error rate in each direction is at most 5%: Holm's correction of the p values. In
+a study that trains seeds until its claims are decided, this holds whenever somebody looks: the p values are corrected for
+looks after every seed (looking.py). A list of seeds is judged once, when all are trained, and needs no such correction.
 """
 
 from __future__ import annotations
@@ -19,12 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from ablations.analysis.cell_selection import select
-from ablations.analysis.claim_effects import NotTestable, count_effects, estimate_effects, resolve_cells
-from ablations.analysis.claim_schema import Claim, ClaimError, check_claims, read_claim
+from ablations.analysis.claim_effects import Estimates, NotTestable, count_effects, estimate_effects, resolve_cells
+from ablations.analysis.claim_schema import Claim, ClaimError, Published, check_claims, read_claim
 from ablations.analysis.claim_tests import Evidence
-from ablations.analysis.next_command import more_seeds
+from ablations.analysis.looking import HORIZON
+from ablations.analysis.next_command import until_decided
 from ablations.analysis.results import Plan, Record, Row, result_rows
 from ablations.analysis.statistics import ALPHA, Difference, Effect, holm
+from ablations.question.seeds import seed_design
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NO_VERDICT = "supported", "contradicted", "inconclusive", "no verdict"
 
@@ -35,13 +39,20 @@ class Verdict:
 
     Attributes:
         effect: the estimate; for an order, that of its weakest step.
-        p: one-sided, of the outcome; of an inconclusive claim, of the likelier outcome; None for exact counts.
-        adjusted: `p` with Holm's correction over the claims of the study.
+        p: one-sided, of "the claim is true"; None for exact counts.
+        adjusted: `p`, corrected for the looks and, by Holm's method, for the claims of the study.
+        level: what `p` had to reach, by both corrections.
+        share: the part of the study's error rate that the claim was judged at, by Holm's method.
+        horizon: the number of seeds up to which looks are allowed for; None for a fixed design.
         reason: why there is no verdict, or what a reader must know about the test.
-        more_seeds: for an inconclusive claim, about how many more would decide it; None beyond MOST_SEEDS.
-        command: trains these seeds.
+        more_seeds: of an inconclusive claim, about how many more would decide it; None where no number would.
+        command: trains them.
         diverged: how many of the compared runs diverged; they are counted, not dropped.
         signed: True for a difference, False for the number of a single cell.
+        cells: the cells that it names, by their hashes.
+        evidence: the tests behind it.
+        planned: the day on which the claim was first planned.
+        after_the_fact: whether some of its numbers were known then.
     """
 
     says: str
@@ -52,6 +63,9 @@ class Verdict:
     effect: Effect | None = None
     p: float | None = None
     adjusted: float | None = None
+    level: float | None = None
+    share: float | None = None
+    horizon: int | None = None
     reason: str = ""
     more_seeds: int | None = None
     command: str = ""
@@ -59,14 +73,26 @@ class Verdict:
     diverged: int = 0
     unit: str = ""
     signed: bool = True
+    cells: tuple[str, ...] = ()
+    evidence: Evidence | None = None
+    planned: str = ""
+    after_the_fact: bool = False
 
     @property
     def n(self) -> int:
         return self.effect.n if self.effect else 0
 
+    @property
+    def open(self) -> bool:
+        """Whether more seeds could decide it."""
+        return self.outcome in (INCONCLUSIVE, NO_VERDICT)
+
 
 def judge(plan: Plan, records: Mapping[str, Record], *, runs: Path = Path("runs")) -> list[Verdict]:
     """Judge every claim of the plan's study, in their order.
+
+    Of the study are read: `claims`; `seeds`, a list or {from: 3, most: 30}; `looked`, whether a list was looked at before
+    it was complete; `family`, where claims were left out that count all the same; `level`, if it is not 5%; `metrics`.
 
     Args:
         runs: the folder with the runs' curves and diagnostics.
@@ -74,31 +100,53 @@ def judge(plan: Plan, records: Mapping[str, Record], *, runs: Path = Path("runs"
     Raises:
         ClaimError: as `check_claims`.
     """
-    claims = check_claims(plan["study"])
-    rows = result_rows(plan, records)
-    estimates = [_estimate(claim, rows, runs) for claim in claims]
-    verdicts = [
-        _compare_counts(verdict, evidence) if claim.metric.is_count and evidence else verdict
-        for claim, (verdict, evidence) in zip(claims, estimates, strict=True)
-    ]
-    tested = [i for i, claim in enumerate(claims) if not claim.metric.is_count]
-    evidences = [estimates[i][1] for i in tested]
+    study = plan["study"]
+    claims, rows = check_claims(study), result_rows(plan, records)
+    judged = [_Judged.of(claim, rows, runs, plan) for claim in claims]
+    tested = [one for one in judged if not one.claim.metric.is_count]
     # A claim without evidence will have a p value later: Holm's correction counts it now, with p = 1.
-    p_inside = [evidence.p_inside if evidence else 1.0 for evidence in evidences]
-    p_outside = [evidence.p_outside if evidence else 1.0 for evidence in evidences]
-    adjusted = list(zip(holm(p_inside), holm(p_outside), strict=True))
+    inside = [one.evidence.looked_inside if one.evidence else 1.0 for one in tested]
+    outside = [one.evidence.looked_outside if one.evidence else 1.0 for one in tested]
+    family, alpha = max(len(tested), int(study.get("family") or 0)), float(study.get("level") or ALPHA)
+    corrected = zip(tested, holm(inside, family), holm(outside, family), strict=True)
+    shown = {id(one): (p_inside, p_outside) for one, p_inside, p_outside in corrected}
     failed = any(row.failed for row in rows)
-    for k, (i, evidence) in enumerate(zip(tested, evidences, strict=True)):
-        if evidence:
-            factors = (sum(p >= p_inside[k] for p in p_inside), sum(p >= p_outside[k] for p in p_outside))
-            verdicts[i] = _decide(verdicts[i], evidence, adjusted[k], factors, plan, failed=failed)
+    dates = study.get("planned") or [{}] * len(claims)
+    verdicts = []
+    for one, dated in zip(judged, dates, strict=True):
+        if one.claim.metric.is_count or one.evidence is None:
+            verdict = _without_test(one, plan, failed=failed)
+        else:
+            rank = sum(p < one.evidence.looked_inside for p in inside)
+            verdict = _decide(one, shown[id(one)], alpha, family - rank, plan, failed=failed)
+        verdicts.append(replace(verdict, planned=dated.get("day", ""), after_the_fact=bool(dated.get("known"))))
     return verdicts
 
 
-def names_single_cells(claim: Mapping[str, Any], rows: Sequence[Row]) -> bool:
+def names_single_cells(claim: Mapping[str, Any], rows: Sequence[Row], study: Mapping[str, Any]) -> bool:
     """Whether each cell that the claim names is exactly one of the rows."""
-    cells = [selector for hypothesis in read_claim(claim).hypotheses for _, selector in hypothesis.cells]
+    cells = [
+        selector
+        for hypothesis in read_claim(claim, study.get("metrics")).hypotheses
+        for _, selector in hypothesis.cells
+    ]
     return all(len(select(selector, rows)) == 1 for selector in cells)
+
+
+def claimed_cells(plan: Plan) -> list[tuple[str, ...]]:
+    """For each claim of the study that is tested, the hashes of the cells that it names; none for a claim that fits no cell.
+
+    Raises:
+        ClaimError: as `check_claims`.
+    """
+    rows, found = result_rows(plan, {}), []
+    for claim in check_claims(plan["study"]):
+        if not claim.metric.is_count:
+            try:
+                found.append(tuple(resolve_cells(claim, rows)[0]))
+            except NotTestable:
+                found.append(())
+    return found
 
 
 def check_answerable(plan: Plan) -> None:
@@ -119,58 +167,83 @@ def check_answerable(plan: Plan) -> None:
                 raise ClaimError(f"{about}: {claim.metric.text}, but its runs have {epochs[cell]} epochs")
 
 
-def _estimate(claim: Claim, rows: Sequence[Row], runs: Path) -> tuple[Verdict, Evidence | None]:
-    """A verdict without an outcome, and the effects; None instead of the effects where there are none yet."""
-    signed = any(len(hypothesis.cells) > 1 for hypothesis in claim.hypotheses)
-    unit = claim.metric.unit if signed or claim.metric.unit != " points" else "%"
-    blank = Verdict(claim.says, claim.source, claim.metric.text, claim.expect, NO_VERDICT, published=claim.published)
-    blank = replace(blank, unit=unit, signed=signed)
-    try:
-        cells, contrasts = resolve_cells(claim, rows)
-        if claim.metric.is_count:
-            return blank, Evidence(claim.hypotheses, count_effects(claim, cells, contrasts))
-        effects, notes, diverged = estimate_effects(claim, cells, contrasts, runs)
-    except NotTestable as why:
-        return replace(blank, reason=str(why)), None
-    verdict = replace(blank, diverged=diverged, reason=", ".join(filter(None, notes)))
-    return verdict, Evidence(claim.hypotheses, effects)
+@dataclass(frozen=True)
+class _Judged:
+    """A claim with a verdict that has no outcome yet, and with its effects; without them where there are none yet."""
+
+    claim: Claim
+    blank: Verdict
+    evidence: Evidence | None
+    estimates: Estimates | None = None
+
+    @classmethod
+    def of(cls, claim: Claim, rows: Sequence[Row], runs: Path, plan: Plan) -> _Judged:
+        signed = any(len(hypothesis.cells) > 1 for hypothesis in claim.hypotheses)
+        unit = claim.metric.unit if signed or claim.metric.unit != " points" else "%"
+        published = claim.published.mean if isinstance(claim.published, Published) else None
+        about = (claim.says, claim.source, claim.metric.text, claim.expect)
+        blank = Verdict(*about, NO_VERDICT, published=published, unit=unit, signed=signed)
+        fixed, horizon = looks(plan)
+        try:
+            cells, contrasts = resolve_cells(claim, rows)
+            blank = replace(blank, cells=tuple(cells), horizon=horizon)
+            if claim.metric.is_count:
+                return cls(claim, blank, Evidence(claim.hypotheses, count_effects(claim, cells, contrasts)))
+            found = estimate_effects(claim, cells, contrasts, rows, runs, fixed=fixed)
+        except NotTestable as why:
+            return cls(claim, replace(blank, reason=str(why)), None)
+        blank = replace(blank, diverged=found.diverged, reason=", ".join(filter(None, [found.waiting, *found.notes])))
+        horizon = horizon and max(horizon, found.effects[0].n)
+        return cls(claim, blank, Evidence(claim.hypotheses, found.effects, horizon), found)
 
 
-def _compare_counts(verdict: Verdict, evidence: Evidence) -> Verdict:
-    """The verdict of a claim about counts, which needs no test: a count lies inside the region or outside."""
-    outcome = SUPPORTED if evidence.holds else CONTRADICTED
-    return replace(verdict, outcome=outcome, effect=evidence.weakest, reason="exact count")
+def looks(plan: Plan) -> tuple[bool, int | None]:
+    """Whether the seeds are a list that is judged once, when complete; and up to how many seeds looks are allowed for."""
+    seeds = plan["study"].get("seeds")
+    planned = {run["seed"] for cell in plan["cells"] for run in cell["runs"]}
+    design = seed_design(seeds if seeds is not None else sorted(planned) or [0])
+    if not design.fixed:
+        return False, design.horizon
+    return True, max(HORIZON, len(planned)) if plan["study"].get("looked") else None
+
+
+def _without_test(one: _Judged, plan: Plan, *, failed: bool) -> Verdict:
+    """The verdict of a claim about counts, which lie inside the region or outside; or of one without evidence yet."""
+    if one.evidence is None:
+        return replace(one.blank, command=until_decided(plan, retry=failed) if one.blank.cells else "")
+    outcome = SUPPORTED if one.evidence.holds else CONTRADICTED
+    return replace(one.blank, outcome=outcome, effect=one.evidence.weakest, reason="exact count", horizon=None)
 
 
 def _decide(
-    verdict: Verdict,
-    evidence: Evidence,
-    adjusted: tuple[float, float],
-    factors: tuple[int, int],
-    plan: Plan,
-    *,
-    failed: bool,
+    one: _Judged, corrected: tuple[float, float], alpha: float, factor: int, plan: Plan, *, failed: bool
 ) -> Verdict:
     """The outcome of a tested claim; for an inconclusive one also the seeds that would decide it.
 
     Args:
-        adjusted: p of "supported" and of "contradicted", with Holm's correction.
-        factors: what Holm's correction multiplies these two p values by.
+        corrected: p of "supported" and of "contradicted", corrected for looks and claims.
+        factor: what Holm's correction multiplies the p value of this claim by.
         failed: whether runs of the study failed: the command then trains them too.
     """
-    decided = min(adjusted) < ALPHA
-    inside = adjusted[0] < ALPHA if decided else evidence.holds
-    p, corrected, factor = (
-        (evidence.p_inside, adjusted[0], factors[0]) if inside else (evidence.p_outside, adjusted[1], factors[1])
+    evidence, share = one.evidence, alpha / factor
+    assert evidence is not None
+    found = {"p": evidence.p_inside, "adjusted": corrected[0], "level": evidence.level(share), "share": share}
+    verdict = replace(one.blank, effect=evidence.weakest, evidence=evidence, outcome=INCONCLUSIVE, **found)
+    if min(corrected) <= alpha:
+        return replace(verdict, outcome=SUPPORTED if corrected[0] <= alpha else CONTRADICTED)
+    later = replace(evidence, horizon=evidence.horizon or HORIZON)  # adding seeds to a list is a new design
+    needed = later.seeds_needed(share)
+    return replace(
+        verdict,
+        reason=", ".join(filter(None, [verdict.reason, _limit(evidence, share)])),
+        more_seeds=None if needed is None else needed - verdict.n,
+        command=until_decided(plan, retry=failed),
     )
-    verdict = replace(verdict, effect=evidence.weakest, p=p, adjusted=corrected, outcome=INCONCLUSIVE)
-    if decided:
-        return replace(verdict, outcome=SUPPORTED if inside else CONTRADICTED)
-    least = min(1.0, factor * evidence.least_p(inside=inside))
-    if least >= ALPHA and not any(isinstance(effect, Difference) and effect.sd for effect in evidence.effects):
-        never = f"{verdict.n} seeds allow no p below {least:.3g}"
-        verdict = replace(verdict, reason=", ".join(filter(None, [verdict.reason, never])))
-    needed = evidence.seeds_needed(ALPHA / factor, inside=inside)
-    if needed is None:
-        return verdict
-    return replace(verdict, more_seeds=needed - verdict.n, command=more_seeds(plan, needed, retry=failed))
+
+
+def _limit(evidence: Evidence, alpha: float) -> str:
+    """What so few seeds cannot show, for any distribution."""
+    if any(isinstance(effect, Difference) and effect.sd for effect in evidence.effects):
+        return ""
+    least, level = evidence.least_p(inside=evidence.holds), evidence.level(alpha)
+    return f"{evidence.effects[0].n} seeds allow no p below {least:.3g}" if least > level else ""

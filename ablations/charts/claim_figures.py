@@ -21,7 +21,7 @@ def claim_figures(answer: Answer) -> list[Figure]:
     units: dict[str, list[dict[str, Any]]] = {}
     missing = []
     for index, (verdict, claim) in enumerate(zip(answer.verdicts, check_claims(answer.plan["study"]), strict=True), 1):
-        if verdict.effect is None or verdict.adjusted is None or math.isnan(verdict.effect.mean):
+        if verdict.effect is None or verdict.p is None or math.isnan(verdict.effect.mean):
             missing.append(str(index))
             continue
         region = claim.hypotheses[0]

@@ -11,7 +11,7 @@ from ablations.analysis.next_command import training_command
 from ablations.analysis.results import Plan, Row, best_row
 from ablations.analysis.verdicts import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
 from ablations.report.table import COLUMNS, caption, cell_texts
-from ablations.report.verdict_list import SIGNS, cells, evidence_words
+from ablations.report.verdict_list import SIGNS, cells, evidence_words, footnotes
 
 if TYPE_CHECKING:
     from ablations.search.importance import Importance  # with Optuna, which only a page of a search needs
@@ -30,12 +30,13 @@ def verdict_list(verdicts: Sequence[Verdict], settings: Sequence[str]) -> str:
         says, evidence = escape(verdict.says), escape(evidence_words(verdict, setting))
         head = f"<b class=sign>{sign}</b> <span class=says>{says}</span> <b class=outcome>{escape(verdict.outcome)}</b>"
         items.append(f'<li class="{TONES[verdict.outcome]}">{head}<p class=quiet>{evidence}</p>{command}</li>')
-    return f"<ol class=verdicts>{''.join(items)}</ol>"
+    notes = "".join(f"<p class=quiet>{escape(note)}</p>" for note in footnotes(verdicts))
+    return f"<ol class=verdicts>{''.join(items)}</ol>{notes}"
 
 
 def verdict_table(verdicts: Sequence[Verdict], publications: Sequence[str] = ()) -> str:
     """Effect, interval, n, p and published number of each claim; below, where the numbers were published."""
-    heads = ["", "claim", "metric", "effect", "95% interval", "n", "p (Holm)", "published"]
+    heads = ["", "claim", "metric", "effect", "95% interval", "n", "p", "needed", "published"]
     lines = [
         [f"{i} {SIGNS.get(v.outcome, ('?', ''))[0]}", v.says, v.metric, *cells(v)] for i, v in enumerate(verdicts, 1)
     ]

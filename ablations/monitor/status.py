@@ -65,11 +65,12 @@ class Watching(Protocol):
 
 
 class Watch:
-    """Look at a grid again and again; each record is read once."""
+    """Look at a grid again and again; each record is read once. Further seeds count once they are trained."""
 
     def __init__(self, plan: Mapping[str, Any], runs: Path) -> None:
         self.runs = runs
-        entries = [(run, cell) for cell in plan["cells"] for run in cell["runs"]]
+        entries = [(run, cell) for cell in plan["cells"] for run in (*cell["runs"], *cell["further"])]
+        self.further = {run["folder"] for cell in plan["cells"] for run in cell["further"]}
         self.left = {run["folder"]: (run["label"], cell) for run, cell in entries}
         self.costs = {run["folder"]: max(1, cell.get("cost") or 1) for run, cell in entries}
         self.counts = {"finished": 0, "diverged": 0, "failed": 0}
@@ -84,16 +85,18 @@ class Watch:
             ):  # False for a folder that may not be read
                 continue
             if held(self.runs / folder):
+                self.further.discard(folder)
                 now = _training(self.runs / folder, label, cell.get("epochs"))
                 training.append(now)
                 under_way += now.share * self.costs[folder]
+        planned = [cost for folder, cost in self.costs.items() if folder not in self.further]
         return Status(
-            planned=len(self.costs),
+            planned=len(planned),
             done=sum(self.counts.values()),
             diverged=self.counts["diverged"],
             failed=self.counts["failed"],
             training=tuple(training),
-            share=(self.done_cost + under_way) / max(1, sum(self.costs.values())),
+            share=(self.done_cost + under_way) / max(1, sum(planned)),
             best=self.best,
         )
 
@@ -104,6 +107,7 @@ class Watch:
         except RecordError:
             return False
         del self.left[folder]
+        self.further.discard(folder)
         self.done_cost += self.costs[folder]
         self.counts[record["status"]] += 1
         error = record["metrics"].get("val_error")

@@ -9,6 +9,7 @@ from typing import Any
 
 from ablations.identity.run import Run
 from ablations.question.hydra_syntax import to_overrides
+from ablations.question.seeds import SeedDesign
 from ablations.question.study import Point
 from ablations.records.files import SCHEMA
 from ablations.records.record import Record
@@ -19,6 +20,8 @@ class Cell:
     """One cell: every point of the grid that it answers, and its runs by seed.
 
     Attributes:
+        further: the runs that follow while a claim about the cell is open.
+        first: how many runs the cell begins with.
         epochs: of one run, where it has been looked at.
         cost: about what one run costs, in multiply-adds; 0 where nothing is left to train.
         params, macs: parameters, and multiply-adds of one image; None where nothing is left to train.
@@ -31,11 +34,18 @@ class Cell:
     overrides: list[str]
     settings: dict[str, Any] = field(default_factory=dict)
     runs: dict[int, Run] = field(default_factory=dict)
+    further: dict[int, Run] = field(default_factory=dict)
+    first: int = 0
     cost: int = 0
     epochs: int | None = None
     params: int | None = None
     macs: int | None = None
     accepted: dict[str, Record] = field(default_factory=dict)
+
+    def grow(self, seeds: int) -> None:
+        """Plan so many runs."""
+        every = list((self.runs | self.further).items())
+        self.runs, self.further = dict(every[:seeds]), dict(every[seeds:])
 
     def missing(self, records: dict[str, Record]) -> list[Run]:
         """The runs without a record. A failed run has one: it is not trained again unasked."""
@@ -45,6 +55,11 @@ class Cell:
         """Where a run's record is, or will be."""
         there = self.accepted.get(run.identity) or {"identity": run.identity, "label": run.label, "folder": run.folder}
         return {"seed": run.seed} | {key: there[key] for key in ("identity", "label", "folder")}
+
+    def entries(self) -> dict[str, list[dict[str, Any]]]:
+        """Its first runs, and those that may follow."""
+        entries = [self.entry(run) for run in (*self.runs.values(), *self.further.values())]
+        return {"runs": entries[: self.first], "further": entries[self.first :]}
 
 
 @dataclass
@@ -71,6 +86,11 @@ class Plan:
     def untouched(self, records: dict[str, Record]) -> bool:
         """Whether none of its runs has a record."""
         return all(len(cell.missing(records)) == len(cell.runs) for cell in self.cells)
+
+    def grow(self, seeds: int) -> None:
+        """Plan so many runs."""
+        every = list((self.runs | self.further).items())
+        self.runs, self.further = dict(every[:seeds]), dict(every[seeds:])
 
     def missing(self, records: dict[str, Record]) -> list[tuple[Cell, Run]]:
         """What is left to train, the longest first, so that the end has no straggler."""
@@ -100,7 +120,7 @@ class Plan:
                     "params": cell.params,
                     "macs": cell.macs,
                     "epochs": cell.epochs or cell.run.config["recipe"].get("epochs"),
-                    "runs": [cell.entry(run) for run in cell.runs.values()],
+                    **cell.entries(),
                 }
                 for cell in self.cells
             ],
@@ -110,7 +130,7 @@ class Plan:
 
 def make_cells(
     points: Iterable[Point],
-    seeds: list[int],
+    seeds: SeedDesign,
     compose: Callable[[Point], tuple[Run, list[str], dict[str, Any]]],
 ) -> tuple[list[Cell], list[tuple[Point, str]]]:
     """Cells for points; points that compose to the same network, data and recipe share a cell.
@@ -130,12 +150,12 @@ def make_cells(
         if run.cell in cells:
             cells[run.cell].points.append(point)
             continue
-        runs = {seed: run.with_seed(seed) for seed in seeds}
-        cells[run.cell] = Cell(run, [point], overrides, settings, runs)
+        runs, further = ({seed: run.with_seed(seed) for seed in some} for some in (seeds.first, seeds.further))
+        cells[run.cell] = Cell(run, [point], overrides, settings, runs, further, first=len(runs))
     return list(cells.values()), invalid
 
 
-def summary(plan: Plan, seeds: int, records: dict[str, Record]) -> str:
+def summary(plan: Plan, seeds: SeedDesign, records: dict[str, Record]) -> str:
     """The plan in one paragraph."""
     points = sum(len(cell.points) for cell in plan.cells) + len(plan.invalid)
     missing = len(plan.missing(records))
@@ -147,7 +167,8 @@ def summary(plan: Plan, seeds: int, records: dict[str, Record]) -> str:
         words.append(f"{len(plan.invalid)} invalid: " + "; ".join(sorted({reason for _, reason in plan.invalid})))
     if plan.unchecked:
         words.append(f"{plan.unchecked} not built to see whether they can be, which their workers will")
-    return f"{_count(points, 'cell')} × {_count(seeds, 'seed')}: {', '.join(words)}"
+    many = _count(len(seeds.first), "seed") if seeds.fixed else f"{len(seeds.first)} to {seeds.most} seeds"
+    return f"{_count(points, 'cell')} × {many}: {', '.join(words)}"
 
 
 def listing(plan: Plan, records: dict[str, Record]) -> list[str]:

@@ -62,6 +62,11 @@ class Reference:
             return math.log10(self.value)
         return self.value * SCALES.get(self.unit, 1)
 
+    @property
+    def spread(self) -> float | None:
+        """The standard deviation in this suite's units, where it is published."""
+        return None if self.std is None else self.std * (100 if self.unit == "accuracy" else SCALES.get(self.unit, 1))
+
 
 @lru_cache(maxsize=1)
 def references() -> dict[str, Reference]:

@@ -35,45 +35,25 @@ def grid_points(grid: Any) -> list[Point]:
     return list({repr(point): point for point in points}.values())
 
 
-def seeds_of(study: dict[str, Any]) -> list[int]:
-    """Return the seeds of a study: a list of different integers ≥ 0.
-
-    Raises:
-        StudyError: it is anything else.
-    """
-    seeds = study.get("seeds", [0, 1, 2])
-    good = (
-        isinstance(seeds, list)
-        and seeds
-        and all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in seeds)
-    )
-    if not good or len(set(seeds)) < len(seeds):
-        raise StudyError(f"seeds={seeds} is not a list of different whole numbers ≥ 0, like [0, 1, 2]")
-    return seeds
-
-
-def merge(
-    study: dict[str, Any], chosen: Point, swept: dict[str, list[Any]]
-) -> tuple[list[Point], list[int], list[str]]:
-    """Return the points and seeds of a study, changed by what the command line says about its axes.
+def merge(study: dict[str, Any], chosen: Point, swept: dict[str, list[Any]]) -> tuple[list[Point], list[str]]:
+    """Return the points of a study, changed by what the command line says about its axes.
 
     An axis chosen on the command line replaces that axis in every point. A swept axis (several values) replaces the
-    study's grid: the grid is then the product of the swept axes. `seed` replaces the seeds and leaves the grid alone.
+    study's grid: the grid is then the product of the swept axes. `seed` leaves the grid alone.
 
     Args:
-        study: `grid`, `seeds` and `fixed` are read.
+        study: `grid` is read.
         chosen: axis → the one value given on the command line.
         swept: axis → the values given on the command line.
 
     Returns:
-        Points without the study's fixed choices, the seeds, and the axes that vary, in the order written.
+        Points without the study's fixed choices, and the axes that vary, in the order written.
     """
-    swept, chosen = dict(swept), dict(chosen)
-    asked = swept.pop("seed", [chosen.pop("seed")] if "seed" in chosen else None)
-    seeds = seeds_of(study) if asked is None else asked
+    swept = {axis: values for axis, values in swept.items() if axis != "seed"}
+    chosen = {axis: value for axis, value in chosen.items() if axis != "seed"}
     points = grid_points([swept]) if swept else grid_points(study.get("grid")) or [{}]
     merged = [{**point, **chosen} for point in points]
     merged = list({repr(sorted(point.items(), key=str)): point for point in merged}.values())
     axes = list(dict.fromkeys(axis for point in merged for axis in point))
     varying = [axis for axis in axes if len({repr(point.get(axis)) for point in merged}) > 1]
-    return merged, seeds_of({"seeds": list(seeds)}), varying
+    return merged, varying

@@ -153,8 +153,8 @@ def read_plan(runs: Path, name: str) -> dict[str, Any]:
     _check(path, plan["study"], {"question": SOME, "claims": (list, type(None)), "grid": (list, dict, type(None))})
     _check(path, {"command": plan.get("command"), "invalid": plan.setdefault("invalid", [])}, INVALID)
     for cell in plan["cells"]:
-        _check(path, cell, {**CELL, "cost": NUMBER, "epochs": NUMBER})
-        for run in cell["runs"]:
+        _check(path, cell, {**CELL, "cost": NUMBER, "epochs": NUMBER, "further": (list, type(None))})
+        for run in (*cell["runs"], *cell.setdefault("further", [])):
             _check(path, run, PLANNED)
             _check_names(path, run)
     points = [point for cell in plan["cells"] for point in cell["points"]]

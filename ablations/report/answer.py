@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ablations.analysis.anova import AxisEffects, axis_effects
 from ablations.analysis.results import Plan, Record, Row, result_rows
+from ablations.analysis.until_decided import grown
 from ablations.analysis.verdicts import Verdict, judge
 from ablations.report.comparability import published_settings
 from ablations.report.completeness import incomplete
@@ -19,16 +20,22 @@ class Answer:
     """A study and its records; each result is computed when it is first asked for, and kept.
 
     Attributes:
+        published: the plan as it is in its file.
         problems: a sentence for each damaged record.
 
     Raises:
         ClaimError: from `verdicts`, where a claim of the study is malformed.
     """
 
-    plan: Plan
+    published: Plan
     records: Mapping[str, Record]
     runs: Path
     problems: tuple[str, ...] = ()
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan with the seeds that its open claims need so far."""
+        return grown(self.published, self.records, self.runs)
 
     @cached_property
     def rows(self) -> list[Row]:

@@ -17,7 +17,7 @@ def published_settings(plan: Plan, rows: Sequence[Row]) -> list[str]:
 
     Empty where a claim refers to no published number. Of a count only the level is said: it has no data or recipe.
     """
-    return [_setting(claim, rows) for claim in plan["study"].get("claims") or []]
+    return [_setting(claim, rows, plan["study"].get("metrics")) for claim in plan["study"].get("claims") or []]
 
 
 def publications(plan: Plan) -> list[str]:
@@ -29,12 +29,12 @@ def publications(plan: Plan) -> list[str]:
     return [f"Published for {_claims(numbers)}: {text}." for text, numbers in found.items()]
 
 
-def _setting(claim: Mapping[str, Any], rows: Sequence[Row]) -> str:
+def _setting(claim: Mapping[str, Any], rows: Sequence[Row], metrics: Mapping[str, Any] | None) -> str:
     known = _references(claim)
     if not known:
         return ""
     level = max((one.level for one in known), key=LEVELS.index)  # as good as the weakest of them
-    if read_metric(claim["metric"]).is_count:
+    if read_metric(claim["metric"], metrics).is_count:
         return level
     data = list(dict.fromkeys(one.data for one in known))
     runs = list(dict.fromkeys("n not stated" if one.n is None else f"n {one.n}" for one in known))

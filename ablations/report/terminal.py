@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablations.analysis.next_command import more_seeds, training_command
+from ablations.analysis.next_command import training_command, until_decided
 from ablations.analysis.results import Plan
 from ablations.report.answer import Answer
 from ablations.report.completeness import troubles
@@ -74,9 +74,8 @@ def print_next(answer: Answer, console: Console) -> None:
         lines.append(("train what is missing", training_command(plan)))
     if any(row.failed for row in rows):
         lines.append(("try the failed again", f"{training_command(plan)} retry=failed"))
-    if any(row.n >= row.planned for row in rows):
-        seeds = max(row.planned for row in rows)
-        lines.append(("more seeds", more_seeds(plan, 5 if seeds <= 3 else 2 * seeds)))
+    if any(verdict.open for verdict in answer.verdicts) and isinstance(plan["study"].get("seeds"), list):
+        lines.append(("seeds until decided", until_decided(plan)))
     lines.append(("this again", f"python -m ablations report {name}{where}"))
     lines.append(("with figures", f"python -m ablations report {name} --html {name}.html{where}"))
     lines.append(("for a README", f"python -m ablations export {name} --format md{where}"))

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ablations.analysis.claim_tests import MOST_SEEDS
-from ablations.analysis.nonparametric import Proportion
+from ablations.analysis.failing_seeds import not_excluded
+from ablations.analysis.looking import HORIZON
 from ablations.analysis.statistics import Interval
 from ablations.analysis.verdicts import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SIGNS = {SUPPORTED: ("✓", "green"), CONTRADICTED: ("✗", "red"), INCONCLUSIVE: ("?", "yellow")}
 NONE = "–"
-ENOUGH = 10  # seeds: a 95% bootstrap interval of ten covers nearly 95%, of three 71%
+FEW = 20  # seeds: beside fewer, the failure rate that they do not exclude is said
 
 
 def print_verdicts(verdicts: Sequence[Verdict], console: Console, settings: Sequence[str]) -> None:
@@ -42,7 +42,8 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console, settings: Sequ
             console.print(Text.assemble((f"{sign} " if i == 0 else "  ", colour), line))
         if verdict.command:
             console.print(Text(f"  {verdict.command}"), soft_wrap=True)
-    _print_p_notes(verdicts, console)
+    for note in footnotes(verdicts):
+        console.print(Text(note, style="dim"))
 
 
 def print_list(verdicts: Sequence[Verdict], console: Console, settings: Sequence[str]) -> None:
@@ -57,7 +58,7 @@ def print_list(verdicts: Sequence[Verdict], console: Console, settings: Sequence
     if not verdicts:
         return
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=False)
-    heads = ["effect", "95% interval", "n", "p"]
+    heads = ["effect", "95% interval", "n", "p", "needed"]
     heads += ["published"] if any(verdict.published is not None for verdict in verdicts) else []
     texts = [cells(verdict)[: len(heads)] for verdict in verdicts]
     taken = sum(2 + max(map(len, column)) for column in zip(heads, *texts, strict=True))
@@ -71,7 +72,7 @@ def print_list(verdicts: Sequence[Verdict], console: Console, settings: Sequence
     console.print(table)
     for words in dict.fromkeys(filter(None, settings)):
         console.print(Text(f"published: {words}.", style="dim"))
-    notes = [(verdict, note) for verdict in verdicts if (note := open_words(verdict) or verdict.reason)]
+    notes = [(verdict, note) for verdict in verdicts if (note := ", ".join(notes_of(verdict)))]
     if notes:
         console.print()
     for verdict, note in notes:
@@ -80,22 +81,31 @@ def print_list(verdicts: Sequence[Verdict], console: Console, settings: Sequence
         console.print(Text.assemble((f"{sign} ", colour), f"{says} ", (note, "dim")), soft_wrap=True)
         if verdict.command:
             console.print(Text(f"  {verdict.command}"), soft_wrap=True)
-    _print_p_notes(verdicts, console)
+    for note in footnotes(verdicts):
+        console.print(Text(note, style="dim"))
 
 
 def cells(verdict: Verdict) -> list[str]:
-    """Effect, interval, n, p and published number, as texts."""
+    """Effect, interval, n, p, the p that was needed, and the published number, as texts."""
     effect = verdict.effect
     published = NONE if verdict.published is None else f"{verdict.published:g}"
     if effect is None:
-        return [NONE, NONE, NONE, NONE, published]
-    p = "exact" if verdict.adjusted is None else f"{verdict.adjusted:.2g}"
+        return [NONE, NONE, NONE, NONE, NONE, published]
     shown = between(verdict, effect.interval) if effect.interval else NONE
-    return [number(verdict, effect.mean), shown, str(verdict.n) if verdict.adjusted is not None else NONE, p, published]
+    if verdict.p is None or verdict.level is None:
+        return [number(verdict, effect.mean), shown, NONE, "exact", NONE, published]
+    return [
+        number(verdict, effect.mean),
+        shown,
+        str(verdict.n),
+        f"{verdict.p:.2g}",
+        f"{verdict.level:.2g}",
+        published,
+    ]
 
 
 def evidence_words(verdict: Verdict, setting: str = "") -> str:
-    """All evidence of a verdict: `train error +75.29 points [+52.31, +98.26], expected > 0, …`.
+    """All evidence of a verdict: `train error (mean of seeds like these) +75.29 points [+52.31, +98.26], expected …`.
 
     Args:
         setting: of the published number.
@@ -103,29 +113,51 @@ def evidence_words(verdict: Verdict, setting: str = "") -> str:
     words, effect = [], verdict.effect
     if effect is not None:
         interval = f" {between(verdict, effect.interval)}" if effect.interval else ""
+        judged = f" ({effect.judged})" if verdict.p is not None else ""
         name = verdict.metric.replace("_", " ")
-        words.append(f"{name} {number(verdict, effect.mean)}{verdict.unit}{interval}")
+        words.append(f"{name}{judged} {number(verdict, effect.mean)}{verdict.unit}{interval}")
         words += [f"bootstrap {between(verdict, effect.bootstrap)}"] if effect.bootstrap else []
         words.append(f"expected {verdict.expect}")
         of = f" ({setting})" if setting else ""
         words += [f"published {verdict.published:g}{of}"] if verdict.published is not None else []
-    if verdict.adjusted is not None:
-        words += [f"n {verdict.n}", f"p {verdict.adjusted:.2g} (Holm)"]
-    words += [open_words(verdict)] if open_words(verdict) else []
-    if verdict.outcome != NO_VERDICT and verdict.reason:
-        words.append(verdict.reason)
+    if verdict.p is not None and verdict.level is not None:
+        words += [f"n {verdict.n}", f"p {verdict.p:.2g} (needed: {verdict.level:.2g})"]
+    words += notes_of(verdict)
+    if verdict.planned:
+        words.append(f"planned {verdict.planned}" + (" after the fact" if verdict.after_the_fact else ""))
     return " · ".join([", ".join(words), *([verdict.source] if verdict.source else [])])
 
 
-def open_words(verdict: Verdict) -> str:
-    """What would decide an open claim; empty for a decided one."""
+def notes_of(verdict: Verdict) -> list[str]:
+    """What would decide an open claim, and what a reader must know; what is waited for comes first."""
     if verdict.outcome == NO_VERDICT:
-        return f"no verdict: {verdict.reason}"
+        return [f"no verdict: {verdict.reason}"]
+    return [*filter(None, [verdict.reason, open_words(verdict)])]
+
+
+def open_words(verdict: Verdict) -> str:
+    """What would decide an inconclusive claim; empty for others."""
     if verdict.outcome != INCONCLUSIVE:
         return ""
+    most = verdict.horizon or HORIZON
+    if not verdict.more_seeds:
+        return f"inconclusive: the effect is so near to the edge that {most} seeds would hardly show it"
     more = verdict.more_seeds
-    words = f"about {more} more seed{'' if more == 1 else 's'}" if more else f"{MOST_SEEDS} seeds would not be enough"
-    return f"inconclusive: {words}"
+    return f"inconclusive: about {more} more seed{'' if more == 1 else 's'} would decide it"
+
+
+def footnotes(verdicts: Sequence[Verdict]) -> list[str]:
+    """How p is to be read, and what so few seeds do not exclude."""
+    tested = [verdict for verdict in verdicts if verdict.p is not None]
+    if not tested:
+        return []
+    horizon = tested[0].horizon
+    looks = "judged once" if horizon is None else f"looks after every seed up to {horizon} are allowed for"
+    level = "wrong in at most 5% of studies in each direction, over all claims of the study (Holm)"
+    notes = [f"p: one-sided, that the claim is true; needed: what it must reach so that verdicts are {level}; {looks}."]
+    few = sorted({verdict.n for verdict in tested if verdict.n < FEW})
+    rates = ", ".join(f"{n} seeds {not_excluded(n):.0%}" for n in few)
+    return [*notes, *([f"Failures that are not excluded where none was seen: {rates} of all seeds."] if few else [])]
 
 
 def between(verdict: Verdict, interval: Interval) -> str:
@@ -138,21 +170,9 @@ def number(verdict: Verdict, value: float) -> str:
     sign = "+" if verdict.signed else ""
     if math.isinf(value):
         return f"{'-' if value < 0 else sign}∞"
-    if verdict.adjusted is None:
+    if verdict.p is None:
         return f"{value:{sign},.0f}"
     return f"{value:{sign}.2f}" if verdict.unit or verdict.metric == "diverged" else f"{value:{sign}.3g}"
-
-
-def _print_p_notes(verdicts: Sequence[Verdict], console: Console) -> None:
-    """Print how p is computed, and what so few seeds cannot show."""
-    from rich.text import Text
-
-    counts = {verdict.n for verdict in verdicts if verdict.p is not None and not isinstance(verdict.effect, Proportion)}
-    if counts:
-        words = ", ".join(f"{0.5**n:.3g} with {n} seeds" for n in sorted(counts))
-        console.print(Text(f"p: one-sided, Holm over the claims. A sign test cannot get below {words}.", style="dim"))
-        if min(counts) < ENOUGH:
-            console.print(Text("A bootstrap interval of so few seeds is too narrow.", style="dim"))
 
 
 def _counts(verdicts: Sequence[Verdict]) -> str:

@@ -13,10 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 from ablations.plan.staleness import RETRY, STALE
 from ablations.question.did_you_mean import nearest
 from ablations.question.hydra_syntax import to_overrides
+from ablations.question.seeds import UNTIL_DECIDED
 
 SWEEPS_ONLY = {
     *("study", "sampler", "pruner", "storage", "plan", "on_invalid", "stale", "retry"),
-    *("workers", "workers_per_gpu", "max_consecutive_failures"),
+    *("workers", "workers_per_gpu", "max_consecutive_failures", "most"),
 }
 SINGLE_RUNS_ONLY = {"profile", "retrain"}
 MEANT = {**dict.fromkeys(("yes", "on", "1"), "true"), **dict.fromkeys(("no", "off", "0"), "false")}
@@ -54,7 +55,7 @@ SETTINGS = {
     **{"depth": whole(), "width": NUMBER, "gate_bias": NUMBER, "seed": whole(0)},
     **dict.fromkeys(("runs", "data_dir", "storage"), TEXT),
     **dict.fromkeys(("plan", "profile", "retrain", "diagnostics"), FLAG),
-    **dict.fromkeys(("workers", "micro_batch"), whole(1, or_null=True)),
+    **dict.fromkeys(("workers", "micro_batch", "most"), whole(1, or_null=True)),
     **dict.fromkeys(("workers_per_gpu", "max_consecutive_failures"), whole(1)),
     **{"on_invalid": one_of("stop", "skip"), "stale": one_of(*STALE), "retry": one_of(*RETRY, or_null=True)},
 }
@@ -77,7 +78,7 @@ def check_settings(config: DictConfig, typed: Iterable[str], *, sweep: bool) -> 
         if sweep and setting in SINGLE_RUNS_ONLY:
             raise ValueError(f"{override} is for a single run: leave out -m, or {setting}")
     for setting in SETTINGS:
-        if setting in config:
+        if setting in config and not (sweep and setting == "seed" and config.seed == UNTIL_DECIDED):
             check_setting(setting, config[setting])
 
 

@@ -19,7 +19,7 @@ from sweeps.compose.hydra_internals import set_values
 
 NO_AXES = {
     *("study", "sampler", "pruner", "storage", "trainer", "tracker", "runs", "data_dir", "seed", "hydra"),
-    *("workers", "workers_per_gpu", "micro_batch"),
+    *("workers", "workers_per_gpu", "micro_batch", "most"),
     *("plan", "on_invalid", "stale", "retry", "retrain", "profile", "diagnostics", "max_consecutive_failures"),
 }
 SETTINGS = ("micro_batch", "diagnostics")  # of a run, beside what it is

@@ -26,6 +26,7 @@ from ablations.records.worker_deaths import MAX_DEATHS, count_death, deaths_of, 
 from sweeps.workers.forkserver import fork_warm, python_path
 from sweeps.workers.group import group_key, group_size
 from sweeps.workers.live_status import watched
+from sweeps.workers.needed import Needed
 from sweeps.workers.resources import OWN_PROCESSES, Resources
 from sweeps.workers.worker import PlannedRun, Worker
 from sweeps.workers.worker_process import WorkerProcess
@@ -51,33 +52,47 @@ def launch(
     third the run is recorded as failed.
 
     Args:
-        missing: of `plan`, the longest first.
+        missing: of `plan`, the longest first; where claims are open, further seeds follow.
         rest: the other overrides typed, for every run.
     """
     runs = Path(config.runs)
-    resources = Resources.of(config, most=len(missing))
+    further = [(cell, run) for cell in plan.cells for run in cell.further.values()]
+    resources = Resources.of(config, most=len(missing) + len(further))
     fuse = group_size(config.trainer, runs=len(missing), workers=resources.workers)
-    todo = [PlannedRun(run, cell.overrides, cell.settings, group_key(run) if fuse > 1 else "") for cell, run in missing]
-    known = {runs / run.folder: run for _, run in missing}
-    folders = list(known)
+    todo = [
+        PlannedRun(run, cell.overrides, cell.settings, group_key(run) if fuse > 1 else "")
+        for cell, run in (*missing, *sorted(further, key=lambda pair: pair[1].seed))
+    ]
+    known = {runs / one.run.folder: one.run for one in todo}
+    needed = Needed(plan.as_json() if further else None, runs)
     with open_dict(config):
         config.study.name = plan.name
     about = {"rest": rest, "context": context, "config": config, "console": console}
+
+    def folders() -> list[Path]:
+        wanted = needed.folders()
+        return [folder for folder in known if wanted is None or folder.name in wanted]
+
+    def left(killed_before: bool) -> bool:
+        return any(bool(deaths_of(folder)) == killed_before and not recorded(folder) for folder in folders())
 
     def on_death(folder: Path) -> None:
         if count_death(folder) >= MAX_DEATHS and folder in known:
             Recorder(known[folder], folder).give_up(f"killed {MAX_DEATHS} times")
 
     with watched(Watch(plan.as_json(), runs), console):
-        for killed_before in (False, True):
-            patience, threads = config.max_consecutive_failures, resources.threads
-            worker = Worker(main, context, config, runs, todo, patience, killed_before, fuse, threads)
-            while any(bool(deaths_of(folder)) == killed_before and not recorded(folder) for folder in folders):
-                launch_workers(
-                    worker, 1 if killed_before else resources.workers, lambda: folders, **about, on_death=on_death
-                )
-                if not others_gave_up(folders):
-                    break
+        patience, threads = config.max_consecutive_failures, resources.threads
+        more = True
+        while more:
+            for killed_before in (False, True):
+                before = sum(map(recorded, known))
+                worker = Worker(main, context, config, runs, todo, patience, killed_before, fuse, threads, needed)
+                workers = 1 if killed_before else resources.workers
+                while left(killed_before):
+                    launch_workers(worker, workers, lambda: known, **about, on_death=on_death)
+                    if not others_gave_up(folders()):
+                        break
+            more = not needed.settled and sum(map(recorded, known)) > before  # which may need further seeds
 
 
 def launch_workers(

@@ -1,11 +1,15 @@
-"""Claim the next run, train it, take the next one, until every run has a record or is another process's."""
+"""Claim the next run, train it, take the next one, until every run has a record or is another process's.
+
+In a study that adds seeds until its claims are decided, the worker judges the claims again after each run.
+"""
 
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,13 +18,16 @@ from omegaconf import DictConfig
 
 from ablations.identity.run import Run
 from ablations.records.layout import RECORD
-from ablations.records.lease import claim
+from ablations.records.lease import claim, held
 from ablations.records.record import read_record, usable
 from ablations.records.recorder import Recorder
 from ablations.records.worker_deaths import deaths_of
 from lightning_modules.training.malloc import release_freed_memory
 from sweeps.compose.compose import config_of
 from sweeps.workers.group import GroupTrainer
+from sweeps.workers.needed import Needed
+
+LOOK_EVERY = 0.2  # seconds between two looks for runs that others have ended
 
 
 class PlannedRun(NamedTuple):
@@ -55,6 +62,8 @@ class Worker:
         killed_before: whether it takes only the runs whose worker was killed before, each alone, or only the others.
         fuse: how many runs of a group it trains as one program.
         threads: CPU threads of each training; None: what the scheduler gave it.
+        needed: says which of `todo` are needed by now.
+        done: folders that are known to have a record.
     """
 
     main: Any
@@ -66,22 +75,43 @@ class Worker:
     killed_before: bool = False
     fuse: int = 1
     threads: int | None = None
+    needed: Needed = field(default_factory=Needed)
+    done: set[str] = field(default_factory=set)
 
     def __call__(self, _: DictConfig) -> None:
         failures = 0
         groups = GroupTrainer(self.train, faster=self.master.trainer.get("fuse") == "auto")
-        for k, planned in enumerate(self.todo):
+        while failures < self.patience:
             with ExitStack() as leases:
-                taken = self.claim_runs(k, leases, groups) if failures < self.patience else []
+                taken = self.next_runs(leases, groups)
                 if not taken:
+                    if self.needed.settled or not any(held(self.record_of(one).parent) for one in self.left()):
+                        return
+                    time.sleep(LOOK_EVERY)  # what others train now may need further seeds
                     continue
                 with memory_freed():
                     if len(taken) > 1:
-                        groups.train(planned.group, taken)
+                        groups.train(taken[0].group, taken)
                     else:
                         self.train(taken[0])
                 for one in taken:
                     failures = failures + 1 if read_record(self.record_of(one))["status"] == "failed" else 0
+
+    def left(self) -> list[PlannedRun]:
+        """The runs that are needed and have no record, in their order."""
+        wanted = self.needed.folders()
+        found = [one for one in self.todo if wanted is None or one.run.folder in wanted]
+        found = [one for one in found if one.run.folder not in self.done]
+        self.done |= {one.run.folder for one in found if usable(self.record_of(one))}
+        return [one for one in found if one.run.folder not in self.done]
+
+    def next_runs(self, leases: ExitStack, groups: GroupTrainer) -> list[PlannedRun]:
+        """Claim the first run that is free, and with it others of its group; none if none is free."""
+        left = self.left()
+        for k in range(len(left)):
+            if taken := self.claim_runs(left[k:], leases, groups):
+                return taken
+        return []
 
     def train(self, planned: PlannedRun, **how: Any) -> Any:
         """Train one run; `how` goes to the application."""
@@ -90,12 +120,12 @@ class Worker:
     def record_of(self, planned: PlannedRun) -> Path:
         return self.runs / planned.run.folder / RECORD
 
-    def claim_runs(self, k: int, leases: ExitStack, groups: GroupTrainer) -> list[PlannedRun]:
-        """Claim the k-th run and others of its group, as many as are trained together; none if the k-th is not free."""
+    def claim_runs(self, left: list[PlannedRun], leases: ExitStack, groups: GroupTrainer) -> list[PlannedRun]:
+        """Claim the first run and others of its group, as many as are trained together; none if the first is not free."""
         taken: list[PlannedRun] = []
-        group = self.todo[k].group
+        group = left[0].group
         wanted = 1 if self.killed_before or groups.one_by_one(group) else self.fuse
-        for planned in self.todo[k:]:
+        for planned in left:
             path = self.record_of(planned)
             if planned.group == group and not usable(path) and bool(deaths_of(path.parent)) == self.killed_before:
                 lease = ExitStack()
