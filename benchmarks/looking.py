@@ -2,9 +2,10 @@
 
     python benchmarks/looking.py                      # 10,000,000 paths; writes ablations/analysis/looking.csv
 
-A path is a sequence of independent normal numbers with mean zero. Its one-sided p value is computed after 3, 4, … numbers.
-A row of the table is a p value, a column a horizon H, an entry the share of the paths whose p value is at or below the
-row's at one look or more from 3 to H. It depends on nothing else: t has no unit. The table is what `looking.py` inverts.
+A path is a sequence of independent normal numbers with mean zero. Its one-sided p value is computed after 3, 4, …
+numbers. A row of the table is a p value, a column a horizon H, an entry the share of the paths whose p value is at or
+below the row's at one look or more from 3 to H. It depends on nothing else: t has no unit. The table is what
+`looking.py` inverts.
 """
 
 from __future__ import annotations

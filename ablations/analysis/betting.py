@@ -1,13 +1,14 @@
 """Test the mean of numbers that lie between two ends, such as errors in percent, whatever their distribution.
 
-Student's t fails where a cell sometimes fails to train: three seeds of 1% say nothing of the fourth, of 90%. Betting holds:
-a player bets, seed after seed, that the numbers lie above a bound m. If the mean is at most m, no bet gains on average, and
-the capital exceeds 1/p at any time with a probability of at most p (Ville's inequality): its inverse is a p value that
-holds at every look. With bets λ spread evenly over (0, 1) the capital after the numbers x₁ … xₙ is
+Student's t fails where a cell sometimes fails to train: three seeds of 1% say nothing of the fourth, of 90%. Betting
+holds: a player bets, seed after seed, that the numbers lie above a bound m. If the mean is at most m, no bet gains on
+average, and the capital exceeds 1/p at any time with a probability of at most p (Ville's inequality): its inverse is
+a p value that holds at every look. With bets λ spread evenly over (0, 1) the capital after the numbers x₁ … xₙ is
 
     K(m) = mean over λ of  Π (1 + λ (xᵢ − m) / (m − low))
 
-Waudby-Smith & Ramdas 2024, "Estimating means of bounded random variables by betting", Sec. 4 and App. B (arXiv 2010.09686).
+Waudby-Smith & Ramdas 2024, "Estimating means of bounded random variables by betting", Sec. 4 and App. B (arXiv
+2010.09686).
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class BoundedMean(Effect):
         return out
 
     def _power(self, bound: float, n: Any, alpha: float, *, above: bool) -> Any:
-        """1 where the capital grows enough, at the rate of the best bet on the numbers so far, else 0: a rough guide."""
+        """1 where the capital grows enough at the rate of the best bet on the numbers so far, else 0."""
         import numpy as np
 
         returns = self._returns(bound, above=above)

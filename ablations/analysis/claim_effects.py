@@ -2,7 +2,7 @@
 
 What is judged of the paired numbers:
 
-    the mean, by Student's t          a contrast; of an error: the mean of the seeds that train, of which some number is shown
+    the mean, by Student's t          a contrast; of errors: of seeds like these, where no seed failed that others trained
     the mean, by betting              a contrast of errors where a cell sometimes fails to train
     the median, by signs              one cell against a bound; a contrast of which some numbers are infinite
     the mean against a published one  by Welch's t, with the published spread
@@ -96,8 +96,8 @@ def common_seeds(cells: Mapping[str, Row]) -> list[int]:
 def judged_seeds(cells: Mapping[str, Row], *, fixed: bool) -> tuple[list[int], str]:
     """The seeds that can be judged now, and a sentence on the runs that more of them wait for.
 
-    They are taken in their order up to the first that is missing in a cell: which run ends first must not decide what is
-    looked at. Seeds of a fixed design are judged when all are there.
+    They are taken in their order up to the first that is missing in a cell: which run ends first must not decide
+    what is looked at. Seeds of a fixed design are judged when all are there.
 
     Raises:
         NotTestable: there are too few.
@@ -184,7 +184,7 @@ def _effect(
 
 
 def _failing(claim: Claim, row: Row, values: Mapping[int, float], seeds: Sequence[int]) -> frozenset[int]:
-    """The seeds of a cell that failed to train: by the metric where it lies between two ends, or by the training error."""
+    """The seeds that failed to train: by the metric where it lies between two ends, or by the training error."""
     metric = claim.metric
     if metric.is_fraction:
         return frozenset()

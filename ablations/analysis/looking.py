@@ -1,12 +1,13 @@
 """Correct p values for being looked at again and again, after every seed from the third up to a horizon.
 
-A p value that is computed once is below 5% in 5% of the studies in which the claim is false. Who looks after every seed and
-stops at a good moment gets there more often. The corrected p value is the probability that a path of p values falls to p
-at *some* look up to the horizon, if the claim is false; it is again below 5% in at most 5% of those studies, whenever
-one stops. This is a group-sequential design with a constant nominal level (Pocock 1977; Jennison & Turnbull 2000).
+A p value that is computed once is below 5% in 5% of the studies in which the claim is false. Who looks after every
+seed and stops at a good moment gets there more often. The corrected p value is the probability that a path of p
+values falls to p at *some* look up to the horizon, if the claim is false; it is again below 5% in at most 5% of those
+studies, whenever one stops. This is a group-sequential design with a constant nominal level (Pocock 1977; Jennison &
+Turnbull 2000).
 
-For Student's t the probability is read from `looking.csv`, which `benchmarks/looking.py` simulates. For the sign test and
-the binomial test it is computed exactly.
+For Student's t the probability is read from `looking.csv`, which `benchmarks/looking.py` simulates. For the sign test
+and the binomial test it is computed exactly.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def t_looked(p: float, horizon: int) -> float:
 
 
 def t_critical(alpha: float, horizon: int) -> float:
-    """The p value that a t test must reach at a look, so that it does so by chance in at most `alpha` of the studies."""
+    """The p value that a t test reaches by chance at one look or more in `alpha` of the studies."""
     low, high = math.log(alpha) - math.log(max(1, horizon - FIRST + 1)), math.log(alpha)
     for _ in range(50):
         middle = (low + high) / 2

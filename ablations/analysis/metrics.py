@@ -14,8 +14,8 @@
     log10 diagnostics.gradient_ratio   the decimal logarithm of a loss, a time or a diagnostic; its differences are
                                        orders of magnitude
 
-A diverged run counts, and loses wherever one side is better: its errors are 100%, its losses, its seconds and the epochs
-it needs are infinite, and its speed is zero. At an epoch before it diverged it has the numbers of that epoch.
+A diverged run counts, and loses wherever one side is better: its errors are 100%, its losses, its seconds and the
+epochs it needs are infinite, and its speed is zero. At an epoch before it diverged it has the numbers of that epoch.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Keep in a ledger when each claim and each list of seeds of a study was first planned, and what was known then.
 
-A claim that was written after its numbers is marked. A list of seeds may be judged at the full level once: after another
-design of the same study, or where a part of its numbers was known, looks are allowed for. Claims that were judged and then
-taken out of a study still count in its family.
+A claim that was written after its numbers is marked. A list of seeds may be judged at the full level once: after
+another design of the same study, or where a part of its numbers was known, looks are allowed for. Claims that were
+judged and then taken out of a study still count in its family.
 """
 
 from __future__ import annotations

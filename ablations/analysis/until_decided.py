@@ -4,9 +4,9 @@
     2. Judge all claims. Stop if none is open, or if the open ones have the most seeds.
     3. Add one seed to the cells of the open claims, train them, go on at 2.
 
-What is trained in the end depends on the numbers alone, never on which run ended first: `grown` follows these steps from
-the first one, by the records there are. Where a step waits for runs, a claim that would stay open whatever they bring goes
-on meanwhile: its next seed is needed in any case.
+What is trained in the end depends on the numbers alone, never on which run ended first: `grown` follows these steps
+from the first one, by the records there are. Where a step waits for runs, a claim that would stay open whatever they
+bring goes on meanwhile: its next seed is needed in any case.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def grown(plan: Plan, records: Mapping[str, Record], runs: Path) -> Plan:
 def expected_runs(plan: Plan, records: Mapping[str, Record], runs: Path) -> tuple[int, int, int]:
     """The least, the expected and the largest number of runs of the whole study.
 
-    A claim that is open is expected to need as many seeds as decide it as likely as not, if its effect is as measured so
-    far; a claim of which nothing is measured, `TYPICAL` seeds.
+    A claim that is open is expected to need as many seeds as decide it as likely as not, if its effect is as measured
+    so far; a claim of which nothing is measured, `TYPICAL` seeds.
     """
     now, design = grown(plan, records, runs), _design(plan)
     counts = {cell["cell"]: len(cell["runs"]) for cell in now["cells"]}

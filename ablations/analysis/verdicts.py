@@ -7,9 +7,10 @@ and tested against the region (claim_tests.py):
     contradicted   the tests show that the effect lies outside the region
     inconclusive   neither
 
-Over all claims of a study together, the error rate in each direction is at most 5%: Holm's correction of the p values. In
-a study that trains seeds until its claims are decided, this holds whenever somebody looks: the p values are corrected for
-looks after every seed (looking.py). A list of seeds is judged once, when all are trained, and needs no such correction.
+Over all claims of a study together, the error rate in each direction is at most 5%: Holm's correction of the p
+values. In a study that trains seeds until its claims are decided, this holds whenever somebody looks: the p values
+are corrected for looks after every seed (looking.py). A list of seeds is judged once, when all are trained, and needs
+no such correction.
 """
 
 from __future__ import annotations
@@ -91,8 +92,9 @@ class Verdict:
 def judge(plan: Plan, records: Mapping[str, Record], *, runs: Path = Path("runs")) -> list[Verdict]:
     """Judge every claim of the plan's study, in their order.
 
-    Of the study are read: `claims`; `seeds`, a list or {from: 3, most: 30}; `looked`, whether a list was looked at before
-    it was complete; `family`, where claims were left out that count all the same; `level`, if it is not 5%; `metrics`.
+    Of the study are read: `claims`; `seeds`, a list or {from: 3, most: 30}; `looked`, whether a list was looked at
+    before it was complete; `family`, where claims were left out that count all the same; `level`, if it is not 5%;
+    `metrics`.
 
     Args:
         runs: the folder with the runs' curves and diagnostics.
