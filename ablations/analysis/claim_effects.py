@@ -2,7 +2,7 @@
 
 What is judged of the paired numbers:
 
-    the mean, by Student's t          a contrast; of errors: of seeds like these, where no seed failed that others trained
+    the mean, by Student's t          a contrast; of errors, where no seed failed to train
     the mean, by betting              a contrast of errors where a cell sometimes fails to train
     the median, by signs              one cell against a bound; a contrast of which some numbers are infinite
     the mean against a published one  by Welch's t, with the published spread

@@ -136,7 +136,7 @@ def names_single_cells(claim: Mapping[str, Any], rows: Sequence[Row], study: Map
 
 
 def claimed_cells(plan: Plan) -> list[tuple[str, ...]]:
-    """For each claim of the study that is tested, the hashes of the cells that it names; none for a claim that fits no cell.
+    """For each tested claim, the hashes of the cells that it names; none for one whose cells are not there.
 
     Raises:
         ClaimError: as `check_claims`.
@@ -200,7 +200,7 @@ class _Judged:
 
 
 def looks(plan: Plan) -> tuple[bool, int | None]:
-    """Whether the seeds are a list that is judged once, when complete; and up to how many seeds looks are allowed for."""
+    """Whether the seeds are a list, judged when complete; and up to how many seeds looks are allowed for."""
     seeds = plan["study"].get("seeds")
     planned = {run["seed"] for cell in plan["cells"] for run in cell["runs"]}
     design = seed_design(seeds if seeds is not None else sorted(planned) or [0])

@@ -21,7 +21,7 @@ class SeedDesign:
 
     Attributes:
         first: the seeds that every cell begins with.
-        most: the largest number of seeds of a cell whose claims are still open; equal to `len(first)` in a fixed design.
+        most: the largest number of seeds of a cell whose claims are open; of a fixed design `len(first)`.
         context: how many of the first seeds are trained of a cell that no claim names.
         fixed: whether the seeds are a list, judged once, when all are there.
     """

@@ -121,7 +121,7 @@ class Worker:
         return self.runs / planned.run.folder / RECORD
 
     def claim_runs(self, left: list[PlannedRun], leases: ExitStack, groups: GroupTrainer) -> list[PlannedRun]:
-        """Claim the first run and others of its group, as many as are trained together; none if the first is not free."""
+        """Claim the first run and others of its group, as many as are trained together; none if it is not free."""
         taken: list[PlannedRun] = []
         group = left[0].group
         wanted = 1 if self.killed_before or groups.one_by_one(group) else self.fuse
