@@ -23,21 +23,22 @@ FIRST = 3  # seeds at the first look: fewer give no verdict
 HORIZON = 30  # seeds at the last look, where a study does not say
 
 
-def t_looked(p: float, horizon: int) -> float:
+def t_looked(p: Any, horizon: int) -> Any:
     """The probability that a one-sided t test has a p value ≤ `p` at a look from `FIRST` up to `horizon` seeds.
 
-    A horizon between two of the table is taken as the larger, one beyond the table as as many tests as looks.
+    `p` may be an array. It is at most the number of looks times p (Bonferroni), which is taken below the least p value of
+    the table and beyond its last horizon. A horizon between two of the table is taken as the larger.
     """
     import numpy as np
 
-    looks = horizon - FIRST + 1
-    if looks <= 1:
-        return p
+    looks = max(1, horizon - FIRST + 1)
+    found = np.minimum(1.0, looks * np.asarray(p))
     p_values, shares = _table()
     column = next((shares[known] for known in shares if known >= horizon), None)
-    if column is None or p <= p_values[0]:
-        return min(1.0, looks * p, *([] if column is None else [float(column[0])]))
-    return float(min(1.0, looks * p, np.exp(np.interp(math.log(p), np.log(p_values), np.log(column)))))
+    if looks > 1 and column is not None:
+        known = np.exp(np.interp(np.log(np.maximum(p, p_values[0])), np.log(p_values), np.log(column)))
+        found = np.minimum(found, known)
+    return found if found.shape else float(found)
 
 
 def t_critical(alpha: float, horizon: int) -> float:
