@@ -2,8 +2,8 @@
 
 What is judged of the paired numbers:
 
-    the mean, by Student's t          a contrast; of errors, where no seed failed to train
-    the mean, by betting              a contrast of errors where a cell sometimes fails to train
+    the mean, by Student's t          a contrast; of errors, where the seeds of each cell end near each other
+    the mean, by betting              a contrast of errors where seeds of a cell end far apart: some fail to train
     the median, by signs              one cell against a bound; a contrast of which some numbers are infinite
     the mean against a published one  by Welch's t, with the published spread
     the share of the seeds            `diverged`
@@ -21,7 +21,7 @@ from pathlib import Path
 from ablations.analysis.betting import BoundedMean
 from ablations.analysis.cell_selection import select, selection_error
 from ablations.analysis.claim_schema import Claim
-from ablations.analysis.failing_seeds import failed_to_train, failing_seeds
+from ablations.analysis.failing_seeds import Scatter, training_scatter, wide_scatter
 from ablations.analysis.nonparametric import ExactCount, PairedProportions, Proportion, Typical
 from ablations.analysis.results import Row
 from ablations.analysis.statistics import Effect, difference_of
@@ -146,12 +146,12 @@ def estimate_effects(
                 if found is None:
                     raise NotTestable(f"{claim.metric.text} was not measured in {run['label']} ({run['status']})")
                 values[cell][run["seed"]] = float(found)
-    failing = {cell: found for cell, row in cells.items() if (found := _failing(claim, row, values[cell], seeds))}
+    scatter = {cell: found for cell, row in cells.items() if (found := _scatter(claim, row, values[cell], seeds))}
     unit = _unit(claim, values)
-    effects = tuple(_effect(claim, coefficients, values, seeds, failing, unit) for coefficients in contrasts)
+    effects = tuple(_effect(claim, coefficients, values, seeds, scatter, unit) for coefficients in contrasts)
     diverged = sum(run["status"] == "diverged" and run["seed"] in seeds for row in cells.values() for run in row.runs)
     notes = [f"{diverged} diverged" if diverged and not claim.metric.is_fraction else ""]
-    notes += [_failing_words(cells[cell], found, len(seeds)) for cell, found in failing.items()]
+    notes += [_scatter_words(cells[cell], found, len(seeds)) for cell, found in scatter.items()]
     notes += [_typical_words(effect) for effect in effects if isinstance(effect, BoundedMean)][:1]
     infinite = sum(not all(map(math.isfinite, effect.values)) for effect in effects)
     notes += ["some are infinite" if infinite else ""]
@@ -163,7 +163,7 @@ def _effect(
     coefficients: Coefficients,
     known: Values,
     seeds: Sequence[int],
-    failing: Mapping[str, frozenset[int]],
+    scatter: Mapping[str, Scatter],
     unit: float,
 ) -> Effect:
     """One number a seed, with the test that suits it; infinity minus infinity is nan, a tie for signs."""
@@ -173,7 +173,7 @@ def _effect(
         return Proportion(values) if single else PairedProportions(values)
     if single or not all(map(math.isfinite, values)):
         return Typical(values, single=single)
-    if any(cell in failing for cell in coefficients):
+    if any(cell in scatter for cell in coefficients):
         if metric.bounds is None:
             return Typical(values)
         ends = [sorted((factor * metric.bounds[0], factor * metric.bounds[1])) for factor in coefficients.values()]
@@ -183,13 +183,13 @@ def _effect(
     return difference_of(values, scale=scale, unit=unit, judged=judged)
 
 
-def _failing(claim: Claim, row: Row, values: Mapping[int, float], seeds: Sequence[int]) -> frozenset[int]:
-    """The seeds that failed to train: by the metric where it lies between two ends, or by the training error."""
+def _scatter(claim: Claim, row: Row, values: Mapping[int, float], seeds: Sequence[int]) -> Scatter | None:
+    """How far apart a cell's seeds end: by the metric where it lies between two ends, or by the training error."""
     metric = claim.metric
     if metric.is_fraction:
-        return frozenset()
-    by_metric = failing_seeds(values, *metric.bounds, worse=-metric.better) if metric.bounds and metric.better else ()
-    return frozenset(by_metric) or failed_to_train(row, seeds)
+        return None
+    known = wide_scatter(values, *metric.bounds, worse=-metric.better or 1) if metric.bounds else None
+    return known or training_scatter(row, seeds)
 
 
 def _unit(claim: Claim, values: Values) -> float:
@@ -210,9 +210,11 @@ def _waiting(cells: Mapping[str, Row], seeds: Sequence[int]) -> str:
     return f"waits for {failed[0]['label']}{more}, which failed ({failed[0]['cause']}): retry=failed trains it again"
 
 
-def _failing_words(row: Row, failed: frozenset[int], n: int) -> str:
+def _scatter_words(row: Row, found: Scatter, n: int) -> str:
     name = next((run["label"].rpartition("-s")[0] for run in row.runs), row.cell)
-    return f"{name} fails to train in {len(failed)} of {n} seeds"
+    if found.failing:
+        return f"{name} fails to train in {len(found.failing)} of {n} seeds"
+    return f"the seeds of {name} end up to {found.width:.3g} points apart"
 
 
 def _typical_words(effect: BoundedMean) -> str:

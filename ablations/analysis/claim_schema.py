@@ -116,7 +116,13 @@ def check_claims(study: Mapping[str, Any]) -> list[Claim]:
     Raises:
         ClaimError: a field is missing or unknown, the metric is unknown, or `expect` or the cells are malformed.
     """
-    return [read_claim(claim, study.get("metrics")) for claim in study.get("claims") or []]
+    claims = [read_claim(claim, study.get("metrics")) for claim in study.get("claims") or []]
+    for claim in claims if study.get("space") else []:
+        if claim.metric.name.startswith("val_"):
+            judge = claim.metric.text.replace("val_", "test_").partition("@")[0]
+            why = f"a search chooses by validation, so {claim.metric.text} flatters its winners: judge {judge}"
+            raise ClaimError(f"claim {claim.says[:40]!r}: {why}")
+    return claims
 
 
 def read_claim(claim: Any, metrics: Mapping[str, Any] | None = None) -> Claim:

@@ -26,8 +26,8 @@ HORIZON = 30  # seeds at the last look, where a study does not say
 def t_looked(p: Any, horizon: int) -> Any:
     """The probability that a one-sided t test has a p value ≤ `p` at a look from `FIRST` up to `horizon` seeds.
 
-    `p` may be an array. It is at most the number of looks times p (Bonferroni), which is taken below the least p value of
-    the table and beyond its last horizon. A horizon between two of the table is taken as the larger.
+    `p` may be an array. It is at most the number of looks times p (Bonferroni), which is taken below the least p
+    value of the table and beyond its last horizon. A horizon between two of the table is taken as the larger.
     """
     import numpy as np
 

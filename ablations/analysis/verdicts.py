@@ -194,9 +194,19 @@ class _Judged:
             found = estimate_effects(claim, cells, contrasts, rows, runs, fixed=fixed)
         except NotTestable as why:
             return cls(claim, replace(blank, reason=str(why)), None)
-        blank = replace(blank, diverged=found.diverged, reason=", ".join(filter(None, [found.waiting, *found.notes])))
+        notes = [found.waiting, *found.notes, _of_tuning(claim, plan["study"])]
+        blank = replace(blank, diverged=found.diverged, reason=", ".join(filter(None, notes)))
         horizon = horizon and max(horizon, found.effects[0].n)
         return cls(claim, blank, Evidence(claim.hypotheses, found.effects, horizon), found)
+
+
+def _of_tuning(claim: Claim, study: Mapping[str, Any]) -> str:
+    """What a verdict on winners of a search cannot say."""
+    if not study.get("space"):
+        return ""
+    objectives = (study.get("search") or {}).get("objectives") or []
+    same = "; they were chosen by the same metric" if claim.metric.name in objectives else ""
+    return f"of the settings that one search found, a new search may find others{same}"
 
 
 def looks(plan: Plan) -> tuple[bool, int | None]:
