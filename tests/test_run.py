@@ -38,9 +38,8 @@ def test_a_run_leaves_a_whole_record(tmp_path: Path) -> None:
     assert record["axes"]["recipe.epochs"] == 2
     assert (record["seed"], record["epochs"], record["steps"]) == (3, 2, 20)
     assert record["params"] == 19_074
-    assert set(record["metrics"]) == {
-        f"{part}_{kind}" for part in ("train", "val", "test") for kind in ("loss", "error")
-    }
+    measured = {f"{part}_{kind}" for part in ("train", "val", "test") for kind in ("loss", "error")}
+    assert set(record["metrics"]) == measured | {"val_ece", "test_ece"}
     assert record["data_digest"]
     assert {"git", "versions", "device", "command", "started", "finished"} <= set(record["provenance"])
     for folder in (ROOT, tmp_path):
@@ -54,6 +53,7 @@ def test_a_run_leaves_a_whole_record(tmp_path: Path) -> None:
         "config.yaml",
         "curve.csv",
         "diagnostics.csv",
+        "predictions.npz",
         ".hydra",
         "run.log",
     }

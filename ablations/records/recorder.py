@@ -18,7 +18,8 @@ from typing import Any, Protocol
 
 from ablations.identity.run import Run
 from ablations.records.files import SCHEMA, aside, write_json, write_text
-from ablations.records.layout import CHECKPOINT, CONFIG, CURVE, DAMAGES, DIAGNOSTICS, RECORD, TRACEBACK
+from ablations.records.layout import CHECKPOINT, CONFIG, CURVE, DAMAGES, DIAGNOSTICS, PREDICTIONS, RECORD, TRACEBACK
+from ablations.records.predictions import write_predictions
 from ablations.records.provenance import provenance
 from ablations.records.record import Record
 from ablations.records.run_folder import known
@@ -48,6 +49,8 @@ class Outcome(Protocol):
     def device(self) -> str: ...
     @property
     def lesions(self) -> Sequence[dict[str, Any]]: ...
+    @property
+    def predictions(self) -> Mapping[str, Any]: ...
 
 
 class Recorder:
@@ -78,7 +81,7 @@ class Recorder:
         elif record and record.get("data_digest") not in (None, data_digest):
             _warn(f"{path} is of other images: kept as {aside(path, 'stale').name}, and the run trained again")
         logging.getLogger(__name__).info("training begins in process %d of %s", os.getpid(), socket.gethostname())
-        for name in (DIAGNOSTICS, DAMAGES):  # of a training before this, maybe without any
+        for name in (DIAGNOSTICS, DAMAGES, PREDICTIONS):  # of a training before this, maybe without any
             (self.folder / name).unlink(missing_ok=True)
         write_text(self.folder / CONFIG, _yaml({**self.run.config, "seed": self.run.seed}))
 
@@ -132,6 +135,8 @@ class Recorder:
         """
         if done.lesions:
             self._table(DAMAGES, done.lesions)
+        if done.predictions:
+            write_predictions(self.folder, done.predictions)
         return self._write(
             status="diverged" if done.diverged else "finished",
             cause="nan" if done.diverged else None,

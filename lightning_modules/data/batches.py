@@ -61,6 +61,12 @@ class Batches:
         """Before every epoch, a resumed one too, Lightning calls `loader.batch_sampler.sampler.set_epoch(epoch)`."""
         return SimpleNamespace(sampler=self)
 
+    @property
+    def positions(self) -> np.ndarray:
+        """Where this device's images, batch after batch, stand among those of all devices."""
+        batches = np.split(np.arange(self.ends[-1]), self.ends[:-1])
+        return np.concatenate([self._share(batch) for batch in batches])
+
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
@@ -76,9 +82,7 @@ class Batches:
         order, start = self._order(), 0
         rng = None if self.seed is None else np.random.default_rng([self.seed, self.epoch, AUGMENT, self.rank])
         for end in self.ends:
-            mine = order[start:end]
-            if self.world_size > 1:
-                mine = np.array_split(mine, self.world_size)[self.rank]
+            mine = self._share(order[start:end])
             start = end
             images: np.ndarray = self.images[mine]  # pyright: ignore[reportAssignmentType] no tensor comes here
             images = self.augment.at_evaluation(images) if rng is None else self.augment(images, rng)
@@ -99,6 +103,9 @@ class Batches:
             made = images[plan[0]]
             made = made if rng is None else self.augment.on_device(made, plan[1:])
             yield from zip(made.permute(0, 3, 1, 2).split(sizes), self.labels[plan[0]].split(sizes), strict=True)
+
+    def _share(self, batch: np.ndarray) -> np.ndarray:
+        return batch if self.world_size == 1 else np.array_split(batch, self.world_size)[self.rank]
 
     def _order(self) -> np.ndarray:
         if self.seed is None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lightning_modules.networks.growth import set_pending_active
+from lightning_modules.training.predictions import Predictions
 from lightning_modules.training.recipe import Recipe
 
 LOSS, WRONG, COUNT = range(3)
@@ -30,6 +31,9 @@ class Classifier(pl.LightningModule):
         recipe: optimiser, schedule, label smoothing, memory format.
         seed: reseeds every epoch, so that an epoch is a function of (seed, epoch) and a resumed run equals an
             uninterrupted one; each device draws its own dropout.
+
+    Attributes:
+        predictions: of the last evaluation.
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe, *, seed: int) -> None:
@@ -42,6 +46,7 @@ class Classifier(pl.LightningModule):
         self.metrics: dict[str, float] = {}
         self.sums: Tensor | None = None
         self.count = 0
+        self.predictions = Predictions()
 
     @property
     def total_steps(self) -> int:
@@ -89,7 +94,7 @@ class Classifier(pl.LightningModule):
         images, labels = batch
         logits = self(images)
         loss = self.loss(logits, labels)
-        self._add(loss.detach(), logits.detach(), labels)
+        self._add(loss.detach(), logits.argmax(dim=1), labels)
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -100,12 +105,15 @@ class Classifier(pl.LightningModule):
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         images, labels = batch
         logits = self(images)
-        self._add(F.cross_entropy(logits, labels), logits, labels)
+        classes = logits.argmax(dim=1)
+        self._add(F.cross_entropy(logits, labels), classes, labels)
+        self.predictions.add(logits, labels, classes)
 
     test_step = validation_step
 
     def on_validation_epoch_start(self) -> None:
         self._close("train")
+        self.predictions = Predictions()
 
     def on_validation_epoch_end(self) -> None:
         self._close("val")
@@ -113,11 +121,14 @@ class Classifier(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         self._close("train")
 
+    def on_test_epoch_start(self) -> None:
+        self.predictions = Predictions()
+
     def on_test_epoch_end(self) -> None:
         self._close("test")
 
-    def _add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        wrong = (logits.argmax(dim=1) != labels).sum()
+    def _add(self, loss: Tensor, classes: Tensor, labels: Tensor) -> None:
+        wrong = (classes != labels).sum()
         row = torch.stack([loss.float() * len(labels), wrong.float()])
         self.sums = row if self.sums is None else self.sums + row
         self.count += len(labels)

@@ -14,6 +14,7 @@ import torch
 from lightning_modules.training.block_removal import lesions, summary
 from lightning_modules.training.classifier import Classifier
 from lightning_modules.training.history import METRICS, Curve
+from lightning_modules.training.predictions import Arrays, calibration
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,14 @@ class Outcome:
 
     Attributes:
         metrics: `train_*` and `val_*` of the last epoch, `test_*` of the final weights; loss in nats, error in percent;
-            `lesion_*` where the recipe asks for them.
+            `val_ece` and `test_ece` in percent points, unless it diverged; `lesion_*` where the recipe asks for them.
         seconds: spent in epochs (training and validation), over interruptions; without set-up and the test.
         epochs: begun; of a recipe in steps the last one may be a part.
         diverged: whether the loss stopped being finite.
         device: what it was trained on, in words.
         lesions: a row a block, see `block_removal.lesions`.
+        predictions: of the validation and the test set, by the final weights, see `Predictions.arrays`; empty where the
+            training diverged.
     """
 
     metrics: dict[str, float]
@@ -37,6 +40,7 @@ class Outcome:
     diverged: bool
     device: str
     lesions: list[dict[str, Any]] = field(default_factory=list)
+    predictions: Arrays = field(default_factory=dict)
 
 
 def fit(
@@ -67,8 +71,11 @@ def fit(
         try:
             trainer.fit(classifier, datamodule=data, ckpt_path=found, weights_only=True if found else None)
             steps = trainer.global_step
+            predictions = {} if curve.diverged else validated(classifier, data, trainer)
             without = lesions(classifier, data, trainer) if classifier.recipe.lesions and not curve.diverged else []
             trainer.test(classifier, datamodule=data, verbose=False)
+            if not curve.diverged:
+                predictions |= classifier.predictions.arrays("test", data.test_dataloader, trainer)
         except SystemExit as end:
             if not trainer.interrupted or end.code != 1:  # 1 is Lightning's word for Ctrl-C; others end a process too
                 raise
@@ -79,9 +86,17 @@ def fit(
                 torch.distributed.destroy_process_group()  # its threads would break off a process that ends
     last = curve.rows[-1]
     metrics = {name: last[name] for name in METRICS}
-    metrics |= {name: classifier.metrics[name] for name in ("test_loss", "test_error")} | summary(without)
+    metrics |= {name: classifier.metrics[name] for name in ("test_loss", "test_error")}
+    metrics |= (calibration(predictions) if predictions else {}) | summary(without)
     about = (int(last["epoch"]), steps, last["seconds"], curve.diverged, _device(trainer))
-    return Outcome(metrics, *about, lesions=without)
+    return Outcome(metrics, *about, lesions=without, predictions=predictions)
+
+
+def validated(classifier: Classifier, data: pl.LightningDataModule, trainer: pl.Trainer) -> Arrays:
+    """Return the predictions of the last validation; one that an interruption lost is done again."""
+    if not classifier.predictions.labels:
+        trainer.validate(classifier, datamodule=data, verbose=False)
+    return classifier.predictions.arrays("val", data.val_dataloader, trainer)
 
 
 def _device(trainer: pl.Trainer) -> str:

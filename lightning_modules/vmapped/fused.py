@@ -44,7 +44,7 @@ class Fused(Classifier):
         if done is None:
             return super().training_step(batch, batch_idx)
         loss, logits, gradients = done
-        self._add(loss, logits, batch[1])
+        self._add(loss, logits.argmax(dim=1), batch[1])
         return _KnownGradients.apply(torch.zeros((), requires_grad=True), loss, partial(self._take, gradients))  # pyright: ignore[reportReturnType]
 
     def _take(self, gradients: list[Tensor | None]) -> None:

@@ -165,3 +165,12 @@ def test_a_device_that_holds_the_data_set_makes_the_same_batches(augment, seed, 
             assert torch.equal(here[0], there[0])
             assert torch.equal(here[1], there[1])
             assert there[0].is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 5])
+def test_the_positions_of_the_devices_put_their_images_into_the_order_of_one(world_size: int):
+    whole = np.full(COUNT, -1)
+    for rank in range(world_size):
+        loader = batches(world_size=world_size, rank=rank)
+        whole[loader.positions] = joined(seen(loader))
+    assert whole.tolist() == LABELS.tolist()

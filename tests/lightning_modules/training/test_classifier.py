@@ -64,7 +64,8 @@ def test_a_training_is_a_dozen_lines_of_torch(overrides: list[str]) -> None:
     assert trained.weights.keys() == network.state_dict().keys()
     assert all(map(torch.equal, trained.weights.values(), network.state_dict().values())), "the same to the last bit"
     test = means("test", evaluated(network, data, data.test_dataloader()))
-    assert trained.done.metrics == pytest.approx(rows[-1] | test, rel=1e-5)
+    metrics = {name: value for name, value in trained.done.metrics.items() if not name.endswith("_ece")}
+    assert metrics == pytest.approx(rows[-1] | test, rel=1e-5)
 
 
 def test_unequal_batches_count_by_their_images() -> None:
@@ -210,8 +211,8 @@ def test_the_sums_are_float32_whatever_is_added() -> None:
     """bf16 counts to 256 by ones, float16 to 2048."""
     classifier = Classifier(perceptron(), build(composed())[2], seed=0)
     for _ in range(2100):
-        logits = torch.zeros(1, 10, dtype=torch.float16)
-        classifier._add(torch.ones((), dtype=torch.float16), logits, torch.ones(1, dtype=torch.int64))
+        wrong, right = torch.zeros(1, dtype=torch.int64), torch.ones(1, dtype=torch.int64)
+        classifier._add(torch.ones((), dtype=torch.float16), wrong, right)
     assert classifier.sums is not None
     assert (classifier.sums.tolist(), classifier.count) == ([2100, 2100], 2100)
 
@@ -221,7 +222,7 @@ def test_the_sums_wait_on_the_device() -> None:
     _, _, recipe = build(composed())
     classifier = Classifier(perceptron(), recipe, seed=0)
     with torch.device("meta"):
-        classifier._add(torch.zeros(()), torch.zeros(4, 10), torch.zeros(4, dtype=torch.int64))
-        classifier._add(torch.zeros(()), torch.zeros(4, 10), torch.zeros(4, dtype=torch.int64))
+        classifier._add(torch.zeros(()), torch.zeros(4, dtype=torch.int64), torch.zeros(4, dtype=torch.int64))
+        classifier._add(torch.zeros(()), torch.zeros(4, dtype=torch.int64), torch.zeros(4, dtype=torch.int64))
     assert classifier.sums is not None
     assert classifier.sums.device.type == "meta"

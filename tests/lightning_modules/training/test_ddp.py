@@ -12,10 +12,13 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from ablations.records.predictions import read_predictions
 from sweeps.compose.compose import run_of
 from sweeps.preflight import check_trainer
+from sweeps.training import build
 from tests.lightning_modules.trained import composed, train
 
 ROOT = Path(__file__).parents[3]
@@ -48,6 +51,11 @@ def test_batch_norm_on_several_cpus_is_refused() -> None:
             check_trainer(config.trainer, run.config["recipe"], run.config["network"])
 
 
+def labels_of(words: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    data = build(composed(*words)).data
+    return data.images.train_labels[data.val_indices], data.images.test_labels
+
+
 @pytest.mark.slow
 def test_two_devices_are_one_run_also_after_interruptions(tmp_path: Path) -> None:
     """Killed, then interrupted as a terminal does it, which tells all processes; then it goes on to its end."""
@@ -75,8 +83,16 @@ def test_two_devices_are_one_run_also_after_interruptions(tmp_path: Path) -> Non
     assert record["provenance"]["device"] == "2 × cpu, 1 thread"
     assert (record["epochs"], record["steps"]) == (40, 400)
     folder = tmp_path / record["folder"]
-    files = {path.name for path in folder.iterdir()}
-    assert files == {"record.json", "config.yaml", "curve.csv", "diagnostics.csv", "run.log", ".hydra"}
+    files = {path.name for path in folder.iterdir() if path.name != ".hydra"}
+    assert files == {"record.json", "config.yaml", "curve.csv", "diagnostics.csv", "predictions.npz", "run.log"}
+    kept = read_predictions(folder)
+    assert kept is not None
+    for part, labels in zip(("val", "test"), labels_of(ONE), strict=True):
+        assert (kept[f"{part}_label"] == labels).all(), "the shares of the devices, in the order of the data set"
+        wrong = 100 * (kept[f"{part}_label"] != kept[f"{part}_class"]).mean()
+        assert wrong == pytest.approx(record["metrics"][f"{part}_error"])
+        loss = -np.log(kept[f"{part}_true"]).mean()
+        assert loss == pytest.approx(record["metrics"][f"{part}_loss"], rel=1e-4)
     overrides = (folder / ".hydra" / "overrides.yaml").read_text()
     assert "trainer=ddp" in overrides
     assert "train_ddp_process" not in overrides, "the first process's"

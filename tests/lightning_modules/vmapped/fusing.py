@@ -90,6 +90,9 @@ def assert_same(one: Ended, other: Ended, *, near: float = NEAR) -> None:
         for row, same in zip(mine, its, strict=True):
             assert without_time(row) == pytest.approx(without_time(same), rel=1e-6, abs=1e-6, nan_ok=True)
     assert one.done.metrics == pytest.approx(other.done.metrics, rel=1e-6, nan_ok=True)  # sums are kept in float32
+    assert one.done.predictions.keys() == other.done.predictions.keys()
+    for name, kept in one.done.predictions.items():
+        assert kept == pytest.approx(other.done.predictions[name], rel=1e-6, abs=1e-6)
     assert (one.done.epochs, one.done.steps, one.done.diverged) == (
         other.done.epochs,
         other.done.steps,
