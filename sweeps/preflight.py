@@ -72,7 +72,7 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
     size = recipe.augment.out_size(data["size"])
     shape = (data["channels"], size, size)
     params, macs = size_of(network, shape)
-    images = training_images(data["source"], data_dir)
+    images = training_images(data, data_dir)
     batches = max(1, images // recipe.batch_size)
     steps = recipe.total_steps(batches)
     recipe.optimization([nn.Parameter(zeros(1))], steps)
@@ -173,12 +173,21 @@ def count(config: DictConfig, what: str) -> int:
         return measure(lambda: instantiate(config.network), counted)
 
 
-def training_images(source: Node, folder: Path) -> int:
-    """How many images a data source has to train on; DataError where one that stays on disk is damaged."""
-    count, _, on_disk = _seen(source, folder)
+@once_a_node
+def training_images(data: Node, folder: Path) -> int:
+    """Count the images that a run trains on.
+
+    Raises:
+        DataError: an image that stays on disk is damaged.
+        ValueError: so many cannot be held out, or taken, or `split` is none.
+    """
+    from lightning_modules.data.parts import divide, split_seed_of
+
+    labels, _, on_disk = _seen(data["source"], folder)
     if on_disk:
-        refuse_damaged(source, folder)
-    return count
+        refuse_damaged(data["source"], folder)
+    split_seed = split_seed_of(data.get("split", "fixed"), data["split_seed"], seed=0)
+    return len(divide(labels, data["held_out"], split_seed, data.get("take"))[0])
 
 
 @once_a_node
@@ -203,12 +212,12 @@ def data_digest(source: Node, folder: Path) -> str | None:
 
 
 @once_a_node
-def _seen(source: Node, folder: Path) -> tuple[int, str, bool]:
-    """A data source's number of training images, its digest, and whether its images stay on disk."""
+def _seen(source: Node, folder: Path) -> tuple[Any, str, bool]:
+    """A data source's labels of the training images, its digest, and whether its images stay on disk."""
     from numpy import ndarray
 
     images = instantiate(source)(folder)
-    return len(images.train_labels), images.digest, not isinstance(images.train_images, ndarray)
+    return images.train_labels, images.digest, not isinstance(images.train_images, ndarray)
 
 
 def suggestions(config: DictConfig) -> tuple[Any, Any]:

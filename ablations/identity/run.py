@@ -116,4 +116,5 @@ class Run:
 
 
 def _word(axis: str, value: Any) -> str:
-    return value if isinstance(value, str) and "." not in axis else f"{axis.rpartition('.')[2]}={value}"
+    alone = isinstance(value, str) and "." not in axis and axis != "split"
+    return value if alone else f"{axis.rpartition('.')[2]}={value}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +15,27 @@ from torch import Tensor
 
 from lightning_modules.data.augment import Augment
 from lightning_modules.data.batches import Batches
-from lightning_modules.data.images import Images, Pixels, check, split, statistics
+from lightning_modules.data.images import Images, Pixels, check, statistics
+from lightning_modules.data.parts import divide, split_seed_of
 
-Source = Callable[[Path], Images]
+Source = Callable[..., Images]
+Copies = dict[tuple[str, torch.device], Tensor]
 SHARE = 0.25  # of a GPU's free memory that a data set may take
 
 
 class ImageData(LightningDataModule):
     """A data set in memory: checked, split, shuffled and augmented on the CPU, normalised on the device.
 
-    `source(folder)` gives the images. `held_out` of the training images are for validation, the same ones for every
-    seed; `seed` decides order and augmentation. The network gets batches of float (N, C, H, W) in channels_last memory
-    with mean 0 and standard deviation 1 over the training part.
+    `source(folder)` gives the images. `held_out` of the training images are for validation; of the others all are
+    trained on, or `take`. `seed` decides order and augmentation. The network gets batches of float (N, C, H, W) in
+    channels_last memory with mean 0 and standard deviation 1 over the images that are trained on.
+
+    Args:
+        split: "fixed": `split_seed` decides which images are held out, for every seed the same ones; "seed": so does
+            `seed`, and a source that takes a `split_seed` gets it, since it has no test set but the one it draws.
 
     Raises:
+        ValueError: the seed is negative, or `split` is none.
         DataError: from `prepare_data` and `setup`, where the data set cannot be used.
     """
 
@@ -44,13 +52,19 @@ class ImageData(LightningDataModule):
         batch_size: int,
         augment: Augment,
         seed: int,
+        take: int | None = None,
+        split: str = "fixed",
     ) -> None:
         super().__init__()
         if seed < 0:
             raise ValueError(f"seed={seed} is negative: choose 0 or more")
-        self.source, self.folder = source, Path(folder)
+        self.folder = Path(folder)
+        self.source = self.unsplit = source
         self.channels, self.size, self.classes = channels, size, classes
-        self.held_out, self.split_seed = held_out, split_seed
+        self.held_out, self.take = held_out, take
+        self.split_seed = split_seed_of(split, split_seed, seed)
+        if split == "seed" and "split_seed" in signature(source).parameters:
+            self.source = partial(source, split_seed=self.split_seed)
         self.batch_size, self.augment, self.seed = batch_size, augment, seed
         self._parts: _Parts | None = None
 
@@ -66,8 +80,8 @@ class ImageData(LightningDataModule):
 
     @property
     def digest(self) -> str:
-        """Hex SHA-256 of the data set."""
-        return self.images.digest
+        """Hex SHA-256 of the data set; the same however it is split."""
+        return _images(_Request(self.unsplit, self.folder))[0].digest
 
     @property
     def note(self) -> str:
@@ -86,7 +100,8 @@ class ImageData(LightningDataModule):
         """Loads and checks everything, downloading what is absent: call it early to fail early. Once is enough."""
         if self._parts is None:
             wanted = {"channels": self.channels, "size": self.size, "classes": self.classes}
-            self._parts = _load(_Request(self.source, self.folder), self.held_out, self.split_seed, **wanted)
+            chosen = self.held_out, self.split_seed, self.take
+            self._parts = _load(_Request(self.source, self.folder), *chosen, **wanted)
             self._mean = torch.from_numpy(self._parts.mean).float().view(1, -1, 1, 1)
             self._scale = torch.from_numpy(1 / self._parts.std).float().view(1, -1, 1, 1)
 
@@ -154,7 +169,7 @@ class _Parts:
     val: np.ndarray
     mean: np.ndarray
     std: np.ndarray
-    there: dict[tuple[str, torch.device], Tensor] = field(default_factory=dict)  # copies on GPUs, for all runs
+    there: Copies
 
 
 @dataclass(frozen=True)
@@ -178,14 +193,24 @@ class _Request:
 
 
 @lru_cache(maxsize=2)
-def _images(request: _Request) -> Images:
-    return request.source(request.folder)
+def _images(request: _Request) -> tuple[Images, Copies]:
+    """What a source gives, and the copies of it on GPUs, for all runs."""
+    return request.source(request.folder), {}
 
 
 @lru_cache(maxsize=4)
-def _load(request: _Request, held_out: int, split_seed: int, *, channels: int, size: int, classes: int) -> _Parts:
+def _load(
+    request: _Request,
+    held_out: int,
+    split_seed: int,
+    take: int | None,
+    *,
+    channels: int,
+    size: int,
+    classes: int,
+) -> _Parts:
     """Once a process: a worker trains many runs on the same images."""
-    images = _images(request)
+    images, there = _images(request)
     check(images, channels=channels, size=size, classes=classes, name=request.name)
-    train, val = split(images.train_labels, held_out, split_seed)
-    return _Parts(images, train, val, *statistics(images.train_images, train))
+    train, val = divide(images.train_labels, held_out, split_seed, take)
+    return _Parts(images, train, val, *statistics(images.train_images, train), there)

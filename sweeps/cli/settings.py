@@ -52,7 +52,7 @@ NUMBER = Kind(finite, "is not a finite number")
 FLAG = Kind(lambda value: isinstance(value, bool), "is neither true nor false", ("true", "false"))
 TEXT = Kind(lambda value: isinstance(value, str) and value != "", "is no name")
 SETTINGS = {
-    **{"depth": whole(), "width": NUMBER, "gate_bias": NUMBER, "seed": whole(0)},
+    **{"depth": whole(), "width": NUMBER, "gate_bias": NUMBER, "seed": whole(0), "split": one_of("fixed", "seed")},
     **dict.fromkeys(("runs", "data_dir", "storage"), TEXT),
     **dict.fromkeys(("plan", "profile", "retrain", "diagnostics"), FLAG),
     **dict.fromkeys(("workers", "micro_batch", "most"), whole(1, or_null=True)),

@@ -19,7 +19,8 @@ LOADABLE = ["digits", "synthetic"]
 
 def node(name: str):
     content = OmegaConf.load(CONF / "data" / f"{name}.yaml")
-    return content if "data" in content else OmegaConf.create({"data": content})
+    content = content if "data" in content else OmegaConf.create({"data": content})
+    return OmegaConf.merge({"split": "fixed"}, content)
 
 
 def build(name: str, folder: Path) -> ImageData:

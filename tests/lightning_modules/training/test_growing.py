@@ -65,7 +65,7 @@ def test_interrupted_it_goes_on_bit_for_bit(tmp_path: Path, whole: Trained, at: 
         (["recipe.grow_at=4"], "recipe.grow_at=4 must be less than recipe.epochs=4"),
         (["recipe.grow_at=null"], "go together"),
         (["recipe.grow_at=0"], "recipe.grow_at=0 must be a whole number ≥ 1"),
-        (["recipe.epochs=null", "recipe.steps=10"], "recipe.grow_at=2 must be less than the number of epochs, 1"),
+        (["recipe.epochs=null", "recipe.steps=10"], "recipe.grow_at=2 must be less than the number of epochs, 2"),
         (["block=highway"], "recipe.grow_from=8: Highway cannot begin as the identity: use block=residual"),
         (["block=preactivation"], "differ in more than their number of blocks"),
     ],

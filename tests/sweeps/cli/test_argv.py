@@ -87,6 +87,8 @@ def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
         ("depth=8.0", "depth=8.0 is not a whole number: write depth=8"),
         ("-m depth=[8,20]", "depth=[8,20] is not a whole number: write depth=8,20 in a sweep (-m)"),
         ("-m depth=8,eight plan=true", "depth=eight is not a whole number"),
+        ("split=sed", "split=sed is neither fixed nor seed; did you mean seed?"),
+        ("-m split=fixed,eed plan=true", "split=eed is neither fixed nor seed; did you mean seed?"),
         ("width=a", "width=a is not a finite number"),
         ("block=highway gate_bias=x", "gate_bias=x is not a finite number"),
         ("-m workers=0 plan=true", "workers=0 is not a whole number ≥ 1"),
