@@ -1,0 +1,109 @@
+"""Gather which images the runs of a claim get wrong, and count those that only one of two cells gets wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ablations.records.files import RecordError
+from ablations.records.layout import RECORD
+from ablations.records.predictions import read_predictions
+from ablations.records.record import read_json
+
+NESTED = "every seed has other images (split=seed): the interval over seeds is over new images already"
+OTHER_IMAGES = "no interval over new images: the cells do not have the same images"
+
+
+def wrong_matrix(
+    coefficients: Mapping[str, int], folders: Mapping[str, Mapping[int, Path]], seeds: Sequence[int], part: str
+) -> Any:
+    """Return y[seed, image] = Σ coefficient · 100 · [the cell's run is wrong], or the reason why there is none.
+
+    Args:
+        coefficients: cell → its coefficient in the claim.
+        folders: cell → seed → the folder of the run.
+        part: `val` or `test`.
+
+    Returns:
+        a float array (seeds, images), in points; its mean is the claim's effect on the error of the part. Or a str: a
+        run kept no predictions or they are damaged, or the images are not the same for all cells or all seeds.
+    """
+    import numpy as np
+
+    try:
+        cells = [[_read_run(folders.get(cell, {}).get(seed), seed, part) for seed in seeds] for cell in coefficients]
+    except (RecordError, LookupError) as why:
+        return str(why.args[0])
+    of_seeds = [{runs[k][0] for runs in cells} for k in range(len(seeds))]
+    if any(len(images) > 1 for images in of_seeds):
+        return OTHER_IMAGES
+    if len(set.union(*of_seeds)) > 1:
+        return NESTED
+    wrong = np.array([[run for _, run in runs] for runs in cells])
+    return np.tensordot(100.0 * np.array([*coefficients.values()]), wrong, axes=1)
+
+
+def _read_run(folder: Path | None, seed: int, part: str) -> tuple[tuple[Any, ...], Any]:
+    """What tells the images of a run from others, and which of them it gets wrong.
+
+    Raises:
+        LookupError: there is no such run, or it kept no predictions.
+        RecordError: a file is damaged.
+    """
+    if folder is None:
+        raise LookupError(f"no interval over new images: seed {seed} is not trained in every cell")
+    found = read_predictions(folder)
+    if found is None:
+        raise LookupError(
+            f"no interval over new images: {folder.name} kept no predictions (trained before runs kept them, or with "
+            "keep=nothing)"
+        )
+    record = read_json(folder / RECORD)
+    data = (record.get("config") or {}).get("data") or {}
+    label = found[f"{part}_label"]
+    images = [record.get("data_digest"), label.tobytes()]
+    if part == "val":  # stratified parts of images that are sorted by class have the same labels, whichever they are
+        images += [data.get("held_out"), data.get("split_seed"), seed if data.get("split") == "seed" else None]
+    return tuple(images), label != found[f"{part}_class"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two runs of one seed: how many images only one of them gets wrong."""
+
+    only_plus: int
+    only_minus: int
+
+    @property
+    def p(self) -> float:
+        """McNemar's exact p value, two-sided: of these two networks on new images, and no verdict over seeds."""
+        from scipy.special import bdtr
+
+        fewer, both = min(self.only_plus, self.only_minus), self.only_plus + self.only_minus
+        return min(1.0, 2 * float(bdtr(fewer, both, 0.5)))
+
+
+def pairs(plus_wrong: Any, minus_wrong: Any) -> list[Pair]:
+    """Count for each seed the images that only one cell of a contrast gets wrong.
+
+    Args:
+        plus_wrong, minus_wrong: arrays (seeds, images), true where a run is wrong.
+    """
+    import numpy as np
+
+    plus, minus = np.asarray(plus_wrong, dtype=bool), np.asarray(minus_wrong, dtype=bool)
+    counts = zip((plus & ~minus).sum(1), (minus & ~plus).sum(1), strict=True)
+    return [Pair(int(only_plus), int(only_minus)) for only_plus, only_minus in counts]
+
+
+def pair_words(found: Iterable[Pair]) -> str:
+    """The counts of all seeds in one sentence, with the p value of each pair."""
+    found = list(found)
+    plus, minus = sum(pair.only_plus for pair in found), sum(pair.only_minus for pair in found)
+    each = ", ".join(f"{pair.only_plus} and {pair.only_minus} (p {pair.p:.2g})" for pair in found)
+    return (
+        f"only plus gets {plus} images wrong and only minus {minus}, over all seeds; seed by seed {each}, "
+        "where p (McNemar's, exact) is about these two networks, not about new seeds"
+    )
