@@ -23,6 +23,7 @@ from ablations.analysis.cell_selection import select, selection_error
 from ablations.analysis.claim_schema import Claim
 from ablations.analysis.failing_seeds import Scatter, training_scatter, wide_scatter
 from ablations.analysis.nonparametric import ExactCount, PairedProportions, Proportion, Typical
+from ablations.analysis.published import Agreement, agreement
 from ablations.analysis.results import Row
 from ablations.analysis.statistics import Effect, difference_of
 from ablations.question.seeds import LEAST
@@ -44,12 +45,14 @@ class Estimates:
         notes: what a reader must know about them.
         waiting: the runs that keep further seeds from being judged.
         diverged: how many of the compared runs diverged.
+        seeds: those that were judged.
     """
 
     effects: tuple[Effect, ...]
     notes: tuple[str, ...]
     waiting: str
     diverged: int
+    seeds: tuple[int, ...]
 
 
 def resolve_cells(claim: Claim, rows: Sequence[Row]) -> tuple[dict[str, Row], list[Coefficients]]:
@@ -155,7 +158,8 @@ def estimate_effects(
     notes += [_typical_words(effect) for effect in effects if isinstance(effect, BoundedMean)][:1]
     infinite = sum(not all(map(math.isfinite, effect.values)) for effect in effects)
     notes += ["some are infinite" if infinite else ""]
-    return Estimates(effects, tuple(filter(None, notes)), waiting, diverged)
+    notes += [effect.words for effect in effects if isinstance(effect, Agreement)]
+    return Estimates(effects, tuple(filter(None, notes)), waiting, diverged, tuple(seeds))
 
 
 def _effect(
@@ -171,6 +175,8 @@ def _effect(
     single, metric = len(coefficients) == 1 and list(coefficients.values()) == [1], claim.metric
     if metric.is_fraction:
         return Proportion(values) if single else PairedProportions(values)
+    if claim.agrees and claim.published and all(map(math.isfinite, values)):
+        return agreement(values, claim.published.mean, claim.published.sd, claim.published.n)
     if single or not all(map(math.isfinite, values)):
         return Typical(values, single=single)
     if any(cell in scatter for cell in coefficients):

@@ -31,7 +31,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -67,6 +67,10 @@ class Hypothesis:
     def bounds(self) -> list[float]:
         """The finite ends of the region."""
         return [bound for bound in (self.low, self.high) if math.isfinite(bound)]
+
+    def shifted(self, by: float) -> Hypothesis:
+        """The same region, moved."""
+        return replace(self, low=self.low + by, high=self.high + by)
 
     def holds(self, value: float) -> bool:
         """Whether a value lies in the region.

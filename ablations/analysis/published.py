@@ -34,6 +34,7 @@ class Agreement(Effect):
     sd: float
     published_sd: float | None = None
     published_n: int | None = None
+    judged: str = "mean less the published one"
 
     @property
     def mean(self) -> float:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,10 @@ from ablations.analysis.claim_schema import Claim, ClaimError, Published, check_
 from ablations.analysis.claim_tests import Evidence
 from ablations.analysis.looking import HORIZON
 from ablations.analysis.next_command import until_decided
+from ablations.analysis.published import Agreement
 from ablations.analysis.results import Plan, Record, Row, result_rows
 from ablations.analysis.statistics import ALPHA, Difference, Effect, holm
+from ablations.analysis.wrong_images import image_words
 from ablations.question.seeds import seed_design
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE, NO_VERDICT = "supported", "contradicted", "inconclusive", "no verdict"
@@ -46,6 +48,7 @@ class Verdict:
         share: the part of the study's error rate that the claim was judged at, by Holm's method.
         horizon: the number of seeds up to which looks are allowed for; None for a fixed design.
         reason: why there is no verdict, or what a reader must know about the test.
+        images: what the runs' predictions say: the interval over new images too; then, of two cells, pair by pair.
         more_seeds: of an inconclusive claim, about how many more would decide it; None where no number would.
         command: trains them.
         diverged: how many of the compared runs diverged; they are counted, not dropped.
@@ -68,6 +71,7 @@ class Verdict:
     share: float | None = None
     horizon: int | None = None
     reason: str = ""
+    images: tuple[str, ...] = ()
     more_seeds: int | None = None
     command: str = ""
     published: float | None = None
@@ -89,7 +93,9 @@ class Verdict:
         return self.outcome in (INCONCLUSIVE, NO_VERDICT)
 
 
-def judge(plan: Plan, records: Mapping[str, Record], *, runs: Path = Path("runs")) -> list[Verdict]:
+def judge(
+    plan: Plan, records: Mapping[str, Record], *, runs: Path = Path("runs"), images: bool = False
+) -> list[Verdict]:
     """Judge every claim of the plan's study, in their order.
 
     Of the study are read: `claims`; `seeds`, a list or {from: 3, most: 30}; `looked`, whether a list was looked at
@@ -97,7 +103,8 @@ def judge(plan: Plan, records: Mapping[str, Record], *, runs: Path = Path("runs"
     `metrics`.
 
     Args:
-        runs: the folder with the runs' curves and diagnostics.
+        runs: the folder with the runs' curves, diagnostics and predictions.
+        images: whether to look at the predictions too.
 
     Raises:
         ClaimError: as `check_claims`.
@@ -121,6 +128,9 @@ def judge(plan: Plan, records: Mapping[str, Record], *, runs: Path = Path("runs"
         else:
             rank = sum(p < one.evidence.looked_inside for p in inside)
             verdict = _decide(one, shown[id(one)], alpha, family - rank, plan, failed=failed)
+        if images and one.estimates and len(one.contrasts) == 1:
+            words = image_words(one.claim.metric.text, one.contrasts[0], one.cells, one.estimates.seeds, runs)
+            verdict = replace(verdict, images=tuple(words))
         verdicts.append(replace(verdict, planned=dated.get("day", ""), after_the_fact=bool(dated.get("known"))))
     return verdicts
 
@@ -177,6 +187,8 @@ class _Judged:
     blank: Verdict
     evidence: Evidence | None
     estimates: Estimates | None = None
+    cells: Mapping[str, Row] = field(default_factory=dict)
+    contrasts: Sequence[Mapping[str, int]] = ()
 
     @classmethod
     def of(cls, claim: Claim, rows: Sequence[Row], runs: Path, plan: Plan) -> _Judged:
@@ -197,7 +209,11 @@ class _Judged:
         notes = [found.waiting, *found.notes, _of_tuning(claim, plan["study"])]
         blank = replace(blank, diverged=found.diverged, reason=", ".join(filter(None, notes)))
         horizon = horizon and max(horizon, found.effects[0].n)
-        return cls(claim, blank, Evidence(claim.hypotheses, found.effects, horizon), found)
+        hypotheses = claim.hypotheses
+        if claim.agrees and isinstance(found.effects[0], Agreement) and claim.published:
+            hypotheses = (hypotheses[0].shifted(-claim.published.mean),)
+            blank = replace(blank, unit=claim.metric.unit, signed=True)
+        return cls(claim, blank, Evidence(hypotheses, found.effects, horizon), found, cells, contrasts)
 
 
 def _of_tuning(claim: Claim, study: Mapping[str, Any]) -> str:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ablations.analysis.crossed import over_images
+from ablations.analysis.results import Row
 from ablations.records.files import RecordError
 from ablations.records.layout import RECORD
-from ablations.records.predictions import read_predictions
+from ablations.records.predictions import PARTS, read_predictions
 from ablations.records.record import read_json
 
 NESTED = "every seed has other images (split=seed): the interval over seeds is over new images already"
@@ -85,17 +87,13 @@ class Pair:
         return min(1.0, 2 * float(bdtr(fewer, both, 0.5)))
 
 
-def pairs(plus_wrong: Any, minus_wrong: Any) -> list[Pair]:
+def pairs(y: Any) -> list[Pair]:
     """Count for each seed the images that only one cell of a contrast gets wrong.
 
     Args:
-        plus_wrong, minus_wrong: arrays (seeds, images), true where a run is wrong.
+        y: array (seeds, images): above zero where only plus is wrong, below where only minus is.
     """
-    import numpy as np
-
-    plus, minus = np.asarray(plus_wrong, dtype=bool), np.asarray(minus_wrong, dtype=bool)
-    counts = zip((plus & ~minus).sum(1), (minus & ~plus).sum(1), strict=True)
-    return [Pair(int(only_plus), int(only_minus)) for only_plus, only_minus in counts]
+    return [Pair(int((seed > 0).sum()), int((seed < 0).sum())) for seed in y]
 
 
 def pair_words(found: Iterable[Pair]) -> str:
@@ -107,3 +105,28 @@ def pair_words(found: Iterable[Pair]) -> str:
         f"only plus gets {plus} images wrong and only minus {minus}, over all seeds; seed by seed {each}, "
         "where p (McNemar's, exact) is about these two networks, not about new seeds"
     )
+
+
+def image_words(
+    metric: str, coefficients: Mapping[str, int], cells: Mapping[str, Row], seeds: Sequence[int], runs: Path
+) -> list[str]:
+    """What the predictions of the runs say of a claim on `test_error` or `val_error`: of new images, and pair by pair.
+
+    Args:
+        coefficients: cell → its coefficient in the claim.
+        cells: the rows with the runs.
+    """
+    part, _, kind = metric.partition("_")
+    if kind != "error" or part not in PARTS:
+        return []
+    folders = {
+        cell: {run["seed"]: runs / run["folder"] for run in row.runs if run["status"] == "finished"}
+        for cell, row in cells.items()
+    }
+    y = wrong_matrix(coefficients, folders, seeds, part)
+    if isinstance(y, str):
+        return [y]
+    single = list(coefficients.values()) == [1]
+    paired = sorted(coefficients.values()) == [-1, 1]
+    words = over_images(y, single=single).words(part, signed=not single)
+    return [words, *([pair_words(pairs(y))] if paired else [])]

@@ -43,7 +43,7 @@ class Answer:
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
-        return judge(self.plan, self.records, runs=self.runs)
+        return judge(self.plan, self.records, runs=self.runs, images=True)
 
     @cached_property
     def settings(self) -> list[str]:

@@ -72,7 +72,7 @@ def print_list(verdicts: Sequence[Verdict], console: Console, settings: Sequence
     console.print(table)
     for words in dict.fromkeys(filter(None, settings)):
         console.print(Text(f"published: {words}.", style="dim"))
-    notes = [(verdict, note) for verdict in verdicts if (note := ", ".join(notes_of(verdict)))]
+    notes = [(one, note) for one in verdicts if (note := ", ".join([*notes_of(one), *one.images[1:]]))]
     if notes:
         console.print()
     for verdict, note in notes:
@@ -132,7 +132,7 @@ def notes_of(verdict: Verdict) -> list[str]:
     """What would decide an open claim, and what a reader must know; what is waited for comes first."""
     if verdict.outcome == NO_VERDICT:
         return [f"no verdict: {verdict.reason}"]
-    return [*filter(None, [verdict.reason, open_words(verdict)])]
+    return [*filter(None, [verdict.reason, *verdict.images[:1], open_words(verdict)])]
 
 
 def open_words(verdict: Verdict) -> str:
