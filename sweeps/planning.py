@@ -10,11 +10,11 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.markup import escape
 
+from ablations.analysis.claim_checks import check_answerable, claimed_cells, names_single_cells
 from ablations.analysis.claim_schema import check_claims
 from ablations.analysis.preregistration import register
 from ablations.analysis.results import result_rows
 from ablations.analysis.until_decided import expected_runs, grown
-from ablations.analysis.verdicts import check_answerable, claimed_cells, names_single_cells
 from ablations.identity.run import Run
 from ablations.plan import plan as planning
 from ablations.plan import staleness

@@ -20,7 +20,6 @@ epochs it needs are infinite, and its speed is zero. At an epoch before it diver
 
 from __future__ import annotations
 
-import csv
 import math
 import operator
 import re
@@ -31,6 +30,7 @@ from typing import Any
 
 from ablations.analysis.results import LESIONS, METRICS, Record, measured
 from ablations.question.did_you_mean import instead, nearest
+from ablations.records.epochs import read_epochs
 from ablations.records.layout import CURVE, DIAGNOSTICS
 
 NLL = {"val_nll": "val_loss", "test_nll": "test_loss"}
@@ -132,15 +132,15 @@ class Metric:
     def _value(self, record: Record, runs: Path) -> float | None:
         folder, diverged = runs / str(record["folder"]), record["status"] == "diverged"
         if self.diagnostic:
-            return _diagnostic(_read_csv(folder / DIAGNOSTICS), self.name, self.epoch, diverged=diverged)
+            return _diagnostic(_rows(folder / DIAGNOSTICS), self.name, self.epoch, diverged=diverged)
         if self.is_fraction:
             return float(diverged)
         if diverged and self.better and not self.epoch and not self.is_count:
             return self._worst
         if self.threshold:
-            return _epochs_until(_read_csv(folder / CURVE), self.name, self.threshold)
+            return _epochs_until(_rows(folder / CURVE), self.name, self.threshold)
         if self.epoch is not None:
-            return self._at_epoch(_read_csv(folder / CURVE), record)
+            return self._at_epoch(_rows(folder / CURVE), record)
         known = self.name in (*METRICS, *CALIBRATION, *LESIONS) or self.side is not None
         found = measured(record, self.name) if known else record.get(self.name)
         return found if found is None or math.isfinite(found) or not self.better else self._worst
@@ -224,19 +224,12 @@ def _curve_column(name: str, words: str) -> str:
     return name
 
 
-def _read_csv(path: Path) -> list[dict[str, float]]:
-    """The rows of a file of numbers, without the empty fields; no rows if there is no file.
-
-    Raises:
-        ValueError: the file is damaged.
-    """
-    if not path.exists():
-        return []
+def _rows(path: Path) -> list[dict[str, float]]:
+    """The rows of a file of numbers; no rows if there is no file."""
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return [{key: float(value) for key, value in row.items() if key and value} for row in csv.DictReader(file)]
-    except (ValueError, TypeError) as error:  # TypeError: a torn line with more fields than the head
-        raise ValueError(f"{path} is damaged: {error}; python -m ablations doctor looks for such") from None
+        return read_epochs(path)
+    except FileNotFoundError:
+        return []
 
 
 def _diagnostic(rows: Sequence[dict[str, float]], name: str, epoch: int | None, *, diverged: bool) -> float | None:

@@ -15,15 +15,13 @@ no such correction.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.cell_selection import select
 from ablations.analysis.claim_effects import Estimates, NotTestable, count_effects, estimate_effects, resolve_cells
-from ablations.analysis.claim_schema import Claim, ClaimError, Published, check_claims, read_claim
+from ablations.analysis.claim_schema import Claim, Published, check_claims
 from ablations.analysis.claim_tests import Evidence
 from ablations.analysis.looking import HORIZON
 from ablations.analysis.next_command import until_decided
@@ -133,50 +131,6 @@ def judge(
             verdict = replace(verdict, images=tuple(words))
         verdicts.append(replace(verdict, planned=dated.get("day", ""), after_the_fact=bool(dated.get("known"))))
     return verdicts
-
-
-def names_single_cells(claim: Mapping[str, Any], rows: Sequence[Row], study: Mapping[str, Any]) -> bool:
-    """Whether each cell that the claim names is exactly one of the rows."""
-    cells = [
-        selector
-        for hypothesis in read_claim(claim, study.get("metrics")).hypotheses
-        for _, selector in hypothesis.cells
-    ]
-    return all(len(select(selector, rows)) == 1 for selector in cells)
-
-
-def claimed_cells(plan: Plan) -> list[tuple[str, ...]]:
-    """For each tested claim, the hashes of the cells that it names; none for one whose cells are not there.
-
-    Raises:
-        ClaimError: as `check_claims`.
-    """
-    rows, found = result_rows(plan, {}), []
-    for claim in check_claims(plan["study"]):
-        if not claim.metric.is_count:
-            try:
-                found.append(tuple(resolve_cells(claim, rows)[0]))
-            except NotTestable:
-                found.append(())
-    return found
-
-
-def check_answerable(plan: Plan) -> None:
-    """Check, before training, that the plan's cells can answer the claims of its study.
-
-    Raises:
-        ClaimError: a claim names a cell or an epoch that will not exist, or compares a cell with itself.
-    """
-    rows, epochs = result_rows(plan, {}), {cell["cell"]: cell["epochs"] for cell in plan["cells"]}
-    for claim in check_claims(plan["study"]):
-        about = f"claim {claim.says[:40]!r}"
-        try:
-            cells, _ = resolve_cells(claim, rows)
-        except NotTestable as why:
-            raise ClaimError(f"{about}: {why}") from None
-        for cell in cells:
-            if (claim.metric.epoch or 0) > (epochs[cell] or math.inf):
-                raise ClaimError(f"{about}: {claim.metric.text}, but its runs have {epochs[cell]} epochs")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from ablations.monitor.status import read_curve
+from ablations.records.epochs import read_epochs
 from ablations.records.files import OtherSchema, RecordError, printable, read_json
 from ablations.records.layout import CHECKPOINT, CURVE, RECORD
 from ablations.records.lease import EXPIRES, expired, held, leases
@@ -94,7 +94,7 @@ def _folder(runs: Path, folder: Path) -> Iterator[Finding]:
         yield from _readable(runs, folder / DEATHS, "the deaths of its workers are counted anew")
     if CURVE in names:
         try:
-            read_curve(folder / CURVE)
+            read_epochs(folder / CURVE)
         except (OSError, ValueError) as error:
             says = f"{folder / CURVE}: no table of numbers ({error})"
             yield _out(runs, folder / CURVE, says, "no table needs it")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import socket
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ablations.question.search_space import read_search
+from ablations.records.epochs import read_epochs
 from ablations.records.layout import CURVE, RECORD
 from ablations.records.lease import held, holder
 from ablations.records.record import RecordError, read_record
@@ -215,7 +215,7 @@ def _epochs(now: Training) -> str:
 
 def _training(folder: Path, label: str, epochs: int | None) -> Training:
     try:
-        rows = read_curve(folder / CURVE)
+        rows = read_epochs(folder / CURVE)
     except (OSError, ValueError):  # no file yet, or a damaged one, which `doctor` names
         rows = []
     return Training(label, len(rows), epochs, rows[-1].get("train_error") if rows else None, _worker(folder))
@@ -225,17 +225,3 @@ def _worker(folder: Path) -> str:
     who = holder(folder)
     host, pid = who.get("host"), who.get("pid", "")
     return f"{pid}" if host in (None, socket.gethostname()) else f"{host}:{pid}"
-
-
-def read_curve(path: Path) -> list[dict[str, float]]:
-    """Read the epochs of a run from its curve.
-
-    Raises:
-        OSError: there is no such file.
-        ValueError: it is not a table of numbers.
-    """
-    try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines(), strict=True))
-        return [{name: float(text) for name, text in row.items()} for row in rows]
-    except (csv.Error, TypeError, AttributeError) as error:  # cut off, or longer than its head
-        raise ValueError(f"{path}: not a table of numbers ({error})") from error

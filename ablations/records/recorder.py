@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ablations.identity.run import Run
+from ablations.records.epochs import read_epochs
 from ablations.records.files import SCHEMA, aside, write_json, write_text
 from ablations.records.layout import CHECKPOINT, CONFIG, CURVE, DAMAGES, DIAGNOSTICS, PREDICTIONS, RECORD, TRACEBACK
 from ablations.records.predictions import write_predictions
@@ -171,9 +172,9 @@ class Recorder:
     def _trained(self) -> tuple[int, float]:
         """Epochs and seconds in `curve.csv`; zeros where there is no such file or it is damaged."""
         try:
-            last = list(csv.DictReader((self.folder / CURVE).read_text(encoding="utf-8").splitlines()))[-1]
-            return int(last["epoch"]), float(last["seconds"])
-        except (OSError, ValueError, KeyError, IndexError, TypeError):
+            last = read_epochs(self.folder / CURVE)[-1]
+            return int(last["epoch"]), last["seconds"]
+        except (OSError, ValueError, KeyError, IndexError):
             return 0, 0.0
 
     def _write(

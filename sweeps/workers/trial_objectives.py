@@ -10,9 +10,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from ablations.monitor.status import read_curve
 from ablations.plan.staleness import made_of_other_data
 from ablations.question.search_space import CURVES, Search
+from ablations.records.epochs import read_epochs
 from ablations.records.layout import CURVE, RECORD
 from ablations.records.lease import claim
 from ablations.records.record import Record, read_record, usable
@@ -71,7 +71,7 @@ class TrialTrainer:
         while True:
             if self.is_trained(planned, folder):
                 if watch is not None and (folder / CURVE).exists():
-                    watch(read_curve(folder / CURVE), prune=False)
+                    watch(read_epochs(folder / CURVE), prune=False)
                 return read_record(folder / RECORD)
             with claim(folder) as ours:
                 if ours and not self.is_trained(planned, folder):
