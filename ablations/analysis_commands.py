@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ablations.catalog.studies import chosen_plan
 from ablations.commands import plain_console
-from ablations.records.record import read_records
+from ablations.records.record import Record, read_records
 
 
 def effects(options: argparse.Namespace) -> None:
     from ablations.analysis.anova import axis_effects
     from ablations.report.analyses import print_effects, print_importance
 
-    plan, (records, _) = chosen_plan(options.runs, options.study), read_records(options.runs)
+    plan, records = grown_plan(options)
     if plan["study"].get("tunings"):
         from ablations.question.search_space import read_search
         from ablations.search.importance import search_importance
@@ -30,9 +30,17 @@ def path(options: argparse.Namespace) -> None:
     from ablations.analysis.ablation_path import ablation_path
     from ablations.report.analyses import print_path
 
-    plan, (records, _) = chosen_plan(options.runs, options.study), read_records(options.runs)
+    plan, records = grown_plan(options)
     ends = choice(options.start), choice(options.end)
     print_path(ablation_path(plan, records, *ends, metric=options.metric, runs=options.runs), plain_console())
+
+
+def grown_plan(options: argparse.Namespace) -> tuple[Mapping[str, Any], dict[str, Record]]:
+    """Read a study's plan, with the seeds that its claims need so far, and the records."""
+    from ablations.analysis.until_decided import grown
+
+    records, _ = read_records(options.runs)
+    return grown(chosen_plan(options.runs, options.study), records, options.runs), records
 
 
 def add_analyses(command: Callable[..., argparse.ArgumentParser]) -> None:

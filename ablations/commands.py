@@ -39,6 +39,10 @@ def list_(options: argparse.Namespace) -> None:
         except RecordError as error:
             damaged.append(str(error))
             continue
+        if any(cell["further"] for cell in found["cells"]):
+            from ablations.analysis.until_decided import grown
+
+            found = grown(found, records, options.runs)
         wanted = [run["identity"] for cell in found["cells"] for run in cell["runs"]]
         done = sum(key in records and records[key]["status"] != "failed" for key in wanted)
         known.append(_Listed(name, str(len(wanted)), f"{done}/{len(wanted)}", found["study"]))
@@ -120,8 +124,10 @@ def _choice_table(choices: Sequence[Choice]) -> Any:
 def plan(options: argparse.Namespace) -> None:
     from rich.markup import escape
 
-    found = chosen_plan(options.runs, options.study)
+    from ablations.analysis.until_decided import grown
+
     records = _good_records(options.runs)
+    found = grown(chosen_plan(options.runs, options.study), records, options.runs)
     console = plain_console()
     cells, runs = found["cells"], [run for cell in found["cells"] for run in cell["runs"]]
     done = sum(run["identity"] in records for run in runs)

@@ -1,8 +1,8 @@
-"""Add seeds to a study one at a time, in the cells that its open claims name, until every claim is decided.
+"""Add seeds to a study, one or a few at a time, in the cells that its open claims name, until every claim is decided.
 
     1. Train the first seeds of every cell.
     2. Judge all claims. Stop if none is open, or if the open ones have the most seeds.
-    3. Add one seed to the cells of the open claims, train them, go on at 2.
+    3. Add a seed to the cells of the open claims, or a few where many more will be needed; train them, go on at 2.
 
 What is trained in the end depends on the numbers alone, never on which run ended first: `grown` follows these steps
 from the first one, by the records there are. Where a step waits for runs, a claim that would stay open whatever they
@@ -22,6 +22,7 @@ from ablations.question.seeds import SeedDesign, seed_design
 
 TYPICAL = 5  # seeds that decide a claim whose effect is two standard deviations; taken where nothing is measured yet
 EVEN = 0.5  # the power at which a claim is as likely as not to be decided
+SIXTH, MOST_AT_ONCE = 6, 4  # a claim gets this part of the seeds that it needs, and no more than so many, in one step
 
 Counts = dict[str, int]  # cell → how many of its seeds are planned
 
@@ -44,7 +45,7 @@ def grown(plan: Plan, records: Mapping[str, Record], runs: Path) -> Plan:
         verdicts = judge(now, records, runs=runs)
         level = float(plan["study"].get("level") or ALPHA)
         going_on = [one for one in verdicts if one.outcome == INCONCLUSIVE and (exact or _open_anyway(one, level))]
-        more = _one_more(now, going_on, design)
+        more = _further(now, going_on, design, at_once=MOST_AT_ONCE if exact else 1)
         if not more:
             return now
         counts |= more
@@ -83,13 +84,15 @@ def _open_anyway(verdict: Verdict, level: float) -> bool:
     return found is not None and min(found.looked_inside, found.looked_outside) > level
 
 
-def _one_more(plan: Plan, verdicts: list[Verdict], design: SeedDesign) -> Counts:
-    """The cells of these claims that get a seed more, with their new counts."""
+def _further(plan: Plan, verdicts: list[Verdict], design: SeedDesign, *, at_once: int) -> Counts:
+    """The cells of these claims that get further seeds, with their new counts."""
     counts = {cell["cell"]: len(cell["runs"]) for cell in plan["cells"]}
     wanted: Counts = {}
     for verdict in verdicts:
+        needed = design.most if verdict.more_seeds is None else verdict.more_seeds
+        step = max(1, min(at_once, needed // SIXTH))
         for cell in verdict.cells:
-            wanted[cell] = max(wanted.get(cell, 0), min(verdict.n + 1, design.most))
+            wanted[cell] = max(wanted.get(cell, 0), min(verdict.n + step, design.most))
     return {cell: count for cell, count in wanted.items() if count > counts[cell]}
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ablations.analysis.needed import Needed
 from ablations.question.search_space import read_search
 from ablations.records.epochs import read_epochs
 from ablations.records.layout import CURVE, RECORD
 from ablations.records.lease import held, holder
-from ablations.records.record import RecordError, read_record
+from ablations.records.record import Record, RecordError, read_record
 from ablations.search.trials import distinct_trials, read_trials
 
 if TYPE_CHECKING:
@@ -65,55 +66,49 @@ class Watching(Protocol):
 
 
 class Watch:
-    """Look at a grid again and again; each record is read once. Further seeds count once they are trained."""
+    """Look at a grid again and again: at the runs that are needed by then. Each record is read once."""
 
     def __init__(self, plan: Mapping[str, Any], runs: Path) -> None:
         self.runs = runs
         entries = [(run, cell) for cell in plan["cells"] for run in (*cell["runs"], *cell["further"])]
-        self.further = {run["folder"] for cell in plan["cells"] for run in cell["further"]}
-        self.left = {run["folder"]: (run["label"], cell) for run, cell in entries}
+        self.needed = Needed(plan if any(cell["further"] for cell in plan["cells"]) else None, runs)
+        self.cells = {run["folder"]: (run["label"], cell) for run, cell in entries}
         self.costs = {run["folder"]: max(1, cell.get("cost") or 1) for run, cell in entries}
-        self.counts = {"finished": 0, "diverged": 0, "failed": 0}
-        self.done_cost = 0.0
-        self.best: tuple[str, float] | None = None
+        self.done: dict[str, Record] = {}
 
     def look(self) -> Status:
-        training, under_way = [], 0.0
-        for folder, (label, cell) in list(self.left.items()):
-            if os.path.exists(self.runs / folder / RECORD) and self._take(
-                folder
-            ):  # False for a folder that may not be read
-                continue
-            if held(self.runs / folder):
-                self.further.discard(folder)
+        wanted = self.needed.folders()
+        planned = [folder for folder in self.cells if wanted is None or folder in wanted]
+        training, share = [], 0.0
+        for folder in planned:
+            if self._ended(folder):
+                share += self.costs[folder]
+            elif held(self.runs / folder):
+                label, cell = self.cells[folder]
                 now = _training(self.runs / folder, label, cell.get("epochs"))
                 training.append(now)
-                under_way += now.share * self.costs[folder]
-        planned = [cost for folder, cost in self.costs.items() if folder not in self.further]
+                share += now.share * self.costs[folder]
+        done = [self.done[folder] for folder in planned if folder in self.done]
+        finished = [(one["label"], one["metrics"].get("val_error")) for one in done if one["status"] == "finished"]
         return Status(
             planned=len(planned),
-            done=sum(self.counts.values()),
-            diverged=self.counts["diverged"],
-            failed=self.counts["failed"],
+            done=len(done),
+            diverged=sum(one["status"] == "diverged" for one in done),
+            failed=sum(one["status"] == "failed" for one in done),
             training=tuple(training),
-            share=(self.done_cost + under_way) / max(1, sum(planned)),
-            best=self.best,
+            share=share / max(1, sum(self.costs[folder] for folder in planned)),
+            best=min((pair for pair in finished if pair[1] is not None), key=lambda pair: pair[1], default=None),
         )
 
-    def _take(self, folder: str) -> bool:
-        """Count a record; return False for a damaged one, which `doctor` and the report name."""
-        try:
-            record = read_record(self.runs / folder / RECORD)
-        except RecordError:
-            return False
-        del self.left[folder]
-        self.further.discard(folder)
-        self.done_cost += self.costs[folder]
-        self.counts[record["status"]] += 1
-        error = record["metrics"].get("val_error")
-        if record["status"] == "finished" and error is not None and (self.best is None or error < self.best[1]):
-            self.best = (record["label"], error)
-        return True
+    def _ended(self, folder: str) -> bool:
+        """Whether a run has a record; False for a damaged one, which `doctor` and the report name."""
+        path = self.runs / folder / RECORD
+        if folder not in self.done and os.path.exists(path):  # False for a folder that may not be read
+            try:
+                self.done[folder] = read_record(path)
+            except RecordError:
+                return False
+        return folder in self.done
 
 
 class TrialWatch:

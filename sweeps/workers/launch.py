@@ -14,6 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 from rich.console import Console
 
+from ablations.analysis.needed import Needed
 from ablations.identity.run import Run
 from ablations.monitor.status import Watch
 from ablations.plan.plan import Cell, Plan
@@ -26,7 +27,6 @@ from ablations.records.worker_deaths import MAX_DEATHS, count_death, deaths_of, 
 from sweeps.workers.forkserver import fork_warm, python_path
 from sweeps.workers.group import group_key, group_size
 from sweeps.workers.live_status import watched
-from sweeps.workers.needed import Needed
 from sweeps.workers.resources import OWN_PROCESSES, Resources
 from sweeps.workers.worker import PlannedRun, Worker
 from sweeps.workers.worker_process import WorkerProcess

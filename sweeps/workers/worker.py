@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 
+from ablations.analysis.needed import Needed
 from ablations.identity.run import Run
 from ablations.records.layout import RECORD
 from ablations.records.lease import claim, held
@@ -25,7 +26,6 @@ from ablations.records.worker_deaths import deaths_of
 from lightning_modules.training.malloc import release_freed_memory
 from sweeps.compose.compose import config_of
 from sweeps.workers.group import GroupTrainer
-from sweeps.workers.needed import Needed
 
 LOOK_EVERY = 0.2  # seconds between two looks for runs that others have ended
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ablations.analysis.until_decided import grown
 from ablations.records.layout import RECORD
 from ablations.records.record import Record, RecordError, read_record
 
@@ -34,8 +35,6 @@ class Needed:
         """The folders of the runs that are needed by now, those of cells that no claim names excepted; None for all."""
         if self.plan is None:
             return None
-        from ablations.analysis.until_decided import grown
-
         if self._read_new(self.plan) or self.known is None:
             now = grown(self.plan, self.records, self.runs)
             self.known = {run["folder"] for cell in now["cells"] for run in cell["runs"]}
