@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TONES = {SUPPORTED: "yes", CONTRADICTED: "no", INCONCLUSIVE: "open", NO_VERDICT: "none"}
 
 
-def verdict_list(verdicts: Sequence[Verdict], settings: Sequence[str]) -> str:
+def verdict_list(verdicts: Sequence[Verdict], settings: Sequence[str], scope: str) -> str:
     """A numbered item a claim: sign, sentence, evidence, and the command that would decide an open one."""
     if not verdicts:
         return "<p class=quiet>This study makes no claims.</p>"
@@ -30,7 +30,7 @@ def verdict_list(verdicts: Sequence[Verdict], settings: Sequence[str]) -> str:
         says, evidence = escape(verdict.says), escape(evidence_words(verdict, setting))
         head = f"<b class=sign>{sign}</b> <span class=says>{says}</span> <b class=outcome>{escape(verdict.outcome)}</b>"
         items.append(f'<li class="{TONES[verdict.outcome]}">{head}<p class=quiet>{evidence}</p>{command}</li>')
-    notes = "".join(f"<p class=quiet>{escape(note)}</p>" for note in footnotes(verdicts))
+    notes = "".join(f"<p class=quiet>{escape(note)}</p>" for note in footnotes(verdicts, scope))
     return f"<ol class=verdicts>{''.join(items)}</ol>{notes}"
 
 

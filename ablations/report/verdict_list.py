@@ -20,11 +20,12 @@ NONE = "–"
 FEW = 20  # seeds: beside fewer, the failure rate that they do not exclude is said
 
 
-def print_verdicts(verdicts: Sequence[Verdict], console: Console, settings: Sequence[str]) -> None:
+def print_verdicts(verdicts: Sequence[Verdict], console: Console, settings: Sequence[str], scope: str) -> None:
     """Print a sign and the sentence of each claim, and its evidence on the same line or below.
 
     Args:
         settings: for each claim, the setting of its published number.
+        scope: of what the verdicts speak.
     """
     from rich.text import Text
 
@@ -42,15 +43,16 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console, settings: Sequ
             console.print(Text.assemble((f"{sign} " if i == 0 else "  ", colour), line))
         if verdict.command:
             console.print(Text(f"  {verdict.command}"), soft_wrap=True)
-    for note in footnotes(verdicts):
+    for note in footnotes(verdicts, scope):
         console.print(Text(note, style="dim"))
 
 
-def print_list(verdicts: Sequence[Verdict], console: Console, settings: Sequence[str]) -> None:
+def print_list(verdicts: Sequence[Verdict], console: Console, settings: Sequence[str], scope: str) -> None:
     """Print a table of the claims with their numbers, and below it what would decide the open ones.
 
     Args:
         settings: for each claim, the setting of its published number.
+        scope: of what the verdicts speak.
     """
     from rich.table import Table
     from rich.text import Text
@@ -81,7 +83,7 @@ def print_list(verdicts: Sequence[Verdict], console: Console, settings: Sequence
         console.print(Text.assemble((f"{sign} ", colour), f"{says} ", (note, "dim")), soft_wrap=True)
         if verdict.command:
             console.print(Text(f"  {verdict.command}"), soft_wrap=True)
-    for note in footnotes(verdicts):
+    for note in footnotes(verdicts, scope):
         console.print(Text(note, style="dim"))
 
 
@@ -146,8 +148,8 @@ def open_words(verdict: Verdict) -> str:
     return f"inconclusive: about {more} more seed{'' if more == 1 else 's'} would decide it"
 
 
-def footnotes(verdicts: Sequence[Verdict]) -> list[str]:
-    """How p is to be read, and what so few seeds do not exclude."""
+def footnotes(verdicts: Sequence[Verdict], scope: str) -> list[str]:
+    """How p is to be read, what so few seeds do not exclude, and of what the verdicts speak (`scope`)."""
     tested = [verdict for verdict in verdicts if verdict.p is not None]
     if not tested:
         return []
@@ -157,7 +159,8 @@ def footnotes(verdicts: Sequence[Verdict]) -> list[str]:
     notes = [f"p: one-sided, that the claim is true; needed: what it must reach so that verdicts are {level}; {looks}."]
     few = sorted({verdict.n for verdict in tested if verdict.n < FEW})
     rates = ", ".join(f"{n} seeds {not_excluded(n):.0%}" for n in few)
-    return [*notes, *([f"Failures that are not excluded where none was seen: {rates} of all seeds."] if few else [])]
+    notes += [f"Failures that are not excluded where none was seen: {rates} of all seeds."] if few else []
+    return [*notes, scope]
 
 
 def between(verdict: Verdict, interval: Interval) -> str:
