@@ -96,4 +96,4 @@ class BoundedMean(Effect):
             return np.asarray(n) * 0.0 + (self._p(bound, above=above) == 0)
         bets = (np.arange(BETS) + 0.5) / BETS
         rate = np.log1p(bets[:, None] * returns).mean(axis=1).max()
-        return np.where(np.asarray(n) * rate >= math.log(BETS / alpha), 1.0, 0.0)
+        return np.where(np.asarray(n) * rate >= math.log(5 / alpha), 1.0, 0.0)  # 5: most bets are worse than the best

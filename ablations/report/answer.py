@@ -67,10 +67,8 @@ class Answer:
     def scope(self) -> str:
         """Of what the verdicts speak: of new seeds, and of new splits where each seed has its own."""
         own = {row.axes.get("split") for row in self.rows} == {"seed"}
-        other = "new splits of the data (split=seed)" if own else "this split of the data"
-        return (
-            f"Verdicts speak of new seeds and {other}; where an interval is said to be over new images, of these too."
-        )
+        split = "new splits of the data (split=seed)" if own else "this split of the data"
+        return f"Verdicts speak of new seeds and {split}; an interval over new images speaks of these too."
 
     @property
     def is_search(self) -> bool:

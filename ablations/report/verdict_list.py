@@ -143,7 +143,8 @@ def open_words(verdict: Verdict) -> str:
         return ""
     most = verdict.horizon or HORIZON
     if not verdict.more_seeds:
-        return f"inconclusive: the effect is so near to the edge that {most} seeds would hardly show it"
+        why = "the effect lies near the edge of what is expected, or scatters widely"
+        return f"inconclusive: {most} seeds would hardly decide it, {why}"
     more = verdict.more_seeds
     return f"inconclusive: about {more} more seed{'' if more == 1 else 's'} would decide it"
 
