@@ -73,7 +73,7 @@ def test_a_plan_has_matched_cells_beside_the_raw_ones(tmp_path, budget):
     plan = json.loads(path.read_text())
     rows = result_rows(plan, {})
     assert plan["swept"] == ["block", "shortcut", "budget", "width"]
-    raw, matched = select({}, rows), select({"budget": "matched"}, rows)
+    raw, matched = select({"budget": "raw"}, rows), select({"budget": "matched"}, rows)
     assert len(raw) == len(matched) == 4
     budgets = [getattr(row, budget) for row in matched]
     assert min(budgets) >= 0.98 * max(budgets)
