@@ -15,6 +15,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from ablations.question.seeds import LEAST
 
 Coefficients = Mapping[str, int]  # cell → +1, −1, or a multiple where a contrast names the cell more than once
 Values = Mapping[str, Mapping[int, float]]  # cell → seed → metric
+ROUNDED = 20  # times smaller than every difference: such a common step comes from rounding
 FINEST = 2000  # the step of a metric between two ends is at most this part of its range, where nobody knows it
 
 
@@ -150,8 +152,7 @@ def estimate_effects(
                     raise NotTestable(f"{claim.metric.text} was not measured in {run['label']} ({run['status']})")
                 values[cell][run["seed"]] = float(found)
     scatter = {cell: found for cell, row in cells.items() if (found := _scatter(claim, row, values[cell], seeds))}
-    unit = _unit(claim, values)
-    effects = tuple(_effect(claim, coefficients, values, seeds, scatter, unit) for coefficients in contrasts)
+    effects = tuple(_effect(claim, coefficients, values, seeds, scatter) for coefficients in contrasts)
     diverged = sum(run["status"] == "diverged" and run["seed"] in seeds for row in cells.values() for run in row.runs)
     notes = [f"{diverged} diverged" if diverged and not claim.metric.is_fraction else ""]
     notes += [_scatter_words(cells[cell], found, len(seeds)) for cell, found in scatter.items()]
@@ -168,7 +169,6 @@ def _effect(
     known: Values,
     seeds: Sequence[int],
     scatter: Mapping[str, Scatter],
-    unit: float,
 ) -> Effect:
     """One number a seed, with the test that suits it; infinity minus infinity is nan, a tie for signs."""
     values = tuple(float(sum(factor * known[cell][seed] for cell, factor in coefficients.items())) for seed in seeds)
@@ -186,7 +186,7 @@ def _effect(
         return BoundedMean(values, sum(low for low, _ in ends), sum(high for _, high in ends))
     judged = "mean of seeds like these" if metric.is_error else "mean"
     scale = max(abs(known[cell][seed]) for cell in coefficients for seed in seeds)
-    return difference_of(values, scale=scale, unit=unit, judged=judged)
+    return difference_of(values, scale=scale, unit=_unit(claim, known, values), judged=judged)
 
 
 def _scatter(claim: Claim, row: Row, values: Mapping[int, float], seeds: Sequence[int]) -> Scatter | None:
@@ -198,13 +198,34 @@ def _scatter(claim: Claim, row: Row, values: Mapping[int, float], seeds: Sequenc
     return known or training_scatter(row, seeds)
 
 
-def _unit(claim: Claim, values: Values) -> float:
-    """The step in which a metric is counted: the smallest difference between two numbers, at most range / FINEST."""
-    known = sorted({value for cell in values.values() for value in cell.values() if math.isfinite(value)})
+def _unit(claim: Claim, values: Values, contrast: Sequence[float]) -> float:
+    """The step in which a metric is counted.
+
+    Equal numbers among others show that it is counted in steps, such as one image of a test set. The step is then what
+    all differences are multiples of; of rounded numbers, which have no such step, it is the smallest difference. Where
+    no numbers are equal, or fewer than three differ, nobody knows: it is at most range / FINEST.
+
+    Args:
+        contrast: the paired numbers, one a seed.
+    """
+    known = sorted(value for cell in values.values() for value in cell.values() if math.isfinite(value))
     scale = max(map(abs, known), default=0.0)
-    steps = [b - a for a, b in pairwise(known) if b - a > 1e-9 * scale]
+    gaps = [b - a for a, b in pairwise(known)]
+    steps = [gap for gap in gaps if gap > 1e-9 * scale]
+    tied = len(steps) < len(gaps) or any(b - a <= 1e-9 * scale for a, b in pairwise(sorted(contrast)))
     bounds = claim.metric.bounds
-    return min([(bounds[1] - bounds[0] if bounds else scale) / FINEST, *steps])
+    if not tied or len(steps) < 2:
+        return min([(bounds[1] - bounds[0] if bounds else scale) / FINEST, *steps])
+    common = reduce(_common_step, steps)
+    return common if common > min(steps) / ROUNDED else min(steps)
+
+
+def _common_step(a: float, b: float) -> float:
+    """The largest number that both are multiples of, to within rounding (Euclid)."""
+    small = 1e-6 * max(a, b)
+    while b > small:
+        a, b = b, min(a % b, b - a % b)
+    return a
 
 
 def _waiting(cells: Mapping[str, Row], seeds: Sequence[int]) -> str:
