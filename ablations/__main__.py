@@ -13,6 +13,7 @@ from ablations import commands
 from ablations.analysis_commands import add_analyses
 from ablations.catalog import scaffold as new
 from ablations.exports import FORMATS, export
+from ablations.judge_command import add_judge
 from ablations.records.files import lenient_output
 from ablations.wandb_view.publish import add_publish
 
@@ -27,6 +28,7 @@ examples:
   python -m ablations report headline --html headline.html   as a page with figures
   python -m ablations report headline --files answer         page, report, tables, figures (SVG, PNG)
   python -m ablations export headline --format md: or report, csv, tex, html, svg, png
+  python -m ablations judge results.csv claims.yaml          claims about runs of another program
   python -m ablations publish headline            send it to W&B from the records
   python -m ablations doctor                      name what is damaged; --repair mends it or moves it aside
 
@@ -34,22 +36,26 @@ None of these trains or changes a number; `python run.py -m study=NAME` trains."
 
 
 class Parser(argparse.ArgumentParser):
-    """Answers bad usage with one sentence and exit status 1."""
+    """Answers bad usage with one sentence and an exit status."""
+
+    bad_usage = 1
 
     def error(self, message: str) -> NoReturn:
-        self.exit(1, f"error: {' '.join(message.split())}; {self.prog} --help says what is allowed\n")
+        self.exit(self.bad_usage, f"error: {' '.join(message.split())}; {self.prog} --help says what is allowed\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what was typed; return the exit status: 0, 1 for bad input, 141 where the reader has gone, as `head` goes.
 
     Raises:
-        SystemExit: 1 for bad usage, 0 after --help.
+        SystemExit: 1 for bad usage (of `judge` 2), 0 after --help.
     """
     lenient_output()
     try:
         try:
-            options = parser().parse_args(arguments)
+            options, odd = parser().parse_known_args(arguments)
+            if odd:
+                options.parser.error(f"unrecognized arguments: {' '.join(odd)}")
             return options.act(options) or 0
         finally:
             sys.stdout.flush()
@@ -71,11 +77,12 @@ def parser() -> Parser:
     top = Parser("python -m ablations", description=__doc__, epilog=EXAMPLES, formatter_class=shape)
     subparsers = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    def command(act: Any, words: str, *, study: bool = True) -> argparse.ArgumentParser:
-        one = subparsers.add_parser(act.__name__.rstrip("_"), help=words, description=words, parents=[everywhere])
+    def command(act: Any, words: str, *, study: bool = True, records: bool = True) -> argparse.ArgumentParser:
+        name, parents = act.__name__.rstrip("_"), [everywhere] if records else []
+        one = subparsers.add_parser(name, help=words, description=words, parents=parents)
         if study:
             one.add_argument("study", metavar="STUDY", help="a study's name, as `list` shows it")
-        one.set_defaults(act=act)
+        one.set_defaults(act=act, parser=one)
         return one
 
     listed = command(commands.list_, "studies: runs, cost, how far; or what can be chosen: list blocks", study=False)
@@ -96,6 +103,7 @@ def parser() -> Parser:
     export_parser = command(export, "a study's results for other programs")
     export_parser.add_argument("--format", choices=FORMATS, default="md", help="(md)")
     export_parser.add_argument("--out", type=Path, metavar="FILE", help="where to (standard output)")
+    add_judge(command)
     add_publish(command)
     doctor = command(commands.doctor, "name what is damaged, and mend it if asked to", study=False)
     doctor.add_argument("--repair", action="store_true", help="mend it, or move it to .quarantine; deletes nothing")

@@ -38,7 +38,7 @@ def named(one: Command) -> str:
 
 
 def test_every_command_is_of_a_kind_that_is_looked_at() -> None:
-    known = re.compile(r"(python (run\.py|-m ablations|-m pytest|\w+\.py)|make|pip|cp|optuna)")
+    known = re.compile(r"(python (run\.py|-m ablations|-m pytest|[\w/]+\.py)|sh [\w/]+\.sh|make|pip|cp|optuna)")
     assert [one for one in COMMANDS if not known.match(one.text)] == []
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {one.text.split()[1] for one in COMMANDS if one.text.startswith("make")} <= targets

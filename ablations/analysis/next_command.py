@@ -21,7 +21,8 @@ def training_command(plan: Plan) -> str:
         words = shlex.split(command)
     except ValueError:
         words = command.split()
-    if words[:2] != ["python", "run.py"] and words[:1] != ["skipbench"]:
+    known = (["python", "run.py"], ["skipbench"], ["python", "-m", "ablations", "judge"])
+    if not any(words[: len(start)] == start for start in known):
         words = ["python", "run.py", "-m", f"study={plan['name']}"]
     return shlex.join(word for word in words if not word.startswith(NOT_REPEATED))
 

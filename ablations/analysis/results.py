@@ -109,7 +109,8 @@ def result_rows(plan: Plan, records: Mapping[str, Record]) -> list[Row]:
         return min(tuple(order[axis].get(str(point.get(axis)), 0) for axis in plan["swept"]) for point in points)
 
     known_axes = {axis for cell in plan["cells"] for axis in cell["axes"]}
-    return [_row(cell, plan["swept"], known_axes, records) for cell in sorted(plan["cells"], key=rank)]
+    names = (*METRICS, *LESIONS, *(plan["study"].get("metrics") or {}))
+    return [_row(cell, plan["swept"], known_axes, records, names) for cell in sorted(plan["cells"], key=rank)]
 
 
 def grid_values(plan: Plan, axis: str) -> list[Any]:
@@ -140,7 +141,13 @@ def invalid_points(plan: Plan) -> list[str]:
     return [f"{', '.join(f'{k}={v}' for k, v in item['point'].items())}: {item['reason']}" for item in points]
 
 
-def _row(cell: Mapping[str, Any], swept: Sequence[str], known_axes: set[str], records: Mapping[str, Record]) -> Row:
+def _row(
+    cell: Mapping[str, Any],
+    swept: Sequence[str],
+    known_axes: set[str],
+    records: Mapping[str, Record],
+    names: Sequence[str],
+) -> Row:
     found = [records[run["identity"]] for run in cell["runs"] if run["identity"] in records]
     runs = tuple(record for record in found if record["status"] != "failed")
     return Row(
@@ -152,7 +159,7 @@ def _row(cell: Mapping[str, Any], swept: Sequence[str], known_axes: set[str], re
         seeds=tuple(run["seed"] for run in cell["runs"]),
         diverged=sum(record["status"] == "diverged" for record in runs),
         failures=tuple(record for record in found if record["status"] == "failed"),
-        metrics={metric: Spread.of([measured(record, metric) for record in runs]) for metric in (*METRICS, *LESIONS)},
+        metrics={metric: Spread.of([measured(record, metric) for record in runs]) for metric in names},
         seconds=Spread.of([record.get("seconds") for record in runs]),
         params=next((item["params"] for item in [*found, cell] if item.get("params") is not None), None),
         macs=next((item["macs"] for item in [*found, cell] if item.get("macs") is not None), None),

@@ -10,7 +10,7 @@ from ablations.analysis.anova import AxisEffects
 from ablations.analysis.next_command import training_command
 from ablations.analysis.results import Plan, Row, best_row
 from ablations.analysis.verdicts import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
-from ablations.report.table import COLUMNS, caption, cell_texts
+from ablations.report.table import caption, cell_texts, columns_of
 from ablations.report.verdict_list import SIGNS, cells, evidence_words, footnotes
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def verdict_table(verdicts: Sequence[Verdict], publications: Sequence[str] = ())
 
 def result_table(rows: Sequence[Row]) -> str:
     """A row a cell, with its index for the filter; the best by validation is marked."""
-    wanted = [column for column in COLUMNS if column.wanted(rows)]
+    wanted = columns_of(rows)
     swept, lines = cell_texts(rows, wanted)
     best = best_row(rows)
 

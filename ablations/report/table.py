@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ablations.analysis.results import Record, Row, Spread, best_row
+from ablations.analysis.results import LESIONS, METRICS, Record, Row, Spread, best_row
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,6 +69,17 @@ def _error(metric: str) -> Callable[[Sequence[Row]], list[str]]:
     return lambda rows: spreads(row.metrics[metric] for row in rows)
 
 
+def _named(metric: str) -> Callable[[Sequence[Row]], list[str]]:
+    """The texts of a metric that a study names, with three or four digits: nobody knows its unit."""
+
+    def texts(rows: Sequence[Row]) -> list[str]:
+        means = [abs(mean) for row in rows if (mean := row.metrics[metric].mean) is not None and math.isfinite(mean)]
+        largest = max(means, default=0.0)
+        return spreads((row.metrics[metric] for row in rows), 2 if largest >= 10 else 3 if largest >= 1 else 4)
+
+    return texts
+
+
 def _measured(metric: str) -> Callable[[Sequence[Row]], bool]:
     return lambda rows: any(row.metrics[metric].mean is not None for row in rows)
 
@@ -95,11 +106,20 @@ COLUMNS = [
 ]
 
 
+def columns_of(rows: Sequence[Row]) -> list[Column]:
+    """The columns that these rows have. A study that names metrics has one for each, and no column without numbers."""
+    first, *others = [column for column in COLUMNS if column.wanted(rows)]
+    named = [name for name in (rows[0].metrics if rows else ()) if name not in (*METRICS, *LESIONS)]
+    if named:
+        others = [column for column in others if any(text.strip(f" {NONE}") for text in column.texts(rows))]
+    return [first, *(Column(name, name, _named(name)) for name in named), *others]
+
+
 def result_table(rows: Sequence[Row], *, console: Console) -> Table:
     """The table, as wide as the console: columns that do not fit are left out and named in the caption."""
     from rich.text import Text
 
-    columns = [column for column in COLUMNS if column.wanted(rows)]
+    columns = columns_of(rows)
     spare = sorted((column for column in columns if column.spare), key=lambda column: column.spare)
     dropped: list[str] = []
     gap = 2 if _width(rows, columns, gap=2) <= console.width else 1
@@ -136,7 +156,7 @@ def _hardware(provenance: Mapping[str, Any]) -> str:
 
 def markdown(rows: Sequence[Row], notes: Sequence[str] = ()) -> str:
     """The table with its caption, for a README."""
-    columns = [column for column in COLUMNS if column.wanted(rows)]
+    columns = columns_of(rows)
     swept, lines = cell_texts(rows, columns)
     heads = [*map(plain, swept), *(column.name for column in columns)]
     best = best_row(rows)

@@ -201,7 +201,7 @@ def test_an_unknown_study_is_one_sentence_with_the_nearest(runs, capsys, command
         (["reprot"], "invalid choice: 'reprot'", ""),
         (["report"], "required: STUDY", " report"),
         (["export", "headline", "--format", "pdf"], "invalid choice: 'pdf'", " export"),
-        (["list", "blocks", "--all", "of\nit"], "unrecognized arguments: --all of it", ""),
+        (["list", "blocks", "--all", "of\nit"], "unrecognized arguments: --all of it", " list"),
     ],
     ids=lambda value: " ".join(value).replace("\n", "_") if isinstance(value, list) else "",
 )
