@@ -182,7 +182,7 @@ def verdict(options: argparse.Namespace) -> None:
     answer = Answer(found, records, options.runs)
     if not answer.verdicts:
         print(f"The study {found['name']} makes no claims; add some under `claims:` in its YAML.")
-    print_list(answer.verdicts, plain_console(), answer.settings, answer.scope)
+    print_list(answer.verdicts, plain_console(), answer.settings, answer.footnotes)
 
 
 def doctor(options: argparse.Namespace) -> int:

@@ -31,9 +31,7 @@ def judge(options: argparse.Namespace) -> int:
     from ablations.report.verdict_list import print_list
 
     class TableAnswer(Answer):
-        """An answer whose verdicts name no command, and whose plan does not grow: nothing here can train these runs."""
-
-        plan = cached_property(lambda self: self.published)
+        """An answer whose verdicts name no command: nothing here can train these runs."""
 
         @cached_property
         def verdicts(self) -> list[Verdict]:
@@ -62,7 +60,7 @@ def judge(options: argparse.Namespace) -> int:
     console = plain_console()
     for note in notes:
         console.print(printable(note), style="dim", markup=False, soft_wrap=True)
-    print_list(answer.verdicts, console, answer.settings)
+    print_list(answer.verdicts, console, answer.settings, answer.footnotes)
     if options.html:
         print(options.html)
     return status

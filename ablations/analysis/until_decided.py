@@ -87,12 +87,13 @@ def _open_anyway(verdict: Verdict, level: float) -> bool:
 def _further(plan: Plan, verdicts: list[Verdict], design: SeedDesign, *, at_once: int) -> Counts:
     """The cells of these claims that get further seeds, with their new counts."""
     counts = {cell["cell"]: len(cell["runs"]) for cell in plan["cells"]}
+    most = {cell["cell"]: len({run["seed"] for run in (*cell["runs"], *cell["further"])}) for cell in plan["cells"]}
     wanted: Counts = {}
     for verdict in verdicts:
         needed = design.most if verdict.more_seeds is None else verdict.more_seeds
         step = max(1, min(at_once, needed // SIXTH))
         for cell in verdict.cells:
-            wanted[cell] = max(wanted.get(cell, 0), min(verdict.n + step, design.most))
+            wanted[cell] = max(wanted.get(cell, 0), min(verdict.n + step, design.most, most[cell]))
     return {cell: count for cell, count in wanted.items() if count > counts[cell]}
 
 

@@ -42,7 +42,7 @@ def page(answer: Answer, figures: Sequence[Figure] | None = None) -> str:
         "question": escape(answer.question),
         "expect": f"<p>Expect: {escape(str(expect))}</p>" if expect else "",
         "progress": _progress(answer),
-        "verdicts": tables.verdict_list(answer.verdicts, answer.settings, answer.scope),
+        "verdicts": tables.verdict_list(answer.verdicts, answer.settings, answer.footnotes),
         "verdict_table": tables.verdict_table(answer.verdicts, publications(plan)),
         "figures": "".join(_section(figure) for figure in drawn),
         "results": tables.result_table(rows),

@@ -11,7 +11,7 @@ from ablations.analysis.next_command import training_command
 from ablations.analysis.results import Plan, Row, best_row
 from ablations.analysis.verdicts import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
 from ablations.report.table import caption, cell_texts, columns_of
-from ablations.report.verdict_list import SIGNS, cells, evidence_words, footnotes
+from ablations.report.verdict_list import SIGNS, cells, evidence_words
 
 if TYPE_CHECKING:
     from ablations.search.importance import Importance  # with Optuna, which only a page of a search needs
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TONES = {SUPPORTED: "yes", CONTRADICTED: "no", INCONCLUSIVE: "open", NO_VERDICT: "none"}
 
 
-def verdict_list(verdicts: Sequence[Verdict], settings: Sequence[str], scope: str) -> str:
+def verdict_list(verdicts: Sequence[Verdict], settings: Sequence[str], footnotes: Sequence[str]) -> str:
     """A numbered item a claim: sign, sentence, evidence, and the command that would decide an open one."""
     if not verdicts:
         return "<p class=quiet>This study makes no claims.</p>"
@@ -30,7 +30,7 @@ def verdict_list(verdicts: Sequence[Verdict], settings: Sequence[str], scope: st
         says, evidence = escape(verdict.says), escape(evidence_words(verdict, setting))
         head = f"<b class=sign>{sign}</b> <span class=says>{says}</span> <b class=outcome>{escape(verdict.outcome)}</b>"
         items.append(f'<li class="{TONES[verdict.outcome]}">{head}<p class=quiet>{evidence}</p>{command}</li>')
-    notes = "".join(f"<p class=quiet>{escape(note)}</p>" for note in footnotes(verdicts, scope))
+    notes = "".join(f"<p class=quiet>{escape(note)}</p>" for note in footnotes)
     return f"<ol class=verdicts>{''.join(items)}</ol>{notes}"
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from ablations.analysis.anova import AxisEffects, axis_effects
 from ablations.analysis.results import Plan, Record, Row, result_rows
+from ablations.analysis.statistics import ALPHA
 from ablations.analysis.until_decided import grown
 from ablations.analysis.verdicts import Verdict, judge
 from ablations.report.comparability import published_settings
 from ablations.report.completeness import incomplete
+from ablations.report.verdict_list import reading_notes
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,13 @@ class Answer:
             return f"No analysis of variance: {error}."
 
     @property
-    def scope(self) -> str:
-        """Of what the verdicts speak: of new seeds, and of new splits where each seed has its own."""
+    def footnotes(self) -> list[str]:
+        """How the verdicts are to be read, and of what they speak."""
+        notes = reading_notes(self.verdicts, float(self.plan["study"].get("level") or ALPHA))
         own = {row.axes.get("split") for row in self.rows} == {"seed"}
         split = "new splits of the data (split=seed)" if own else "this split of the data"
-        return f"Verdicts speak of new seeds and {split}; an interval over new images speaks of these too."
+        scope = f"Verdicts speak of new seeds and {split}; an interval over new images speaks of these too."
+        return [*notes, scope] if notes else []
 
     @property
     def is_search(self) -> bool:

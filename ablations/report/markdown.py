@@ -12,7 +12,7 @@ from ablations.report.comparability import publications
 from ablations.report.completeness import troubles
 from ablations.report.table import markdown, plain
 from ablations.report.terminal import shared_choices
-from ablations.report.verdict_list import SIGNS, evidence_words, footnotes
+from ablations.report.verdict_list import SIGNS, evidence_words
 
 
 def answer_markdown(answer: Answer, *, picture: str | None = None) -> str:
@@ -29,7 +29,7 @@ def answer_markdown(answer: Answer, *, picture: str | None = None) -> str:
     parts += [f"![error against the swept axis]({picture})"] if picture else []
     parts += [markdown(rows).strip() if rows else ""]
     verdicts = "\n".join(map(verdict_line, answer.verdicts, answer.settings))
-    parts += ["## Claims", verdicts, *map(plain, footnotes(answer.verdicts, answer.scope))] if verdicts else []
+    parts += ["## Claims", verdicts, *map(plain, answer.footnotes)] if verdicts else []
     parts += ["\n".join(f"- {plain(line)}" for line in publications(plan))]
     missing = "\n".join(f"- {plain(line)}" for _, line in troubles(plan, rows))
     parts += ["## What is missing", missing] if missing else []

@@ -46,7 +46,7 @@ def print_report(answer: Answer, console: Console) -> None:
         console.print(result_table(rows, console=console))
     else:
         console.print("No run of this study is finished yet.")
-    print_verdicts(answer.verdicts, console, answer.settings, answer.scope)
+    print_verdicts(answer.verdicts, console, answer.settings, answer.footnotes)
     if lines := troubles(plan, rows, answer.problems):
         console.print()
         for colour, line in lines:

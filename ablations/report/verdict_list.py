@@ -20,12 +20,14 @@ NONE = "–"
 FEW = 20  # seeds: beside fewer, the failure rate that they do not exclude is said
 
 
-def print_verdicts(verdicts: Sequence[Verdict], console: Console, settings: Sequence[str], scope: str) -> None:
+def print_verdicts(
+    verdicts: Sequence[Verdict], console: Console, settings: Sequence[str], footnotes: Sequence[str]
+) -> None:
     """Print a sign and the sentence of each claim, and its evidence on the same line or below.
 
     Args:
         settings: for each claim, the setting of its published number.
-        scope: of what the verdicts speak.
+        footnotes: how they are to be read.
     """
     from rich.text import Text
 
@@ -43,16 +45,18 @@ def print_verdicts(verdicts: Sequence[Verdict], console: Console, settings: Sequ
             console.print(Text.assemble((f"{sign} " if i == 0 else "  ", colour), line))
         if verdict.command:
             console.print(Text(f"  {verdict.command}"), soft_wrap=True)
-    for note in footnotes(verdicts, scope):
+    for note in footnotes:
         console.print(Text(note, style="dim"))
 
 
-def print_list(verdicts: Sequence[Verdict], console: Console, settings: Sequence[str], scope: str) -> None:
+def print_list(
+    verdicts: Sequence[Verdict], console: Console, settings: Sequence[str], footnotes: Sequence[str]
+) -> None:
     """Print a table of the claims with their numbers, and below it what would decide the open ones.
 
     Args:
         settings: for each claim, the setting of its published number.
-        scope: of what the verdicts speak.
+        footnotes: how they are to be read.
     """
     from rich.table import Table
     from rich.text import Text
@@ -83,7 +87,7 @@ def print_list(verdicts: Sequence[Verdict], console: Console, settings: Sequence
         console.print(Text.assemble((f"{sign} ", colour), f"{says} ", (note, "dim")), soft_wrap=True)
         if verdict.command:
             console.print(Text(f"  {verdict.command}"), soft_wrap=True)
-    for note in footnotes(verdicts, scope):
+    for note in footnotes:
         console.print(Text(note, style="dim"))
 
 
@@ -149,19 +153,23 @@ def open_words(verdict: Verdict) -> str:
     return f"inconclusive: about {more} more seed{'' if more == 1 else 's'} would decide it"
 
 
-def footnotes(verdicts: Sequence[Verdict], scope: str) -> list[str]:
-    """How p is to be read, what so few seeds do not exclude, and of what the verdicts speak (`scope`)."""
+def reading_notes(verdicts: Sequence[Verdict], level: float) -> list[str]:
+    """How p is to be read, and what so few seeds do not exclude.
+
+    Args:
+        level: the error rate of the study, in each direction.
+    """
     tested = [verdict for verdict in verdicts if verdict.p is not None]
     if not tested:
         return []
     horizon = tested[0].horizon
     looks = "judged once" if horizon is None else f"looks after every seed up to {horizon} are allowed for"
-    level = "wrong in at most 5% of studies in each direction, over all claims of the study (Holm)"
-    notes = [f"p: one-sided, that the claim is true; needed: what it must reach so that verdicts are {level}; {looks}."]
+    wrong = f"wrong in at most {level:.2g} of studies in each direction, over all claims of the study (Holm)"
+    notes = [f"p: one-sided, that the claim is true; needed: what it must reach so that verdicts are {wrong}; {looks}."]
     few = sorted({verdict.n for verdict in tested if verdict.n < FEW})
     rates = ", ".join(f"{n} seeds {not_excluded(n):.0%}" for n in few)
     notes += [f"Failures that are not excluded where none was seen: {rates} of all seeds."] if few else []
-    return [*notes, scope]
+    return notes
 
 
 def between(verdict: Verdict, interval: Interval) -> str:

@@ -15,9 +15,9 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from ablations.analysis.cell_selection import select
+from ablations.analysis.claim_checks import names_single_cells
 from ablations.analysis.claim_schema import check_claims
 from ablations.analysis.results import result_rows
-from ablations.analysis.claim_checks import names_single_cells
 from ablations.analysis.verdicts import judge
 from ablations.catalog.choices import config_files
 from ablations.plan.plan import Cell, Plan
