@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ablations.catalog.studies import chosen_plan
@@ -20,10 +22,18 @@ def effects(options: argparse.Namespace) -> None:
         from ablations.question.search_space import read_search
         from ablations.search.importance import search_importance
 
-        print_importance(search_importance(plan, options.runs), read_search(plan["study"]).objectives, plain_console())
+        found = search_importance(plan, options.runs)
+        if options.json:
+            print(json.dumps([{**asdict(one), "named": one.named} for one in found], indent=1))
+        else:
+            print_importance(found, read_search(plan["study"]).objectives, plain_console())
         return
     where = choice(" ".join(options.where))
-    print_effects(axis_effects(plan, records, metric=options.metric, where=where, runs=options.runs), plain_console())
+    measured = axis_effects(plan, records, metric=options.metric, where=where, runs=options.runs)
+    if options.json:
+        print(json.dumps(asdict(measured), indent=1))
+    else:
+        print_effects(measured, plain_console())
 
 
 def path(options: argparse.Namespace) -> None:
@@ -48,6 +58,7 @@ def add_analyses(command: Callable[..., argparse.ArgumentParser]) -> None:
     one = command(
         effects, "what each axis does, and two together (analysis of variance); of a search, what mattered (PED-ANOVA)"
     )
+    one.add_argument("--json", action="store_true", help="for programs")
     one.add_argument("where", nargs="*", metavar="AXIS=VALUE", help="only the cells that agree, as in norm=batch")
     two = command(path, "from one cell to another, one axis at a time in the order of gain")
     two.add_argument("start", metavar="FROM", help='a cell, as in "block=plain depth=56"')

@@ -1,45 +1,61 @@
 """Measure what each axis does, and each pair of axes together: analysis of variance over the cells of a study.
 
-Each main effect and each interaction of two axes is a term of a linear model. Its sum of squares (SS, Type II) is what
-the fit loses without the term and the terms that contain it. The error is the variation between the seeds of a cell:
+Seeds are blocks: seed k has the same data order in every cell, so what it shares with all cells is taken out. Variances
+are not pooled: a deep plain net may scatter a hundred times as much as a residual one. With the vector m of the means
+of the cells, the matrix V of their estimated covariances (those over the n seeds, divided by n), and the projector M of
+a term (anova_terms.py),
 
-    F = (SS of the term / its degrees of freedom) / (SS within the cells / (runs − cells))
+    F = mᵀM m / tr(MV),   f = tr(MV)² / tr(MVMV),   p = P(F(f, (n − 1) f) > F).
 
-If cells are missing, a term may not be separable from others: it has no degrees of freedom, and is marked.
+F is that of repeated measures, with the degrees of freedom of Box (1954) as estimated by Geisser and Greenhouse (1958).
+With one degree of freedom it is the square of Student's paired t. It kept its level for all covariances that were
+simulated (benchmarks/effects.py), and unlike Hotelling's T² it needs no more seeds than a term has degrees of freedom.
+If the cells have no two seeds in common, they count as independent: V is diagonal, and the second degrees of freedom
+are tr(MV)² / Σ (M V)²ᵢᵢ / (nᵢ − 1) (Brunner, Dette and Munk 1997).
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ablations.analysis.anova_notes import Values, failure_note, grid_notes, names, seeds_note, spread_note
+from ablations.analysis.anova_terms import Projected, nesting, project, varying
 from ablations.analysis.cell_selection import BUDGET, raw_cells, selection_error
 from ablations.analysis.metrics import read_metric
 from ablations.analysis.results import INACTIVE, Plan, Record, Row, result_rows
-
-HIGHER_ORDER = "three and more together"
+from ablations.analysis.statistics import holm
 
 
 @dataclass(frozen=True)
 class Term:
-    """The effect of one axis, of two axes together, or (HIGHER_ORDER) of three and more together.
+    """The effect of one axis, of two axes together, or of three and more together.
 
     Attributes:
-        df: degrees of freedom; 0 if the grid cannot tell the term from others.
+        within: the axes that the term's axes are nested in.
+        df: degrees of freedom of the term; 0 if the grid cannot tell it from others.
         share: the fraction of the variation of all runs that only this term explains.
-        f, p: None without degrees of freedom; if all seeds of a cell agree, F is infinite and p is 0.
+        f: None without degrees of freedom, or if no seed differs from another.
+        p: None without degrees of freedom; if no seed differs from another, that of the sign test.
+        adjusted: p after Holm's correction over the terms of the table.
     """
 
     axes: tuple[str, ...]
+    within: tuple[str, ...]
     df: int
     share: float
-    f: float | None
-    p: float | None
+    f: float | None = None
+    p: float | None = None
+    adjusted: float | None = None
+
+    @property
+    def name(self) -> str:
+        """`depth × body.reduction within body`."""
+        return " × ".join(self.axes) + (f" within {' and '.join(self.within)}" if self.within else "")
 
 
 @dataclass(frozen=True)
@@ -47,16 +63,14 @@ class AxisEffects:
     """The analysis of variance of one metric.
 
     Attributes:
-        levels: axis → value → the mean of the means of the cells with this value.
-        seed_sd: the standard deviation between the seeds of a cell, pooled over the cells.
+        levels: axis → value → the mean of the means of the cells with this value; of a nested axis, where it is active.
         seed_share: the fraction of the variation of all runs that lies between the seeds of a cell.
-        notes: sentences for the reader: how many runs, what is unbalanced, what is missing.
+        notes: sentences for the reader: what was analysed, what was left out, what is missing.
     """
 
     metric: str
     terms: tuple[Term, ...]
     levels: dict[str, dict[str, float]]
-    seed_sd: float
     seed_share: float
     notes: tuple[str, ...]
 
@@ -71,108 +85,121 @@ def axis_effects(
 ) -> AxisEffects:
     """The effects of a study's swept axes on a metric.
 
+    A cell with an infinite value, or with fewer than two seeds, is left out as a whole, and named.
+
     Args:
         where: only the cells with these values (axis → value).
 
     Raises:
-        ValueError: fewer than two cells, no cell with two seeds, or a metric that was not measured or is infinite.
+        ValueError: fewer than two cells are left, or a metric that was not measured.
     """
     wanted = read_metric(metric)
     every = result_rows(plan, records)
     rows = raw_cells(where or {}, every)
     if where and not rows:
         raise ValueError(selection_error(where, rows, every))
-    measured = [[(wanted.value(run, runs), str(run["label"])) for run in row.runs] for row in rows]
-    for value, label in (pair for cell in measured for pair in cell):
-        if value is None or not math.isfinite(value):
-            what = "was not measured in" if value is None else "is infinite for"
-            raise ValueError(f"{metric} {what} {label}: choose another --metric, such as train_error")
-    values = [[float(value) for value, _ in cell if value is not None] for cell in measured]
-    known = [(row, cell) for row, cell in zip(rows, values, strict=True) if cell]
+    measured: list[tuple[Row, Values]] = []
+    for row in rows:
+        values = {run["seed"]: wanted.value(run, runs) for run in row.runs}
+        if missing := [str(run["label"]) for run in row.runs if values[run["seed"]] is None]:
+            raise ValueError(f"{metric} was not measured in {missing[0]}: choose another --metric, such as train_error")
+        measured.append((row, {seed: float(value) for seed, value in values.items() if value is not None}))
+    infinite = [row for row, values in measured if not all(map(math.isfinite, values.values()))]
+    known = [(row, values) for row, values in measured if row not in infinite and len(values) > 1]
+    short = [row for row, values in measured if row not in infinite and len(values) == 1]
     aside = {BUDGET, "width"} if BUDGET in plan["swept"] else set()  # a matched width follows from the other axes
-    axes = [axis for axis in plan["swept"] if axis not in aside and len({row.level(axis) for row, _ in known}) > 1]
-    if len(known) < 2 or not axes or all(len(cell) < 2 for _, cell in known):
-        found = f"there {'is' if len(known) == 1 else 'are'} {len(known)} measured cell{'s' * (len(known) != 1)}"
-        raise ValueError(f"effects need two cells, and two seeds in one of them; {found}")
-    return _analyse(metric, axes, known, _notes(rows, known, axes))
+    swept = [axis for axis in plan["swept"] if axis not in aside]
+    cells = [{axis: row.level(axis) for axis in swept} for row, _ in known]
+    axes = varying(swept, cells) if known else []
+    if not axes:
+        found = f"there {'is' if len(known) == 1 else 'are'} {len(known)} of {len(rows)}"
+        raise ValueError(
+            f"effects need two cells with two seeds and finite values each; {found}"
+            + (f" ({metric} is infinite in {names(infinite, swept)}: choose another --metric)" if infinite else "")
+        )
+    notes = [f"{metric} is infinite in {names(infinite, swept)}: left out, and nothing here is about these cells."]
+    notes = notes * bool(infinite) + grid_notes(rows, known, axes, cells)
+    notes += [f"With fewer than two seeds, and left out: {names(short, swept)}."] if short else []
+    return _analyse(metric, axes, cells, known, notes)
 
 
-def _analyse(metric: str, axes: list[str], known: list[tuple[Row, list[float]]], notes: list[str]) -> AxisEffects:
+def _analyse(
+    metric: str, axes: list[str], cells: list[dict[str, str]], known: list[tuple[Row, Values]], notes: list[str]
+) -> AxisEffects:
     import numpy as np
-    from statsmodels.regression.linear_model import OLS
 
-    values = np.array([value for _, cell in known for value in cell])
-    rows = [row for row, cell in known for _ in cell]
-    ones = np.ones((len(rows), 1))
-    columns: dict[tuple[str, ...], Any] = {(axis,): _indicators([row.level(axis) for row in rows]) for axis in axes}
-    for a, b in combinations(axes, 2):
-        left, right = columns[(a,)], columns[(b,)]
-        columns[(a, b)] = np.einsum("ri,rj->rij", left, right).reshape(len(rows), -1)
-
-    def fit(terms: Sequence[tuple[str, ...]]) -> tuple[float, int]:
-        """The residual sum of squares, and the rank of the design matrix."""
-        basis, sizes, _ = np.linalg.svd(np.hstack([ones, *(columns[term] for term in terms)]), full_matrices=False)
-        basis = basis[:, sizes > 1e-9 * sizes[0]]  # the indicators of all levels are linearly dependent
-        return float(OLS(values, basis).fit().ssr), basis.shape[1]
-
-    within = math.fsum((value - math.fsum(cell) / len(cell)) ** 2 for _, cell in known for value in cell)
-    free = len(values) - len(known)
-    total = float(((values - values.mean()) ** 2).sum())
-    rounding = 1e-20 * float((values**2).sum())
-    within, total = (0.0 if ss <= rounding else ss for ss in (within, total))
-    terms = []
-    for term in columns:
-        others = [other for other in columns if not set(term) <= set(other)]
-        (without, fewer), (along, rank) = fit(others), fit([*others, term])
-        terms.append(_term(term, rank - fewer, max(0.0, without - along), within / free, free, total))
-    if len(axes) > 2:
-        without, rank = fit([*columns])
-        terms.append(_term((HIGHER_ORDER,), len(known) - rank, max(0.0, without - within), within / free, free, total))
-    levels = {axis: _level_means(axis, known) for axis in axes}
+    common = sorted(set.intersection(*({*values} for _, values in known)))
+    paired = len(common) > 1
+    numbers = [np.array([values[s] for s in (common if paired else sorted(values))]) for _, values in known]
+    means = np.array([cell.mean() for cell in numbers])
+    if paired:
+        covariances = np.atleast_2d(np.cov(np.array(numbers))) / len(common)
+    else:
+        covariances = np.diag([cell.var(ddof=1) / len(cell) for cell in numbers])
+    counts = np.array([len(cell) for cell in numbers])
+    every = np.concatenate(numbers)
+    tiny = 1e-20 * float((every**2).sum())  # rounding
+    total = float(((every - every.mean()) ** 2).sum())
+    within = math.fsum(float(((cell - cell.mean()) ** 2).sum()) for cell in numbers)
+    within, total = (0.0 if ss <= tiny else ss for ss in (within, total))
+    terms = [_test(term, means, covariances, counts, total, tiny, paired=paired) for term in project(axes, cells)]
+    tested = [term for term in terms if term.p is not None]
+    corrected = dict(zip(map(id, tested), holm([term.p for term in tested if term.p is not None]), strict=True))
+    terms = [replace(term, adjusted=corrected.get(id(term))) for term in terms]
+    levels = {axis: _level_means(axis, cells, means, nested=axis in nesting(axes, cells)) for axis in axes}
     share = within / total if total else 0.0
-    return AxisEffects(metric, tuple(terms), levels, math.sqrt(within / free), share, tuple(notes))
+    notes = [seeds_note(known, common, numbers), *notes, spread_note(known, axes, numbers, share), failure_note(counts)]
+    return AxisEffects(metric, tuple(terms), levels, share, tuple(notes))
 
 
-def _term(axes: tuple[str, ...], df: int, gained: float, error: float, free: int, total: float) -> Term:
-    """Test a sum of squares (`gained`) against the variance between seeds (`error`, with `free` degrees of freedom)."""
+def _test(
+    term: Projected, means: Any, covariances: Any, counts: Any, total: float, tiny: float, *, paired: bool
+) -> Term:
+    """Test whether the means of the cells, projected on a term, are zero.
+
+    Args:
+        counts: seeds of each cell.
+        total: the sum of squares of all runs, of which the term's is a share.
+        tiny: sums of squares below this are rounding.
+    """
+    axes, within, df, projector = term
+    if df == 0:
+        return Term(axes, within, 0, 0.0)
+    n = len(counts) / float((1 / counts).sum())
+    gained = n * float(means @ projector @ means)
+    if not total or gained <= max(1e-12 * total, tiny):
+        return Term(axes, within, df, 0.0, 0.0, 1.0)
+    if n * float((projector * covariances).sum()) <= tiny:
+        return Term(axes, within, df, gained / total, None, 0.5 ** (int(counts.min()) - 1))
+    f, p = projected_f(projector, means, covariances, counts, paired=paired)
+    return Term(axes, within, df, gained / total, float(f), max(float(p), sys.float_info.min))
+
+
+def projected_f(projector: Any, means: Any, covariances: Any, counts: Any, *, paired: bool) -> tuple[Any, Any]:
+    """F and p of "the means, projected, are zero", as the head of this file says.
+
+    Args:
+        means: (…, cells).
+        covariances: of the means: (…, cells, cells).
+        counts: seeds of each cell, all the same where they are paired.
+    """
+    import numpy as np
     from scipy import stats
 
-    if df == 0:
-        return Term(axes, 0, 0.0, None, None)
-    if not total or gained <= 1e-12 * total:
-        return Term(axes, df, 0.0, 0.0, 1.0)
-    f = (gained / df) / error if error else math.inf
-    return Term(axes, df, gained / total, f, float(stats.f.sf(f, df, free)) if error else 0.0)
+    squares = np.einsum("...i,ij,...j", means, projector, means)
+    spread = projector @ covariances
+    error = np.einsum("...ii", spread)
+    numerator = error**2 / np.einsum("...ij,...ji", spread, spread)
+    if paired:
+        denominator = (counts[0] - 1) * numerator
+    else:
+        denominator = error**2 / (np.einsum("...ii->...i", spread) ** 2 / (counts - 1)).sum(axis=-1)
+    return squares / error, stats.f.sf(squares / error, numerator, denominator)
 
 
-def _indicators(levels: Sequence[str]) -> Any:
-    """One column for each level: 1 in the rows of the runs that have it, else 0."""
-    import numpy as np
-
-    return np.array([[float(level == name) for name in dict.fromkeys(levels)] for level in levels])
-
-
-def _level_means(axis: str, known: Sequence[tuple[Row, list[float]]]) -> dict[str, float]:
-    means: dict[str, list[float]] = {}
-    for row, cell in known:
-        means.setdefault(row.level(axis), []).append(math.fsum(cell) / len(cell))
-    return {level: math.fsum(cells) / len(cells) for level, cells in means.items()}
-
-
-def _notes(rows: Sequence[Row], known: Sequence[tuple[Row, list[float]]], axes: Sequence[str]) -> list[str]:
-    counts = sorted({len(cell) for _, cell in known})
-    size = f"{sum(len(cell) for _, cell in known)} runs in {len(known)} cells"
-    odd, many = ("Unbalanced: ", f"{counts[0]} to {counts[-1]}") if len(counts) > 1 else ("", str(counts[0]))
-    notes = [f"{odd}{size}, {many} a cell."]
-    untrained = len(rows) - len(known)
-    notes += [f"Incomplete: {untrained} cells have no run yet."] if untrained else []
-    full = math.prod(len({row.level(axis) for row, _ in known}) for axis in axes)
-    there = len({tuple(row.level(axis) for axis in axes) for row, _ in known})
-    if there < full:
-        present = f"only {there} of the {full} combinations of {', '.join(axes)} have cells"
-        notes.append(f"Incomplete grid: {present}; effects and means say nothing about the others.")
-    inactive = Counter(axis for row, _ in known for axis in axes if row.level(axis) == INACTIVE)
-    notes += [f"{axis} is not active in {n} of the cells ({INACTIVE})." for axis, n in inactive.items()]
-    diverged = sum(row.diverged for row, _ in known)
-    verb = "run diverged and counts" if diverged == 1 else "runs diverged and count"
-    return notes + ([f"{diverged} {verb} as measured."] if diverged else [])
+def _level_means(axis: str, cells: Sequence[Mapping[str, str]], means: Any, *, nested: bool) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for cell, mean in zip(cells, means, strict=True):
+        if not (nested and cell[axis] == INACTIVE):
+            found.setdefault(cell[axis], []).append(float(mean))
+    return {level: math.fsum(values) / len(values) for level, values in found.items()}

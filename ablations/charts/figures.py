@@ -131,7 +131,7 @@ def _interaction(effects: AxisEffects | str, rows: Sequence[Row]) -> Figure | No
     """The two axes that explain the most beyond what each explains alone."""
     if isinstance(effects, str) or effects.metric not in series.PARTS:
         return None
-    pairs = [term for term in effects.terms if len(term.axes) == 2 and term.df]
+    pairs = [term for term in effects.terms if len(term.axes) == 2 and term.df and not term.within]
     if not pairs:
         return None
     first, second = max(pairs, key=lambda term: term.share).axes

@@ -10,6 +10,7 @@ from ablations.analysis.anova import AxisEffects
 from ablations.analysis.next_command import training_command
 from ablations.analysis.results import Plan, Row, best_row
 from ablations.analysis.verdicts import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
+from ablations.report.analyses import EFFECT_COLUMNS, effect_lines
 from ablations.report.table import caption, cell_texts, columns_of
 from ablations.report.verdict_list import SIGNS, cells, evidence_words
 
@@ -62,26 +63,18 @@ def effect_table(effects: AxisEffects | str) -> str:
     """What each axis explains, the largest first; or the reason why that cannot be said."""
     if isinstance(effects, str):
         return f"<p class=quiet>{escape(effects)}</p>"
-    lines = []
-    for term in sorted(effects.terms, key=lambda term: -term.share):
-        known = ["", "", "0", "not in this grid"]
-        if term.f is not None and term.p is not None:
-            known = [f"{term.share:.1%}", f"{term.f:.3g}", str(term.df), f"{term.p:.2g}"]
-        lines.append([" × ".join(term.axes), *known])
-    shown = table([f"effect on {effects.metric}", "of variation", "F", "df", "p"], lines, left=1)
-    notes = [f"Between seeds: sd {effects.seed_sd:.3g}, pooled over the cells.", *effects.notes]
-    return shown + "".join(f"<p class=quiet>{escape(note)}</p>" for note in notes)
+    shown = table([f"effect on {effects.metric}", *EFFECT_COLUMNS], effect_lines(effects), left=1)
+    return shown + "".join(f"<p class=quiet>{escape(note)}</p>" for note in effects.notes)
 
 
 def importance_table(found: Sequence[Importance], objectives: Sequence[str]) -> str:
     """The importance of each axis in each tuning of a search, the largest first."""
-    from ablations.search.importance import TOO_FEW_TRIALS, importance_caption
+    from ablations.search.importance import importance_caption, importance_lines
 
     lines = []
     for one in found:
-        shares = [(axis, f"{share:.0%}") for axis, share in one.shares.items()]
         name = one.tuning.rpartition("-")[0] or one.tuning
-        lines += [[name, axis, share, str(one.trials)] for axis, share in shares or [(TOO_FEW_TRIALS, "")]]
+        lines += [[name, *line, str(one.trials)] for line in importance_lines(one)]
     shown = table(["tuning", "axis", "importance", "trials"], lines, left=2)
     return f"{shown}<p class=quiet>{escape(importance_caption(objectives))}</p>"
 

@@ -14,21 +14,37 @@ if TYPE_CHECKING:
     from ablations.search.importance import Importance
 
 
+EFFECT_COLUMNS = ("of variation", "F", "df", "p (Holm)")
+
+
+def effect_lines(effects: AxisEffects) -> list[list[str]]:
+    """The cells of a table: one line for each effect, the largest first."""
+    lines = []
+    for term in sorted(effects.terms, key=lambda term: -term.share):
+        values = ["", "", "0", "not in this grid"]
+        if term.adjusted is not None:
+            f = "–" if term.f is None else f"{term.f:.3g}"
+            values = [f"{term.share:.1%}", f, str(term.df), p_words(term.adjusted)]
+        lines.append([term.name, *values])
+    return lines
+
+
+def p_words(p: float) -> str:
+    """A p value in two digits; one too small to mean anything as `< 1e-12`."""
+    return f"{p:.2g}" if p >= 1e-12 else "< 1e-12"
+
+
 def print_effects(effects: AxisEffects, console: Console) -> None:
     """Print one line for each effect, the largest first, then the means of each axis."""
     from rich.text import Text
 
-    table = _table(f"effect on {effects.metric}", right=("of variation", "F", "df", "p"))
-    for term in sorted(effects.terms, key=lambda term: -term.share):
-        values = ["", "", "0", "not in this grid"]
-        if term.f is not None and term.p is not None:
-            values = [f"{term.share:.1%}", f"{term.f:.3g}", str(term.df), f"{term.p:.2g}"]
-        table.add_row(" × ".join(term.axes), *values)
+    table = _table(f"effect on {effects.metric}", right=EFFECT_COLUMNS)
+    for line in effect_lines(effects):
+        table.add_row(*line)
     console.print(table)
     for axis, means in effects.levels.items():
         console.print(Text.assemble((f"{axis}  ", "bold"), ", ".join(f"{k} {v:.4g}" for k, v in means.items())))
-    share = f"Between seeds: {effects.seed_share:.1%} of variation, sd {effects.seed_sd:.3g}, pooled over the cells."
-    for note in (share, *effects.notes):
+    for note in effects.notes:
         console.print(Text(note, style="dim"))
 
 
@@ -58,14 +74,14 @@ def print_importance(importances: Sequence[Importance], objectives: Sequence[str
     """Print one line for each tuning and axis."""
     from rich.text import Text
 
-    from ablations.search.importance import TOO_FEW_TRIALS, importance_caption
+    from ablations.search.importance import importance_caption, importance_lines
 
     table = _table("tuning", "trials", "axis", right=("importance",))
     table.columns[1].justify = "right"
     for one in importances:
         first = [one.tuning, str(one.trials)]
-        for axis, share in one.shares.items() or [(TOO_FEW_TRIALS, None)]:
-            table.add_row(*first, axis, "" if share is None else f"{share:.0%}")
+        for line in importance_lines(one):
+            table.add_row(*first, *line)
             first = ["", ""]
     console.print(table)
     console.print(Text(importance_caption(objectives), style="dim"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -52,10 +53,18 @@ def call(capsys, *words):
 def test_effects_of_a_study_and_of_a_part_of_it(runs, capsys):
     _, whole, _ = call(capsys, "effects", "headline", "--runs", runs)
     assert "block × depth" in whole
-    assert "18 runs in 6 cells, 3 a cell." in whole
+    assert "18 runs in 6 cells, 3 a cell, paired by seed." in whole
     _, part, _ = call(capsys, "effects", "headline", "block=plain", "--metric", "train_error", "--runs", runs)
     assert "effect on train_error" in part
     assert "block" not in part
+
+
+def test_effects_for_programs(runs, capsys):
+    _, text, _ = call(capsys, "effects", "headline", "--json", "--runs", runs)
+    found = json.loads(text)
+    assert {tuple(term["axes"]): term["df"] for term in found["terms"]}["block", "depth"] == 2
+    assert all(0 < term["adjusted"] <= 1 for term in found["terms"])
+    assert found["levels"]["depth"] == {"8": 8, "20": 20, "56": 59}
 
 
 def test_a_path_of_a_study(runs, capsys):

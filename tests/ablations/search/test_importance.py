@@ -1,4 +1,4 @@
-"""The importances name the axis that decides the values; they are those of Optuna."""
+"""The importances name the axis that decides the values and none on noise; they are those of Optuna."""
 
 from __future__ import annotations
 
@@ -51,6 +51,41 @@ def test_the_axis_that_decides_comes_first(tmp_path):
     assert next(iter(found.shares)) == "recipe.lr"
     assert found.shares["recipe.lr"] > 0.6
     assert sum(found.shares.values()) == pytest.approx(1)
+    assert found.named == ["recipe.lr"]
+    assert 0.1 < found.floor < 0.6
+    console = Console(file=io.StringIO(), width=100)
+    print_importance([found], ["val_error"], console)
+    text = console.file.getvalue()
+    assert text.count(f"below what noise gives ({found.floor:.0%})") == 2
+    assert f"{found.shares['recipe.lr']:.0%}" in text
+
+
+def test_of_pure_noise_no_axis_is_named(tmp_path):
+    named, largest = 0, []
+    for seed in range(10):
+        draw = random.Random(seed)
+        (found,) = search_importance(
+            searched(tmp_path / str(seed), 20, lambda point, d=draw: d.gauss(0, 1)), tmp_path / str(seed)
+        )
+        named += bool(found.named)
+        largest.append(max(found.shares.values()))
+    assert named <= 1
+    assert max(largest) > 0.65, "so a large share alone says nothing"
+
+
+def test_the_floor_of_two_objectives_keeps_their_values_together():
+    study, draw = optuna.create_study(directions=["minimize", "minimize"]), random.Random(0)
+    space = {
+        "lr": optuna.distributions.FloatDistribution(0, 1),
+        "norm": optuna.distributions.CategoricalDistribution("ab"),
+    }
+    for _ in range(40):
+        point = {"lr": draw.random(), "norm": draw.choice("ab")}
+        values = [point["lr"] + draw.gauss(0, 0.01), 2 * point["lr"] + draw.gauss(0, 0.01)]
+        study.add_trial(optuna.create_trial(values=values, params=point, distributions=space))
+    shares, floor = importance(study)
+    assert [axis for axis, share in shares.items() if share > floor] == ["lr"]
+    assert importance(study) == (shares, floor), "the permutations are from a fixed seed"
 
 
 def test_it_is_optunas(tmp_path):
