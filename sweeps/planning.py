@@ -25,6 +25,7 @@ from ablations.records.layout import RECORD
 from ablations.records.provenance import command
 from ablations.records.record import plan_path, read_records, study_folder, write_json
 from sweeps.cli.errors import as_value_error
+from sweeps.compose.active_options import ActiveOptions
 from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import Composer
 from sweeps.compose.fast_compose import FastComposer
@@ -39,16 +40,18 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
     """Make the plan of a question: its cells and runs."""
     study = question.study
 
+    fast = FastComposer(composer)
+    active = ActiveOptions(question.whole_points, fast)
+
     def counted(point: Point) -> tuple[int, float]:
         with as_value_error():
-            made = composer(point)
+            made = composer(active(point))
             return count(made, study["match"]), made.width
 
     bare = Widths(question.whole_points, counted)
-    fast = FastComposer(composer)
 
     def compose(point: Point) -> tuple[Run, list[str], dict[str, Any]]:
-        point = bare(point)
+        point = active(bare(point))
         with as_value_error():
             run, settings = fast(point)
         return run, composer.overrides(point), settings

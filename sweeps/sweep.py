@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ablations.question.study import StudyError
 from ablations.records.lease import release_orphan
 from sweeps.cli.settings import check_folder, check_hydra_folders, check_setting, check_settings
 from sweeps.closing import closing_prepared, print_results
+from sweeps.compose.active_options import shown
 from sweeps.compose.arguments import Arguments, parse
 from sweeps.compose.compose import Composer
 from sweeps.planning import announce, make_plan, plan_and_check, refuse_invalid, run_numbers
@@ -33,6 +35,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         SystemExit: 2 when runs failed.
     """
     console = Console()
+    arguments, sys.argv[1:] = shown(arguments), shown(sys.argv[1:])
     check_settings(config, arguments, sweep=True)
     check_hydra_folders(config.hydra)
     if config.trainer.get("devices", 1) != 1:  # Lightning would start the whole sweep again for each of them

@@ -21,6 +21,7 @@ from sweeps.cli.errors import friendly_errors
 from sweeps.cli.help import help_text
 from sweeps.cli.import_path import make_importable
 from sweeps.cli.settings import check_folder
+from sweeps.compose.active_options import hide
 from sweeps.compose.compose import run_of
 from sweeps.compose.config_sources import listed
 from sweeps.one_run import main
@@ -39,6 +40,8 @@ def command_line() -> None:
             make_importable([typed.config_dir, os.getcwd()])
             if typed.help or typed.version:
                 return print(help_text(CONF, typed) if typed.help else f"Skipbench {version('skipbench')}")
+            if typed.multirun:
+                sys.argv[1:] = hide(sys.argv[1:])
             hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(main)()
     except KeyboardInterrupt:
         print("interrupted; the same command goes on where this one stopped", file=sys.stderr)

@@ -68,6 +68,21 @@ class FastComposer:
             pass
         return self._by_hydra(point)
 
+    def options(self, group: str, point: Mapping[str, Any]) -> set[str] | None:
+        """The options that the choices of a point have in a group; None where only Hydra can tell.
+
+        Raises:
+            HydraException: a choice does not exist.
+        """
+        chosen = {axis: value for axis, value in point.items() if axis in self.composer.groups}
+        if not all(isinstance(value, str) for value in chosen.values()):
+            return None
+        try:
+            node = _at(self._base(chosen).tree, group.split("."))
+        except NotPlain:
+            return None
+        return set(node) if isinstance(node, dict) else None
+
     def _by_hydra(self, point: Mapping[str, Any]) -> Composed:
         made = self.composer(point)
         return Composed(run_of(made, made.hydra), settings_of(plain_tree(made), self.master))
