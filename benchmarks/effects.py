@@ -89,9 +89,8 @@ def false_rates(case: Draw, grid: Sequence[int], seeds: int, *, draws: int) -> R
     means = values.mean(axis=2)
     centred = values - means[:, :, None]
     covariances = np.einsum("rcs,rds->rcd", centred, centred) / (seeds - 1) / seeds
-    counts = np.full(len(cells), seeds)
     terms = [term for term in project(names, cells) if term.df]
-    found = np.array([projected_f(term.projector, means, covariances, counts, paired=True)[1] for term in terms])
+    found = np.array([projected_f(term.projector, means, covariances, seeds)[1] for term in terms])
     table = found.min(axis=0) * len(found) <= 0.05
     return Rates(float((found <= 0.05).mean(axis=1).max()), float(table.mean()), values.shape[0])
 

@@ -10,8 +10,8 @@ a term (anova_terms.py),
 F is that of repeated measures, with the degrees of freedom of Box (1954) as estimated by Geisser and Greenhouse (1958).
 With one degree of freedom it is the square of Student's paired t. It kept its level for all covariances that were
 simulated (benchmarks/effects.py), and unlike Hotelling's T² it needs no more seeds than a term has degrees of freedom.
-If the cells have no two seeds in common, they count as independent: V is diagonal, and the second degrees of freedom
-are tr(MV)² / Σ (M V)²ᵢᵢ / (nᵢ − 1) (Brunner, Dette and Munk 1997).
+If the cells have no two seeds in common, their first seeds are paired, their second ones, and so on: of independent
+numbers any pairs will do (Scheffé 1943).
 """
 
 from __future__ import annotations
@@ -129,59 +129,53 @@ def _analyse(
     import numpy as np
 
     common = sorted(set.intersection(*({*values} for _, values in known)))
-    paired = len(common) > 1
-    numbers = [np.array([values[s] for s in (common if paired else sorted(values))]) for _, values in known]
-    means = np.array([cell.mean() for cell in numbers])
-    if paired:
-        covariances = np.atleast_2d(np.cov(np.array(numbers))) / len(common)
-    else:
-        covariances = np.diag([cell.var(ddof=1) / len(cell) for cell in numbers])
-    counts = np.array([len(cell) for cell in numbers])
-    every = np.concatenate(numbers)
-    tiny = 1e-20 * float((every**2).sum())  # rounding
-    total = float(((every - every.mean()) ** 2).sum())
-    within = math.fsum(float(((cell - cell.mean()) ** 2).sum()) for cell in numbers)
+    n = len(common) if len(common) > 1 else min(len(values) for _, values in known)
+    numbers = np.array(
+        [[values[seed] for seed in (common if len(common) > 1 else sorted(values)[:n])] for _, values in known]
+    )
+    means = numbers.mean(axis=1)
+    covariances = np.cov(numbers) / n
+    tiny = 1e-20 * float((numbers**2).sum())  # rounding
+    total = float(((numbers - numbers.mean()) ** 2).sum())
+    within = float(((numbers - means[:, None]) ** 2).sum())
     within, total = (0.0 if ss <= tiny else ss for ss in (within, total))
-    terms = [_test(term, means, covariances, counts, total, tiny, paired=paired) for term in project(axes, cells)]
+    terms = [_test(term, means, covariances, n, total, tiny) for term in project(axes, cells)]
     tested = [term for term in terms if term.p is not None]
     corrected = dict(zip(map(id, tested), holm([term.p for term in tested if term.p is not None]), strict=True))
     terms = [replace(term, adjusted=corrected.get(id(term))) for term in terms]
     levels = {axis: _level_means(axis, cells, means, nested=axis in nesting(axes, cells)) for axis in axes}
     share = within / total if total else 0.0
-    notes = [seeds_note(known, common, numbers), *notes, spread_note(known, axes, numbers, share), failure_note(counts)]
+    notes = [seeds_note(known, common, n), *notes, spread_note(known, axes, numbers, share), failure_note(n)]
     return AxisEffects(metric, tuple(terms), levels, share, tuple(notes))
 
 
-def _test(
-    term: Projected, means: Any, covariances: Any, counts: Any, total: float, tiny: float, *, paired: bool
-) -> Term:
+def _test(term: Projected, means: Any, covariances: Any, n: int, total: float, tiny: float) -> Term:
     """Test whether the means of the cells, projected on a term, are zero.
 
     Args:
-        counts: seeds of each cell.
+        n: seeds of each cell.
         total: the sum of squares of all runs, of which the term's is a share.
         tiny: sums of squares below this are rounding.
     """
     axes, within, df, projector = term
     if df == 0:
         return Term(axes, within, 0, 0.0)
-    n = len(counts) / float((1 / counts).sum())
     gained = n * float(means @ projector @ means)
     if not total or gained <= max(1e-12 * total, tiny):
         return Term(axes, within, df, 0.0, 0.0, 1.0)
     if n * float((projector * covariances).sum()) <= tiny:
-        return Term(axes, within, df, gained / total, None, 0.5 ** (int(counts.min()) - 1))
-    f, p = projected_f(projector, means, covariances, counts, paired=paired)
+        return Term(axes, within, df, gained / total, None, 0.5 ** (n - 1))
+    f, p = projected_f(projector, means, covariances, n)
     return Term(axes, within, df, gained / total, float(f), max(float(p), sys.float_info.min))
 
 
-def projected_f(projector: Any, means: Any, covariances: Any, counts: Any, *, paired: bool) -> tuple[Any, Any]:
+def projected_f(projector: Any, means: Any, covariances: Any, n: int) -> tuple[Any, Any]:
     """F and p of "the means, projected, are zero", as the head of this file says.
 
     Args:
         means: (…, cells).
         covariances: of the means: (…, cells, cells).
-        counts: seeds of each cell, all the same where they are paired.
+        n: seeds of each cell.
     """
     import numpy as np
     from scipy import stats
@@ -189,12 +183,8 @@ def projected_f(projector: Any, means: Any, covariances: Any, counts: Any, *, pa
     squares = np.einsum("...i,ij,...j", means, projector, means)
     spread = projector @ covariances
     error = np.einsum("...ii", spread)
-    numerator = error**2 / np.einsum("...ij,...ji", spread, spread)
-    if paired:
-        denominator = (counts[0] - 1) * numerator
-    else:
-        denominator = error**2 / (np.einsum("...ii->...i", spread) ** 2 / (counts - 1)).sum(axis=-1)
-    return squares / error, stats.f.sf(squares / error, numerator, denominator)
+    freedom = error**2 / np.einsum("...ij,...ji", spread, spread)
+    return squares / error, stats.f.sf(squares / error, freedom, (n - 1) * freedom)
 
 
 def _level_means(axis: str, cells: Sequence[Mapping[str, str]], means: Any, *, nested: bool) -> dict[str, float]:

@@ -12,14 +12,15 @@ Values = dict[int, float]  # seed → value of the metric
 Known = Sequence[tuple[Row, Values]]
 
 
-def seeds_note(known: Known, common: Sequence[int], numbers: Sequence[Any]) -> str:
-    """How many runs were analysed, and whether they are paired."""
-    used, there = sum(map(len, numbers)), sum(len(values) for _, values in known)
-    size = f"{used} runs in {len(known)} cells"
+def seeds_note(known: Known, common: Sequence[int], n: int) -> str:
+    """How many runs were analysed, and how they are paired."""
+    left = sum(len(values) for _, values in known) - n * len(known)
+    size = f"{n * len(known)} runs in {len(known)} cells, {n} a cell, paired "
     if len(common) < 2:
-        return f"{size}, which have no two seeds in common and count as independent."
-    more = f"; {there - used} further runs have seeds that not all cells have" if there > used else ""
-    return f"{size}, {len(common)} a cell, paired by seed{more}."
+        more = f"; {left} further runs have no pair" if left else ""
+        return f"{size}in the order of their seeds, since the cells have no two seeds in common{more}."
+    more = f"; {left} further runs have seeds that not all cells have" if left else ""
+    return f"{size}by seed{more}."
 
 
 def grid_notes(
@@ -48,7 +49,7 @@ def grid_notes(
     return notes + ([f"{diverged} {verb} as measured."] if diverged else [])
 
 
-def spread_note(known: Known, axes: Sequence[str], numbers: Sequence[Any], share: float) -> str:
+def spread_note(known: Known, axes: Sequence[str], numbers: Any, share: float) -> str:
     """How much of the variation lies between the seeds of a cell, and which cells scatter least and most."""
     spreads = sorted((float(cell.std(ddof=1)), k) for k, cell in enumerate(numbers))
     (least, first), (most, last) = spreads[0], spreads[-1]
@@ -56,9 +57,8 @@ def spread_note(known: Known, axes: Sequence[str], numbers: Sequence[Any], share
     return f"Between the seeds of a cell: {share:.1%} of variation, sd from {' to '.join(ends)}, not pooled."
 
 
-def failure_note(counts: Any) -> str:
+def failure_note(n: int) -> str:
     """The failure rate that so few seeds do not exclude."""
-    n = int(counts.min())
     rate = 1 - 0.05 ** (1 / n)
     return (
         f"Judged are the means of seeds like these: {n} seeds do not exclude that a cell fails to train in "

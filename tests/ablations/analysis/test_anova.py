@@ -76,13 +76,14 @@ def test_two_levels_are_students_paired_t():
     )
 
 
-def test_cells_without_common_seeds_are_welchs_t():
+def test_cells_without_common_seeds_are_paired_in_their_order():
     plan = make_plan({"depth": [8, 20]}, seeds=range(9))
     records = make_records(plan, lambda axes, seed: seed**1.5 if (axes["depth"] == 8) == (seed < 4) else None)
     found = axis_effects(plan, records)
-    theirs = stats.ttest_ind(*([seed**1.5 for seed in seeds] for seeds in (range(4), range(4, 9))), equal_var=False)
+    theirs = stats.ttest_rel(*([seed**1.5 for seed in seeds] for seeds in (range(4), range(4, 8))))
     assert (found.terms[0].f, found.terms[0].p) == pytest.approx((theirs.statistic**2, theirs.pvalue))
-    assert found.notes[0] == "9 runs in 2 cells, which have no two seeds in common and count as independent."
+    assert found.notes[0].startswith("8 runs in 2 cells, 4 a cell, paired in the order of their seeds")
+    assert found.notes[0].endswith("1 further runs have no pair.")
 
 
 @pytest.mark.parametrize("lost", [(), {("plain", 8, seed) for seed in range(3)}])
