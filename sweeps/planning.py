@@ -25,7 +25,7 @@ from ablations.records.layout import RECORD
 from ablations.records.provenance import command
 from ablations.records.record import plan_path, read_records, study_folder, write_json
 from sweeps.cli.errors import as_value_error
-from sweeps.compose.active_options import ActiveOptions
+from sweeps.compose.active_options import active_point, refuse_unknown
 from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import Composer
 from sweeps.compose.fast_compose import FastComposer
@@ -41,17 +41,17 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
     study = question.study
 
     fast = FastComposer(composer)
-    active = ActiveOptions(question.whole_points, fast)
+    refuse_unknown(question.whole_points, study.get("space") or {}, {*typed.swept, *typed.chosen}, fast)
 
     def counted(point: Point) -> tuple[int, float]:
         with as_value_error():
-            made = composer(active(point))
+            made = composer(active_point(point, fast))
             return count(made, study["match"]), made.width
 
     bare = Widths(question.whole_points, counted)
 
     def compose(point: Point) -> tuple[Run, list[str], dict[str, Any]]:
-        point = active(bare(point))
+        point = active_point(bare(point), fast)
         with as_value_error():
             run, settings = fast(point)
         return run, composer.overrides(point), settings

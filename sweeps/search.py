@@ -24,8 +24,10 @@ from ablations.records.provenance import command
 from ablations.records.record import plan_path, read_record, usable, write_json
 from ablations.search.trials import best_trials, read_trials, trial_folder, tunings_folder
 from sweeps.cli.errors import as_value_error
+from sweeps.compose.active_options import active_point, has_option
 from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import Composer, plain_tree, run_of
+from sweeps.compose.fast_compose import FastComposer
 from sweeps.preflight import data_digest, suggestions
 from sweeps.workers.launch import launch_workers, others_gave_up
 from sweeps.workers.live_status import watched
@@ -60,10 +62,11 @@ class Searching:
         self.study, self.search, self.composer = study, search, composer
         self.config = config = composer.master
         self.runs = Path(config.runs)
+        self.fast = FastComposer(composer)
         if len(search.objectives) > 1 and not config.pruner._target_.endswith("NopPruner"):
             raise StudyError("several objectives cannot be pruned; leave pruner=none, or keep one of search.objectives")
         check_sampler(search, suggestions(config)[0])
-        self.order, code = self.asking_order(points[0])
+        self.order, code = self.asking_order(points)
         question = {key: study.get(key) for key in ("space", "search")}
         question["search"] = {k: v for k, v in (question["search"] or {}).items() if k not in ("trials", "replicate")}
         made = {"question": question, "code": code, "by": OmegaConf.to_container(config.sampler)}
@@ -78,10 +81,10 @@ class Searching:
 
     def data_of(self, point: Point) -> str | None:
         """Digest of the data at a point: a search on other data is another search. None where it is not here yet."""
-        source: Any = OmegaConf.to_container(self.composer(point).data, resolve=True)
+        source: Any = OmegaConf.to_container(self.composer(active_point(point, self.fast)).data, resolve=True)
         return data_digest(source["source"], Path(self.config.data_dir)) if "source" in source else None
 
-    def asking_order(self, point: Point) -> tuple[list[str], dict[str, str]]:
+    def asking_order(self, points: list[Point]) -> tuple[list[str], dict[str, str]]:
         """Order the axes so that each comes after those that decide whether it matters; also hash the code.
 
         Raises:
@@ -93,10 +96,10 @@ class Searching:
         refused: dict[str, ValueError] = {}
         built: set[str] = set()
         for axis, values in {axis: _values_to_try(options) for axis, options in space.items()}.items():
-            for chosen in self.choices(axis, values):
+            for point in self.choices(axis, values, points):
                 try:
                     with as_value_error():
-                        config = self.composer({**point, **chosen})
+                        config = self.composer({**active_point(point, self.fast), axis: point[axis]})
                         code |= run_of(config, config.hydra).code
                 except ValueError as error:
                     refused.setdefault(axis, error)
@@ -111,11 +114,14 @@ class Searching:
             raise refused[axis]
         return list(TopologicalSorter(needs).static_order()), code
 
-    def choices(self, axis: str, values: list[Any]) -> list[Point]:
-        """List an axis with each value; an option (`block.coupled`) with each choice of the axis that it belongs to."""
+    def choices(self, axis: str, values: list[Any], points: list[Point]) -> list[Point]:
+        """List a point with each value of an axis; of an option (`block.coupled`) with each choice that may have it."""
         group = axis.partition(".")[0]
-        hosts = self.search.space.get(group) if group != axis else None
-        return [{**({group: host} if hosts else {}), axis: value} for value in values for host in _values_to_try(hosts)]
+        if group != axis and group in self.search.space:
+            hosts = [{**points[0], group: host} for host in _values_to_try(self.search.space[group])]
+        else:
+            hosts = [next((point for point in points if has_option(axis, point, self.fast)), points[0])]
+        return [{**host, axis: value} for value in values for host in hosts]
 
     def plan(self) -> dict[str, Any]:
         """The plan that is written before there are winners."""

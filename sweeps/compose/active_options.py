@@ -8,7 +8,7 @@ sweep, which Hydra leaves to the sweeper.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from ablations.catalog.choices import CONF
@@ -21,49 +21,52 @@ from sweeps.compose.fast_compose import FastComposer
 HIDDEN = re.compile(r"(\w+\.[\w.]+)=choice\((.*)\)", re.DOTALL)
 
 
-class ActiveOptions:
-    """Tells the active options of the points of a study.
+def active_point(point: Mapping[str, Any], fast: FastComposer) -> Point:
+    """Return the point without the options that its choices do not have."""
+    return {axis: value for axis, value in point.items() if has_option(axis, point, fast)}
+
+
+def has_option(axis: str, point: Mapping[str, Any], fast: FastComposer) -> bool:
+    """Tell whether the choices of a point have an option; also where that cannot be said, and for other axes."""
+    beside = _beside(axis, point, fast)
+    return beside is None or axis.rpartition(".")[2] in beside
+
+
+def refuse_unknown(
+    points: Sequence[Point], space: Mapping[str, Any], typed: Container[str], fast: FastComposer
+) -> None:
+    """Refuse an option that no choice of a study has.
 
     Args:
         points: all points of the study, with what is fixed.
+        space: what the study searches, as it is written.
+        typed: the axes on the command line. `body=basic` there may leave no body that has an option the study fixes.
 
     Raises:
-        StudyError: none of them has an option that one names.
+        StudyError: there is one.
     """
-
-    def __init__(self, points: Sequence[Point], fast: FastComposer) -> None:
-        self.fast = fast
-        self.known: set[str] = set()
-        for axis in dict.fromkeys(axis for point in points for axis in point if "." in axis and axis[0] not in "+~"):
-            known = [self._beside(axis, point) for point in points if axis in point]
-            if None not in known:
-                self.known.add(axis)
-                _refuse_unknown(axis, {name for names in known for name in names or ()})
-
-    def __call__(self, point: Mapping[str, Any]) -> Point:
-        """Return the point without the options that its choices do not have."""
-
-        def active(axis: str) -> bool:
-            beside = self._beside(axis, point) if axis in self.known else None
-            return beside is None or axis.rpartition(".")[2] in beside
-
-        return {axis: value for axis, value in point.items() if active(axis)}
-
-    def _beside(self, axis: str, point: Mapping[str, Any]) -> set[str] | None:
-        """The options that the choices of a point have where `axis` would stand; None where that cannot be said."""
-        try:
-            with as_value_error():
-                return self.fast.options(axis.rpartition(".")[0], point)
-        except ValueError:  # composing it will say why
-            return None
+    for axis in dict.fromkeys(axis for point in points for axis in point):
+        group, name = axis.partition(".")[0], axis.rpartition(".")[2]
+        if group in typed and axis not in typed:
+            continue
+        choices = [{group: value} for value in space[group]] if isinstance(space.get(group), list) else [{}]
+        known = [_beside(axis, {**point, **one}, fast) for point in points if axis in point for one in choices]
+        options = {option for beside in known for option in beside or ()}
+        if None not in known and name not in options:
+            names = sorted(one for one in options if not one.startswith("_"))
+            said = f"no {axis.rpartition('.')[0]} of this sweep has an option {name!r}"
+            raise StudyError(f"{said}{instead(name, names, 'there are')} (+{axis}=… adds one)")
 
 
-def _refuse_unknown(axis: str, options: set[str]) -> None:
-    group, _, name = axis.rpartition(".")
-    if name not in options:
-        names = sorted(one for one in options if not one.startswith("_"))
-        said = f"no {group} of this sweep has an option {name!r}{instead(name, names, 'there are')}"
-        raise StudyError(f"{said} (+{axis}=… adds one)")
+def _beside(axis: str, point: Mapping[str, Any], fast: FastComposer) -> set[str] | None:
+    """The options that the choices of a point have where `axis` would stand; None where that cannot be said."""
+    if "." not in axis or axis[0] in "+~":
+        return None
+    try:
+        with as_value_error():
+            return fast.options(axis.rpartition(".")[0], point)
+    except ValueError:  # composing it will say why
+        return None
 
 
 def hide(words: Iterable[str]) -> list[str]:

@@ -16,7 +16,9 @@ from ablations.records.recorder import Stopped, cause_of, disk_full
 from ablations.records.worker_deaths import MAX_DEATHS, deaths_of
 from ablations.search.trials import Trial, trial_folder, write_trial
 from sweeps.cli.errors import as_value_error
+from sweeps.compose.active_options import active_point
 from sweeps.compose.compose import Composer, is_active, plain_tree, run_of, settings_of
+from sweeps.compose.fast_compose import FastComposer
 from sweeps.preflight import check, suggestions
 from sweeps.workers.trial_objectives import TrialFailed, TrialTrainer
 from sweeps.workers.worker import PlannedRun
@@ -53,6 +55,7 @@ class TrialWorker:
     def __call__(self, _: DictConfig) -> None:
         failures = 0
         self.composer = Composer(self.context.config_loader, self.master, self.rest)
+        self.fast = FastComposer(self.composer)
         self.settings = plain_tree(self.master)
         self.trainer = TrialTrainer(self.main, self.context, self.master, self.search, self.threads)
         for tuning, trial in self.claim_trials():
@@ -125,11 +128,12 @@ class TrialWorker:
         point = outcome["point"] = dict(self.points[tuning.name])
         for axis in self.order:
             with as_infeasible():
-                active = is_active(axis, self.composer(point))
+                active = is_active(axis, self.composer(active_point(point, self.fast)))
             if active:
                 point[axis] = suggest(trial, axis, self.search.space[axis])
         with as_infeasible():
-            config = self.composer(point)
+            bare = active_point(point, self.fast)
+            config = self.composer(bare)
             run = run_of(config, config.hydra)
             size = check(config)
         outcome |= {"cell": run.cell, "label": run.label.rpartition("-s")[0], "epochs": size.epochs}
@@ -149,7 +153,7 @@ class TrialWorker:
             {"seed": r.seed, "identity": r.identity, "label": r.label, "folder": r.folder} for r in seeded
         ]
         settings = settings_of(plain_tree(config), self.settings)
-        return [PlannedRun(one, self.composer.overrides(point), settings) for one in seeded]
+        return [PlannedRun(one, self.composer.overrides(bare), settings) for one in seeded]
 
 
 def open_tunings(master: DictConfig, study: str, search: Search, names: Iterable[str]) -> list[Any]:

@@ -99,6 +99,11 @@ def test_an_option_that_no_choice_has_is_refused(planned: Planned, study: dict[s
         planned(**{"grid": {"body": ["basic", "se"]}, **study})
 
 
+def test_a_part_of_a_study_may_leave_a_fixed_option_without_any_choice(planned: Planned) -> None:
+    plan = planned("body=basic", grid={"body": ["basic", "se"]}, fixed={"block": "residual", "body.reduction": 2})
+    assert (reductions(plan), plan.invalid) == ({"basic": None}, [])
+
+
 def test_only_options_with_one_value_are_hidden_from_hydra() -> None:
     words = ["body.reduction=2", "optimizer.betas=[0.8,0.9]", "block.coupled=true", "data.path='a,b'"]
     hidden = hide(words)

@@ -178,3 +178,20 @@ def test_a_diverged_trial_is_told_as_the_study_says_and_never_as_nan(tmp_path: P
     assert again.returncode == 0, again.stderr
     trained = {name for name, stamp in stamps(tmp_path).items() if before.get(name) != stamp}
     assert trained == {run["folder"] for trial in wild for run in trial["runs"]}, "these alone are trained again"
+
+
+def test_options_that_only_some_choices_have_may_be_fixed_or_searched(tmp_path: Path) -> None:
+    budget = "{trials: 4, replicate: {top: 2, seeds: [1]}}"
+    write_study(tmp_path, space="{body: [basic, se], body.reduction: [2, 4], depth: [8, 14]}", search=budget)
+    done = search(tmp_path, "block=residual", "body.reduction=2", "seed=1")
+    assert done.returncode == 0, done.stderr
+    trials = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob(".studies/*/trials/*/*/trial.json")]
+    assert {trial["state"] for trial in trials} == {"complete"}
+    assert {trial["point"]["body"] for trial in trials} == {"basic", "se"}
+    assert all(set(trial["suggested"]) == {"body", "depth"} for trial in trials)
+    axes = [json.loads(path.read_text())["axes"] for path in (tmp_path / "runs").glob("*/record.json")]
+    assert {(one["body"], one.get("body.reduction")) for one in axes} == {("basic", None), ("se", 2)}
+    grid = search(tmp_path, "block=residual", "body=basic,se", "plan=true")
+    assert grid.returncode == 0, grid.stderr
+    assert "space    body.reduction: 2, 4" in grid.stdout
+    assert grid.stdout.count("tuning") >= 2
