@@ -67,13 +67,14 @@ def importance(study: optuna.Study) -> tuple[dict[str, float], float]:
         raise ValueError(f"importance needs {FEWEST} complete trials; there are {len(complete)}")
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=BEST)
     found, draw = evaluator.evaluate(study), np.random.default_rng(0)
+    total = sum(found.values())
+    if not total:  # or no axis was asked for
+        return {}, 1.0
     largest = [
         max(_permuted(evaluator, study, complete, draw.permutation(len(complete)).tolist()).values())
         for _ in range(PERMUTATIONS)
     ]
-    total, floor = sum(found.values()), float(np.quantile(largest, FLOOR, method="higher"))
-    if not total:
-        return {}, 1.0
+    floor = float(np.quantile(largest, FLOOR, method="higher"))
     return {axis: value / total for axis, value in found.items()}, min(1.0, floor / total)
 
 

@@ -111,6 +111,9 @@ def test_too_few_trials_say_nothing(tmp_path):
     console = Console(file=io.StringIO(), width=100)
     print_importance(found, ["val_error"], console)
     assert f"needs {FEWEST} complete trials that differ" in console.file.getvalue()
+    study = optuna.create_study()
+    study.add_trials(optuna.create_trial(value=float(k)) for k in range(FEWEST))
+    assert importance(study) == ({}, 1.0), "no axis was asked for"
     with pytest.raises(ValueError, match="needs 8 complete trials; there are 0"):
         importance(optuna.create_study())
 
