@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ablations.question.seeds import seed_design
 from ablations.wandb_view import log, tracking
 
 
@@ -20,11 +21,16 @@ def _hex(*parts: Any) -> str:
 def make_plan(
     grid: Mapping[str, Sequence[Any]] | None = None,
     *,
-    seeds: Sequence[int] = (0, 1, 2),
+    seeds: Sequence[int] | Mapping[str, int] = (0, 1, 2),
     claims: Sequence[Mapping[str, Any]] = (),
     name: str = "headline",
 ) -> dict[str, Any]:
-    """A plan of the full product of `grid`, where a plain block has no shortcut."""
+    """A plan of the full product of `grid`, where a plain block has no shortcut.
+
+    Args:
+        seeds: a list, or as many as the claims need: {from: 3, most: 30}.
+    """
+    design = seed_design(dict(seeds) if isinstance(seeds, Mapping) else list(seeds))
     grid = grid or {"block": ["plain", "residual"], "depth": [8, 20, 56]}
     points: list[dict[str, Any]] = [{}]
     for axis, values in grid.items():
@@ -43,14 +49,16 @@ def make_plan(
                 "label": f"{label}-s{s}",
                 "folder": f"{label}-s{s}-{_hex(key, s)[:8]}",
             }
-            for s in seeds
+            for s in (*design.first, *design.further)
         ]
-        cells.setdefault(key, {"cell": key, "axes": axes, "points": [], "runs": runs})["points"].append(point)
+        first = len(design.first)
+        cell = {"cell": key, "axes": axes, "points": [], "runs": runs[:first], "further": runs[first:]}
+        cells.setdefault(key, cell)["points"].append(point)
     study = {
         "name": name,
         "question": "Does depth still help when the shortcut is taken away?",
         "grid": [dict(grid)],
-        "seeds": list(seeds),
+        "seeds": design.as_written(),
         "fixed": {"data": "digits"},
         "claims": [dict(claim) for claim in claims],
     }
@@ -69,10 +77,14 @@ def make_records(
     plan: Mapping[str, Any],
     errors: Callable[[Mapping[str, Any], int], float | Mapping[str, Any] | None] = lambda axes, seed: 5.0 + seed,
 ) -> dict[str, dict[str, Any]]:
-    """A record for each planned run; `errors` gives a number, changed fields, or None for a run not yet trained."""
+    """A record for each run, those that may follow included.
+
+    Args:
+        errors: (axes, seed) → an error, changed fields, or None for a run not yet trained.
+    """
     records = {}
     for cell in plan["cells"]:
-        for run in cell["runs"]:
+        for run in (*cell["runs"], *cell["further"]):
             value = errors(cell["axes"], run["seed"])
             if value is None:
                 continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 
@@ -82,10 +81,10 @@ def test_verdicts_have_a_line_each(runs, capsys, monkeypatch):
     assert "…" in first
     assert [word in first for word in ("+39.00", "[+31.55, +46.45]", " 3 ", "12.5")] == [True] * 4
     assert second.startswith("?  It hardly matters.")
-    assert third.split() == ["?", "Not", "there.", "–", "–", "–", "–", "–"]
-    assert any("100 seeds would not be enough" in note or "more seed" in note for note in notes)
+    assert third.split() == ["?", "Not", "there.", "–", "–", "–", "–", "–", "–"]
+    assert any("30 seeds would hardly show it" in note or "more seed" in note for note in notes)
     assert "no such cell in this study: block=highway" in text
-    assert "A sign test cannot get below 0.125 with 3 seeds." in text
+    assert "Failures that are not excluded where none was seen: 3 seeds 63% of all seeds." in text
     assert all(len(line) <= 100 for line in lines[:3])
 
 
@@ -93,8 +92,8 @@ def test_an_open_claim_ends_with_the_command_that_trains_more_seeds(runs, capsys
     plan = make_plan(claims=[CLAIMS[0] | {"expect": "> 36"}])
     write_json(plan_path(runs, "headline"), plan)
     _, text, _ = call(capsys, "verdict", "headline", "--runs", runs)
-    more = int(re.search(r"inconclusive: about (\d+) more seeds", text)[1])
-    assert f"  python run.py -m 'seed=range({3 + more})'\n" in text
+    assert "inconclusive: about " in text
+    assert "  python run.py -m seed=until_decided\n" in text
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ def test_the_files_hold_the_verdicts_with_all_they_rest_on(tmp_path, capsys):
     assert (known["claim"], known["verdict"], known["source"]) == ("'=Worse.", "supported", "He")
     assert (float(known["effect"]), int(known["n"]), known["published"]) == (10.0, 3, "")
     assert float(known["low"]) < 10 < float(known["high"])
-    assert 0 < float(known["p_holm"]) < 0.05
+    assert 0 < float(known["p_corrected"]) < 0.05
     assert (unknown["verdict"], unknown["effect"], unknown["published"]) == ("no verdict", "", "1.5")
     assert "**supported**: =Worse." in (tmp_path / "all" / "answer.md").read_text(encoding="utf-8")
 

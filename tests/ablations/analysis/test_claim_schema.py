@@ -33,7 +33,7 @@ ORDER = {"says": "In order.", "metric": "val_loss", "order": [{"depth": 8}, SHAL
         (PLAIN | {"contrast": {"plus": {"depth": 56}}}, "contrast takes plus and minus"),
         (PLAIN | {"contrast": {"plus": {}, "minus": {"depth": 56}}}, "plus takes axes and values"),
         (PLAIN | {"contrast": {"plus": {"minus": DEEP}, "minus": DEEP}}, "contrast takes plus and minus"),
-        (PLAIN | {"metric": "diverged", "expect": "> 0.1"}, 'a contrast of diverged is expected "> 0" or "< 0"'),
+        (PLAIN | {"metric": "diverged", "expect": "> 0.1"}, 'a contrast of diverged is expected "> 0", "< 0" or "!= 0"'),
         (PLAIN | {"says": ""}, "has no says"),
         (PLAIN | {"contrst": {}}, "did you mean contrast"),
         (PLAIN | {"cell": DEEP}, "contrast and cell of contrast, cell, order; a claim has one"),

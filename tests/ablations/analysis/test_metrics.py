@@ -71,22 +71,60 @@ def test_a_finished_run(text, value, runs):
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("train_error", 90.0),
+        ("train_error", 100.0),
+        ("test_error", 100.0),
         ("train_loss", math.inf),
+        ("log10 train_loss", math.inf),
+        ("val_nll", math.inf),
+        ("val_ece", 100.0),
+        ("lesion_mean", 100.0),
         ("diverged", 1.0),
-        ("train_error@best", 60.0),
+        ("train_error@best", 100.0),
+        ("train_loss@best", math.inf),
         ("train_loss@1", 2.0),
         ("train_loss@2", math.inf),
         ("train_error@2", 90.0),
-        ("train_error@5", 90.0),
+        ("train_error@5", 100.0),
         ("train_loss@5", math.inf),
-        ("epochs until train_error <= 20", math.inf),
+        ("epochs until train_error <= 60", math.inf),
+        ("seconds", math.inf),
+        ("epochs", math.inf),
+        ("images_per_second", 0.0),
+        ("params", 10),
         ("diagnostics.gradient_ratio@4", 7.0),
     ],
 )
-def test_a_diverged_run_counts_by_the_rule_of_the_metric(text, value, runs):
+def test_a_diverged_run_loses_wherever_one_side_is_better(text, value, runs):
     (runs / "run" / "curve.csv").write_text(BROKEN)
     assert read_metric(text).value(DIVERGED, runs) == value
+
+
+DECLARED = {"f1": {"better": "higher", "low": 0, "high": 1}, "regret": "lower", "reward": "higher", "angle": "none"}
+
+
+@pytest.mark.parametrize(
+    ("name", "diverged"), [("f1", 0.0), ("regret", math.inf), ("reward", -math.inf), ("angle", 0.5)]
+)
+def test_a_metric_that_a_study_declares_knows_its_worst_value(name, diverged, tmp_path):
+    metric = read_metric(name, DECLARED)
+    record = RECORD | {"metrics": {name: 0.5}}
+    assert metric.value(record, tmp_path) == 0.5
+    assert metric.value(record | {"status": "diverged"}, tmp_path) == diverged
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ("bigger", "say which side is better: higher, lower, none"),
+        ({"low": 0}, "say which side is better"),
+        ({"better": "higher", "odd": 1}, "say which side is better"),
+        ({"better": "higher", "low": "a", "high": 1}, "low and high are numbers, not 'a' and 1"),
+        ({"better": "higher", "low": 1, "high": 1}, "low .1. lies below high .1."),
+    ],
+)
+def test_a_metric_that_is_declared_badly_is_refused(about, words):
+    with pytest.raises(MetricError, match=words):
+        read_metric("f1", {"f1": about})
 
 
 def test_without_the_files_nothing_was_measured(tmp_path):

@@ -41,21 +41,14 @@ def test_rows_are_in_grid_order_whatever_the_order_of_cells():
     assert [tuple(row.shown.values()) for row in rows] == wanted
 
 
-def test_a_diverged_run_counts_with_its_errors_and_an_infinite_loss(plan):
+def test_a_diverged_run_counts_as_the_worst(plan):
     diverge = {"status": "diverged", "cause": "nan", "metrics": {"train_error": 90.0, "train_loss": None}}
     records = make_records(plan, lambda axes, seed: diverge if (axes["depth"], seed) == (56, 1) else 6.0)
     row = row_of(result_rows(plan, records), block="plain", depth=56)
     assert (row.n, row.diverged, row.planned) == (3, 1, 3)
-    assert row.metrics["train_error"].mean == pytest.approx((6 + 90 + 6) / 3)
+    assert row.metrics["train_error"].mean == pytest.approx((6 + 100 + 6) / 3)
     assert row.metrics["train_loss"].mean == math.inf
     assert row.metrics["val_loss"].mean == math.inf  # though a number was recorded
-
-
-def test_a_diverged_run_without_an_error_hides_the_mean_rather_than_itself(plan):
-    lost = {"status": "diverged", "metrics": {"test_error": None}}
-    records = make_records(plan, lambda axes, seed: lost if seed == 2 else 1.0)
-    row = result_rows(plan, records)[0]
-    assert (row.n, row.metrics["test_error"].mean, row.metrics["test_error"].n) == (3, None, 2)
 
 
 def test_failed_and_missing_runs_are_visible_and_uncounted(plan):

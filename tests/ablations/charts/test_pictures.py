@@ -54,8 +54,8 @@ def test_no_two_lines_of_a_panel_look_alike(tmp_path, grid):
 
 
 def test_pictures_say_what_they_show_in_the_order_of_the_grid(tmp_path):
-    plan = make_plan({"depth": [8, 20, 110]}, claims=[{**CLAIM, "cell": {"depth": 8}, "expect": "< 9"}])
-    del plan["study"]["claims"][0]["contrast"]
+    claim = {**CLAIM, "contrast": {"plus": {"depth": 8}, "minus": {"depth": 20}}, "expect": "within 9"}
+    plan = make_plan({"depth": [8, 20, 110]}, claims=[claim])
     records = make_records(plan)
     write_study(tmp_path, plan, records.values(), blocks=2)
     figures = figures_of(Answer(plan, records, tmp_path))

@@ -20,7 +20,7 @@ def run(seed: int = 0) -> Run:
 
 @pytest.fixture
 def plan() -> Plan:
-    cell = Cell(run(), [{"block": "plain"}], [], runs={seed: run(seed) for seed in (0, 1)})
+    cell = Cell(run(), [{"block": "plain"}], [], runs={seed: run(seed) for seed in (0, 1)}, first=2)
     return Plan("headline", {}, [], "python run.py -m", [cell])
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ablations.analysis.claim_schema import ClaimError, read_claim
+from ablations.analysis.claim_schema import ClaimError, Published, read_claim
 from ablations.catalog.studies import duration
 from ablations.question.references import LEVELS, Reference, published_number, references
 
@@ -44,7 +44,7 @@ def test_a_reference_is_written_like_its_claim():
 
 def test_a_claim_takes_its_number_from_the_literature():
     claim = read_claim({**CLAIM, "reference": KEYS["minus"]})
-    assert claim.published == 6.61
+    assert claim.published == Published(6.61, 0.16, 5)
     assert (claim.hypotheses[0].low, claim.hypotheses[0].high) == pytest.approx((6.11, 7.11))
 
 

@@ -1,15 +1,10 @@
-"""From a question to its points: grids, seeds, and what the command line changes."""
+"""From a question to its points: grids, and what the command line changes."""
 
 import pytest
 
-from ablations.question.study import StudyError, grid_points, merge, seeds_of
+from ablations.question.study import StudyError, grid_points, merge
 
-STUDY = {"grid": [{"block": ["plain", "residual"], "depth": [8, 20]}], "seeds": [0, 1]}
-
-
-def test_no_seeds_are_none_and_not_those_of_the_study():
-    with pytest.raises(StudyError, match=r"seeds=\[\] is not a list"):
-        merge(STUDY, {}, {"seed": []})
+STUDY = {"grid": [{"block": ["plain", "residual"], "depth": [8, 20]}]}
 
 
 def test_a_grid_is_a_union_of_products_in_the_order_written() -> None:
@@ -22,26 +17,25 @@ def test_a_grid_is_a_union_of_products_in_the_order_written() -> None:
 
 
 def test_the_study_as_written() -> None:
-    points, seeds, swept = merge(STUDY, {}, {})
-    assert (len(points), seeds, swept) == (4, [0, 1], ["block", "depth"])
+    points, swept = merge(STUDY, {}, {})
+    assert (len(points), swept) == (4, ["block", "depth"])
 
 
 def test_one_value_replaces_that_axis() -> None:
-    points, _, swept = merge(STUDY, {"depth": 56}, {})
+    points, swept = merge(STUDY, {"depth": 56}, {})
     assert points == [{"block": "plain", "depth": 56}, {"block": "residual", "depth": 56}]
     assert swept == ["block"]
 
 
 def test_several_values_replace_the_grid() -> None:
-    points, seeds, swept = merge(STUDY, {"depth": 8, "block": "plain", "seed": 0}, {"shortcut": ["A", "B", "C"]})
+    points, swept = merge(STUDY, {"depth": 8, "block": "plain", "seed": 0}, {"shortcut": ["A", "B", "C"]})
     assert [point["shortcut"] for point in points] == ["A", "B", "C"]
     assert all(point["block"] == "plain" and point["depth"] == 8 for point in points)
-    assert (seeds, swept) == ([0], ["shortcut"])
+    assert swept == ["shortcut"]
 
 
 def test_seeds_leave_the_grid_alone() -> None:
-    points, seeds, _ = merge(STUDY, {}, {"seed": [0, 1, 2, 3, 4]})
-    assert (len(points), seeds) == (4, [0, 1, 2, 3, 4])
+    assert merge(STUDY, {}, {"seed": [0, 1, 2, 3, 4]}) == merge(STUDY, {}, {})
 
 
 def test_merging_changes_nothing_it_was_given() -> None:
@@ -54,9 +48,3 @@ def test_merging_changes_nothing_it_was_given() -> None:
 def test_what_is_no_grid(grid: object) -> None:
     with pytest.raises(StudyError):
         grid_points(grid)
-
-
-@pytest.mark.parametrize("seeds", [3, [], [0, 0], [-1], ["a"], [True], [0.5]])
-def test_what_are_no_seeds(seeds: object) -> None:
-    with pytest.raises(StudyError, match="whole numbers"):
-        seeds_of({"seeds": seeds})

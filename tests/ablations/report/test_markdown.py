@@ -35,7 +35,7 @@ def test_it_has_the_question_a_row_a_cell_and_the_verdict_with_its_evidence(answ
     assert text.startswith("# headline\n\nDoes depth still help when the shortcut is taken away?\n")
     assert sum(line.startswith("| plain |") for line in text.splitlines()) == 3
     assert "- ✓ **supported**: Plain nets &lt;fail&gt;." in text
-    assert "train error +34.00 points" in text
+    assert "train error (mean of seeds like these) +34.00 points" in text
     assert "published 20.5" in text
     assert "A &amp; B 2020" in text
 

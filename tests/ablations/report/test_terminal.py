@@ -36,12 +36,12 @@ def test_the_page_of_a_finished_study():
     text = page(plan, make_records(plan, by_depth))
     assert plan["study"]["question"] in text
     assert "✓ Deeper is worse." in text
-    assert "test error +36.50 points [+35.26, +37.74]" in text
+    assert "test error (mean of seeds like these) +36.50 points [+35.26, +37.74]" in text
     assert "n 3" in text
     assert "He et al. 2015" in text
     assert "18 records in runs/" in text
     assert "python -m ablations report headline" in text
-    assert "python run.py -m 'seed=range(5)'" in text
+    assert "until_decided" not in text
     assert "!" not in text
     assert "not trained" not in text
     assert "wandb" not in text
@@ -72,7 +72,7 @@ def test_many_troubles_are_counted_rather_than_listed(plan):
 def test_nothing_trained_yet_is_a_page_too():
     text = page(make_plan(claims=[CLAIM]), {})
     assert "No run" in text
-    assert "needs at least 2 seeds, has 0 of 3" in text
+    assert "a list of seeds is judged once, when all are trained; 0 of 3 seeds are there" in text
     assert "18 of 18 runs not trained yet" in text
 
 
@@ -85,15 +85,16 @@ def test_two_screens_are_enough():
 @pytest.mark.parametrize(
     ("command", "again"),
     [
-        ("python run.py -m", "python run.py -m 'seed=range(5)'"),
-        ("python run.py -m study=x seed=0,1", "python run.py -m study=x 'seed=range(5)'"),
-        ("python run.py -m depth=8 seed=range(3) block=plain", "python run.py -m depth=8 block=plain 'seed=range(5)'"),
-        ("python run.py -m depth=8 'seed=range(3)'", "python run.py -m depth=8 'seed=range(5)'"),
+        ("python run.py -m", "python run.py -m seed=until_decided"),
+        ("python run.py -m study=x seed=0,1,2", "python run.py -m study=x seed=until_decided"),
+        ("python run.py -m depth=8 seed=range(3) block=plain", "python run.py -m depth=8 block=plain seed=until_decided"),
+        ("python run.py -m depth=8 'seed=range(3)' retry=failed", "python run.py -m depth=8 seed=until_decided"),
     ],
 )
-def test_more_seeds_replace_the_old_ones(plan, command, again):
+def test_an_open_claim_is_given_seeds_by_one_command(command, again):
+    plan = make_plan(claims=[CLAIM | {"expect": "!= 36"}])
     plan["command"] = command
-    assert f"more seeds    {again}\n" in page(plan, make_records(plan))
+    assert f"seeds until decided  {again}\n" in page(plan, make_records(plan, by_depth))
 
 
 def test_the_folder_is_named(plan, records):
