@@ -28,10 +28,10 @@ class _Signs(Effect):
         return self._p([bound - value for value in self.values], horizon)
 
     def power_above(self, bound: float, n: Any, alpha: float) -> Any:
-        return sign_power([value - bound for value in self.values], n, alpha)
+        return self._power([value - bound for value in self.values], n, alpha)
 
     def power_below(self, bound: float, n: Any, alpha: float) -> Any:
-        return sign_power([bound - value for value in self.values], n, alpha)
+        return self._power([bound - value for value in self.values], n, alpha)
 
     def _critical(self, alpha: float, horizon: int, bound: float, *, above: bool) -> float:
         return binomial_critical(alpha, horizon)
@@ -40,6 +40,9 @@ class _Signs(Effect):
         p = sign_test(shifts)
         return p if horizon is None else binomial_looked(p, horizon)
 
+    def _power(self, shifts: Sequence[float], n: Any, alpha: float) -> Any:
+        return sign_power(shifts, n, alpha)
+
 
 @dataclass(frozen=True)
 class Typical(_Signs):
@@ -47,7 +50,7 @@ class Typical(_Signs):
 
     A contrast is judged so where some numbers are infinite (the loss of a diverged run, an error never reached), and
     would be judged by its mean without them. One infinite number must not help: the p value is therefore at least that
-    of Student's t with the infinite numbers put at the largest finite one of their side.
+    of Student's t with the infinite numbers put where they help least, see `_replaced`.
     """
 
     values: tuple[float, ...]
@@ -73,9 +76,12 @@ class Typical(_Signs):
         return None
 
     def _p(self, shifts: Sequence[float], horizon: int | None) -> float:
-        shifts = [0.0 if math.isnan(shift) else shift for shift in shifts]
-        p, capped = super()._p(shifts, horizon), None if self.single else _capped(shifts)
-        return p if capped is None else max(p, capped.p_above(0.0, horizon))
+        p, finite = super()._p(shifts, horizon), None if self.single else _replaced(shifts)
+        return p if finite is None else max(p, finite.p_above(0.0, horizon))
+
+    def _power(self, shifts: Sequence[float], n: Any, alpha: float) -> Any:
+        finite = None if self.single else _replaced(shifts)
+        return super()._power(shifts, n, alpha) * (finite is None or finite.mean > 0)
 
 
 @dataclass(frozen=True)
@@ -203,10 +209,16 @@ def sign_power(shifts: Sequence[float], n: Any, alpha: float) -> Any:
     return np.where(untied > 0, stats.binom.sf(critical - 1, untied, (above + 0.5) / (above + below + 1)), 0.0)
 
 
-def _capped(shifts: Sequence[float]) -> Difference | None:
-    """The shifts with infinite ones at the largest finite one of their side; None where fewer than two are finite."""
+def _replaced(shifts: Sequence[float]) -> Difference | None:
+    """Finite numbers instead of the shifts, for "above zero"; None where fewer than two shifts are finite.
+
+    +∞ is put at the largest finite shift. −∞ is put so far below that beside it all others are zero: the limit of
+    Student's t, which never shows that the mean is above zero.
+    """
+    shifts = [0.0 if math.isnan(shift) else shift for shift in shifts]
     finite = [shift for shift in shifts if math.isfinite(shift)]
     if len(finite) < 2 or len(finite) == len(shifts):
         return None
-    low, high = min(finite), max(finite)
-    return difference_of([min(max(shift, low), high) for shift in shifts], scale=max(map(abs, finite)))
+    if -math.inf in shifts:
+        return difference_of([-1.0 if shift == -math.inf else 0.0 for shift in shifts], scale=1.0)
+    return difference_of([min(shift, max(finite)) for shift in shifts], scale=max(map(abs, finite)))
