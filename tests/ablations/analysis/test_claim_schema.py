@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from ablations.analysis.claim_schema import ClaimError, check_claims, expected_region, read_claim
+from ablations.analysis.claim_schema import ClaimError, Published, check_claims, expected_region, read_claim
 
 DEEP, SHALLOW = {"block": "plain", "depth": 56}, {"block": "plain", "depth": 20}
 PLAIN = {
@@ -33,12 +33,19 @@ ORDER = {"says": "In order.", "metric": "val_loss", "order": [{"depth": 8}, SHAL
         (PLAIN | {"contrast": {"plus": {"depth": 56}}}, "contrast takes plus and minus"),
         (PLAIN | {"contrast": {"plus": {}, "minus": {"depth": 56}}}, "plus takes axes and values"),
         (PLAIN | {"contrast": {"plus": {"minus": DEEP}, "minus": DEEP}}, "contrast takes plus and minus"),
-        (PLAIN | {"metric": "diverged", "expect": "> 0.1"}, 'a contrast of diverged is expected "> 0", "< 0" or "!= 0"'),
+        (
+            PLAIN | {"metric": "diverged", "expect": "> 0.1"},
+            'a contrast of diverged is expected "> 0", "< 0" or "!= 0"',
+        ),
         (PLAIN | {"says": ""}, "has no says"),
         (PLAIN | {"contrst": {}}, "did you mean contrast"),
         (PLAIN | {"cell": DEEP}, "contrast and cell of contrast, cell, order; a claim has one"),
         ({"says": "x", "metric": "seconds", "expect": "< 1"}, "none of contrast, cell, order"),
         (PLAIN | {"published": "6.61"}, "published is one number"),
+        (PLAIN | {"published": {"sd": 1}}, "published is one number, or {mean: 6.61, sd: 0.16, n: 5}"),
+        (PLAIN | {"published": {"mean": 6, "sd": -1}}, "published is one number, or"),
+        (PLAIN | {"published": {"mean": 6, "n": 0}}, "published is one number, or"),
+        (PLAIN | {"published": {"mean": 6, "std": 1}}, "published is one number, or"),
         (ALONE | {"expect": "within 0.5"}, "of what.*within 0.5 of 6.61"),
         (ALONE | {"cell": "plain"}, "cell takes axes and values"),
         (ORDER | {"expect": "increase"}, "increasing or decreasing, not 'increase'; did you mean increasing"),
@@ -62,6 +69,8 @@ def test_good_claims_and_none_pass():
 
 def test_regions():
     assert expected_region("> 0") == (0, math.inf)
+    assert expected_region("!= 0") == (0, 0)
+    assert expected_region("!= -2.5") == (-2.5, -2.5)
     assert expected_region("<-1.5") == (-math.inf, -1.5)
     assert expected_region(" within 0.5 ") == (-0.5, 0.5)
     assert expected_region("within 0.5 of 3") == (2.5, 3.5)
@@ -85,6 +94,17 @@ def test_an_order_is_a_step_between_neighbours():
     steps = [((1, above), (-1, below)) for above, below in pairwise(cells)]
     assert [part.cells for part in down.hypotheses] == steps[::-1]
     assert {(part.low, part.high) for part in up.hypotheses + down.hypotheses} == {(0.0, math.inf)}
+
+
+def test_a_published_number_may_have_its_spread():
+    read = [read_claim(ALONE | {"published": one}).published for one in (6.61, {"mean": 6.61, "sd": 0.16, "n": 5})]
+    assert read == [Published(6.61), Published(6.61, 0.16, 5)]
+    assert read_claim(ALONE).published is None
+
+
+def test_whatever_differs_is_inside():
+    differs = read_claim(PLAIN | {"expect": "!= 0"}).hypotheses[0]
+    assert [differs.holds(x) for x in (-0.1, 0.0, 0.1, math.inf)] == [True, False, True, True]
 
 
 def test_an_end_counts_as_inside_only_within_a_margin():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
+
 import pytest
 from scipy import stats
 
-from ablations.analysis.next_command import more_seeds
+from ablations.analysis.next_command import until_decided
 from ablations.analysis.verdicts import judge
 from tests.ablations.analysis.test_verdicts import DEEP, HIGH, LOW, SHALLOW, claim
 from tests.ablations.conftest import make_plan, make_records
@@ -36,23 +38,28 @@ def test_an_interaction_is_the_paired_difference_of_differences():
     assert found.p == pytest.approx(stats.ttest_1samp(gaps, 0, alternative="greater").pvalue)
 
 
+NEAR = [6.4, 6.6, 6.5, 6.7, 6.3, 6.6]
+FAR = [8.4, 8.6, 8.5, 8.7, 8.3, 8.6]
+SKEWED = [7.0, 7.1, 7.2, 7.3, 7.4, 90.0]
+
+
 @pytest.mark.parametrize(
-    ("expect", "published", "values", "outcome"),
+    ("expect", "values", "outcome", "p"),
     [
-        ("< 8", None, [6.4, 6.6, 6.5], "supported"),
-        ("< 8", None, [8.4, 8.6, 8.5], "contradicted"),
-        ("< 8", 6.61, [7.4, 8.6, 8.1], "inconclusive"),
-        ("within 0.5", 6.61, [6.4, 6.6, 6.5], "supported"),
-        ("within 0.5 of published", 6.61, [8.4, 8.6, 8.5], "contradicted"),
-        ("within 0.5 of 8.5", 6.61, [8.4, 8.6, 8.5], "supported"),
+        ("< 8", NEAR, "supported", 0.5**6),
+        ("< 8", FAR, "contradicted", 1.0),
+        ("< 8", SKEWED, "inconclusive", 7 / 2**6),  # the median is judged: 5 of 6 seeds are below
+        ("< 8", NEAR[:3], "inconclusive", 0.5**3),  # three signs cannot say more
+        ("within 0.5 of 8.5", FAR, "supported", 0.5**6),
+        ("within 0.5 of 6.5", FAR, "contradicted", 1.0),
     ],
 )
-def test_one_cell_against_a_bound_or_its_published_number(expect, published, values, outcome):
-    alone = {"says": "Good.", "metric": "test_error", "cell": DEEP, "expect": expect, "published": published}
-    plan = make_plan(claims=[alone])
+def test_one_cell_against_a_bound_is_judged_by_its_median(expect, values, outcome, p):
+    alone = {"says": "Good.", "metric": "test_error", "cell": DEEP, "expect": expect}
+    plan = make_plan(claims=[alone], seeds=range(len(values)))
     found = judge(plan, make_records(plan, lambda axes, seed: values[seed]))[0]
-    assert (found.outcome, found.published, found.unit) == (outcome, published, "%")
-    assert found.effect.mean == pytest.approx(sum(values) / 3)
+    assert (found.outcome, found.unit, found.effect.judged) == (outcome, "%", "median, by signs")
+    assert (found.effect.mean, found.p) == (pytest.approx(statistics.median(values)), pytest.approx(p))
 
 
 @pytest.mark.parametrize(
@@ -101,11 +108,20 @@ def test_counts_need_no_seeds_and_no_correction(expect, outcome):
     assert trained[1].p == trained[1].adjusted
 
 
-def test_the_command_goes_on_from_the_seeds_there_are():
-    plan = make_plan(seeds=[3, 4, 7])
-    assert more_seeds(plan, 5) == "python run.py -m seed=0,1,3,4,7"
-    assert more_seeds(plan, 3) == "python run.py -m"
-    assert more_seeds(make_plan(seeds=range(3)), 8) == "python run.py -m 'seed=range(8)'"
+@pytest.mark.parametrize(
+    ("seeds", "typed", "command"),
+    [
+        ((3, 4, 7), "python run.py -m", "python run.py -m seed=until_decided"),
+        ((0, 1), "skipbench study=x seed=0,1", "skipbench study=x seed=until_decided"),
+        ((0, 1), "python run.py -m 'seed=range(2)' workers=2", "python run.py -m seed=until_decided"),
+        ((0, 1), "rm -rf x", "python run.py -m study=headline seed=until_decided"),
+        ({"from": 3, "most": 9}, "python run.py -m most=9", "python run.py -m most=9"),
+    ],
+)
+def test_the_command_adds_seeds_until_claims_are_decided(seeds, typed, command):
+    plan = make_plan(seeds=seeds) | {"command": typed}
+    assert until_decided(plan) == command
+    assert until_decided(plan, retry=True) == f"{command} retry=failed"
 
 
 def test_metrics_of_the_curve_are_read_beside_the_record(tmp_path):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 from scipy import stats
 
 from ablations.analysis.cell_selection import select
 from ablations.analysis.claim_schema import ClaimError, expected_region
+from ablations.analysis.looking import HORIZON, t_critical
 from ablations.analysis.results import result_rows
 from ablations.analysis.statistics import ALPHA, POWER
 from ablations.analysis.verdicts import check_answerable, judge
+from ablations.report.verdict_list import notes_of
 from tests.ablations.conftest import make_plan, make_records
 
 DEEP, SHALLOW = {"block": "plain", "depth": 56}, {"block": "plain", "depth": 20}
@@ -27,9 +28,11 @@ def claim(expect="> 0", plus=DEEP, minus=SHALLOW, metric="train_error", **more):
     } | more
 
 
-def verdict_of(deep, shallow, **about):
+def verdict_of(deep, shallow, seeds=None, **about):
     """The verdict on one claim, given the errors of plain-56 and plain-20 by seed (None: not trained)."""
-    plan = make_plan(claims=[claim(**about)], seeds=range(len(deep)))
+    plan = make_plan(claims=[claim(**about)], seeds=seeds or range(len(deep)))
+    for cell in plan["cells"]:  # a study that adds seeds has come so far
+        cell["runs"], cell["further"] = [*cell["runs"], *cell["further"]][: len(deep)], []
     by_depth = {56: deep, 20: shallow, 8: [1.0] * len(deep)}
     return judge(plan, make_records(plan, lambda axes, seed: by_depth[axes["depth"]][seed]))[0]
 
@@ -70,15 +73,39 @@ def test_effect_and_p_are_those_of_the_paired_t_test():
     assert found.p == pytest.approx(theirs.pvalue) == pytest.approx(found.adjusted)  # one claim: nothing to correct
 
 
-def test_pairs_are_by_seed_and_not_by_order():
-    found = verdict_of([5.0, None, 9.0, 7.0], [4.0, 100.0, 8.5, None])
-    assert (found.n, found.effect.mean) == (2, pytest.approx(0.75))
-    assert "2 of 4 seeds" in found.reason
+GROWING = {"from": 3, "most": 30}
 
 
-def test_a_single_pair_gets_no_verdict():
-    found = verdict_of([5.0, None], [4.0, 3.0])
-    assert (found.outcome, found.reason) == ("no verdict", "needs at least 2 seeds, has 1 of 2")
+def test_pairs_are_by_seed_up_to_the_first_that_is_missing():
+    """Which run ends first must not decide what is looked at: seed 5 waits for seed 4."""
+    found = verdict_of([5.0, 7.0, 9.0, 8.0, None, 6.0], [4.0, 6.5, 8.5, 8.5, 7.0, 1.0], seeds=GROWING)
+    assert found.effect.values == pytest.approx((1.0, 0.5, 0.5, -0.5))
+
+
+def test_a_list_of_seeds_is_judged_once_when_all_are_there():
+    deep, shallow = [60.0, 61.0, 62.0, 61.5], [1.0, 2.5, 1.5, 2.0]
+    early = verdict_of([*deep, None], [*shallow, 2.0])
+    words = "a list of seeds is judged once, when all are trained; 4 of 5 seeds are there"
+    assert (early.outcome, early.effect, early.reason) == ("no verdict", None, words)
+    late = verdict_of(deep, shallow)
+    assert (late.outcome, late.horizon, late.level) == ("supported", None, ALPHA)
+
+
+def test_a_list_that_was_looked_at_is_judged_with_looks_allowed_for():
+    plan = make_plan(claims=[claim()])
+    plan["study"]["looked"] = True
+    errors = {56: [6.0, 9.0, 5.0], 20: [2.0, 4.0, 2.0], 8: [1.0] * 3}  # p = .003: enough where nobody looked
+    records = make_records(plan, lambda axes, seed: errors[axes["depth"]][seed])
+    looked, (fresh,) = judge(plan, records)[0], judge(make_plan(claims=[claim()]), records)
+    assert (looked.horizon, looked.level) == (HORIZON, pytest.approx(t_critical(ALPHA, HORIZON)))
+    assert (fresh.horizon, fresh.level) == (None, ALPHA)
+    assert looked.p == fresh.p < fresh.adjusted * 1.0001 < looked.adjusted
+
+
+@pytest.mark.parametrize("seeds", [[0, 1], GROWING])
+def test_fewer_than_three_seeds_get_no_verdict(seeds):
+    found = verdict_of([60.0, 61.0], [1.0, 1.5], seeds=seeds)
+    assert (found.outcome, found.reason) == ("no verdict", "needs at least 3 seeds, has 2")
 
 
 def test_holm_makes_more_claims_harder():
@@ -116,37 +143,93 @@ def test_a_cell_is_found_by_any_point_it_answers_and_never_against_itself():
     assert "same cell" in judge(plan, make_records(plan))[0].reason
 
 
-def test_a_diverged_run_counts_with_its_error_and_never_with_its_loss():
+def test_a_diverged_run_has_all_images_wrong_and_an_infinite_loss():
     deep = [60.0, {"status": "diverged", "error": 90.0}, 61.0]
     found = verdict_of(deep, LOW)
-    assert found.effect.mean == pytest.approx((58 + 87 + 58.5) / 3)
-    assert found.reason == "1 diverged"
+    assert found.effect.mean == pytest.approx((58 + 97 + 58.5) / 3)
+    assert found.reason.startswith("1 diverged, plain-56 fails to train in 1 of 3 seeds, the typical seed +58.50")
     loss = verdict_of(deep, LOW, metric="train_loss")
-    assert (loss.effect.interval, loss.diverged) == (None, 1)
+    assert (loss.effect.interval, loss.diverged, loss.effect.judged) == (None, 1, "median, by signs")
     assert loss.effect.mean == pytest.approx(61 / 50 - 2.5 / 50)  # the median; the mean would be infinite
     assert loss.p == 0.5**3  # all three seeds say the same, and three signs cannot say more
-    assert "1 diverged, some are infinite: signed ranks, median, 3 seeds allow no p below 0.125" in loss.reason
+    assert loss.reason.endswith("some are infinite, 3 seeds allow no p below 0.125")
 
 
 def test_what_is_infinite_in_every_seed_points_where_it_is():
     few = verdict_of([{"status": "diverged"}] * 3, LOW, metric="train_loss")
-    assert (few.outcome, few.p, few.more_seeds) == ("inconclusive", 0.5**3, 8)
+    assert (few.outcome, few.p) == ("inconclusive", 0.5**3)
     many = verdict_of([{"status": "diverged"}] * 5, [1.0] * 5, metric="train_loss")
     assert (many.outcome, many.p) == ("supported", 0.5**5)
     other = verdict_of([1.0] * 5, [{"status": "diverged"}] * 5, metric="train_loss")
-    assert (other.outcome, other.p) == ("contradicted", 0.5**5)
+    assert (other.outcome, other.p) == ("contradicted", 1.0)
 
 
-def test_failed_seeds_are_tried_again_and_not_counted_twice():
-    plan = make_plan(claims=[claim()])
-    errors = {56: [2.0, 9.0, 5.0], 20: [1.5, 4.0, 5.5], 8: [1.0] * 3}
+LOSING = [
+    ("train_error", "> 0"),
+    ("train_loss", "> 0"),
+    ("train_error@best", "> 0"),
+    ("train_error@9", "> 0"),
+    ("epochs until train_error <= 50", "> 0"),
+    ("seconds", "> 0"),
+    ("epochs", "> 0"),
+    ("images_per_second", "< 0"),
+    ("log10 seconds", "> 0"),
+]
 
+
+@pytest.mark.parametrize(("metric", "expect"), LOSING)
+def test_a_cell_that_diverges_in_every_seed_loses_by_every_metric(metric, expect, tmp_path):
+    """It was ahead in every epoch until it diverged at epoch 4, and it was done sooner."""
+    plan = make_plan(claims=[claim(metric=metric, expect=expect)], seeds=range(5))
+    early = {"status": "diverged", "epochs": 4, "seconds": 1.0, "images_per_second": 900.0, "error": 90.0}
+    records = make_records(plan, lambda axes, seed: early if axes["depth"] == 56 else 5.0 + seed)
+    for record in records.values():
+        deep, seed = record["axes"]["depth"] == 56, record["seed"]
+        curve = [f"{e},{20 - e + seed / 9 if deep else 70 - 5 * e + seed}" for e in range(1, 4 if deep else 11)]
+        (tmp_path / record["folder"]).mkdir()
+        (tmp_path / record["folder"] / "curve.csv").write_text("\n".join(["epoch,train_error", *curve]))
+    assert judge(plan, records, runs=tmp_path)[0].outcome == "supported"
+
+
+def test_a_verdict_waits_for_a_failed_run_and_names_it_first():
     def error(axes, seed):
-        return {"status": "failed"} if (axes["depth"], seed) == (20, 2) else errors[axes["depth"]][seed]
+        failed = (axes["block"], axes["depth"], seed) == ("plain", 20, 1)
+        return {"status": "failed", "cause": "oom"} if failed else {56: HIGH, 20: LOW, 8: LOW}[axes["depth"]][seed % 3]
 
-    found = judge(plan, make_records(plan, error))[0]
-    enough = found.n + found.more_seeds
-    assert (found.n, found.command) == (2, f"python run.py -m retry=failed 'seed=range({enough})'")
+    waits = "waits for plain-20-s1, which failed (oom): retry=failed trains it again"
+    for seeds, there in (((0, 1, 2), "1 of 3 seeds are there"), (GROWING, "1 of 3 seeds are there")):
+        plan = make_plan(claims=[claim()], seeds=seeds)
+        found = judge(plan, make_records(plan, error))[0]
+        assert (found.outcome, found.n, found.reason) == ("no verdict", 0, f"{waits}; {there}")
+        assert found.command.endswith(" retry=failed")
+        assert notes_of(found)[0].startswith(f"no verdict: {waits}")
+
+
+def test_seeds_before_a_failed_run_are_judged_and_it_is_named_first():
+    deep, shallow = [2.0, 9.0, 5.0, {"status": "failed", "cause": "oom"}, 4.0], [1.5, 4.0, 5.5, 3.0, 3.0]
+    found = verdict_of(deep, shallow, seeds=GROWING)
+    assert (found.outcome, found.n) == ("inconclusive", 3)
+    assert notes_of(found)[0].startswith("waits for plain-56-s3, which failed (oom)")
+
+
+def test_p_is_that_of_the_claim_and_never_of_its_opposite():
+    for expect, deep, shallow in (("> 0", LOW, HIGH), ("< 0", HIGH, LOW), ("within 0.5", HIGH, LOW)):
+        found = verdict_of(deep, shallow, expect=expect)
+        assert (found.outcome, found.p > 0.99, found.adjusted > 0.99) == ("contradicted", True, True)
+
+
+@pytest.mark.parametrize(("deep", "shallow"), [(HIGH, LOW), (LOW, HIGH)])
+def test_a_difference_is_supported_on_either_side(deep, shallow):
+    found = verdict_of(deep, shallow, expect="!= 0")
+    differences = [a - b for a, b in zip(deep, shallow, strict=True)]
+    assert (found.outcome, found.p) == ("supported", pytest.approx(stats.ttest_1samp(differences, 0).pvalue))
+    assert found.level == pytest.approx(ALPHA)
+
+
+def test_that_there_is_no_difference_is_never_shown():
+    for deep in ([2.0] * 12, [1.99, 2.01] * 6):
+        found = verdict_of(deep, [2.0] * 12, expect="!= 0")
+        assert (found.outcome, found.p > 0.05) == ("inconclusive", True)
 
 
 def test_what_a_plan_will_not_answer_is_refused_before_it_is_trained():
@@ -167,19 +250,52 @@ def test_what_a_plan_will_not_answer_is_refused_before_it_is_trained():
     check_answerable(plan)
 
 
-def test_no_spread_needs_enough_seeds_to_be_believed():
-    few, many = verdict_of([2.0] * 3, [1.0] * 3), verdict_of([2.0] * 6, [1.0] * 6)
-    assert (few.outcome, few.p, few.more_seeds) == ("inconclusive", 0.125, 2)
-    assert many.outcome == "supported"
-    assert "sign test" in many.reason
+@pytest.mark.parametrize("others", [True, False], ids=["other cells", "only these two"])
+def test_equal_numbers_are_at_least_as_much_within_a_margin(others):
+    """Three equal numbers are rounded to one image of a test set; their spread is that of the rounding."""
+
+    def p(*differences):
+        grid = {"block": ["plain"], "depth": [20, 56]}
+        plan = make_plan(None if others else grid, claims=[claim("within 0.5")], seeds=range(len(differences)))
+        values = {56: [1.25 + one for one in differences], 20: [1.25] * len(differences), 8: [3.0, 3.5, 1.0]}
+        found = judge(plan, make_records(plan, lambda axes, seed: values[axes["depth"]][seed]))[0]
+        assert found.outcome == "supported"
+        return found.p
+
+    assert 0 < p(0, 0, 0) <= p(0, 0, 0.078)
+
+
+def test_nothing_between_equal_cells_is_open_and_says_so():
     nothing = verdict_of([2.0] * 3, [2.0] * 3)
-    assert (nothing.outcome, nothing.more_seeds, nothing.command) == ("inconclusive", None, "")
+    assert (nothing.outcome, nothing.more_seeds, nothing.p) == ("inconclusive", None, 0.5)
+    assert "so near to the edge that 30 seeds would hardly show it" in notes_of(nothing)[0]
 
 
 def test_about_how_many_more_seeds_would_be_enough_and_one_less_would_not():
-    found = verdict_of([2.0, 9.0, 5.0], [1.5, 4.0, 5.5])
+    found = verdict_of([4.0, 9.0, 5.0], [1.5, 4.0, 4.5], seeds=GROWING)
     enough = found.n + found.more_seeds
     assert found.outcome == "inconclusive"
-    power = found.effect.power_above(0.0, np.array([enough - 1, enough]), ALPHA)
+    level = t_critical(ALPHA, 30)
+    power = [float(found.effect.power_above(0.0, n, level)) for n in (enough - 1, enough)]
     assert power[0] < POWER <= power[1]
-    assert found.command == f"python run.py -m 'seed=range({enough})'"
+    assert found.command == "python run.py -m"  # which goes on with seeds
+    fixed = verdict_of([4.0, 9.0, 5.0], [1.5, 4.0, 4.5])
+    assert fixed.command == "python run.py -m seed=until_decided"
+    assert fixed.more_seeds == found.more_seeds  # seeds added to a list are a new design, in which looks count
+
+
+def test_claims_that_are_left_out_count_in_the_correction():
+    plan = make_plan(claims=[claim()])
+    plan["study"]["family"] = 5
+    errors = {56: [6.0, 9.0, 5.0], 20: [2.0, 4.0, 2.0], 8: [1.0] * 3}
+    found = judge(plan, make_records(plan, lambda axes, seed: errors[axes["depth"]][seed]))[0]
+    assert (found.outcome, found.level) == ("inconclusive", pytest.approx(ALPHA / 5))
+    assert found.adjusted == pytest.approx(5 * found.p)
+
+
+def test_a_decided_claim_passes_its_share_on():
+    plan = make_plan(claims=[claim(), claim(minus={"block": "plain", "depth": 8})])
+    errors = {56: [6.0, 9.0, 5.0], 20: [2.0, 4.0, 2.0], 8: [5.0, 9.5, 5.5]}
+    first, second = judge(plan, make_records(plan, lambda axes, seed: errors[axes["depth"]][seed]))
+    assert (first.outcome, first.level) == ("supported", ALPHA / 2)
+    assert (second.outcome, second.level) == ("inconclusive", ALPHA)

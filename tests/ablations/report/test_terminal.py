@@ -87,7 +87,10 @@ def test_two_screens_are_enough():
     [
         ("python run.py -m", "python run.py -m seed=until_decided"),
         ("python run.py -m study=x seed=0,1,2", "python run.py -m study=x seed=until_decided"),
-        ("python run.py -m depth=8 seed=range(3) block=plain", "python run.py -m depth=8 block=plain seed=until_decided"),
+        (
+            "python run.py -m depth=8 seed=range(3) block=plain",
+            "python run.py -m depth=8 block=plain seed=until_decided",
+        ),
         ("python run.py -m depth=8 'seed=range(3)' retry=failed", "python run.py -m depth=8 seed=until_decided"),
     ],
 )
