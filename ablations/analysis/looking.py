@@ -41,6 +41,7 @@ def t_looked(p: Any, horizon: int) -> Any:
     return found if found.shape else float(found)
 
 
+@lru_cache(maxsize=1024)
 def t_critical(alpha: float, horizon: int) -> float:
     """The p value that a t test reaches by chance at one look or more in `alpha` of the studies."""
     low, high = math.log(alpha) - math.log(max(1, horizon - FIRST + 1)), math.log(alpha)
