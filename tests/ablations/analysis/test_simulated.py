@@ -1,17 +1,23 @@
 """Simulated records with a known truth: error rates of verdicts, coverage of intervals, power of tests.
 
-Each of 2,000 draws is a whole study whose cells share a random effect of the seed.
+Each draw is a whole study whose cells share a random effect of the seed. `benchmarks/verdicts.py` simulates many of them
+at once; that it agrees with `judge` is tested here.
 """
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ablations.analysis.looking import HORIZON
 from ablations.analysis.statistics import ALPHA, difference_of
+from ablations.analysis.until_decided import grown
 from ablations.analysis.verdicts import judge
+from benchmarks.verdicts import DRAWS as DISTRIBUTIONS
+from benchmarks.verdicts import FIRST, advice, all_claims, failing_settings, looked, nicest, study_of
 from tests.ablations.conftest import make_plan, make_records
 
 DRAWS, FEW = 2000, 400
@@ -37,9 +43,14 @@ def claims(shift=0.0):
     ]
 
 
-def outcomes(made, seeds, noise, *, diverge=0.0, draws=DRAWS):
-    """For every draw, the verdicts of a study with these claims; luck and `noise` are normal, diverged is 90."""
+def outcomes(made, seeds, noise, *, diverge=0.0, draws=DRAWS, growing=False):
+    """For every draw, the verdicts of a study with these claims; luck and `noise` are normal, diverged is 90.
+
+    Args:
+        growing: whether `seeds` is how far a study has come that adds seeds until its claims are decided.
+    """
     plan = make_plan(claims=made, seeds=range(seeds))
+    plan["study"]["seeds"] = {"from": 3, "most": HORIZON} if growing else plan["study"]["seeds"]
     records = make_records(plan)
     random = np.random.default_rng(0)
     luck = random.normal(0, 1, (draws, seeds))
@@ -56,7 +67,7 @@ def outcomes(made, seeds, noise, *, diverge=0.0, draws=DRAWS):
 @pytest.mark.parametrize(("seeds", "noise", "diverge"), [(3, 0.5, 0.0), (5, 2.0, 0.0), (5, 0.5, 0.1)])
 def test_false_verdicts_are_rare_over_the_whole_study(seeds, noise, diverge):
     """On the edge of what they say, no claim is true and none is false: either verdict is an error."""
-    found = list(outcomes(claims(), seeds, noise, diverge=diverge))
+    found = list(outcomes(claims(), seeds, noise, diverge=diverge, draws=2 * FEW))
     supported = np.mean([any(verdict.outcome == "supported" for verdict in verdicts) for verdicts in found])
     contradicted = np.mean([any(verdict.outcome == "contradicted" for verdict in verdicts) for verdicts in found])
     assert supported <= ALPHA
@@ -78,11 +89,11 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(seeds):
     assert 0.93 <= np.mean(covered) <= 0.97
 
 
-@pytest.mark.parametrize(("k", "seeds", "shift"), [(0, 4, 1.5), (2, 5, 2.0), (3, 8, 1.2), (5, 6, 1.2)])
+@pytest.mark.parametrize(("k", "seeds", "shift"), [(0, 4, 1.5), (2, 5, 2.0), (5, 6, 1.2)])
 def test_power_is_as_predicted(k, seeds, shift):
     """The prediction of an effect whose mean and spread are exactly the truth is how often claims are decided."""
     made, noise = claims(shift)[k], 0.7
-    spread = {0: 2 * noise**2, 2: 2 * noise**2, 3: 1 + noise**2, 5: 2 * noise**2}[k] ** 0.5
+    spread = 2**0.5 * noise
     shape = np.linspace(-1, 1, seeds)
     true = shape / np.std(shape, ddof=1) * spread
     effect = difference_of(true, scale=1)
@@ -96,26 +107,29 @@ def test_power_is_as_predicted(k, seeds, shift):
 
 
 def test_so_many_more_seeds_do_decide():
-    """What an inconclusive verdict advises, given the true spread, decides in at least 80% of the studies it is for."""
+    """What an inconclusive verdict says, given the true spread, decides in at least 80% of the studies it is for."""
     noise, shift = 0.7, 0.9
     shape = np.array([-1.0, 0.0, 1.0])
     values = shift + shape * noise * 2**0.5
-    plan = make_plan(claims=claims()[:1], seeds=range(3))
+    plan = make_plan(claims=claims()[:1], seeds={"from": 3, "most": HORIZON})
 
     def error(axes, seed):
-        return float(values[seed]) + 10 if axes == plan["cells"][2]["axes"] else 10.0
+        return 10.0 + (float(values[seed % 3]) if axes == plan["cells"][2]["axes"] else 0.0)
 
     verdict = judge(plan, make_records(plan, error))[0]
     assert verdict.outcome == "inconclusive"
-    seeds = verdict.n + verdict.more_seeds
-    rate = np.mean([found[0].outcome == "supported" for found in outcomes(claims(shift)[:1], seeds, noise)])
-    fewer = np.mean([found[0].outcome == "supported" for found in outcomes(claims(shift)[:1], seeds - 2, noise)])
-    assert rate >= 0.8 - 0.03 > fewer
+
+    def decided(seeds):
+        found = outcomes(claims(shift)[:1], seeds, noise, growing=True, draws=2 * FEW)
+        return np.mean([verdicts[0].outcome == "supported" for verdicts in found])
+
+    enough = verdict.n + verdict.more_seeds
+    assert decided(enough) >= 0.8 - 0.03 > decided(enough - 2)
 
 
 @pytest.mark.parametrize("seeds", [5, 7])
 def test_infinite_losses_are_as_rarely_wrong(seeds):
-    """One run in four diverges, in any cell alike: no cell is above another, and the ranks know it."""
+    """One run in four diverges, in any cell alike: no cell is above another."""
     plan = make_plan(claims=[claims()[0] | {"metric": "train_loss"}], seeds=range(seeds))
     records, random = make_records(plan), np.random.default_rng(1)
     wrong = 0
@@ -139,3 +153,74 @@ def test_a_share_on_the_edge_is_as_rarely_wrong():
             record["status"] = "diverged" if random.random() < 0.3 else "finished"
         wrong += any(verdict.outcome == "supported" for verdict in judge(plan, records))
     assert 0 < wrong / FEW <= ALPHA + 2 * math.sqrt(ALPHA * (1 - ALPHA) / FEW)
+
+
+STUDIES = 3000
+BAR = 0.055 + 3 * math.sqrt(ALPHA * (1 - ALPHA) / STUDIES)
+
+
+@pytest.mark.parametrize("claims", [1, 4])
+@pytest.mark.parametrize("differences", DISTRIBUTIONS)
+def test_whoever_looks_is_rarely_wrong_in_either_direction(differences, claims):
+    """Every claim sits at the edge. `advice` adds seeds to open claims, `nicest` stops at any moment that suits."""
+    up, down = looked(DISTRIBUTIONS[differences](np.random.default_rng(1), (STUDIES, claims, HORIZON)))
+    for looks in (advice, all_claims, nicest):
+        supported, contradicted, _ = looks(up, down)
+        assert supported.any(-1).mean() <= BAR
+        assert contradicted.any(-1).mean() <= BAR
+    if (differences, claims) == ("normal", 1):  # not merely rarely
+        assert nicest(up, down)[0].mean() == pytest.approx(ALPHA, abs=BAR - 0.055)
+
+
+@pytest.mark.parametrize(("effect", "rightly", "seeds"), [(1, 0.98, 10), (2, 0.995, 5.2), (4, 0.995, 3.7)])
+def test_an_effect_is_found_with_few_seeds(effect, rightly, seeds):
+    up, down = looked(np.random.default_rng(2).standard_normal((STUDIES, 1, HORIZON)) + effect)
+    supported, _, n = advice(up, down)
+    assert supported.mean() >= rightly
+    assert n.mean() <= seeds
+
+
+def test_many_studies_at_once_are_judged_as_one_by_one():
+    """Four claims about cells of their own; a study adds seeds as its claims need them, and is judged at every n."""
+    cells = [[cell(block, depth) for block in ("plain", "residual")] for depth in (8, 20, 56, 110)]
+    about = {"says": "A claim.", "metric": "test_loss", "expect": "> 0"}
+    made = [about | {"contrast": {"plus": plus, "minus": minus}} for plus, minus in cells]
+    grid = {"block": ["plain", "residual"], "depth": [8, 20, 56, 110]}
+    plan = make_plan(grid, claims=made, seeds={"from": FIRST, "most": HORIZON})
+    differences = np.random.default_rng(3).normal([[0.0], [0.3], [0.7], [1.2]], 1, (4, 4, HORIZON))
+    up, down = looked(differences)
+    ends, ever = advice(up, down), nicest(up, down)
+    for study, one in enumerate(differences):
+        by_depth = dict(zip(grid["depth"], one, strict=True))
+
+        def loss(axes, seed, by_depth=by_depth):
+            difference = by_depth[axes["depth"]][seed] if axes["block"] == "plain" else 0.0
+            return {"metrics": {"test_loss": 10.0 + float(difference)}}
+
+        every = make_records(plan, loss)
+        verdicts = judge(grown(plan, every, Path()), every)
+        assert [verdict.n for verdict in verdicts] == list(ends[2][study])
+        assert [verdict.outcome == "supported" for verdict in verdicts] == list(ends[0][study])
+        assert [verdict.outcome == "contradicted" for verdict in verdicts] == list(ends[1][study])
+        shown = {outcome: np.zeros(4, bool) for outcome in ("supported", "contradicted", "inconclusive")}
+        for n in range(FIRST, HORIZON + 1):
+            now = [{**planned, "runs": [*planned["runs"], *planned["further"]][:n]} for planned in plan["cells"]]
+            for k, verdict in enumerate(judge({**plan, "cells": now}, every)):
+                shown[verdict.outcome][k] = True
+        assert [list(shown["supported"]), list(shown["contradicted"])] == [list(ever[0][study]), list(ever[1][study])]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [3, 10])
+@pytest.mark.parametrize("setting", list(failing_settings()), ids=lambda setting: setting[0])
+def test_cells_that_fail_or_are_skewed_are_rarely_judged_wrongly(setting, seeds):
+    """Wrong of the statistic that the verdict says it judges; 200 studies at the edge of it."""
+    _, shape, arms, truth, expect = setting
+    random, wrong = np.random.default_rng(seeds), {"supported": 0, "contradicted": 0, "inconclusive": 0}
+    for _ in range(FEW // 2):
+        verdict = judge(*study_of(arms(random, seeds), expect, looking=False, shape=shape))[0]
+        value, bound = truth[verdict.effect.judged], float(expect.split()[1])
+        side = (value - bound) * (1 if expect[0] == ">" else -1)
+        wrong[verdict.outcome] += side <= 0 if verdict.outcome == "supported" else side >= 0
+    bar = 0.055 + 3 * math.sqrt(ALPHA * (1 - ALPHA) / (FEW // 2))
+    assert max(wrong["supported"], wrong["contradicted"]) / (FEW // 2) <= bar
