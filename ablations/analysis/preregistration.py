@@ -35,9 +35,7 @@ def register(plan: Plan, records: Mapping[str, Record], folder: Path, today: str
         RecordError: the ledger is damaged.
     """
     path, study = folder / LEDGER, plan["study"]
-    ledger = read_json(path) if path.exists() else {"schema": SCHEMA, "claims": {}, "designs": []}
-    if not isinstance(ledger.get("claims"), dict) or not isinstance(ledger.get("designs"), list):
-        raise RecordError(f"{path}: damaged, it has no claims or designs")
+    ledger = _read_ledger(path) if path.exists() else {"schema": SCHEMA, "claims": {}, "designs": []}
     before = repr(ledger)
     rows, seen = result_rows(plan, {}), _seeds_by_cell(records)
     keys, tested = [], 0
@@ -64,6 +62,24 @@ def register(plan: Plan, records: Mapping[str, Record], folder: Path, today: str
     dates = [{"day": ledger["claims"][key]["day"], "known": ledger["claims"][key]["known"]} for key in keys]
     family = max(tested, int(study.get("family") or 0)) + judged
     return {"planned": dates, "looked": bool(design["looked"]), "family": family}
+
+
+def _read_ledger(path: Path) -> dict[str, Any]:
+    ledger = read_json(path)
+    claims, designs = ledger.get("claims"), ledger.get("designs")
+    damaged = RecordError(f"{path}: damaged, its claims or designs lack what belongs to them")
+    if not isinstance(claims, dict) or not isinstance(designs, list):
+        raise damaged
+    whole = all(_has(one, day=str, known=int, cells=list) for one in claims.values())
+    whole = whole and all(isinstance(cell, str) for one in claims.values() for cell in one["cells"])
+    if not whole or not all(_has(one, seeds=(list, dict), looked=bool) for one in designs):
+        raise damaged
+    return ledger
+
+
+def _has(entry: Any, **kinds: type | tuple[type, ...]) -> bool:
+    """Whether an entry has these fields, of these kinds."""
+    return isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in kinds.items())
 
 
 def _seeds_by_cell(records: Mapping[str, Record]) -> dict[str, set[int]]:
