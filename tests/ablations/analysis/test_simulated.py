@@ -1,7 +1,7 @@
 """Simulated records with a known truth: error rates of verdicts, coverage of intervals, power of tests.
 
-Each draw is a whole study whose cells share a random effect of the seed. `benchmarks/verdicts.py` simulates many of them
-at once; that it agrees with `judge` is tested here.
+Each draw is a whole study whose cells share a random effect of the seed. `benchmarks/verdicts.py` simulates many at
+once; that it agrees with `judge` is tested here.
 """
 
 from __future__ import annotations
