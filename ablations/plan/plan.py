@@ -87,11 +87,6 @@ class Plan:
         """Whether none of its runs has a record."""
         return all(len(cell.missing(records)) == len(cell.runs) for cell in self.cells)
 
-    def grow(self, seeds: int) -> None:
-        """Plan so many runs."""
-        every = list((self.runs | self.further).items())
-        self.runs, self.further = dict(every[:seeds]), dict(every[seeds:])
-
     def missing(self, records: dict[str, Record]) -> list[tuple[Cell, Run]]:
         """What is left to train, the longest first, so that the end has no straggler."""
         left = [(cell, run) for cell in self.cells for run in cell.missing(records)]
