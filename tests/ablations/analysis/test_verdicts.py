@@ -265,6 +265,20 @@ def test_equal_numbers_are_at_least_as_much_within_a_margin(others):
     assert 0 < p(0, 0, 0) <= p(0, 0, 0.078)
 
 
+def test_with_matched_budgets_a_claim_says_which_it_means():
+    grid = {"block": ["plain"], "depth": [20, 56], "budget": ["raw", "matched"]}
+    plan = make_plan(grid, claims=[claim()])
+    for cell in plan["cells"]:
+        cell["epochs"] = None
+        cell["axes"] |= {"width": 1.0 if cell["axes"].pop("budget") == "raw" else 0.7}
+    words = r"block=plain, depth=56 matches 2 cells; name also budget \(raw or matched\)"
+    with pytest.raises(ClaimError, match=words):
+        check_answerable(plan)
+    for budget in ("raw", "matched"):
+        plan["study"]["claims"] = [claim(plus=DEEP | {"budget": budget}, minus=SHALLOW | {"budget": budget})]
+        check_answerable(plan)
+
+
 def test_nothing_between_equal_cells_is_open_and_says_so():
     nothing = verdict_of([2.0] * 3, [2.0] * 3)
     assert (nothing.outcome, nothing.more_seeds, nothing.p) == ("inconclusive", None, 0.5)
