@@ -28,6 +28,7 @@ NEAR = None  # each other
         ([5.0, 25.0, 45.0, 65.0], []),  # it varies
         ([1.0, 20.0, 60.0], []),  # a gap of 40 beside seeds that lie 19 apart
         ([0.0, 30.0, 90.0], []),
+        ([0.0, 1.0, 40.0, 70.0, 90.0], []),  # what lies beyond the gap lies farther apart than it is wide
         ([50.0], NEAR),
         ([], NEAR),
     ],

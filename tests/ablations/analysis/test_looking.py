@@ -81,6 +81,7 @@ def test_beyond_the_table_the_union_of_all_looks_counts():
     assert t_looked(1e-6, 202) == pytest.approx(200e-6)
     assert t_critical(0.05, 202) == pytest.approx(0.05 / 200)
     assert t_looked(1e-9, 30) == pytest.approx(28e-9)
+    assert t_looked(2e-6, 30) < 0.6 * 28 * 2e-6  # within the table less than that
 
 
 @pytest.mark.parametrize(("horizon", "share"), [(1, 0.5), (5, 0.5), (10, 0.5), (9, 0.2), (9, 0.7)])

@@ -224,10 +224,12 @@ def test_a_difference_is_supported_on_either_side(deep, shallow):
     differences = [a - b for a, b in zip(deep, shallow, strict=True)]
     assert (found.outcome, found.p) == ("supported", pytest.approx(stats.ttest_1samp(differences, 0).pvalue))
     assert found.level == pytest.approx(ALPHA)
+    growing = verdict_of(deep, shallow, seeds=GROWING, expect="!= 0")
+    assert (growing.outcome, growing.level) == ("supported", pytest.approx(2 * t_critical(ALPHA / 2, 30)))
 
 
 def test_that_there_is_no_difference_is_never_shown():
-    for deep in ([2.0] * 12, [1.99, 2.01] * 6):
+    for deep in ([2.0] * 12, [1.99, 2.01] * 6, [1.45, 4.45] * 6):  # p of the last is 3% in one direction, 7% in two
         found = verdict_of(deep, [2.0] * 12, expect="!= 0")
         assert (found.outcome, found.p > 0.05) == ("inconclusive", True)
 
