@@ -7,14 +7,12 @@ once; that it agrees with `judge` is tested here.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ablations.analysis.looking import HORIZON
 from ablations.analysis.statistics import ALPHA, difference_of
-from ablations.analysis.until_decided import grown
 from ablations.analysis.verdicts import judge
 from benchmarks.verdicts import DRAWS as DISTRIBUTIONS
 from benchmarks.verdicts import FIRST, advice, all_claims, failing_settings, looked, nicest, study_of
@@ -180,8 +178,17 @@ def test_an_effect_is_found_with_few_seeds(effect, rightly, seeds):
     assert n.mean() <= seeds
 
 
+def with_seeds(plan, counts):
+    """The plan with so many runs of the cells of each depth."""
+    cells = [
+        {**one, "runs": [*one["runs"], *one["further"]][: counts[one["axes"]["depth"]]], "further": []}
+        for one in plan["cells"]
+    ]
+    return {**plan, "cells": cells}
+
+
 def test_many_studies_at_once_are_judged_as_one_by_one():
-    """Four claims about cells of their own; a study adds seeds as its claims need them, and is judged at every n."""
+    """Four claims about cells of their own; a study adds seeds one at a time where claims are open."""
     cells = [[cell(block, depth) for block in ("plain", "residual")] for depth in (8, 20, 56, 110)]
     about = {"says": "A claim.", "metric": "test_loss", "expect": "> 0"}
     made = [about | {"contrast": {"plus": plus, "minus": minus}} for plus, minus in cells]
@@ -198,14 +205,20 @@ def test_many_studies_at_once_are_judged_as_one_by_one():
             return {"metrics": {"test_loss": 10.0 + float(difference)}}
 
         every = make_records(plan, loss)
-        verdicts = judge(grown(plan, every, Path()), every)
-        assert [verdict.n for verdict in verdicts] == list(ends[2][study])
+        many = [FIRST] * 4
+        while True:  # one seed more of every open claim
+            counts = {depth: many[k] for k, depth in enumerate(grid["depth"])}
+            verdicts = judge(with_seeds(plan, counts), every)
+            more = [verdict.open and n < HORIZON for verdict, n in zip(verdicts, many, strict=True)]
+            if not any(more):
+                break
+            many = [n + add for n, add in zip(many, more, strict=True)]
+        assert many == list(ends[2][study])
         assert [verdict.outcome == "supported" for verdict in verdicts] == list(ends[0][study])
         assert [verdict.outcome == "contradicted" for verdict in verdicts] == list(ends[1][study])
         shown = {outcome: np.zeros(4, bool) for outcome in ("supported", "contradicted", "inconclusive")}
         for n in range(FIRST, HORIZON + 1):
-            now = [{**planned, "runs": [*planned["runs"], *planned["further"]][:n]} for planned in plan["cells"]]
-            for k, verdict in enumerate(judge({**plan, "cells": now}, every)):
+            for k, verdict in enumerate(judge(with_seeds(plan, dict.fromkeys(grid["depth"], n)), every)):
                 shown[verdict.outcome][k] = True
         assert [list(shown["supported"]), list(shown["contradicted"])] == [list(ever[0][study]), list(ever[1][study])]
 

@@ -8,11 +8,12 @@ import pytest
 from scipy import stats
 
 from ablations.analysis.cell_selection import select
+from ablations.analysis.claim_checks import check_answerable
 from ablations.analysis.claim_schema import ClaimError, expected_region
 from ablations.analysis.looking import HORIZON, t_critical
 from ablations.analysis.results import result_rows
 from ablations.analysis.statistics import ALPHA, POWER
-from ablations.analysis.verdicts import check_answerable, judge
+from ablations.analysis.verdicts import judge
 from ablations.report.verdict_list import notes_of
 from tests.ablations.conftest import make_plan, make_records
 
@@ -284,7 +285,7 @@ def test_with_matched_budgets_a_claim_says_which_it_means():
 def test_nothing_between_equal_cells_is_open_and_says_so():
     nothing = verdict_of([2.0] * 3, [2.0] * 3)
     assert (nothing.outcome, nothing.more_seeds, nothing.p) == ("inconclusive", None, 0.5)
-    assert "so near to the edge that 30 seeds would hardly show it" in notes_of(nothing)[0]
+    assert "30 seeds would hardly decide it" in notes_of(nothing)[0]
 
 
 def test_about_how_many_more_seeds_would_be_enough_and_one_less_would_not():
