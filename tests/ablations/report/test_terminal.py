@@ -77,7 +77,8 @@ def test_nothing_trained_yet_is_a_page_too():
 
 
 def test_two_screens_are_enough():
-    plan = make_plan({"block": ["plain", "residual", "highway"], "depth": [8, 20, 56]}, claims=[CLAIM] * 4)
+    claim = CLAIM | {"metric": "train_error"}
+    plan = make_plan({"block": ["plain", "residual", "highway"], "depth": [8, 20, 56]}, claims=[claim] * 4)
     text = page(plan, make_records(plan, by_depth), width=80)
     assert len(text.splitlines()) <= 48
 
