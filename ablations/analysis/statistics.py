@@ -160,9 +160,9 @@ def difference_of(values: Sequence[float], *, scale: float, unit: float = 0.0, j
     Args:
         scale: the largest absolute value among the numbers that were subtracted; a standard deviation below the
             rounding error of that size counts as zero.
-        unit: the step in which the metric is counted, such as one image of a test set; 0 if unknown. Numbers that are
-            rounded to it have at least the standard deviation of the rounding, unit / √12: three equal numbers do not
-            show that there is no spread.
+        unit: the step in which the metric is counted, such as one image of a test set; 0 if unknown. The standard
+            deviation is taken to be at least unit / 2, the largest of numbers that fall on two neighbouring steps: a few
+            equal numbers do not show that there is no spread.
 
     Raises:
         ValueError: fewer than two values, or one that is not finite.
@@ -174,7 +174,7 @@ def difference_of(values: Sequence[float], *, scale: float, unit: float = 0.0, j
     mean = math.fsum(values) / len(values)
     sd = math.sqrt(math.fsum((x - mean) ** 2 for x in values) / (len(values) - 1))
     rounding = 1e-12 * scale  # 90.3 − 90.2 and 50.3 − 50.2 differ only by rounding
-    return Difference(values=tuple(values), sd=max(0.0 if sd <= rounding else sd, unit / math.sqrt(12)), judged=judged)
+    return Difference(values=tuple(values), sd=max(0.0 if sd <= rounding else sd, unit / 2), judged=judged)
 
 
 def bootstrap_interval(values: Sequence[float]) -> Interval | None:

@@ -10,7 +10,7 @@ from typing import Any
 from ablations.analysis.crossed import over_images
 from ablations.analysis.results import Row
 from ablations.records.files import RecordError
-from ablations.records.layout import RECORD
+from ablations.records.layout import PREDICTIONS, RECORD
 from ablations.records.predictions import PARTS, read_predictions
 from ablations.records.record import read_json
 
@@ -123,6 +123,8 @@ def image_words(
         cell: {run["seed"]: runs / run["folder"] for run in row.runs if run["status"] == "finished"}
         for cell, row in cells.items()
     }
+    if not any((folder / PREDICTIONS).exists() for some in folders.values() for folder in some.values()):
+        return []  # trained before runs kept them
     y = wrong_matrix(coefficients, folders, seeds, part)
     if isinstance(y, str):
         return [y]

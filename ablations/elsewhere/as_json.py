@@ -10,7 +10,14 @@ from typing import Any
 from ablations.analysis.claim_schema import check_claims
 from ablations.analysis.verdicts import CONTRADICTED, SUPPORTED, Verdict
 
-LEFT_OUT = ("effect", "evidence", "command", "planned", "after_the_fact")  # objects, and what a table does not say
+LEFT_OUT = (
+    "effect",
+    "evidence",
+    "images",
+    "command",
+    "planned",
+    "after_the_fact",
+)  # objects, and what a table does not say
 ALL_SUPPORTED, OPEN, ANY_CONTRADICTED = 0, 3, 4
 
 

@@ -45,6 +45,14 @@ OPTIONAL: dict[str, tuple[type, ...]] = {
 }
 PLAN: dict[str, tuple[type, ...]] = {"name": (str,), "study": (dict,), "swept": (list,), "cells": (list,)}
 INVALID: dict[str, tuple[type, ...]] = {"command": SOME, "invalid": (list,)}
+STUDY_FIELDS: dict[str, tuple[type, ...]] = {
+    "question": SOME,
+    "grid": (list, dict, type(None)),
+    **dict.fromkeys(("claims", "planned"), (list, type(None))),
+    "seeds": (list, dict, type(None)),
+    **dict.fromkeys(("family", "level"), NUMBER),
+    "looked": (bool, type(None)),
+}
 CELL: dict[str, tuple[type, ...]] = {"cell": (str,), "axes": (dict,), "points": (list,), "runs": (list,)}
 PLANNED: dict[str, tuple[type, ...]] = {"identity": (str,), "label": (str,), "folder": (str,), "seed": (int,)}
 
@@ -150,7 +158,7 @@ def read_plan(runs: Path, name: str) -> dict[str, Any]:
         raise RecordError(f"{runs} has no plan of a study {name!r}; there are: {', '.join(plans(runs)) or 'none'}")
     plan = read_json(path)
     _check(path, plan, PLAN)
-    _check(path, plan["study"], {"question": SOME, "claims": (list, type(None)), "grid": (list, dict, type(None))})
+    _check(path, plan["study"], STUDY_FIELDS)
     _check(path, {"command": plan.get("command"), "invalid": plan.setdefault("invalid", [])}, INVALID)
     for cell in plan["cells"]:
         _check(path, cell, {**CELL, "cost": NUMBER, "epochs": NUMBER, "further": (list, type(None))})

@@ -39,7 +39,7 @@ def troubles(plan: Plan, rows: Sequence[Row], problems: Sequence[str] = ()) -> l
     invalid = invalid_points(plan)
     found = [
         ("red", failed, f"{planned} failed"),
-        ("yellow", _diverged(rows), f"{planned} diverged, counted as measured"),
+        ("yellow", _diverged(rows), f"{planned} diverged, counted as the worst"),
         ("yellow", missing, f"{planned} not trained yet"),
         ("yellow", invalid, "cannot be built"),
     ]

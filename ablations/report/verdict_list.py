@@ -147,6 +147,8 @@ def open_words(verdict: Verdict) -> str:
         return ""
     most = verdict.horizon or HORIZON
     if not verdict.more_seeds:
+        if verdict.effect and not all(map(math.isfinite, verdict.effect.values)):
+            return "inconclusive: some numbers are infinite, and no number of seeds makes up for them"
         why = "the effect lies near the edge of what is expected, or scatters widely"
         return f"inconclusive: {most} seeds would hardly decide it, {why}"
     more = verdict.more_seeds

@@ -233,7 +233,7 @@ def test_a_diverged_run_is_in_the_table_and_not_trained_again(tmp_path: Path) ->
         "2 diverged"
     )
     assert re.search(rf" 0\.1 +2 +{spread} +{spread} +{spread} +19\.0 k", done.stdout), "none diverged"
-    assert "runs diverged, counted as measured: residual-A-none-d8-epochs=1-lr=10000.0-s0" in done.stdout
+    assert "runs diverged, counted as the worst: residual-A-none-d8-epochs=1-lr=10000.0-s0" in done.stdout
     assert "0 to train, 4 reused" in sweep(*asked, runs=tmp_path).stdout
 
 

@@ -8,7 +8,7 @@ from ablations.analysis.claim_effects import FINEST
 from ablations.analysis.failing_seeds import Scatter, not_excluded, training_scatter, wide_scatter
 from ablations.analysis.results import result_rows
 from ablations.analysis.verdicts import judge
-from ablations.report.verdict_list import footnotes
+from ablations.report.verdict_list import reading_notes
 from tests.ablations.analysis.test_verdicts import DEEP, SHALLOW, claim
 from tests.ablations.conftest import make_plan, make_records
 
@@ -93,8 +93,8 @@ def test_a_metric_without_a_better_side_is_judged_there_as_elsewhere():
 def test_beside_few_seeds_stands_what_they_do_not_exclude():
     found = judged([3.0, 4.0, 3.5])
     said = "Failures that are not excluded where none was seen"
-    assert f"{said}: 3 seeds 63% of all seeds." in footnotes([found], "")
-    assert said not in "".join(footnotes([judged([3.0 + 0.1 * seed**2 for seed in range(25)])], ""))
+    assert f"{said}: 3 seeds 63% of all seeds." in reading_notes([found], 0.05)
+    assert said not in "".join(reading_notes([judged([3.0 + 0.1 * seed**2 for seed in range(25)])], 0.05))
 
 
 def test_the_step_of_a_metric_is_at_most_a_part_of_its_range():
@@ -102,4 +102,4 @@ def test_the_step_of_a_metric_is_at_most_a_part_of_its_range():
     plan = make_plan({"block": ["plain"], "depth": [20, 56]}, claims=[claim()])
     records = make_records(plan, lambda axes, seed: 10.0 if axes["depth"] == DEEP["depth"] else 0.0)
     assert {SHALLOW["depth"], DEEP["depth"]} == {20, 56}
-    assert judge(plan, records)[0].effect.sd == pytest.approx(100 / FINEST / 12**0.5)
+    assert judge(plan, records)[0].effect.sd == pytest.approx(100 / FINEST / 2)

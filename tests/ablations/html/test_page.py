@@ -145,7 +145,7 @@ def test_what_diverged_failed_or_cannot_be_built_is_named(plan, tmp_path):
     for words in (
         "6 of 18 runs failed",
         "(oom)",
-        "6 of 18 runs diverged, counted as measured",
+        "6 of 18 runs diverged, counted as the worst",
         "depth=21 is not 6n+2",
         "x/record.json",
     ):

@@ -15,8 +15,13 @@ from tests.ablations.records.test_record import WHOLE
 
 PLAN = {
     "cells": [
-        {"cost": 30, "epochs": 10, "runs": [{"folder": "deep", "label": "plain-d56-s0"}]},
-        {"cost": 10, "epochs": 10, "runs": [{"folder": f"f{k}", "label": f"plain-d8-s{k}"} for k in range(3)]},
+        {"cost": 30, "epochs": 10, "runs": [{"folder": "deep", "label": "plain-d56-s0"}], "further": []},
+        {
+            "cost": 10,
+            "epochs": 10,
+            "runs": [{"folder": f"f{k}", "label": f"plain-d8-s{k}"} for k in range(3)],
+            "further": [],
+        },
     ]
 }
 

@@ -72,7 +72,7 @@ def test_every_view_says_it(tmp_path, monkeypatch, kind):
         print_report(answer, console)
         text = console.file.getvalue()
     else:
-        print_list(answer.verdicts, console, answer.settings, answer.scope)
+        print_list(answer.verdicts, console, answer.settings, answer.footnotes)
         text = console.file.getvalue()
     assert "on cifar10, n not stated, n 5, primary; here digits, he2015: only the direction compares" in text
     if kind in ("page", "markdown"):

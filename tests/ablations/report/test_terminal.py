@@ -56,7 +56,7 @@ def test_what_failed_diverged_and_is_missing_is_named_with_its_cause(plan):
     plan["invalid"] = [{"point": {"depth": 21}, "reason": "depth=21 is not 6n+2"}]
     text = page(plan, make_records(plan, lambda axes, seed: fates.get((axes["depth"], seed), 5.0)))
     assert "2 of 18 runs failed: plain-8-s0 (oom), residual-8-s0 (oom)" in text
-    assert "2 of 18 runs diverged, counted as measured: plain-20-s1 (stages.1 (output)), residual-20-s1" in text
+    assert "2 of 18 runs diverged, counted as the worst: plain-20-s1 (stages.1 (output)), residual-20-s1" in text
     assert "2 of 18 runs not trained yet: plain-56-s2, residual-56-s2" in text
     assert "depth=21 is not 6n+2" in text
     assert "python run.py -m retry=failed" in text
