@@ -161,8 +161,8 @@ def difference_of(values: Sequence[float], *, scale: float, unit: float = 0.0, j
         scale: the largest absolute value among the numbers that were subtracted; a standard deviation below the
             rounding error of that size counts as zero.
         unit: the step in which the metric is counted, such as one image of a test set; 0 if unknown. The standard
-            deviation is taken to be at least unit / 2, the largest of numbers that fall on two neighbouring steps: a few
-            equal numbers do not show that there is no spread.
+            deviation is taken to be at least unit / 2, the largest of numbers that fall on two neighbouring steps: a
+            few equal numbers do not show that there is no spread.
 
     Raises:
         ValueError: fewer than two values, or one that is not finite.
