@@ -42,14 +42,15 @@ def looked(differences: np.ndarray, horizon: int = HORIZON) -> tuple[np.ndarray,
     return tuple(t_looked(stdtr((n - 1)[FIRST - 1 :], sign * t), horizon) for sign in (-1, 1))  # pyright: ignore[reportReturnType]
 
 
-def decided(p: np.ndarray) -> np.ndarray:
-    """Whether each claim (last axis) is shown at ALPHA by Holm's method."""
+def decided(up: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each claim (last axis) is shown to be above, and below, at ALPHA by Holm's method."""
+    p = np.minimum(up, down)
     order = np.argsort(p, axis=-1)
     ordered = np.take_along_axis(p, order, -1)
     steps = np.maximum.accumulate(ordered * np.arange(p.shape[-1], 0, -1), axis=-1) <= ALPHA
     found = np.empty_like(steps)
     np.put_along_axis(found, order, steps, -1)
-    return found
+    return found & (up <= down), found & (down < up)
 
 
 def at(p: np.ndarray, n: np.ndarray) -> np.ndarray:
@@ -61,7 +62,7 @@ def advice(up: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray, np
     """A seed more to every open claim, until all are decided: what is shown in the end, and the seeds."""
     n = np.full(up.shape[:2], FIRST)
     while True:
-        shown = decided(at(up, n)), decided(at(down, n))
+        shown = decided(at(up, n), at(down, n))
         more = ~(shown[0] | shown[1]) & (n < HORIZON)
         if not more.any():
             return *shown, n
@@ -72,7 +73,7 @@ def all_claims(up: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """A seed more to all claims, until all are decided."""
     n = np.full(up.shape[:2], FIRST)
     while True:
-        shown = decided(at(up, n)), decided(at(down, n))
+        shown = decided(at(up, n), at(down, n))
         more = ~(shown[0] | shown[1]).all(-1, keepdims=True) & (n < HORIZON)
         if not more.any():
             return *shown, n
@@ -81,7 +82,7 @@ def all_claims(up: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def nicest(up: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All claims at 3, 4, … 30 seeds: whether a claim is shown at any of these moments."""
-    ever = [decided(np.moveaxis(p, -1, 1)).any(1) for p in (up, down)]
+    ever = [one.any(1) for one in decided(np.moveaxis(up, -1, 1), np.moveaxis(down, -1, 1))]
     return ever[0], ever[1], np.full(up.shape[:2], HORIZON)
 
 
@@ -89,10 +90,10 @@ def one_cell(up: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     """Three seeds of all claims but the first, which gets more: whether it is shown at any moment."""
     moments = []
     for p in (up, down):
-        others = np.repeat(p[:, None, :, 0], p.shape[-1], axis=1)
-        others[:, :, 0] = p[:, 0]
-        moments.append(decided(others).any(1))
-    return moments[0], moments[1], np.full(up.shape[:2], HORIZON)
+        moments.append(np.repeat(p[:, None, :, 0], p.shape[-1], axis=1))
+        moments[-1][:, :, 0] = p[:, 0]
+    above, below = decided(*moments)
+    return above.any(1), below.any(1), np.full(up.shape[:2], HORIZON)
 
 
 LOOKS = {

@@ -7,10 +7,10 @@ and tested against the region (claim_tests.py):
     contradicted   the tests show that the effect lies outside the region
     inconclusive   neither
 
-Over all claims of a study together, the error rate in each direction is at most 5%: Holm's correction of the p
-values. In a study that trains seeds until its claims are decided, this holds whenever somebody looks: the p values
-are corrected for looks after every seed (looking.py). A list of seeds is judged once, when all are trained, and needs
-no such correction.
+Over all claims of a study together, the error rate in each direction is at most 5%: Holm's correction of the p values,
+in which a claim that is decided, either way, passes its share on (Shaffer 1980). In a study that trains seeds until its
+claims are decided, this holds whenever somebody looks: the p values are corrected for looks after every seed
+(looking.py). A list of seeds is judged once, when all are trained, and needs no such correction.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ def judge(
     inside = [one.evidence.looked_inside if one.evidence else 1.0 for one in tested]
     outside = [one.evidence.looked_outside if one.evidence else 1.0 for one in tested]
     family, alpha = max(len(tested), int(study.get("family") or 0)), float(study.get("level") or ALPHA)
-    corrected = zip(tested, holm(inside, family), holm(outside, family), strict=True)
-    shown = {id(one): (p_inside, p_outside) for one, p_inside, p_outside in corrected}
+    either = [min(pair) for pair in zip(inside, outside, strict=True)]
+    corrected = {id(one): p for one, p in zip(tested, holm(either, family), strict=True)}
     failed = any(row.failed for row in rows)
     dates = study.get("planned") or [{}] * len(claims)
     verdicts = []
@@ -124,8 +124,8 @@ def judge(
         if one.claim.metric.is_count or one.evidence is None:
             verdict = _without_test(one, plan, failed=failed)
         else:
-            rank = sum(p < one.evidence.looked_inside for p in inside)
-            verdict = _decide(one, shown[id(one)], alpha, family - rank, plan, failed=failed)
+            rank = sum(p < min(one.evidence.looked_inside, one.evidence.looked_outside) for p in either)
+            verdict = _decide(one, corrected[id(one)], alpha, family - rank, plan, failed=failed)
         if images and one.estimates and len(one.contrasts) == 1:
             words = image_words(one.claim.metric.text, one.contrasts[0], one.cells, one.estimates.seeds, runs)
             verdict = replace(verdict, images=tuple(words))
@@ -197,22 +197,22 @@ def _without_test(one: _Judged, plan: Plan, *, failed: bool) -> Verdict:
     return replace(one.blank, outcome=outcome, effect=one.evidence.weakest, reason="exact count", horizon=None)
 
 
-def _decide(
-    one: _Judged, corrected: tuple[float, float], alpha: float, factor: int, plan: Plan, *, failed: bool
-) -> Verdict:
+def _decide(one: _Judged, corrected: float, alpha: float, factor: int, plan: Plan, *, failed: bool) -> Verdict:
     """The outcome of a tested claim; for an inconclusive one also the seeds that would decide it.
 
     Args:
-        corrected: p of "supported" and of "contradicted", corrected for looks and claims.
+        corrected: p of the likelier outcome, corrected for looks and claims.
         factor: what Holm's correction multiplies the p value of this claim by.
         failed: whether runs of the study failed: the command then trains them too.
     """
     evidence, share = one.evidence, alpha / factor
     assert evidence is not None
-    found = {"p": evidence.p_inside, "adjusted": corrected[0], "level": evidence.level(share), "share": share}
+    inside = evidence.looked_inside <= evidence.looked_outside
+    adjusted = corrected if inside else min(1.0, factor * evidence.looked_inside)
+    found = {"p": evidence.p_inside, "adjusted": adjusted, "level": evidence.level(share), "share": share}
     verdict = replace(one.blank, effect=evidence.weakest, evidence=evidence, outcome=INCONCLUSIVE, **found)
-    if min(corrected) <= alpha:
-        return replace(verdict, outcome=SUPPORTED if corrected[0] <= alpha else CONTRADICTED)
+    if corrected <= alpha:
+        return replace(verdict, outcome=SUPPORTED if inside else CONTRADICTED)
     later = replace(evidence, horizon=evidence.horizon or HORIZON)  # adding seeds to a list is a new design
     needed = later.seeds_needed(share)
     return replace(

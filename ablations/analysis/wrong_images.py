@@ -15,6 +15,7 @@ from ablations.records.predictions import PARTS, read_predictions
 from ablations.records.record import read_json
 
 NESTED = "every seed has other images (split=seed): the interval over seeds is over new images already"
+FEW = 5  # seeds whose pairs are named one by one
 OTHER_IMAGES = "no interval over new images: the cells do not have the same images"
 
 
@@ -97,14 +98,14 @@ def pairs(y: Any) -> list[Pair]:
 
 
 def pair_words(found: Iterable[Pair]) -> str:
-    """The counts of all seeds in one sentence, with the p value of each pair."""
+    """The counts of all seeds in one sentence; of a few seeds, also each pair with its p value."""
     found = list(found)
     plus, minus = sum(pair.only_plus for pair in found), sum(pair.only_minus for pair in found)
+    words = f"only plus gets {plus} images wrong and only minus {minus}, over all {len(found)} seeds"
+    if len(found) > FEW:
+        return words
     each = ", ".join(f"{pair.only_plus} and {pair.only_minus} (p {pair.p:.2g})" for pair in found)
-    return (
-        f"only plus gets {plus} images wrong and only minus {minus}, over all seeds; seed by seed {each}, "
-        "where p (McNemar's, exact) is about these two networks, not about new seeds"
-    )
+    return f"{words}; seed by seed {each}, where p (McNemar's, exact) is about these two networks, not about new seeds"
 
 
 def image_words(
