@@ -116,5 +116,6 @@ def test_pairs_count_what_only_one_gets_wrong(wrong: np.ndarray) -> None:
 
 def test_pairs_are_said_in_one_sentence() -> None:
     said = pair_words([Pair(12, 7), Pair(9, 11)])
-    assert said.startswith("only plus gets 21 images wrong and only minus 18, over all seeds")
+    assert said.startswith("only plus gets 21 images wrong and only minus 18, over all 2 seeds")
     assert "12 and 7 (p 0.36), 9 and 11 (p 0.82)" in said
+    assert pair_words([Pair(2, 1)] * 6).endswith("only plus gets 12 images wrong and only minus 6, over all 6 seeds")
