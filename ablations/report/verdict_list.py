@@ -166,7 +166,7 @@ def reading_notes(verdicts: Sequence[Verdict], level: float) -> list[str]:
         return []
     horizon = tested[0].horizon
     looks = "judged once" if horizon is None else f"looks after every seed up to {horizon} are allowed for"
-    wrong = f"wrong in at most {level:.2g} of studies in each direction, over all claims of the study (Holm)"
+    wrong = f"wrong in at most {100 * level:.2g}% of studies in each direction, over all claims of the study (Holm)"
     notes = [f"p: one-sided, that the claim is true; needed: what it must reach so that verdicts are {wrong}; {looks}."]
     few = sorted({verdict.n for verdict in tested if verdict.n < FEW})
     rates = ", ".join(f"{n} seeds {not_excluded(n):.0%}" for n in few)

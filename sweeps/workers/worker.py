@@ -79,16 +79,19 @@ class Worker:
     done: set[str] = field(default_factory=set)
 
     def __call__(self, _: DictConfig) -> None:
-        failures = 0
+        failures = idle = 0
         groups = GroupTrainer(self.train, faster=self.master.trainer.get("fuse") == "auto")
         while failures < self.patience:
             with ExitStack() as leases:
                 taken = self.next_runs(leases, groups)
                 if not taken:
-                    if self.needed.settled or not any(held(self.record_of(one).parent) for one in self.left()):
+                    # What others train now may need further seeds; who has ended just now did so between two looks.
+                    idle = 0 if any(held(self.record_of(one).parent) for one in self.left()) else idle + 1
+                    if self.needed.settled or idle > 1:
                         return
-                    time.sleep(LOOK_EVERY)  # what others train now may need further seeds
+                    time.sleep(LOOK_EVERY)
                     continue
+                idle = 0
                 with memory_freed():
                     if len(taken) > 1:
                         groups.train(taken[0].group, taken)
