@@ -28,13 +28,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.results import LESIONS, METRICS, Record, measured
+from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, Record, measured
 from ablations.question.did_you_mean import instead, nearest
 from ablations.records.epochs import read_epochs
 from ablations.records.layout import CURVE, DIAGNOSTICS
 
 NLL = {"val_nll": "val_loss", "test_nll": "test_loss"}
-CALIBRATION = ("val_ece", "test_ece")
 COUNTS = ("params", "macs")
 TIMES = ("seconds", "epochs", "images_per_second")
 DIVERGED = "diverged"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 METRICS = ("train_loss", "train_error", "val_loss", "val_error", "test_loss", "test_error")
+CALIBRATION = ("val_ece", "test_ece")  # of finished runs
 LESIONS = ("lesion_mean", "lesion_median", "lesion_max")  # only measured with recipe.lesions=true
 INACTIVE = "–"  # shown where an axis has no meaning for a cell
 
@@ -109,7 +110,7 @@ def result_rows(plan: Plan, records: Mapping[str, Record]) -> list[Row]:
         return min(tuple(order[axis].get(str(point.get(axis)), 0) for axis in plan["swept"]) for point in points)
 
     known_axes = {axis for cell in plan["cells"] for axis in cell["axes"]}
-    names = (*METRICS, *LESIONS, *(plan["study"].get("metrics") or {}))
+    names = (*METRICS, *CALIBRATION, *LESIONS, *(plan["study"].get("metrics") or {}))
     return [_row(cell, plan["swept"], known_axes, records, names) for cell in sorted(plan["cells"], key=rank)]
 
 

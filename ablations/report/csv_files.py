@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ablations.analysis.results import LESIONS, METRICS, Row
+from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, Row
 
 if TYPE_CHECKING:
     from ablations.analysis.verdicts import Verdict
@@ -74,11 +74,9 @@ def _no_formula(value: Any) -> Any:
 
 
 def _metrics(rows: Sequence[Row]) -> list[str]:
-    """The metrics of every run, and those of lesions where some run has them."""
-    return [
-        *METRICS,
-        *(metric for metric in LESIONS if any(metric in run["metrics"] for row in rows for run in row.runs)),
-    ]
+    """The metrics of every run, and those that only some runs have, where one has them."""
+    known = {metric for row in rows for run in row.runs for metric in run["metrics"]}
+    return [*METRICS, *(metric for metric in (*CALIBRATION, *LESIONS) if metric in known)]
 
 
 def _swept(rows: Sequence[Row]) -> list[str]:

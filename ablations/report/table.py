@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ablations.analysis.results import LESIONS, METRICS, Record, Row, Spread, best_row
+from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, Record, Row, Spread, best_row
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -109,7 +109,7 @@ COLUMNS = [
 def columns_of(rows: Sequence[Row]) -> list[Column]:
     """The columns that these rows have. A study that names metrics has one for each, and no column without numbers."""
     first, *others = [column for column in COLUMNS if column.wanted(rows)]
-    named = [name for name in (rows[0].metrics if rows else ()) if name not in (*METRICS, *LESIONS)]
+    named = [name for name in (rows[0].metrics if rows else ()) if name not in (*METRICS, *CALIBRATION, *LESIONS)]
     if named:
         others = [column for column in others if any(text.strip(f" {NONE}") for text in column.texts(rows))]
     return [first, *(Column(name, name, _named(name)) for name in named), *others]

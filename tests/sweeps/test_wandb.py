@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ablations.__main__ import main
-from ablations.analysis.results import METRICS, Row, result_rows
+from ablations.analysis.results import CALIBRATION, METRICS, Row, result_rows
 from ablations.records.record import plans, read_plan, read_records
 from tests.ablations.wandb_view.wandb_file import read_folder
 
@@ -118,7 +118,7 @@ def test_the_summary_is_the_record(sweep: Sweep) -> None:
     for label, run in sweep.tracked.items():
         record = sweep.records[label]
         last = curve(sweep.runs, record)[-1]
-        assert set(record["metrics"]) == set(METRICS)
+        assert set(record["metrics"]) == {*METRICS, *CALIBRATION}
         summary = {key: value for key, value in logged(run["summary"]).items() if not key.startswith("diagnostics/")}
         assert summary == last | record["metrics"] | {key: record[key] for key in KEPT}
 
@@ -129,7 +129,11 @@ def test_one_more_run_holds_the_results_a_row_a_cell_and_a_row_a_run(sweep: Swee
     cells = table(run, "results")
     assert len(cells) == 4
     for line, row in zip(cells, sweep.rows, strict=True):
-        spreads = {f"{key}_{part}": getattr(row.metrics[key], part) for key in METRICS for part in ("mean", "sd")}
+        spreads = {
+            f"{key}_{part}": getattr(row.metrics[key], part)
+            for key in (*METRICS, *CALIBRATION)
+            for part in ("mean", "sd")
+        }
         counts = {"n": 2, "planned": 2, "diverged": 0, "failed": 0, "params": row.params, "macs": row.macs}
         assert line == {**row.shown, **spreads, **counts, "seconds": row.seconds.mean, "cell": row.cell}
     lines = {line["label"]: line for line in table(run, "runs")}
