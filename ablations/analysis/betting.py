@@ -88,7 +88,7 @@ class BoundedMean(Effect):
         return out
 
     def _power(self, bound: float, n: Any, alpha: float, *, above: bool) -> Any:
-        """1 where the capital grows enough at the rate of the best bet on the numbers so far, else 0."""
+        """How far the capital grows on the way to 1 / alpha, at the rate of the best bet on the numbers so far."""
         import numpy as np
 
         returns = self._returns(bound, above=above)
@@ -96,4 +96,4 @@ class BoundedMean(Effect):
             return np.asarray(n) * 0.0 + (self._p(bound, above=above) == 0)
         bets = (np.arange(BETS) + 0.5) / BETS
         rate = np.log1p(bets[:, None] * returns).mean(axis=1).max()
-        return np.where(np.asarray(n) * rate >= math.log(5 / alpha), 1.0, 0.0)  # 5: most bets are worse than the best
+        return np.clip(np.asarray(n) * rate / math.log(5 / alpha), 0.0, 1.0)  # 5: most bets are worse than the best

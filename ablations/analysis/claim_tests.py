@@ -119,14 +119,18 @@ class Evidence:
         """
         import numpy as np
 
-        inside = self.holds
+        n = np.arange(2, (self.horizon or MOST_SEEDS) + 1)
+        enough = n[(self.power(n, alpha) >= power) & (n > self.effects[0].n)]
+        return int(enough[0]) if len(enough) else None
+
+    def power(self, n: Any, alpha: float) -> Any:
+        """The probability that `n` seeds (an array) show the likelier outcome, if the effects are as estimated."""
+        import numpy as np
+
+        n, inside = np.asarray(n), self.holds
         tests = self.tests(inside=inside)
-        most = self.horizon or MOST_SEEDS
-        n = np.arange(2, most + 1)
-        if not tests or not len(n):
-            return None
+        if not tests:
+            return np.zeros(len(n))
         each = alpha if inside else alpha / len(tests)
         powers = [test.power(n, each, self.horizon) for test in tests]
-        together = sum(powers) - (len(powers) - 1) if inside else np.max(powers, axis=0)  # Bonferroni: all must succeed
-        enough = n[(together >= power) & (n > self.effects[0].n)]
-        return int(enough[0]) if len(enough) else None
+        return sum(powers) - (len(powers) - 1) if inside else np.max(powers, axis=0)  # Bonferroni: all must succeed

@@ -1,7 +1,7 @@
 """Add seeds to a study, one or a few at a time, in the cells that its open claims name, until every claim is decided.
 
     1. Train the first seeds of every cell.
-    2. Judge all claims. Stop if none is open, or if the open ones have the most seeds.
+    2. Judge all claims. Stop if none is open, or if the open ones have the most seeds, or no prospect of being decided.
     3. Add a seed to the cells of the open claims, or a few where many more will be needed; train them, go on at 2.
 
 What is trained in the end depends on the numbers alone, never on which run ended first: `grown` follows these steps
@@ -22,6 +22,7 @@ from ablations.question.seeds import SeedDesign, seed_design
 
 TYPICAL = 5  # seeds that decide a claim whose effect is two standard deviations; taken where nothing is measured yet
 EVEN = 0.5  # the power at which a claim is as likely as not to be decided
+PATIENCE, HOPELESS = 10, 0.1  # from so many seeds on, a claim with less power than this at the last look gets no more
 SIXTH, MOST_AT_ONCE = 6, 4  # a claim gets this part of the seeds that it needs, and no more than so many, in one step
 
 Counts = dict[str, int]  # cell → how many of its seeds are planned
@@ -44,7 +45,8 @@ def grown(plan: Plan, records: Mapping[str, Record], runs: Path) -> Plan:
         exact = exact and all(run["identity"] in records for run in _runs(now))
         verdicts = judge(now, records, runs=runs)
         level = float(plan["study"].get("level") or ALPHA)
-        going_on = [one for one in verdicts if one.outcome == INCONCLUSIVE and (exact or _open_anyway(one, level))]
+        going_on = [one for one in verdicts if one.outcome == INCONCLUSIVE and _has_prospect(one, design, level)]
+        going_on = [one for one in going_on if exact or _open_anyway(one, level)]
         more = _further(now, going_on, design, at_once=MOST_AT_ONCE if exact else 1)
         if not more:
             return now
@@ -82,6 +84,13 @@ def _open_anyway(verdict: Verdict, level: float) -> bool:
     """Whether a claim stays open even if all other claims are decided, and pass their shares of the level on."""
     found = verdict.evidence
     return found is not None and min(found.looked_inside, found.looked_outside) > level
+
+
+def _has_prospect(verdict: Verdict, design: SeedDesign, level: float) -> bool:
+    """Whether a claim may still be decided; its power is computed as if all other claims were decided."""
+    if verdict.evidence is None or verdict.n < PATIENCE:
+        return True
+    return bool(verdict.evidence.power([design.most], level)[0] >= HOPELESS)
 
 
 def _further(plan: Plan, verdicts: list[Verdict], design: SeedDesign, *, at_once: int) -> Counts:

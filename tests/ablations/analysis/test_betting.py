@@ -83,9 +83,9 @@ def test_more_seeds_never_take_a_p_back():
         assert found == sorted(found, reverse=True)
 
 
-def test_power_is_1_where_the_best_bet_gains_enough():
+def test_power_grows_to_1_where_the_best_bet_gains_enough():
     effect = errors([2.0, 3.0, 2.5, 90.0])
     power = effect.power_below(50.0, np.arange(4, 200), ALPHA)
-    assert set(power) == {0.0, 1.0}
+    assert 0 < power[0] < power[-1] == 1
     assert (np.diff(power) >= 0).all()
     assert effect.power_above(50.0, 10_000, ALPHA) == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablations.analysis.until_decided import expected_runs, grown
+from ablations.analysis.until_decided import PATIENCE, expected_runs, grown
 from ablations.analysis.verdicts import judge
 from ablations.identity.run import Run
 from ablations.plan import plan as planning
@@ -109,7 +109,7 @@ def test_only_the_cells_of_open_claims_get_seeds():
     plan = make_plan(claims=[clear, unclear], seeds={"from": 3, "most": MOST})
     every = records_of(plan, {("plain", 56): 60.0}, noise=0.5, seed=1)
     many = planned(grown(plan, {key: every[key] for key in synchronous(plan, every)}, RUNS))
-    assert many.pop(("residual", 56)) == many.pop(("residual", 20)) == MOST
+    assert many.pop(("residual", 56)) == many.pop(("residual", 20)) >= PATIENCE
     assert set(many.values()) == {3}
 
 
@@ -125,7 +125,7 @@ def test_seeds_are_added_one_at_a_time_up_to_the_most():
 
 
 def test_where_many_more_are_needed_a_few_are_added_at_once():
-    """A sixth of what is needed, at most four; where the effect is near the edge, of the most seeds."""
+    """A sixth of what is needed, at most four; from ten seeds on none, where thirty would hardly decide."""
     plan = make_plan(claims=[above(("plain", 56), ("plain", 20), "!= 0")], seeds={"from": 3, "most": 30})
     every = make_records(plan, lambda axes, s: 5.0 + (s + axes["depth"] // 4) % 2)  # differences of ±1
     done, seen = {}, []
@@ -133,7 +133,15 @@ def test_where_many_more_are_needed_a_few_are_added_at_once():
         now = grown(plan, done, RUNS)
         seen.append(planned(now)["plain", 56])
         done = {run["identity"]: every[run["identity"]] for cell in now["cells"] for run in cell["runs"]}
-    assert seen == [3, 7, 11, 15, 19, 23, 27, 30, 30]
+    assert seen == [3, 7, 11, 11, 11, 11, 11, 11, 11]
+
+
+def test_a_claim_with_a_prospect_gets_seeds_to_the_end():
+    """Differences of 0.3 standard deviations: thirty seeds decide them in about one case of three."""
+    plan = make_plan(claims=[above(("plain", 56), ("plain", 20), "!= 0")], seeds={"from": 3, "most": 30})
+    every = make_records(plan, lambda axes, s: 5.0 + (axes["depth"] == 56) * (0.3 + (-1) ** s))
+    counts = planned(grown(plan, {key: every[key] for key in synchronous(plan, every)}, RUNS))
+    assert counts["plain", 56] == 30
 
 
 def test_a_claim_that_stays_open_in_any_case_does_not_wait_for_others():
