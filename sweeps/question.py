@@ -18,6 +18,8 @@ from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import refuse_nonfinite
 from sweeps.match import budget_of, doubled
 
+JUDGED_BY = ("level", "looked", "left_out", "follows", "family", "planned")  # what a plan is judged by
+
 
 @dataclass
 class Question:
@@ -51,6 +53,8 @@ def resolve_question(typed: Arguments, config: DictConfig) -> Question:
         raise StudyError("no study is chosen; choose one with study=NAME (python -m ablations list shows them)")
     if not STUDY.fullmatch(str(study["name"])):
         raise StudyError(f"study.name={study['name']} names no study: {STUDY_WORDS}")
+    if own := [word for word in JUDGED_BY if word in study]:
+        raise StudyError(f"study.{own[0]} is not a study's to say: verdicts are at 5%, by what the ledger knows")
     check_claims(study)
     adhoc = {axis: value for axis, value in {**typed.swept, **typed.chosen}.items() if axis != "seed"}
     points, swept = merge(study, typed.chosen, typed.swept)

@@ -150,6 +150,10 @@ def estimate_effects(
                 found = claim.metric.value(run, runs)
                 if found is None:
                     raise NotTestable(f"{claim.metric.text} was not measured in {run['label']} ({run['status']})")
+                low, high = claim.metric.bounds or (-math.inf, math.inf)
+                if not low <= found <= high:
+                    says = f"{claim.metric.text} is {found:g} in {run['label']}, not between {low:g} and {high:g}"
+                    raise NotTestable(says)
                 values[cell][run["seed"]] = float(found)
     scatter = {cell: found for cell, row in cells.items() if (found := _scatter(claim, row, values[cell], seeds))}
     effects = tuple(_effect(claim, coefficients, values, seeds, scatter) for coefficients in contrasts)
@@ -175,8 +179,10 @@ def _effect(
     single, metric = len(coefficients) == 1 and list(coefficients.values()) == [1], claim.metric
     if metric.is_fraction:
         return Proportion(values) if single else PairedProportions(values)
-    if claim.agrees and claim.published and all(map(math.isfinite, values)):
-        return agreement(values, claim.published.mean, claim.published.sd, claim.published.n)
+    steady = all(map(math.isfinite, values)) and not any(cell in scatter for cell in coefficients)
+    if claim.agrees and claim.published and steady:
+        published = claim.published
+        return agreement(values, published.mean, published.sd, published.n, unit=_unit(claim, known, values))
     if single or not all(map(math.isfinite, values)):
         return Typical(values, single=single)
     if any(cell in scatter for cell in coefficients):
@@ -184,9 +190,8 @@ def _effect(
             return Typical(values)
         ends = [sorted((factor * metric.bounds[0], factor * metric.bounds[1])) for factor in coefficients.values()]
         return BoundedMean(values, sum(low for low, _ in ends), sum(high for _, high in ends))
-    judged = "mean of seeds like these" if metric.is_error else "mean"
     scale = max(abs(known[cell][seed]) for cell in coefficients for seed in seeds)
-    return difference_of(values, scale=scale, unit=_unit(claim, known, values), judged=judged)
+    return difference_of(values, scale=scale, unit=_unit(claim, known, values), judged="mean of seeds like these")
 
 
 def _scatter(claim: Claim, row: Row, values: Mapping[int, float], seeds: Sequence[int]) -> Scatter | None:
@@ -216,7 +221,7 @@ def _unit(claim: Claim, values: Values, contrast: Sequence[float]) -> float:
     bounds = claim.metric.bounds
     if not tied or len(steps) < 2:
         return min([(bounds[1] - bounds[0] if bounds else scale) / FINEST, *steps])
-    common = reduce(_common_step, steps)
+    common = reduce(_common_step, [abs(value) for value in known if value] + steps)
     return common if common > min(steps) / ROUNDED else min(steps)
 
 
@@ -241,7 +246,7 @@ def _scatter_words(row: Row, found: Scatter, n: int) -> str:
     name = next((run["label"].rpartition("-s")[0] for run in row.runs), row.cell)
     if found.failing:
         return f"{name} fails to train in {len(found.failing)} of {n} seeds"
-    return f"the seeds of {name} end up to {found.width:.3g} points apart"
+    return f"the seeds of {name} end up to {found.width:.3g} points of error apart"
 
 
 def _typical_words(effect: BoundedMean) -> str:

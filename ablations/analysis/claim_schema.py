@@ -222,9 +222,14 @@ def _contrast(sides: Any) -> tuple[SignedCell, ...]:
     if not isinstance(sides, Mapping) or set(sides) != {"plus", "minus"}:
         raise ClaimError(f"contrast takes plus and minus, as in {EXAMPLE}")
 
+    def is_contrast(inner: Any) -> bool:
+        return isinstance(inner, Mapping) and bool({"plus", "minus"} & set(inner))
+
+    if is_contrast(sides["plus"]) != is_contrast(sides["minus"]):
+        raise ClaimError("plus and minus are two cells, or two contrasts, not one of each")
+
     def side(name: str) -> tuple[SignedCell, ...]:
-        inner = sides[name]
-        nested = isinstance(inner, Mapping) and {"plus", "minus"} & set(inner)
+        inner, nested = sides[name], is_contrast(sides[name])
         return _contrast(inner) if nested else ((1, _cell(name, inner)),)
 
     return (*side("plus"), *((-sign, cell) for sign, cell in side("minus")))

@@ -100,7 +100,8 @@ class Evidence:
     def least_p(self, *, inside: bool) -> float:
         """The smallest p value that this number of seeds can give, for any distribution."""
         tests = [test.effect.least_p(test.bound, above=test.above) for test in self.tests(inside=inside)]
-        return max(tests) if inside else min(1.0, len(tests) * min(tests, default=1.0))
+        factor = 2 if any(one.differs for one in self.hypotheses) else 1
+        return factor * max(tests) if inside else min(1.0, len(tests) * min(tests, default=1.0))
 
     @property
     def weakest(self) -> Effect:

@@ -60,7 +60,8 @@ class Typical(_Signs):
     @property
     def mean(self) -> float:
         """The median, which may be infinite; infinity less infinity (nan) counts as 0."""
-        return statistics.median(0.0 if math.isnan(value) else value for value in self.values)
+        found = statistics.median(0.0 if math.isnan(value) else value for value in self.values)
+        return 0.0 if math.isnan(found) else found
 
     @property
     def interval(self) -> Interval | None:
@@ -76,7 +77,9 @@ class Typical(_Signs):
         return None
 
     def _p(self, shifts: Sequence[float], horizon: int | None) -> float:
-        p, finite = super()._p(shifts, horizon), None if self.single else _replaced(shifts)
+        p = sign_test([shift if shift else -1.0 for shift in shifts])  # a number on the bound is not above it
+        p = p if horizon is None else binomial_looked(p, horizon)
+        finite = None if self.single else _replaced(shifts)
         return p if finite is None else max(p, finite.p_above(0.0, horizon))
 
     def _power(self, shifts: Sequence[float], n: Any, alpha: float) -> Any:

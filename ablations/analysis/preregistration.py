@@ -1,8 +1,9 @@
 """Keep in a ledger when each claim and each list of seeds of a study was first planned, and what was known then.
 
-A claim that was written after its numbers is marked. A list of seeds may be judged at the full level once: after
-another design of the same study, or where a part of its numbers was known, looks are allowed for. Claims that were
-judged and then taken out of a study still count in its family.
+A claim that was written after some of its numbers is marked. A list of seeds may be judged at the full level once:
+where numbers were known, looks are allowed for, and a list that leaves known seeds out is not judged at all. A design
+that follows on another whose numbers were known has a tenth of the error rate. Claims that were judged and then taken
+out of a study still count in its family.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from ablations.question.seeds import LEAST
 from ablations.records.files import SCHEMA, RecordError, read_json, write_json
 
 LEDGER = "ledger.json"
+ESSENCE = ("metric", "expect", "published", "reference", *SHAPES)  # what makes a claim another claim
+DESIGN = {"seeds": (list, dict), "looked": bool, "known": int, "follows": int, "left_out": list}
 
 
 def register(plan: Plan, records: Mapping[str, Record], folder: Path, today: str) -> dict[str, Any]:
@@ -28,8 +31,10 @@ def register(plan: Plan, records: Mapping[str, Record], folder: Path, today: str
         today: as 2026-11-28.
 
     Returns:
-        For the study: `planned`, for each claim its day and whether numbers were known; `looked`, whether its list of
-        seeds was looked at before it was complete; `family`, how many tested claims it has, those taken out included.
+        For the study: `planned`, for each claim its day and how many seeds of one of its cells were known; `looked`,
+        whether its list of seeds was looked at before it was complete; `left_out`, the seeds that were known when it
+        was planned and that it does not have; `follows`, how many designs came before it whose numbers were known;
+        `family`, how many tested claims it has, those taken out included.
 
     Raises:
         RecordError: the ledger is damaged.
@@ -39,6 +44,7 @@ def register(plan: Plan, records: Mapping[str, Record], folder: Path, today: str
     before = repr(ledger)
     rows, seen = result_rows(plan, {}), _seeds_by_cell(records)
     keys, tested = [], 0
+    common: set[int] = set()  # seeds that all cells of some claim have already
     for written in study.get("claims") or []:
         claim = read_claim(written, study.get("metrics"))
         tested += not claim.metric.is_count
@@ -46,22 +52,28 @@ def register(plan: Plan, records: Mapping[str, Record], folder: Path, today: str
             cells = list(resolve_cells(claim, rows)[0])
         except NotTestable:
             cells = []
-        known = 0 if claim.metric.is_count else _known(cells, seen)
-        keys.append(digest({key: written[key] for key in ("metric", "expect", *SHAPES) if key in written})[:16])
+        known = 0 if claim.metric.is_count else max((len(seen.get(cell, ())) for cell in cells), default=0)
+        common |= set() if claim.metric.is_count else _common(cells, seen)
+        keys.append(digest([{key: written[key] for key in ESSENCE if key in written}, study.get("metrics")])[:16])
         entry = ledger["claims"].setdefault(keys[-1], {"says": claim.says, "day": today, "known": known})
         entry["cells"] = cells
     taken_out = [one for key, one in ledger["claims"].items() if key not in keys]
-    judged = sum(_known(one["cells"], seen) >= LEAST for one in taken_out)
-    design = next((one for one in ledger["designs"] if one["seeds"] == study["seeds"]), None)
+    judged = sum(len(_common(one["cells"], seen)) >= LEAST for one in taken_out)
+    seeds = study["seeds"]
+    seeds = seeds if isinstance(seeds, list) else {key: seeds[key] for key in ("from", "most")}
+    design = next((one for one in ledger["designs"] if one["seeds"] == seeds), None)
     if design is None:
-        part = any(0 < ledger["claims"][key]["known"] < _planned(plan) for key in keys)
-        design = {"seeds": study["seeds"], "day": today, "looked": part or bool(ledger["designs"])}
-        ledger["designs"].append(design)
+        follows = sum(bool(one["known"]) for one in ledger["designs"][1:]) + bool(ledger["designs"] and common)
+        left_out = sorted(common - set(seeds)) if isinstance(seeds, list) else []
+        looked = bool(common) or bool(ledger["designs"])
+        design = {"seeds": seeds, "day": today, "looked": looked, "known": len(common), "follows": follows}
+        ledger["designs"].append(design | {"left_out": left_out})
+        design = ledger["designs"][-1]
     if repr(ledger) != before:
         write_json(path, ledger)
     dates = [{"day": ledger["claims"][key]["day"], "known": ledger["claims"][key]["known"]} for key in keys]
     family = max(tested, int(study.get("family") or 0)) + judged
-    return {"planned": dates, "looked": bool(design["looked"]), "family": family}
+    return {"planned": dates, "family": family} | {key: design[key] for key in ("looked", "left_out", "follows")}
 
 
 def _read_ledger(path: Path) -> dict[str, Any]:
@@ -72,7 +84,7 @@ def _read_ledger(path: Path) -> dict[str, Any]:
         raise damaged
     whole = all(_has(one, day=str, known=int, cells=list) for one in claims.values())
     whole = whole and all(isinstance(cell, str) for one in claims.values() for cell in one["cells"])
-    if not whole or not all(_has(one, seeds=(list, dict), looked=bool) for one in designs):
+    if not whole or not all(_has(one, **DESIGN) for one in designs):
         raise damaged
     return ledger
 
@@ -90,10 +102,6 @@ def _seeds_by_cell(records: Mapping[str, Record]) -> dict[str, set[int]]:
     return found
 
 
-def _known(cells: Sequence[str], seen: Mapping[str, set[int]]) -> int:
-    """How many seeds have a record in all of these cells."""
-    return len(set.intersection(*(seen.get(cell, set()) for cell in cells))) if cells else 0
-
-
-def _planned(plan: Plan) -> int:
-    return max((len(cell["runs"]) for cell in plan["cells"]), default=0)
+def _common(cells: Sequence[str], seen: Mapping[str, set[int]]) -> set[int]:
+    """The seeds that have a record in all of these cells."""
+    return set.intersection(*(seen.get(cell, set()) for cell in cells)) if cells else set()

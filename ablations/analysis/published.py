@@ -34,7 +34,7 @@ class Agreement(Effect):
     sd: float
     published_sd: float | None = None
     published_n: int | None = None
-    judged: str = "mean less the published one"
+    judged: str = "mean of seeds like these, less the published one"
 
     @property
     def mean(self) -> float:
@@ -131,13 +131,16 @@ class Agreement(Effect):
         return 1 - np.nan_to_num(nctdtr(df, away, stdtrit(df, 1 - alpha)), nan=0.0 if shift > 0 else 1.0)
 
 
-def agreement(values: Sequence[float], published: float, sd: float | None = None, n: int | None = None) -> Agreement:
+def agreement(
+    values: Sequence[float], published: float, sd: float | None = None, n: int | None = None, *, unit: float = 0.0
+) -> Agreement:
     """Compare our runs with a published number.
 
     Args:
         values: the metric of our runs, one a seed.
         sd: the standard deviation of the published runs.
         n: how many runs the published number is the mean of.
+        unit: the step in which the metric is counted, see `difference_of`.
 
     Raises:
         ValueError: fewer than two runs, a value that is not finite, a negative sd, or n below 1.
@@ -153,4 +156,6 @@ def agreement(values: Sequence[float], published: float, sd: float | None = None
     mean = math.fsum(values) / len(values)
     own = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
     rounding = 1e-12 * max(map(abs, (*values, published)))
-    return Agreement(tuple(value - published for value in values), 0.0 if own <= rounding else own, sd, n)
+    return Agreement(
+        tuple(value - published for value in values), max(0.0 if own <= rounding else own, unit / 2), sd, n
+    )

@@ -17,7 +17,7 @@ from typing import Any
 
 from ablations.analysis.results import Plan, Record
 from ablations.analysis.statistics import ALPHA
-from ablations.analysis.verdicts import INCONCLUSIVE, Verdict, judge
+from ablations.analysis.verdicts import INCONCLUSIVE, Verdict, judge, level_of
 from ablations.question.seeds import SeedDesign, seed_design
 
 TYPICAL = 5  # seeds that decide a claim whose effect is two standard deviations; taken where nothing is measured yet
@@ -44,7 +44,7 @@ def grown(plan: Plan, records: Mapping[str, Record], runs: Path) -> Plan:
         now = _with_counts(plan, counts)
         exact = exact and all(run["identity"] in records for run in _runs(now))
         verdicts = judge(now, records, runs=runs)
-        level = float(plan["study"].get("level") or ALPHA)
+        level = level_of(plan["study"])
         going_on = [one for one in verdicts if one.outcome == INCONCLUSIVE and _has_prospect(one, design, level)]
         going_on = [one for one in going_on if exact or _open_anyway(one, level)]
         more = _further(now, going_on, design, at_once=MOST_AT_ONCE if exact else 1)

@@ -22,7 +22,7 @@ from typing import Any
 
 from ablations.analysis.claim_effects import Estimates, NotTestable, count_effects, estimate_effects, resolve_cells
 from ablations.analysis.claim_schema import Claim, Published, check_claims
-from ablations.analysis.claim_tests import Evidence
+from ablations.analysis.claim_tests import MOST_SEEDS, Evidence
 from ablations.analysis.looking import HORIZON
 from ablations.analysis.next_command import until_decided
 from ablations.analysis.published import Agreement
@@ -48,6 +48,7 @@ class Verdict:
         reason: why there is no verdict, or what a reader must know about the test.
         images: what the runs' predictions say: the interval over new images too; then, of two cells, pair by pair.
         more_seeds: of an inconclusive claim, about how many more would decide it; None where no number would.
+        beyond: where the seeds up to the last look would not, how many in all would, in a new study.
         command: trains them.
         diverged: how many of the compared runs diverged; they are counted, not dropped.
         signed: True for a difference, False for the number of a single cell.
@@ -71,6 +72,7 @@ class Verdict:
     reason: str = ""
     images: tuple[str, ...] = ()
     more_seeds: int | None = None
+    beyond: int | None = None
     command: str = ""
     published: float | None = None
     diverged: int = 0
@@ -114,9 +116,10 @@ def judge(
     # A claim without evidence will have a p value later: Holm's correction counts it now, with p = 1.
     inside = [one.evidence.looked_inside if one.evidence else 1.0 for one in tested]
     outside = [one.evidence.looked_outside if one.evidence else 1.0 for one in tested]
-    family, alpha = max(len(tested), int(study.get("family") or 0)), float(study.get("level") or ALPHA)
+    family, alpha = max(len(tested), int(study.get("family") or 0)), level_of(study)
     either = [min(pair) for pair in zip(inside, outside, strict=True)]
-    corrected = {id(one): p for one, p in zip(tested, holm(either, family), strict=True)}
+    all_corrected = holm(either, family)
+    corrected = {id(one): p for one, p in zip(tested, all_corrected, strict=True)}
     failed = any(row.failed for row in rows)
     dates = study.get("planned") or [{}] * len(claims)
     verdicts = []
@@ -124,7 +127,8 @@ def judge(
         if one.claim.metric.is_count or one.evidence is None:
             verdict = _without_test(one, plan, failed=failed)
         else:
-            rank = sum(p < min(one.evidence.looked_inside, one.evidence.looked_outside) for p in either)
+            own = min(one.evidence.looked_inside, one.evidence.looked_outside)
+            rank = sum(p < own and all_corrected[k] <= alpha for k, p in enumerate(either))
             verdict = _decide(one, corrected[id(one)], alpha, family - rank, plan, failed=failed)
         if images and one.estimates and len(one.contrasts) == 1:
             words = image_words(one.claim.metric.text, one.contrasts[0], one.cells, one.estimates.seeds, runs)
@@ -155,6 +159,8 @@ class _Judged:
         try:
             cells, contrasts = resolve_cells(claim, rows)
             blank = replace(blank, cells=tuple(cells), horizon=horizon)
+            if (left_out := plan["study"].get("left_out")) and not claim.metric.is_count:
+                raise NotTestable(f"the list leaves out seeds that were known: {', '.join(map(str, left_out))}")
             if claim.metric.is_count:
                 return cls(claim, blank, Evidence(claim.hypotheses, count_effects(claim, cells, contrasts)))
             found = estimate_effects(claim, cells, contrasts, rows, runs, fixed=fixed)
@@ -177,6 +183,12 @@ def _of_tuning(claim: Claim, study: Mapping[str, Any]) -> str:
     objectives = (study.get("search") or {}).get("objectives") or []
     same = "; they were chosen by the same metric" if claim.metric.name in objectives else ""
     return f"of the settings that one search found, a new search may find others{same}"
+
+
+def level_of(study: Mapping[str, Any]) -> float:
+    """The error rate of a study in each direction; of a design that follows another a tenth, then half of that."""
+    follows = int(study.get("follows") or 0)
+    return float(study.get("level") or ALPHA) / (1 if not follows else 10 * 2 ** (follows - 1))
 
 
 def looks(plan: Plan) -> tuple[bool, int | None]:
@@ -215,11 +227,13 @@ def _decide(one: _Judged, corrected: float, alpha: float, factor: int, plan: Pla
         return replace(verdict, outcome=SUPPORTED if inside else CONTRADICTED)
     later = replace(evidence, horizon=evidence.horizon or HORIZON)  # adding seeds to a list is a new design
     needed = later.seeds_needed(share)
+    beyond = None if needed else replace(evidence, horizon=MOST_SEEDS).seeds_needed(share)
     return replace(
         verdict,
         reason=", ".join(filter(None, [verdict.reason, _limit(evidence, share)])),
         more_seeds=None if needed is None else needed - verdict.n,
-        command=until_decided(plan, retry=failed),
+        beyond=beyond,
+        command=until_decided(plan, retry=failed) if needed else "",
     )
 
 

@@ -48,9 +48,9 @@ INVALID: dict[str, tuple[type, ...]] = {"command": SOME, "invalid": (list,)}
 STUDY_FIELDS: dict[str, tuple[type, ...]] = {
     "question": SOME,
     "grid": (list, dict, type(None)),
-    **dict.fromkeys(("claims", "planned"), (list, type(None))),
+    **dict.fromkeys(("claims", "planned", "left_out"), (list, type(None))),
     "seeds": (list, dict, type(None)),
-    **dict.fromkeys(("family", "level"), NUMBER),
+    **dict.fromkeys(("family", "follows", "level"), NUMBER),
     "looked": (bool, type(None)),
 }
 CELL: dict[str, tuple[type, ...]] = {"cell": (str,), "axes": (dict,), "points": (list,), "runs": (list,)}

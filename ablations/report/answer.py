@@ -9,9 +9,8 @@ from pathlib import Path
 
 from ablations.analysis.anova import AxisEffects, axis_effects
 from ablations.analysis.results import Plan, Record, Row, result_rows
-from ablations.analysis.statistics import ALPHA
 from ablations.analysis.until_decided import grown
-from ablations.analysis.verdicts import Verdict, judge
+from ablations.analysis.verdicts import Verdict, judge, level_of
 from ablations.report.comparability import published_settings
 from ablations.report.completeness import incomplete
 from ablations.report.verdict_list import reading_notes
@@ -68,7 +67,7 @@ class Answer:
     @property
     def footnotes(self) -> list[str]:
         """How the verdicts are to be read, and of what they speak."""
-        notes = reading_notes(self.verdicts, float(self.plan["study"].get("level") or ALPHA))
+        notes = reading_notes(self.verdicts, level_of(self.plan["study"]))
         own = {row.axes.get("split") for row in self.rows} == {"seed"}
         split = "new splits of the data (split=seed)" if own else "this split of the data"
         scope = f"Verdicts speak of new seeds and {split}; an interval over new images speaks of these too."

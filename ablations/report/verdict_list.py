@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ablations.analysis.claim_tests import MOST_SEEDS
 from ablations.analysis.failing_seeds import not_excluded
 from ablations.analysis.looking import HORIZON
 from ablations.analysis.statistics import Interval
@@ -78,7 +79,7 @@ def print_list(
     console.print(table)
     for words in dict.fromkeys(filter(None, settings)):
         console.print(Text(f"published: {words}.", style="dim"))
-    notes = [(one, note) for one in verdicts if (note := ", ".join([*notes_of(one), *one.images[1:]]))]
+    notes = [(one, note) for one in verdicts if (note := ", ".join([*_marks(one), *notes_of(one), *one.images[1:]]))]
     if notes:
         console.print()
     for verdict, note in notes:
@@ -134,6 +135,13 @@ def evidence_words(verdict: Verdict, setting: str = "") -> str:
     return " · ".join([", ".join(words), *([verdict.source] if verdict.source else [])])
 
 
+def _marks(verdict: Verdict) -> list[str]:
+    """The statistic that is judged, where it is not the usual mean, and whether the claim was made after the fact."""
+    effect, usual = verdict.effect, "mean of seeds like these"
+    judged = [effect.judged] if effect and verdict.p is not None and effect.judged != usual else []
+    return [*judged, *(["after the fact"] if verdict.after_the_fact else [])]
+
+
 def notes_of(verdict: Verdict) -> list[str]:
     """What would decide an open claim, and what a reader must know; what is waited for comes first."""
     if verdict.outcome == NO_VERDICT:
@@ -149,8 +157,10 @@ def open_words(verdict: Verdict) -> str:
     if not verdict.more_seeds:
         if verdict.effect and not all(map(math.isfinite, verdict.effect.values)):
             return "inconclusive: some numbers are infinite, and no number of seeds makes up for them"
+        if verdict.beyond:
+            return f"inconclusive: about {verdict.beyond} seeds in all would decide it, more than {most}: a new study"
         why = "the effect lies near the edge of what is expected, or scatters widely"
-        return f"inconclusive: {most} seeds would hardly decide it, {why}"
+        return f"inconclusive: {MOST_SEEDS} seeds would hardly decide it, {why}"
     more = verdict.more_seeds
     return f"inconclusive: about {more} more seed{'' if more == 1 else 's'} would decide it"
 

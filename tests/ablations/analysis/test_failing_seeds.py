@@ -74,7 +74,7 @@ def test_a_cell_that_sometimes_fails_is_judged_by_betting_and_said():
 def test_a_cell_that_varies_is_judged_so_too():
     found = judged([5.0, 25.0, 45.0, 65.0])
     assert found.effect.judged == "mean, by betting"
-    assert found.reason.startswith("the seeds of plain-56 end up to 60 points apart, the typical seed")
+    assert found.reason.startswith("the seeds of plain-56 end up to 60 points of error apart, the typical seed")
 
 
 def test_a_loss_without_ends_is_judged_by_signs_there():

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ablations.analysis.preregistration import LEDGER, register
-from ablations.analysis.verdicts import judge
+from ablations.analysis.verdicts import judge, level_of
 from ablations.records.files import RecordError
 from ablations.report.verdict_list import evidence_words
 from tests.ablations.analysis.test_verdicts import DEEP, SHALLOW, claim
@@ -63,9 +63,41 @@ def test_a_claim_after_its_records_is_marked_in_its_verdict(ledger):
 
 def test_failed_runs_and_counts_are_no_knowledge(tmp_path):
     plan = make_plan(claims=[claim(), COUNT])
-    records = make_records(plan, lambda axes, seed: {"status": "failed"} if axes["depth"] == 56 else 5.0)
+    records = make_records(plan, lambda axes, seed: {"status": "failed"})
     said = register(plan, records, tmp_path, "2026-01-01")
     assert days(said) == [("2026-01-01", 0), ("2026-01-01", 0)]
+
+
+def test_numbers_of_one_cell_are_known_numbers(tmp_path):
+    plan = make_plan(claims=[claim()])
+    records = make_records(plan, lambda axes, seed: {"status": "failed"} if axes["depth"] == 56 else 5.0)
+    assert days(register(plan, records, tmp_path, "2026-01-01")) == [("2026-01-01", 3)]
+
+
+def test_a_list_that_leaves_known_seeds_out_is_not_judged(tmp_path):
+    plan = make_plan(claims=[claim()], seeds=(1, 2, 4))
+    every = make_records(make_plan(claims=[claim()], seeds=range(6)))
+    said = register(plan, every, tmp_path, "2026-01-01")
+    assert (said["left_out"], said["looked"]) == ([0, 3, 5], True)
+    (verdict,) = judge({**plan, "study": plan["study"] | said}, every)
+    assert (verdict.outcome, verdict.reason) == ("no verdict", "the list leaves out seeds that were known: 0, 3, 5")
+
+
+def test_a_design_that_follows_on_known_numbers_has_a_tenth_of_the_level(tmp_path):
+    """So has a larger bound; a bound that is chosen before there are numbers has the whole."""
+    levels = []
+    for most, known in ((3, 0), (4, 0), (5, 3), (6, 3)):
+        plan = make_plan(claims=[claim()], seeds={"from": 3, "most": most})
+        every = make_records(make_plan(claims=[claim()], seeds=range(known))) if known else {}
+        levels.append(level_of(plan["study"] | register(plan, every, tmp_path, "2026-01-01")))
+    assert levels == pytest.approx([0.05, 0.05, 0.005, 0.0025])
+
+
+def test_another_published_number_is_another_claim(tmp_path):
+    for number, known in ((6.61, 0), (20.1, 3)):
+        plan = make_plan(claims=[claim() | {"published": number}])
+        said = register(plan, make_records(plan) if known else {}, tmp_path, f"2026-01-0{1 + (known > 0)}")
+    assert days(said) == [("2026-01-02", 3)]
 
 
 def test_the_same_list_is_not_looked_at_however_often_it_is_planned(ledger):

@@ -285,7 +285,7 @@ def test_with_matched_budgets_a_claim_says_which_it_means():
 def test_nothing_between_equal_cells_is_open_and_says_so():
     nothing = verdict_of([2.0] * 3, [2.0] * 3)
     assert (nothing.outcome, nothing.more_seeds, nothing.p) == ("inconclusive", None, 0.5)
-    assert "30 seeds would hardly decide it" in notes_of(nothing)[0]
+    assert "100 seeds would hardly decide it" in notes_of(nothing)[0]
 
 
 def test_about_how_many_more_seeds_would_be_enough_and_one_less_would_not():
