@@ -208,6 +208,13 @@ def failing_settings() -> Iterator[tuple[str, str, Arms, Truth, str]]:
         {betting: 0.0, like_these: 0.0},
         "> 0",
     )
+    yield (
+        "a log-normal cell against a steady one, equal means",
+        "contrast",
+        lambda rng, n: {"plus": rng.lognormal(size=n), "minus": rng.normal(np.exp(0.5), 0.05, n)},
+        {betting: 0.0, like_these: 0.0},
+        "> 0",
+    )
     for name, bound in (("median", np.median(REAL)), ("mean", REAL.mean())):
         yield (
             f"a bound on the real cell, at its {name}",
