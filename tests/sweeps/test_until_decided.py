@@ -118,6 +118,7 @@ def test_bad_designs_are_refused_before_training(folder: Path, tmp_path: Path) -
         "+study.seeds.form=4": "unknown field 'form'; did you mean from",
         "study.seeds.context=9": "from 1 to 3 seeds",
         "study.seeds.from=2": "a verdict needs at least 3 seeds",
+        "+study.level=0.5": "study.level is not a study's to say",
     }.items():
         done = typed("--config-dir", folder, *WORDS, word, at=tmp_path)
         assert done.returncode == 1

@@ -316,3 +316,41 @@ def test_a_decided_claim_passes_its_share_on():
     first, second = judge(plan, make_records(plan, lambda axes, seed: errors[axes["depth"]][seed]))
     assert (first.outcome, first.level) == ("supported", ALPHA / 2)
     assert (second.outcome, second.level) == ("inconclusive", ALPHA)
+
+
+def test_numbers_on_the_bound_do_not_lie_above_it():
+    """22 seeds without an error and 8 with one: the median is 0, and not above 0."""
+    cell = {"says": "It errs.", "metric": "train_error", "cell": DEEP, "expect": "> 0"}
+    plan = make_plan(claims=[cell], seeds=range(30))
+    (found,) = judge(plan, make_records(plan, lambda axes, seed: 0.078 if seed >= 22 else 0.0))
+    assert (found.outcome, found.effect.mean) == ("inconclusive", 0)
+
+
+def test_an_open_claim_passes_nothing_on():
+    """Two p values of 0.03 and 0.04: neither is below a half of 5%, and each is told so."""
+    values = {t: (1.0, 1.0 + t, 1.0 - t, 1.0, 1.0) for t in (1.2, 1.35)}
+    claims = [claim(), claim(plus={"block": "residual", "depth": 56}, minus={"block": "residual", "depth": 20})]
+    plan = make_plan(claims=claims, seeds=range(5))
+    by_block = dict(zip(("plain", "residual"), values.values(), strict=True))
+
+    def errors(axes, seed):
+        return 10.0 + (by_block[axes["block"]][seed] if axes["depth"] == 56 else 0.0)
+
+    found = judge(plan, make_records(plan, errors))
+    assert all(0.025 < verdict.p < 0.05 for verdict in found)
+    assert [(verdict.outcome, verdict.level) for verdict in found] == [("inconclusive", 0.025)] * 2
+
+
+@pytest.mark.parametrize("seeds", [range(3), {"from": 3, "most": 30}])
+@pytest.mark.parametrize("steps", [(1, 3, 7), (41, 45, 50), (5, 5, 5), (2, 2, 9)])
+def test_no_difference_is_as_much_within_a_margin_as_a_small_one(steps, seeds):
+    step = 100 / 1280
+    shallow = [step * many for many in steps]
+    same = verdict_of(shallow, shallow, seeds=seeds, expect="within 0.5")
+    near = verdict_of([*shallow[:2], shallow[2] + step], shallow, seeds=seeds, expect="within 0.5")
+    assert same.p <= near.p
+
+
+def test_a_number_outside_of_its_ends_is_not_judged():
+    found = verdict_of([101.0, 60.0, 61.0], LOW)
+    assert (found.outcome, "not between 0 and 100" in found.reason) == ("no verdict", True)
