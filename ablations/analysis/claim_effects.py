@@ -128,7 +128,6 @@ def estimate_effects(
     claim: Claim,
     cells: Mapping[str, Row],
     contrasts: Sequence[Coefficients],
-    rows: Sequence[Row],
     runs: Path,
     *,
     fixed: bool,
@@ -136,7 +135,6 @@ def estimate_effects(
     """The effects over the seeds that all cells have.
 
     Args:
-        rows: those of the whole study.
         fixed: whether the seeds are a list, judged once.
 
     Raises:

@@ -17,7 +17,7 @@ class Needed:
     """Judges the claims of a plan again as records come; each record is read once.
 
     Attributes:
-        plan: as published, with the cells that claims name; None where every run is needed.
+        plan: as published; None where every run is needed.
         runs: where records lie.
     """
 
@@ -32,7 +32,7 @@ class Needed:
         return self.plan is None
 
     def folders(self) -> set[str] | None:
-        """The folders of the runs that are needed by now, those of cells that no claim names excepted; None for all."""
+        """The folders of the runs that are needed by now; None for all."""
         if self.plan is None:
             return None
         if self._read_new(self.plan) or self.known is None:

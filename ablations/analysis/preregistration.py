@@ -67,8 +67,8 @@ def register(plan: Plan, records: Mapping[str, Record], folder: Path, today: str
         left_out = sorted(common - set(seeds)) if isinstance(seeds, list) else []
         looked = bool(common) or bool(ledger["designs"])
         design = {"seeds": seeds, "day": today, "looked": looked, "known": len(common), "follows": follows}
-        ledger["designs"].append(design | {"left_out": left_out})
-        design = ledger["designs"][-1]
+        design["left_out"] = left_out
+        ledger["designs"].append(design)
     if repr(ledger) != before:
         write_json(path, ledger)
     dates = [{"day": ledger["claims"][key]["day"], "known": ledger["claims"][key]["known"]} for key in keys]

@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablations.analysis.looking import t_critical, t_looked
-from ablations.analysis.statistics import ALPHA, Effect, Interval
+from ablations.analysis.looking import t_looked
+from ablations.analysis.statistics import ALPHA, Interval, MeanEffect, spread_of
 
 
 @dataclass(frozen=True)
-class Agreement(Effect):
+class Agreement(MeanEffect):
     """The difference of our mean and a published number.
 
     Attributes:
@@ -35,10 +35,6 @@ class Agreement(Effect):
     published_sd: float | None = None
     published_n: int | None = None
     judged: str = "mean of seeds like these, less the published one"
-
-    @property
-    def mean(self) -> float:
-        return math.fsum(self.values) / self.n
 
     @property
     def interval(self) -> Interval | None:
@@ -75,21 +71,6 @@ class Agreement(Effect):
             )
         spread = "published spread unknown, taken to be ours"
         return f"{spread} ({runs})" if n else f"{spread}; number of runs unknown, taken as one"
-
-    def p_above(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        return self._p(self.mean - bound, horizon)
-
-    def p_below(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        return self._p(bound - self.mean, horizon)
-
-    def _critical(self, alpha: float, horizon: int, bound: float, *, above: bool) -> float:
-        return t_critical(alpha, horizon)
-
-    def power_above(self, bound: float, n: Any, alpha: float) -> Any:
-        return self._power(self.mean - bound, n, alpha)
-
-    def power_below(self, bound: float, n: Any, alpha: float) -> Any:
-        return self._power(bound - self.mean, n, alpha)
 
     @property
     def _theirs(self) -> float:
@@ -153,9 +134,5 @@ def agreement(
         raise ValueError(f"the published standard deviation is 0 or more, not {sd}")
     if n is not None and n < 1:
         raise ValueError(f"the published number is the mean of 1 run or more, not of {n}")
-    mean = math.fsum(values) / len(values)
-    own = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    rounding = 1e-12 * max(map(abs, (*values, published)))
-    return Agreement(
-        tuple(value - published for value in values), max(0.0 if own <= rounding else own, unit / 2), sd, n
-    )
+    own = spread_of(values, scale=max(map(abs, (*values, published))), unit=unit)
+    return Agreement(tuple(value - published for value in values), own, sd, n)

@@ -88,8 +88,39 @@ class Effect(ABC):
         """The probability that `p_below` of `n` seeds is at most `alpha`, if the truth equals the estimate."""
 
 
+class MeanEffect(Effect):
+    """A mean whose test needs only its distance from the bound."""
+
+    @property
+    def mean(self) -> float:
+        return math.fsum(self.values) / self.n
+
+    def p_above(self, bound: float = 0.0, horizon: int | None = None) -> float:
+        return self._p(self.mean - bound, horizon)
+
+    def p_below(self, bound: float = 0.0, horizon: int | None = None) -> float:
+        return self._p(bound - self.mean, horizon)
+
+    def power_above(self, bound: float, n: Any, alpha: float) -> Any:
+        return self._power(self.mean - bound, n, alpha)
+
+    def power_below(self, bound: float, n: Any, alpha: float) -> Any:
+        return self._power(bound - self.mean, n, alpha)
+
+    def _critical(self, alpha: float, horizon: int, bound: float, *, above: bool) -> float:
+        return t_critical(alpha, horizon)
+
+    @abstractmethod
+    def _p(self, shift: float, horizon: int | None) -> float:
+        """One-sided p value for a mean above zero, with the estimate `shift`."""
+
+    @abstractmethod
+    def _power(self, shift: float, n: Any, alpha: float) -> Any:
+        """The power of the test of a mean above zero, if it is `shift`."""
+
+
 @dataclass(frozen=True)
-class Difference(Effect):
+class Difference(MeanEffect):
     """A mean over seeds, tested by Student's t; usually of plus − minus, paired by seed.
 
     Without any spread, known or measured, t is undefined: there is no interval, and p is that of the sign test, ½ⁿ.
@@ -98,10 +129,6 @@ class Difference(Effect):
     values: tuple[float, ...]
     sd: float  # n − 1 in the denominator
     judged: str = "mean"
-
-    @property
-    def mean(self) -> float:
-        return math.fsum(self.values) / self.n
 
     @property
     def interval(self) -> Interval | None:
@@ -115,21 +142,6 @@ class Difference(Effect):
 
         half = float(stdtrit(self.n - 1, 1 - alpha / 2)) * self.sd / math.sqrt(self.n)
         return self.mean - half, self.mean + half
-
-    def p_above(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        return self._p(self.mean - bound, horizon)
-
-    def p_below(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        return self._p(bound - self.mean, horizon)
-
-    def _critical(self, alpha: float, horizon: int, bound: float, *, above: bool) -> float:
-        return t_critical(alpha, horizon)
-
-    def power_above(self, bound: float, n: Any, alpha: float) -> Any:
-        return self._power(self.mean - bound, n, alpha)
-
-    def power_below(self, bound: float, n: Any, alpha: float) -> Any:
-        return self._power(bound - self.mean, n, alpha)
 
     def _p(self, shift: float, horizon: int | None) -> float:
         """One-sided p value for a mean above zero, with the estimate `shift`."""
@@ -171,10 +183,15 @@ def difference_of(values: Sequence[float], *, scale: float, unit: float = 0.0, j
         raise ValueError(f"a paired difference needs at least 2 pairs; got {len(values)}")
     if not all(map(math.isfinite, values)):
         raise ValueError("a paired difference needs finite values: a diverged run has no finite loss; compare errors")
+    return Difference(values=tuple(values), sd=spread_of(values, scale=scale, unit=unit), judged=judged)
+
+
+def spread_of(values: Sequence[float], *, scale: float, unit: float) -> float:
+    """The sample standard deviation of at least two numbers, as `difference_of` takes it."""
     mean = math.fsum(values) / len(values)
     sd = math.sqrt(math.fsum((x - mean) ** 2 for x in values) / (len(values) - 1))
     rounding = 1e-12 * scale  # 90.3 − 90.2 and 50.3 − 50.2 differ only by rounding
-    return Difference(values=tuple(values), sd=max(0.0 if sd <= rounding else sd, unit / 2), judged=judged)
+    return max(0.0 if sd <= rounding else sd, unit / 2)
 
 
 def bootstrap_interval(values: Sequence[float]) -> Interval | None:

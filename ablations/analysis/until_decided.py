@@ -39,12 +39,12 @@ def grown(plan: Plan, records: Mapping[str, Record], runs: Path) -> Plan:
     if design is None:
         return plan
     counts: Counts = {}
+    level = level_of(plan["study"])
     exact = True  # whether every step so far had all its runs
     while True:
         now = _with_counts(plan, counts)
         exact = exact and all(run["identity"] in records for run in _runs(now))
         verdicts = judge(now, records, runs=runs)
-        level = level_of(plan["study"])
         going_on = [one for one in verdicts if one.outcome == INCONCLUSIVE and _has_prospect(one, design, level)]
         going_on = [one for one in going_on if exact or _open_anyway(one, level)]
         more = _further(now, going_on, design, at_once=MOST_AT_ONCE if exact else 1)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ablations.analysis.claim_effects import Estimates, NotTestable, count_effects, estimate_effects, resolve_cells
-from ablations.analysis.claim_schema import Claim, Published, check_claims
+from ablations.analysis.claim_schema import Claim, check_claims
 from ablations.analysis.claim_tests import MOST_SEEDS, Evidence
 from ablations.analysis.looking import HORIZON
 from ablations.analysis.next_command import until_decided
@@ -49,7 +49,7 @@ class Verdict:
         images: what the runs' predictions say: the interval over new images too; then, of two cells, pair by pair.
         more_seeds: of an inconclusive claim, about how many more would decide it; None where no number would.
         beyond: where the seeds up to the last look would not, how many in all would, in a new study.
-        command: trains them.
+        command: adds seeds to the cells of open claims.
         diverged: how many of the compared runs diverged; they are counted, not dropped.
         signed: True for a difference, False for the number of a single cell.
         cells: the cells that it names, by their hashes.
@@ -118,8 +118,7 @@ def judge(
     outside = [one.evidence.looked_outside if one.evidence else 1.0 for one in tested]
     family, alpha = max(len(tested), int(study.get("family") or 0)), level_of(study)
     either = [min(pair) for pair in zip(inside, outside, strict=True)]
-    all_corrected = holm(either, family)
-    corrected = {id(one): p for one, p in zip(tested, all_corrected, strict=True)}
+    corrected = dict(zip(map(id, tested), holm(either, family), strict=True))
     failed = any(row.failed for row in rows)
     dates = study.get("planned") or [{}] * len(claims)
     verdicts = []
@@ -128,7 +127,7 @@ def judge(
             verdict = _without_test(one, plan, failed=failed)
         else:
             own = min(one.evidence.looked_inside, one.evidence.looked_outside)
-            rank = sum(p < own and all_corrected[k] <= alpha for k, p in enumerate(either))
+            rank = sum(p < own and q <= alpha for p, q in zip(either, corrected.values(), strict=True))
             verdict = _decide(one, corrected[id(one)], alpha, family - rank, plan, failed=failed)
         if images and one.estimates and len(one.contrasts) == 1:
             words = image_words(one.claim.metric.text, one.contrasts[0], one.cells, one.estimates.seeds, runs)
@@ -152,7 +151,7 @@ class _Judged:
     def of(cls, claim: Claim, rows: Sequence[Row], runs: Path, plan: Plan) -> _Judged:
         signed = any(len(hypothesis.cells) > 1 for hypothesis in claim.hypotheses)
         unit = claim.metric.unit if signed or claim.metric.unit != " points" else "%"
-        published = claim.published.mean if isinstance(claim.published, Published) else None
+        published = claim.published.mean if claim.published else None
         about = (claim.says, claim.source, claim.metric.text, claim.expect)
         blank = Verdict(*about, NO_VERDICT, published=published, unit=unit, signed=signed)
         fixed, horizon = looks(plan)
@@ -163,7 +162,7 @@ class _Judged:
                 raise NotTestable(f"the list leaves out seeds that were known: {', '.join(map(str, left_out))}")
             if claim.metric.is_count:
                 return cls(claim, blank, Evidence(claim.hypotheses, count_effects(claim, cells, contrasts)))
-            found = estimate_effects(claim, cells, contrasts, rows, runs, fixed=fixed)
+            found = estimate_effects(claim, cells, contrasts, runs, fixed=fixed)
         except NotTestable as why:
             return cls(claim, replace(blank, reason=str(why)), None)
         notes = [found.waiting, *found.notes, _of_tuning(claim, plan["study"])]
