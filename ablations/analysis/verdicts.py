@@ -111,7 +111,8 @@ def judge(
     """
     study = plan["study"]
     claims, rows = check_claims(study), result_rows(plan, records)
-    judged = [_Judged.of(claim, rows, runs, plan) for claim in claims]
+    design = looks(plan)
+    judged = [_Judged.of(claim, rows, runs, study, design) for claim in claims]
     tested = [one for one in judged if not one.claim.metric.is_count]
     # A claim without evidence will have a p value later: Holm's correction counts it now, with p = 1.
     inside = [one.evidence.looked_inside if one.evidence else 1.0 for one in tested]
@@ -148,24 +149,26 @@ class _Judged:
     contrasts: Sequence[Mapping[str, int]] = ()
 
     @classmethod
-    def of(cls, claim: Claim, rows: Sequence[Row], runs: Path, plan: Plan) -> _Judged:
+    def of(
+        cls, claim: Claim, rows: Sequence[Row], runs: Path, study: Mapping[str, Any], design: tuple[bool, int | None]
+    ) -> _Judged:
         signed = any(len(hypothesis.cells) > 1 for hypothesis in claim.hypotheses)
         unit = claim.metric.unit if signed or claim.metric.unit != " points" else "%"
         published = claim.published.mean if claim.published else None
         about = (claim.says, claim.source, claim.metric.text, claim.expect)
         blank = Verdict(*about, NO_VERDICT, published=published, unit=unit, signed=signed)
-        fixed, horizon = looks(plan)
+        fixed, horizon = design
         try:
             cells, contrasts = resolve_cells(claim, rows)
             blank = replace(blank, cells=tuple(cells), horizon=horizon)
-            if (left_out := plan["study"].get("left_out")) and not claim.metric.is_count:
+            if (left_out := study.get("left_out")) and not claim.metric.is_count:
                 raise NotTestable(f"the list leaves out seeds that were known: {', '.join(map(str, left_out))}")
             if claim.metric.is_count:
                 return cls(claim, blank, Evidence(claim.hypotheses, count_effects(claim, cells, contrasts)))
             found = estimate_effects(claim, cells, contrasts, runs, fixed=fixed)
         except NotTestable as why:
             return cls(claim, replace(blank, reason=str(why)), None)
-        notes = [found.waiting, *found.notes, _of_tuning(claim, plan["study"])]
+        notes = [found.waiting, *found.notes, _of_tuning(claim, study)]
         blank = replace(blank, diverged=found.diverged, reason=", ".join(filter(None, notes)))
         horizon = horizon and max(horizon, found.effects[0].n)
         hypotheses = claim.hypotheses
