@@ -66,7 +66,7 @@ def table_study(table: Table, asked: Mapping[str, Any], *, command: str) -> Tabl
     plan |= {"cells": entries, "invalid": []}
     if isinstance(seeds, Mapping):
         _check_horizon(table, plan, seeds["most"])
-    notes = [_extent(table, cells, columns), *reader.notes]
+    notes = [_extent(table, cells, columns), *reader.notes, *_unpaired(plan)]
     if left := [name for name in table.columns if name not in columns.used]:
         more = f" and {len(left) - LISTED} more" if len(left) > LISTED else ""
         notes.append(f"columns not used: {', '.join(left[:LISTED])}{more}")
@@ -152,14 +152,29 @@ def _check_horizon(table: Table, plan: Mapping[str, Any], most: int) -> None:
     Raises:
         TableError: one has.
     """
+    for says, found in _seeds_of_claims(plan):
+        if found and (pairs := len(set.intersection(*found))) > most:
+            words = f"{says!r} has {pairs} seeds, and looking ends at {most}"
+            raise TableError(f"{table.name}: {words}; `seeds: {{from: 3, most: N}}` says how many there may be")
+
+
+def _unpaired(plan: Mapping[str, Any]) -> list[str]:
+    """A sentence for each claim some of whose runs do not count, because the other cell lacks their seed."""
+    alone = (
+        (says, len(set.union(*found) - set.intersection(*found))) for says, found in _seeds_of_claims(plan) if found
+    )
+    return [f"{says!r}: seeds left out, for want of a run in every cell: {n}" for says, n in alone if n]
+
+
+def _seeds_of_claims(plan: Mapping[str, Any]) -> list[tuple[str, list[set[int]]]]:
+    """For each claim what it says, and the seeds of each cell that it names."""
     seeds = {cell["cell"]: {run["seed"] for run in cell["runs"]} for cell in plan["cells"]}
     rows = result_rows(plan, {})
-    for claim in check_claims(plan["study"]):
-        cells = [cell for hypothesis in claim.hypotheses for _, cell in hypothesis.cells]
-        found = [seeds[row.cell] for cell in cells for row in select(cell, rows)]
-        if found and (pairs := len(set.intersection(*found))) > most:
-            says = f"{claim.says!r} has {pairs} seeds, and looking ends at {most}"
-            raise TableError(f"{table.name}: {says}; `seeds: {{from: 3, most: N}}` says how many there may be")
+    named = [
+        (claim.says, [cell for hypothesis in claim.hypotheses for _, cell in hypothesis.cells])
+        for claim in check_claims(plan["study"])
+    ]
+    return [(says, [seeds[row.cell] for cell in cells for row in select(cell, rows)]) for says, cells in named]
 
 
 def _extent(table: Table, cells: Sequence[Cell], columns: Columns) -> str:

@@ -265,3 +265,10 @@ def test_a_value_that_no_run_has_is_open_and_says_which_there_are(tmp_path: Path
         "no verdict",
         "no such cell in this study: model=dorp; model is base, drop",
     )
+
+
+def test_runs_without_a_partner_are_counted_aloud(tmp_path: Path) -> None:
+    lone = "'Dropout helps.': seeds left out, for want of a run in every cell: 2"
+    longer = study_of(tmp_path, table_text(drop=(*DROP, 0.5, 0.4)))
+    assert lone in longer.notes
+    assert not [note for note in study_of(tmp_path).notes if "for want" in note]
