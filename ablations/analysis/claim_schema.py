@@ -109,9 +109,10 @@ class Claim:
 
     @property
     def agrees(self) -> bool:
-        """Whether it claims that a cell agrees with the published number, whose own spread then counts."""
-        one_cell = self.published is not None and len(self.hypotheses[0].cells) == 1
-        return one_cell and bool(re.fullmatch(r"within [^ ]+( +of +published)?", self.expect.strip()))
+        """Whether it claims to agree with the published number, whose own spread then counts."""
+        implied = "?" if len(self.hypotheses[0].cells) == 1 else ""  # a contrast is within 0.5 of 0 unless it says more
+        agreeing = re.fullmatch(rf"within [^ ]+( +of +published){implied}", self.expect.strip())
+        return self.published is not None and agreeing is not None
 
 
 def check_claims(study: Mapping[str, Any]) -> list[Claim]:

@@ -11,7 +11,9 @@ from scipy import stats
 from ablations.analysis.looking import t_critical, t_looked
 from ablations.analysis.published import agreement
 from ablations.analysis.statistics import ALPHA
+from ablations.analysis.verdicts import judge
 from benchmarks.crossed import false_agreements
+from tests.ablations.conftest import make_plan, make_records
 
 OURS = [6.2, 6.9, 6.4, 7.3, 6.6]
 
@@ -113,3 +115,16 @@ def test_it_is_rarely_wrong_at_the_edge_of_its_margin(seeds: int, runs: int, kno
 def test_what_cannot_be_compared_is_refused(given: tuple, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         agreement(*given)
+
+
+@pytest.mark.parametrize(("expect", "assumed"), [("within 1 of published", True), ("within 1", False)])
+def test_a_published_difference_scatters_too(expect: str, *, assumed: bool) -> None:
+    deep, shallow = {"block": "plain", "depth": 56}, {"block": "plain", "depth": 20}
+    claim = {"says": "As published.", "metric": "test_error", "contrast": {"plus": deep, "minus": shallow}}
+    plan = make_plan(seeds=range(9), claims=[claim | {"expect": expect, "published": 3.0}])
+    records = make_records(plan, lambda axes, seed: 5 + 3 * (axes["depth"] == 56) + 0.1 * (seed * axes["depth"] % 5))
+    (verdict,) = judge(plan, records)
+    assert ("published spread unknown, taken to be ours" in verdict.reason) == assumed
+    assert verdict.effect is not None
+    assert verdict.effect.mean == pytest.approx(0.0 if assumed else 3.0, abs=0.3)
+    assert verdict.outcome == ("supported" if assumed else "contradicted")
