@@ -9,6 +9,7 @@ out of a study still count in its family.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,24 @@ def register(plan: Plan, records: Mapping[str, Record], folder: Path, today: str
     Raises:
         RecordError: the ledger is damaged.
     """
-    path, study = folder / LEDGER, plan["study"]
-    ledger = _read_ledger(path) if path.exists() else {"schema": SCHEMA, "claims": {}, "designs": []}
-    before = repr(ledger)
+    path = folder / LEDGER
+    before = _read_ledger(path)
+    ledger = deepcopy(before)
+    found = _enter(ledger, plan, records, today)
+    if ledger != before:
+        from filelock import FileLock
+
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / f".{LEDGER}.lock"):  # another terminal may enter something now
+            ledger = _read_ledger(path)
+            found = _enter(ledger, plan, records, today)
+            write_json(path, ledger)
+    return found
+
+
+def _enter(ledger: dict[str, Any], plan: Plan, records: Mapping[str, Record], today: str) -> dict[str, Any]:
+    """Enter what is new; return what `register` does."""
+    study = plan["study"]
     rows, seen = result_rows(plan, {}), _seeds_by_cell(records)
     keys, tested = [], 0
     common: set[int] = set()  # seeds that all cells of some claim have already
@@ -69,14 +85,19 @@ def register(plan: Plan, records: Mapping[str, Record], folder: Path, today: str
         design = {"seeds": seeds, "day": today, "looked": looked, "known": len(common), "follows": follows}
         design["left_out"] = left_out
         ledger["designs"].append(design)
-    if repr(ledger) != before:
-        write_json(path, ledger)
     dates = [{"day": ledger["claims"][key]["day"], "known": ledger["claims"][key]["known"]} for key in keys]
     family = max(tested, int(study.get("family") or 0)) + judged
     return {"planned": dates, "family": family} | {key: design[key] for key in ("looked", "left_out", "follows")}
 
 
 def _read_ledger(path: Path) -> dict[str, Any]:
+    """Read a ledger; where there is none yet, an empty one.
+
+    Raises:
+        RecordError: it is damaged.
+    """
+    if not path.exists():
+        return {"schema": SCHEMA, "claims": {}, "designs": []}
     ledger = read_json(path)
     claims, designs = ledger.get("claims"), ledger.get("designs")
     damaged = RecordError(f"{path}: damaged, its claims or designs lack what belongs to them")

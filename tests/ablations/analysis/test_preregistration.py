@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
@@ -132,6 +134,18 @@ def test_counts_are_no_part_of_the_family_and_claims_that_were_not_typed_are(led
 
 def test_a_claim_without_a_cell_is_kept_too(ledger):
     assert days(ledger([claim(plus={"block": "highway"})], known=3)) == [("2026-01-01", 0)]
+
+
+def test_terminals_that_plan_at_once_lose_no_claim_of_each_other(ledger, tmp_path):
+    ready = Barrier(8)
+
+    def plan(bound):
+        ready.wait()
+        ledger([claim(f"> {bound}")])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(plan, range(8)))
+    assert len(json.loads((tmp_path / LEDGER).read_text())["claims"]) == 8
 
 
 def test_nothing_is_written_where_nothing_is_new(ledger, tmp_path):
