@@ -14,6 +14,7 @@ from ablations.analysis_commands import add_analyses
 from ablations.catalog import scaffold as new
 from ablations.exports import FORMATS, export
 from ablations.judge_command import add_judge
+from ablations.paper import add_paper_options
 from ablations.records.files import lenient_output
 from ablations.wandb_view.publish import add_publish
 
@@ -27,7 +28,8 @@ examples:
   python -m ablations path headline "block=plain depth=56" "block=residual depth=20"
   python -m ablations report headline --html headline.html   as a page with figures
   python -m ablations report headline --files answer         page, report, tables, figures (SVG, PNG)
-  python -m ablations export headline --format md: or report, csv, tex, html, svg, png
+  python -m ablations export headline --format md: or report, csv, tex, html, svg, png, pdf
+  python -m ablations export headline --format pdf --width column --metric train_error --out headline.pdf
   python -m ablations judge results.csv claims.yaml          claims about runs of another program
   python -m ablations publish headline            send it to W&B from the records
   python -m ablations doctor                      name what is damaged; --repair mends it or moves it aside
@@ -103,6 +105,7 @@ def parser() -> Parser:
     export_parser = command(export, "a study's results for other programs")
     export_parser.add_argument("--format", choices=FORMATS, default="md", help="(md)")
     export_parser.add_argument("--out", type=Path, metavar="FILE", help="where to (standard output)")
+    add_paper_options(export_parser)
     add_judge(command)
     add_publish(command)
     doctor = command(commands.doctor, "name what is damaged, and mend it if asked to", study=False)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ablations import paper
 from ablations.catalog.studies import chosen_plan
 from ablations.records.files import write_text
 from ablations.records.record import plan_path, read_records
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ablations.charts.figure import Figure
 
 MOST_RUNS = 60  # in a study whose page is written at the end of its sweep: that takes less than a second
-FORMATS = ("md", "report", "csv", "tex", "html", "svg", "png")
+FORMATS = ("md", "report", "csv", *paper.TABLES, "html", *paper.PICTURES)
 
 
 def export(options: argparse.Namespace) -> None:
@@ -27,15 +28,15 @@ def export(options: argparse.Namespace) -> None:
     for sentence in problems:
         print(f"! {sentence}", file=sys.stderr)
     answer = Answer(found, records, options.runs, tuple(problems))
-    if options.format in ("svg", "png"):
-        if options.out is None:
-            raise ValueError(f"a picture needs a file: add --out {found['name']}.{options.format}")
-        if not _draw(answer, options.out, options.format):
-            raise ValueError(f"{found['name']} has nothing to draw: no run is finished")
+    if options.format in paper.PICTURES:
+        paper.draw(answer, options)
         return
     picture = options.out and options.format == "report" and options.out.with_suffix(".png")
-    drawn = picture and _draw(answer, picture, "png")
-    text = as_text(answer, options.format, picture=picture.name if drawn else None)
+    drawn = picture and _draw(answer, picture)
+    if options.format in paper.TABLES:
+        text = paper.latex(answer, options)
+    else:
+        text = as_text(answer, options.format, picture=picture.name if drawn else None)
     if options.out is None:
         print(text, end="")
     else:
@@ -69,15 +70,15 @@ def as_text(answer: Answer, kind: str, *, picture: str | None = None) -> str:
     return markdown(answer.rows, answer.incomplete)
 
 
-def _draw(answer: Answer, file: Path, kind: str) -> bool:
-    """Write the picture of a study; False where there is nothing to draw."""
-    from ablations.charts.pictures import png, study_picture, svg
+def _draw(answer: Answer, file: Path) -> bool:
+    """Write the picture of a study as PNG; False where there is nothing to draw."""
+    from ablations.charts.pictures import png, study_picture
 
     figure = study_picture(answer)
     if figure is None:
         return False
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(png(figure) if kind == "png" else svg(figure).encode("utf-8"))
+    file.write_bytes(png(figure))
     return True
 
 
@@ -107,7 +108,7 @@ def write_files(answer: Answer, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     figures = figures_of(answer)
     pictures = write_pictures(figures, folder)
-    picture = next((path.name for path in pictures if path.name in ("errors.png", "search.png")), None)
+    picture = next((path.name for path in pictures if path.name in ("search.png", "answer.png", "errors.png")), None)
     texts = {"report.html": page(answer, figures)}
     texts |= {f"results.{kind}": as_text(answer, kind) for kind in ("md", "csv", "tex")}
     texts["answer.md"] = as_text(answer, "report", picture=picture)

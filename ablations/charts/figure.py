@@ -15,11 +15,10 @@ class Figure:
 
     Attributes:
         spec: Vega-Lite without data, theme and width.
-        rows: the data by column; the column `cell` is what the page filters by.
+        rows: the data by column; the page filters by the column `cell`.
         panels: how many panels stand side by side at most; 0 for a figure without panels.
         least: the least width of a panel, in pixels.
         epochs: of a heat map, how many columns it has, all of the same whole number of pixels.
-        words: what a picture says below its caption, where the page says it elsewhere.
     """
 
     name: str
@@ -30,7 +29,6 @@ class Figure:
     panels: int = 0
     least: int = 250
     epochs: int = 0
-    words: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The figure as the page reads it."""

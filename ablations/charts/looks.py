@@ -1,16 +1,30 @@
-"""Decide what tells the cells of a figure apart: names, colours, dashes, panels."""
+"""Decide what names, colours, dashes and panels mean, once for all charts of a study."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import textwrap
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ablations.analysis.cell_selection import BUDGET
 from ablations.analysis.results import INACTIVE, Plan, Row, grid_values
+from ablations.charts.options import FigureOptions
 
-OKABE_ITO = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]  # safe for the colour-blind
+# Okabe and Ito's, safe for the colour-blind; further values get a shade of these, and a dash
+LIGHT = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+LIGHT += ["#8C3B00", "#003F63", "#00563F", "#7B3F61", "#8A6100", "#1F6E96", "#8C8C8C"]
+DARK = ["#E8752B", "#4FA8E0", "#1FBF93", "#E09AC2", "#F0B840", "#8FD0F5", "#FFFFFF"]
+DARK += ["#B8561A", "#2F7FB5", "#0F8A68", "#B06A92", "#B88A2A", "#5A9FC5", "#A0A0A0"]
+SAFE = 7
+NEUTRAL = "#7a8490"  # of marks that belong to no value
+HIGHLIGHT = "#8E6BD1"  # of what stands out: no value has this colour
 DASHES = [[1, 0], [6, 3], [2, 2], [9, 3, 2, 3]]
+SHAPES = ["circle", "square", "triangle-up", "diamond"]
+LETTERS = 30  # in a line of a label
+USUAL = 0.7  # the share of the cells whose choice is said once, above the panel
+SPLIT = "split(datum.label, '\\n')"
 
 Spec = dict[str, Any]
 
@@ -22,18 +36,28 @@ class Axis:
     Attributes:
         levels: the level of each cell, as text.
         values: the levels that occur, in the order of the grid.
-        numeric: whether it is the axis that errors are drawn against.
+        numeric: whether all of them are numbers.
+        label: the axis as it is printed.
+        named: the values that speak for themselves, since a person chose their words.
     """
 
     name: str
     levels: list[str]
     values: list[str]
     numeric: bool
+    label: str
+    named: frozenset[str] = frozenset()
+
+    def words(self, cell: int) -> str:
+        """`norm=batch`, or the words that a person chose for the value."""
+        level = self.levels[cell]
+        return level if level in self.named else f"{self.label}={level.replace(' = ', '/')}"  # of two points one cell
 
 
-def axes_of(plan: Plan, rows: Sequence[Row]) -> list[Axis]:
+def axes_of(plan: Plan, rows: Sequence[Row], options: FigureOptions | None = None) -> list[Axis]:
     """The axes that tell the cells apart. A width that was matched to a budget is not one of them."""
-    found, numeric = [], numeric_axis(rows)
+    options = options or FigureOptions()
+    found = []
     for name in plan["swept"]:
         if name == "width" and BUDGET in plan["swept"]:
             continue
@@ -41,98 +65,128 @@ def axes_of(plan: Plan, rows: Sequence[Row]) -> list[Axis]:
         if plan["study"].get("tunings") and all(isinstance(value, int | float) for value in grid):
             grid = sorted(grid)  # a search meets them in no order
         there = {*levels}
-        values = [text for value in grid if (text := str(value)) in there]
+        first = [value for value in options.order.get(name, ()) if value in there]
+        values = first + [text for value in grid if (text := str(value)) in there and text not in first]
         values += sorted(there - {*values, INACTIVE}) + [INACTIVE] * (INACTIVE in there)
         if len(values) > 1:
-            found.append(Axis(name, levels, values, name == numeric))
+            numeric = all(map(_is_number, there - {INACTIVE}))
+            said = {value: options.label(value) for value in values}
+            named = frozenset(said[value] for value in values if value in options.labels)
+            label = options.label(name) if name in options.labels else name.rpartition(".")[2]
+            levels = [said[level] for level in levels]
+            found.append(Axis(name, levels, [said[value] for value in values], numeric, label, named))
     return found
 
 
-def numeric_axis(rows: Sequence[Row]) -> str | None:
-    """The first swept axis with numbers as values along which some line has two points, or None."""
+def numeric_axis(rows: Sequence[Row], varied: Mapping[str, int] | None = None) -> str | None:
+    """The swept axis with numbers as values along which some line has two points; None where there is none.
+
+    Of several it is the one that most claims vary, then the first.
+
+    Args:
+        varied: axis → how many claims compare its values.
+    """
+    found = []
     for axis in rows[0].shown if rows else ():
         known = [row.shown for row in rows if row.shown[axis] is not None]
         numbers = all(isinstance(at[axis], int | float) and not isinstance(at[axis], bool) for at in known)
         aside = {axis, "width"} if BUDGET in rows[0].shown else {axis}
         lines = [str([value for name, value in at.items() if name not in aside]) for at in known]
         if numbers and len({*zip(lines, (at[axis] for at in known), strict=True)}) > len({*lines}):
-            return axis
-    return None
+            found.append(axis)
+    return max(found, key=lambda axis: (varied or {}).get(axis, 0), default=None)
 
 
 def cell_names(axes: Sequence[Axis], *, without: Collection[str] = (), cells: int = 0) -> list[str]:
-    """A name for each cell: words as they are, numbers with their axis where there is more than one axis.
-
-    `plain, depth=20`; without the axis `block`: `20`.
-    """
+    """A name for each cell: `block=plain, depth=20`; without the axis `block`: `depth=20`."""
     left = [axis for axis in axes if axis.name not in without]
-    names = []
-    for cell in range(len(axes[0].levels) if axes else cells):
-        words = [
-            f"{axis.name.rpartition('.')[2]}={axis.levels[cell]}"
-            if len(left) > 1 and _is_number(axis.levels[cell])
-            else axis.levels[cell]
-            for axis in left
-            if axis.levels[cell] != INACTIVE
-        ]
-        names.append(", ".join(words) or "all")
-    return names
+    nothing = ", ".join(f"no {axis.label}" for axis in left) or "all"
+    return [
+        ", ".join(axis.words(cell) for axis in left if axis.levels[cell] != INACTIVE) or nothing
+        for cell in range(len(axes[0].levels) if axes else cells)
+    ]
 
 
-def panel_axis(axes: Sequence[Axis]) -> Axis | None:
-    """The axis that has a panel a value: the first of words, if an axis is left for the lines."""
-    return next((axis for axis in axes if not axis.numeric), None) if len(axes) > 1 else None
+def row_names(axes: Sequence[Axis], cells: Sequence[int]) -> tuple[dict[int, str], list[str]]:
+    """The shortest names that tell these cells apart, and what they leave out: the choices of (nearly) all of them."""
+    usual: dict[str, str] = {}
+    for axis in axes:
+        counts = Counter(axis.levels[cell] for cell in cells)
+        level, most = counts.most_common(1)[0]
+        if level != INACTIVE and most > (USUAL * len(cells) if len(cells) > 3 else len(cells) - 1):
+            usual[axis.name] = level
+    left = [axis for axis in axes if len({axis.levels[cell] for cell in cells}) > 1]
+
+    def name(cell: int) -> str:
+        said = [axis.words(cell) for axis in left if axis.levels[cell] not in (INACTIVE, usual.get(axis.name))]
+        return (
+            ", ".join(said) or ", ".join(f"no {axis.label}" for axis in left if axis.name not in usual) or "the others"
+        )
+
+    names = {cell: name(cell) for cell in cells}
+    if len({*names.values()}) < len(names):
+        every = cell_names(axes, cells=len(names))
+        return {cell: every[cell] for cell in cells}, []
+    left_out = [axis.words(cells[0]) for axis in axes if axis.name in usual and axis not in left]
+    nearly = [f"{axis.label}={usual[axis.name]}" for axis in left if axis.name in usual]
+    return names, left_out + ([f"unless named {nearly[0]}", *nearly[1:]] if nearly else [])
 
 
-@dataclass(frozen=True)
-class Looks:
-    """How the lines of a figure are told apart.
-
-    Attributes:
-        columns: `colour` and `dash` of each cell, for the rows of the figure.
-        colour, dash: the encodings; `dash` is None where colours are enough.
-        shape: whether there are as many point shapes as lines.
-    """
-
-    columns: dict[str, list[str]]
-    colour: Spec
-    dash: Spec | None
-    shape: bool
-
-
-def looks_of(axes: Sequence[Axis], *, without: Collection[str], cells: int) -> Looks:
-    """Choose colours and dashes: a colour a line, up to seven; beyond that a colour for one axis, a dash for the other.
+def hue_axis(axes: Sequence[Axis], varied: Mapping[str, int], *, x: str | None, wanted: str = "") -> Axis | None:
+    """The axis that has a colour a value in every chart: of those with words the one that most claims vary.
 
     Args:
-        without: the axes that are shown in another way.
+        varied: axis → how many claims compare its values.
+        x: the axis that errors are drawn against, which has a colour only where there is no other.
+        wanted: the axis that was asked for.
     """
-    left = [axis for axis in axes if axis.name not in without]
-    names = cell_names(axes, without=without, cells=cells)
-    known, title = list(dict.fromkeys(names)), ", ".join(axis.name for axis in left)
-    two = sorted(left, key=lambda axis: (not axis.numeric, -len(axis.values)))
-    if len(known) > len(OKABE_ITO) and len(left) == 2 and len(two[0].values) <= 7 and len(two[1].values) <= 4:
-        columns = {"colour": two[0].levels, "dash": two[1].levels}
-        dash = scaled("dash", two[1].values, two[1].name) | {"legend": LINES}
-        dash["scale"] |= {"range": DASHES[: len(two[1].values)]}
-        return Looks(columns, scaled("colour", two[0].values, two[0].name), dash, True)
-    colour = scaled("colour", known, title)
-    if len(known) <= len(OKABE_ITO) or "scheme" in colour["scale"]:
-        return Looks({"colour": names}, colour, None, len(known) <= len(OKABE_ITO))
-    dash = scaled("colour", known, title) | {"legend": LINES}
-    dash["scale"] |= {"range": [DASHES[i // len(OKABE_ITO)] for i in range(len(known))]}
-    return Looks({"colour": names}, colour | {"legend": LINES}, dash, False)
+    others = [axis for axis in axes if axis.name != x] or list(axes)
+    pool = [axis for axis in axes if axis.name == wanted] or [axis for axis in others if not axis.numeric] or others
+    return max(pool, key=lambda axis: varied.get(axis.name, 0), default=None)
 
 
-LINES = {"orient": "top", "symbolType": "stroke", "symbolSize": 500}
+def colours(axis: Axis | None, field: str = "hue") -> Spec:
+    """The colour of each value of an axis: of words a colour of the theme, of numbers a shade."""
+    if axis is None:
+        return {"value": NEUTRAL}
+    known = [value for value in axis.values if value != INACTIVE or not axis.numeric]
+    scale: Spec = {"domain": known}
+    if axis.numeric:
+        scale["scheme"] = {"name": "viridis", "extent": [0.1, 0.9]}
+    return {"field": field, "type": "nominal", "title": axis.label, "scale": scale, "legend": legend()}
 
 
-def scaled(field: str, values: Sequence[str], title: str) -> Spec:
-    """A nominal encoding with a colour a value. The theme has seven, which come in turn; many values get viridis."""
-    ordered = len(values) > len(OKABE_ITO) and all(map(_is_number, values))
-    many = ordered or len(values) > len(OKABE_ITO) * len(DASHES)
-    scale = {"domain": list(values), **({"scheme": "viridis"} if many else {})}
-    legend = {"orient": "top", "symbolType": "circle"}
-    return {"field": field, "type": "nominal", "title": title or None, "scale": scale, "legend": legend}
+def dashes(values: Sequence[str], field: str, *, each: int = 1) -> Spec:
+    """The dash of each value, or of `each` values in turn."""
+    scale = {"domain": list(values), "range": [DASHES[i // each % len(DASHES)] for i in range(len(values))]}
+    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": LINES | {"labelExpr": SPLIT}}
+
+
+def shapes(values: Sequence[str], field: str) -> Spec:
+    """The point of each value, shown in the legend of the dashes."""
+    scale = {"domain": list(values), "range": [SHAPES[i % len(SHAPES)] for i in range(len(values))]}
+    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": None}
+
+
+def legend() -> Spec:
+    """A legend above the chart, whose labels may have several lines and are never cut."""
+    return {"orient": "top", "symbolType": "circle", "labelExpr": SPLIT, "labelLimit": 0, "titleLimit": 0}
+
+
+LINES = {"orient": "top", "symbolType": "stroke", "symbolSize": 160, "labelLimit": 0, "titleLimit": 0}
+
+
+def wrapped(text: str, letters: int = LETTERS) -> str:
+    """A label in lines of so many letters at most, broken after commas where possible."""
+    lines = [""]
+    for part in text.split(", "):
+        longer = f"{lines[-1]}, {part}" if lines[-1] else part
+        if len(longer) < letters or not lines[-1]:  # a comma may follow
+            lines[-1] = longer
+        else:
+            lines[-1] += ","
+            lines.append(part)
+    return "\n".join(piece for line in lines for piece in textwrap.wrap(line, letters) or [""])
 
 
 def _is_number(text: str) -> bool:

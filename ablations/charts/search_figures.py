@@ -1,22 +1,24 @@
-"""Draw the trials of a search: error against size with the front, or the best value by trial."""
+"""Draw a search: error against size with the front, or the best value by trial; and what each axis decides."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ablations.analysis.results import Row
+from ablations.charts import scales
 from ablations.charts.figure import Figure
-from ablations.charts.looks import OKABE_ITO, Spec, scaled
+from ablations.charts.looks import HIGHLIGHT, NEUTRAL, Spec, legend
 from ablations.charts.series import Table
-from ablations.charts.specs import TICKS, faceted, tip
+from ablations.charts.specs import LABELS, LINE, faceted, tip
 from ablations.question.search_space import SIZES, read_search
 from ablations.report.answer import Answer
 from ablations.report.search_report import heading
 from ablations.search.trials import Trial, distinct_trials, pareto_front, read_trials
 
 TRIAL, FRONT, FRESH = "trial", "front", "fresh seeds, mean ± sd"
-KINDS = {TRIAL: "#999999", FRONT: OKABE_ITO[0], FRESH: OKABE_ITO[1]}
+KINDS = {TRIAL: NEUTRAL, FRONT: HIGHLIGHT, FRESH: HIGHLIGHT}  # no colour of a block
+MARKS = {TRIAL: "circle", FRONT: "circle", FRESH: "diamond"}
 
 
 def search_figure(answer: Answer) -> Figure | None:
@@ -30,16 +32,15 @@ def search_figure(answer: Answer) -> Figure | None:
         point = tuning["point"].items()
         winners = [row for row in answer.rows if all(row.axes.get(axis, value) == value for axis, value in point)]
         found = _front_lines(trials, winners, names) if len(names) > 1 else _history_lines(trials, names[0])
-        panel = tuning["name"].rpartition("-")[0] or tuning["name"]
-        lines += [{"tuning": panel, **line} for line in found]
+        lines += [{"tuning": _panel(tuning["name"]), **line} for line in found]
     if not lines:
         return None
     if len(names) > 1:
-        spec = _front(*names, fresh=any(line["kind"] == FRESH for line in lines))
+        spec = _front(names[0], names[1], lines)
         caption = "Every trial; the line joins those that no other trial beats in both objectives."
     else:
         lost = any(line["value"] is None for line in lines)
-        spec = _history(names[0], lost=lost)
+        spec = _history(names[0], [line["value"] for line in lines], lost=lost)
         caption = "Every trial, and the lowest value so far" + "; ticks at the bottom: pruned or failed" * lost + "."
     rows: Table = {name: [line[name] for line in lines] for name in lines[0]}
     return Figure("search", "Search", caption, spec, rows, panels=min(2, len({*rows["tuning"]})), least=340)
@@ -74,8 +75,49 @@ def _history_lines(trials: Sequence[Trial], name: str) -> list[dict[str, Any]]:
     return lines
 
 
-def _front(y: str, x: str, *, fresh: bool) -> Spec:
-    size = x in SIZES
+def importance_figure(answer: Answer) -> Figure | None:
+    """The importance of each axis as a bar, with the floor that noise reaches; None where the trials are too few."""
+    from ablations.search.importance import importance_caption
+
+    names = read_search(answer.plan["study"]).objectives
+    lines = [
+        {"tuning": _panel(one.tuning), "row": axis, "label": axis, "share": share, "floor": one.floor}
+        | {"named": int(axis in one.named), "trials": one.trials}
+        for one in answer.importance
+        for axis, share in one.shares.items()
+    ]
+    if not lines:
+        return None
+    caption = f"{importance_caption(names)} The line: what noise gives; bars below it are pale."
+    rows: Table = {name: [line[name] for line in lines] for name in lines[0]}
+    tips = [
+        tip("label", "axis"),
+        tip("share", "importance", ".0%"),
+        tip("floor", "noise", ".0%"),
+        tip("trials", "trials"),
+    ]
+    x: Spec = {"type": "quantitative", "title": "share of the importances"}
+    x |= {"scale": {"domain": [0, 1], "nice": False}, "axis": {"format": "%", "tickCount": 5}}
+    y = {**LABELS, "sort": list(dict.fromkeys(rows["row"]))}
+    pale = {"condition": {"test": "datum.named", "value": 1}, "value": 0.35}
+    layer = [
+        {"mark": {"type": "bar", "color": NEUTRAL, "height": {"band": 0.7}}}
+        | {"encoding": {"x": {"field": "share", **x}, "y": y, "opacity": pale, "tooltip": tips}},
+        {"mark": {"type": "tick", "color": HIGHLIGHT, "thickness": 2.5, "height": 18}}
+        | {"encoding": {"x": {"field": "floor", **x}, "y": y, "tooltip": tips}},
+    ]
+    spec = faceted("tuning", {"height": {"step": LINE + 9}, "encoding": {"y": y}, "layer": layer}, None)
+    spec["resolve"] = {"scale": {"y": "independent"}}
+    panels = min(2, len({*rows["tuning"]}))
+    return Figure("importance", "What mattered", caption, spec, rows, panels=panels, least=300)
+
+
+def _panel(tuning: str) -> str:
+    return tuning.rpartition("-")[0] or tuning
+
+
+def _front(y: str, x: str, lines: Sequence[Mapping[str, Any]]) -> Spec:
+    size, fresh = x in SIZES, any(line["kind"] == FRESH for line in lines)
     across = {
         "field": "x",
         "type": "quantitative",
@@ -84,35 +126,45 @@ def _front(y: str, x: str, *, fresh: bool) -> Spec:
         "axis": {"format": "~s", "tickCount": 5, "grid": False},
     }
     kinds = [kind for kind in KINDS if fresh or kind != FRESH]
-    colour = scaled("kind", kinds, "")
-    colour["scale"] |= {"range": [KINDS[kind] for kind in kinds]}
-    height, only = _objective(y), {kind: {"filter": f"datum.kind == '{kind}'"} for kind in KINDS}
+    colour = {"field": "kind", "type": "nominal", "title": None, "legend": legend()}
+    colour["scale"] = {"domain": kinds, "range": [KINDS[kind] for kind in kinds]}
+    colour["legend"] = {key: value for key, value in legend().items() if key != "symbolType"}
+    shape = {**colour, "scale": {"domain": kinds, "range": [MARKS[kind] for kind in kinds]}}
+    height, only = (
+        _objective(y, [line[end] for line in lines for end in ("y", "low", "high")]),
+        {kind: {"filter": f"datum.kind == '{kind}'"} for kind in KINDS},
+    )
     at = {"y": {"field": "y", **height}}
     tips = [tip("label", "cell"), tip("x", heading(x), ",.4~r"), tip("y", heading(y), ".4g")]
-    line = {"type": "line", "interpolate": "step-after", "strokeWidth": 1.6, "color": OKABE_ITO[0]}
-    dot, diamond = {"type": "point", "filled": True, "size": 55}, {"shape": "diamond", "size": 80}
+    line = {"type": "line", "interpolate": "step-after", "strokeWidth": 1.6, "color": HIGHLIGHT}
+    dot = {"type": "point", "filled": True, "size": 60}
     layer: list[Spec] = [
         {"transform": [only[FRONT]], "mark": line, "encoding": at},
-        {"mark": {**dot, "opacity": 0.9}, "encoding": {**at, "color": colour, "tooltip": tips}}
+        {"mark": {**dot, "opacity": 0.9}, "encoding": {**at, "color": colour, "shape": shape, "tooltip": tips}}
         | {"transform": [{"filter": f"datum.kind != '{FRESH}'"}]},
     ]
     if fresh:  # an empty layer would have no scale
         ends = {"y": {"field": "low", **height}, "y2": {"field": "high"}}
         layer += [
             {"transform": [only[FRESH]], "mark": {"type": "rule"}, "encoding": {**ends, "color": colour}},
-            {"transform": [only[FRESH]], "mark": {**dot, **diamond, "opacity": 1}}
-            | {"encoding": {**at, "color": colour, "tooltip": tips}},
+            {"transform": [only[FRESH]], "mark": {**dot, "size": 80, "opacity": 1}}
+            | {"encoding": {**at, "color": colour, "shape": shape, "tooltip": tips}},
         ]
     return faceted("tuning", {"height": 300, "encoding": {"x": across}, "layer": layer}, None)
 
 
-def _history(name: str, *, lost: bool) -> Spec:
-    height, there = _objective(name), {"filter": "datum.value != null"}
-    across = {"field": "trial", "type": "quantitative", "title": "trial", "axis": {"grid": False, "tickMinStep": 1}}
+def _history(name: str, values: Sequence[float | None], *, lost: bool) -> Spec:
+    height, there = _objective(name, values), {"filter": "datum.value != null"}
+    across = {
+        "field": "trial",
+        "type": "quantitative",
+        "title": "trial",
+        "axis": {"grid": False, "tickMinStep": 1, "format": "d"},
+    }
     tips = [tip("label", "cell"), tip("value", heading(name), ".4g")]
-    line = {"type": "line", "interpolate": "step-after", "strokeWidth": 2, "color": OKABE_ITO[0]}
+    line = {"type": "line", "interpolate": "step-after", "strokeWidth": 2, "color": HIGHLIGHT}
     dot = {"type": "point", "filled": True, "size": 55, "opacity": 0.9, "color": KINDS[TRIAL]}
-    tick = {"type": "tick", "color": OKABE_ITO[4], "thickness": 1.5, "height": 9}
+    tick = {"type": "tick", "color": HIGHLIGHT, "thickness": 1.5, "height": 9}
     layer = [
         {"transform": [there], "mark": line, "encoding": {"y": {"field": "best", **height}}},
         {"transform": [there], "mark": dot, "encoding": {"y": {"field": "value", **height}, "tooltip": tips}},
@@ -124,9 +176,8 @@ def _history(name: str, *, lost: bool) -> Spec:
     return faceted("tuning", {"height": 300, "encoding": {"x": across}, "layer": layer}, None)
 
 
-def _objective(name: str) -> Spec:
-    """The vertical axis of an objective: errors by their square root, so that small ones can be told apart."""
-    error = name.endswith("error")
-    title = heading(name) + (" (square-root scale)" if error else "")
-    scale = {"type": "sqrt" if error else "linear", "nice": False}
-    return {"type": "quantitative", "title": title, "scale": scale, "axis": {"values": TICKS} if error else {}}
+def _objective(name: str, values: Iterable[float | None]) -> Spec:
+    """The vertical axis of an objective."""
+    if name.endswith("error"):
+        return scales.errors(values, heading(name))
+    return scales.numbers(values, heading(name), least=0.0)

@@ -9,9 +9,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.results import Plan, Record, Row, measured
+from ablations.analysis.results import Plan, Record, Row
 from ablations.charts.epoch_files import EpochFile, by_epoch, kept_epochs
-from ablations.charts.looks import numeric_axis
 from ablations.records.layout import CURVE, DAMAGES, DIAGNOSTICS
 
 PARTS = {"train_error": "training", "val_error": "validation", "test_error": "test"}
@@ -35,27 +34,6 @@ def curves(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs:
                 mean = math.fsum(values) / len(values)
                 line = (index, PARTS[metric], epoch, mean, min(values), max(values), len(values), note)
                 _add(table, line)
-    return table
-
-
-def errors(rows: Sequence[Row]) -> Table:
-    """Training and test error at the end: mean ± sd of each cell (`single` 0) and every run (`single` 1)."""
-    axis = numeric_axis(rows)
-    table: Table = {name: [] for name in ("cell", "part", "single", "x", "mean", "low", "high", "run")}
-    for index, row in enumerate(rows):
-        x = row.shown[axis] if axis else None
-        if axis and x is None:
-            continue
-        for metric in ("train_error", "test_error"):
-            spread = row.metrics[metric]
-            if spread.mean is not None and math.isfinite(spread.mean):
-                sd = spread.sd or 0.0
-                ends = (max(0.0, spread.mean - sd), spread.mean + sd)
-                _add(table, (index, PARTS[metric], 0, x, spread.mean, *ends, f"mean ± sd of {row.n}"))
-            for run in row.runs:
-                value = measured(run, metric)
-                if value is not None and math.isfinite(value):
-                    _add(table, (index, PARTS[metric], 1, x, value, value, value, run["label"]))
     return table
 
 

@@ -1,8 +1,6 @@
 // Shows the figures, of the cells that the reader leaves in, as wide as the window.
-const { axes, cells, figures } = JSON.parse(document.getElementById("data").textContent);
-const LIGHT = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];  // Okabe and Ito
-const DARK = ["#E8752B", "#4FA8E0", "#1FBF93", "#E09AC2", "#F0B840", "#8FD0F5", "#FFFFFF"];
-const MAPS = 12, ENTRIES = 24, HOVERED = 6000;  // the most heat maps, legend entries, points that can be pointed at
+const { axes, cells, figures, light, dark: darkColours } = JSON.parse(document.getElementById("data").textContent);
+const PANELS = 12, ENTRIES = 24, HOVERED = 6000;  // the most panels, legend entries, points that can be pointed at
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const coarse = matchMedia("(pointer: coarse)");
 for (const figure of figures) figure.rows = unpacked(figure.rows);
@@ -45,31 +43,38 @@ function trimmed(encoding, rows, width) {
   if (!encoding?.legend || encoding.type !== "nominal") return;
   const there = new Set(rows.map(row => row[encoding.field]));
   const values = encoding.scale.domain.filter(value => there.has(value)), every = Math.ceil(values.length / ENTRIES);
-  const longest = Math.min(34, Math.max(...values.map(value => value.length)));
-  Object.assign(encoding.legend, { values: values.filter((value, i) => i % every === 0), labelLimit: 230,
-    columns: Math.max(1, Math.floor(width / (60 + 6.5 * longest))) });
+  Object.assign(encoding.legend, { values: values.filter((value, i) => i % every === 0),
+    columns: Math.max(1, Math.floor(width / (60 + 6.5 * longest(values)))) });
+}
+
+// The letters of the longest line of these texts.
+function longest(texts) {
+  return Math.max(0, ...texts.flatMap(text => String(text ?? "").split("\n").map(line => line.length)));
 }
 
 function complete(figure, width) {
-  const spec = structuredClone(figure.spec), inner = spec.spec ?? spec, views = [inner, ...(inner.layer ?? [])];
-  const field = spec.facet?.field;
+  const spec = structuredClone(figure.spec), panels = spec.concat ?? [spec.spec ?? spec];
+  const views = panels.flatMap(panel => [panel, ...(panel.layer ?? [])]), field = spec.facet?.field;
   let rows = figure.rows.filter(row => row.cell === undefined || visible(row.cell));
-  let panels = [...new Set(rows.map(row => row[field]))];
-  if (figure.epochs && panels.length > MAPS) {
-    panels = panels.slice(0, MAPS);
-    rows = rows.filter(row => panels.includes(row[field]));
-  }
+  const there = new Set(rows.map(row => row[field]));
+  const order = (spec.facet?.sort ?? [...there]).filter(panel => there.has(panel)).slice(0, PANELS);
+  if (field) rows = rows.filter(row => order.includes(row[field]));
   for (const encoding of views.flatMap(view => Object.values(view.encoding ?? {}))) trimmed(encoding, rows, width);
-  if (field) {
-    const names = inner.encoding.y?.field === "label";
-    const longest = Math.min(240, width * .55, 6.5 * Math.max(...rows.map(row => row.label.length), 0));
-    if (names) inner.encoding.y.axis.labelLimit = longest;
-    const fit = Math.max(1, Math.min(figure.panels, panels.length, Math.floor(width / figure.least)));
-    spec.columns = Math.ceil(panels.length / Math.ceil(panels.length / fit));  // rows of the same length
-    inner.width = Math.max(90, Math.floor((width - (names ? longest + 20 : 56) - 30) / spec.columns - 20));
-    if (figure.epochs) inner.width = { step: Math.max(1, Math.floor(inner.width / figure.epochs)) };
-  } else inner.width = Math.min(width - 80, 760);
-  if (inner.layer && rows.length > HOVERED) inner.layer = inner.layer.filter(view => view.name !== "hover");
+  const names = panels.some(panel => panel.encoding?.y?.field === "row") ? 6.2 * longest(rows.map(row => row.row)) : 0;
+  const count = spec.concat?.length ?? order.length;
+  if (figure.panels) {
+    const fit = Math.max(1, Math.min(figure.panels, count, Math.floor(width / (figure.least + names / 2))));
+    spec.columns = Math.ceil(count / Math.ceil(count / fit));  // rows of the same length
+  }
+  // beside a facet only the first panel of a row has the names; every panel of a concatenation has its own
+  const columns = spec.columns ?? 1, beside = names ? names + 20 : 56;
+  const space = spec.concat ? width / columns - beside - 24 : (width - beside - 30) / columns - 20;
+  for (const panel of panels) {
+    const alone = Math.min(width - (panel.encoding.y?.axis === null ? 24 : 72), 760);
+    panel.width = figure.panels ? Math.max(60, Math.floor(space)) : alone;
+    if (figure.epochs) panel.width = { step: Math.max(1, Math.floor(panel.width / figure.epochs)) };
+    if (panel.layer && rows.length > HOVERED) panel.layer = panel.layer.filter(view => view.name !== "hover");
+  }
   if (coarse.matches) for (const view of views) delete view.params;  // a finger scrolls
   return { ...spec, data: { values: rows } };
 }
@@ -79,11 +84,11 @@ function theme() {
   const words = { labelColor: of("--quiet"), titleColor: of("--text"), titleFontWeight: "normal" };
   const narrow = innerWidth < 600 ? { layout: { top: { direction: "vertical" } } } : {};
   return { background: null, font: "system-ui, sans-serif", padding: 4, view: { stroke: null },
-    range: { category: dark.matches ? DARK : LIGHT },
+    range: { category: dark.matches ? darkColours : light },
     axis: { ...words, gridColor: of("--line"), domainColor: of("--quiet"), tickColor: of("--quiet"), gridOpacity: .6,
       labelFontSize: 11, titleFontSize: 12 },
     legend: { ...words, ...narrow, labelFontSize: 12, titleFontSize: 12, symbolOpacity: 1 },
-    header: { labelColor: of("--text") }, title: { color: of("--text") }, rule: { color: of("--quiet") },
+    header: { labelColor: of("--text") }, title: { color: of("--text"), subtitleColor: of("--quiet") }, text: { color: of("--text") }, rule: { color: of("--quiet") },
     facet: { spacing: 18 } };
 }
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from ablations.charts.figure import Figure
 from ablations.charts.figures import figures_of
-from ablations.charts.looks import axes_of
+from ablations.charts.looks import DARK, LIGHT, axes_of
 from ablations.html import tables
 from ablations.html.bundle import javascript
 from ablations.question.search_space import read_search
@@ -35,7 +35,8 @@ def page(answer: Answer, figures: Sequence[Figure] | None = None) -> str:
     plan, rows = answer.plan, answer.rows
     drawn = figures_of(answer) if figures is None else figures
     axes = [{"name": axis.name, "levels": axis.levels, "values": axis.values} for axis in axes_of(plan, rows)]
-    data = {"axes": axes, "cells": len(rows), "figures": [figure.as_json() for figure in drawn]}
+    data: dict[str, Any] = {"axes": axes, "cells": len(rows), "figures": [figure.as_json() for figure in drawn]}
+    data |= {"light": LIGHT, "dark": DARK}
     expect = plan["study"].get("expect")
     parts = {
         "name": escape(str(plan["name"])),
@@ -84,10 +85,7 @@ def _section(figure: Figure) -> str:
 
 
 def _importance(answer: Answer) -> str:
-    from ablations.search.importance import search_importance
-
-    found = search_importance(answer.plan, answer.runs)
-    return tables.importance_table(found, read_search(answer.plan["study"]).objectives)
+    return tables.importance_table(answer.importance, read_search(answer.plan["study"]).objectives)
 
 
 def _progress(answer: Answer) -> str:

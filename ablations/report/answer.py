@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ablations.analysis.anova import AxisEffects, axis_effects
 from ablations.analysis.results import Plan, Record, Row, result_rows
@@ -14,6 +15,9 @@ from ablations.analysis.verdicts import Verdict, judge, level_of
 from ablations.report.comparability import published_settings
 from ablations.report.completeness import incomplete
 from ablations.report.verdict_list import reading_notes
+
+if TYPE_CHECKING:
+    from ablations.search.importance import Importance  # with Optuna, which only a search needs
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,13 @@ class Answer:
             return axis_effects(self.plan, self.records, runs=self.runs)
         except ValueError as error:
             return f"No analysis of variance: {error}."
+
+    @cached_property
+    def importance(self) -> list[Importance]:
+        """How much each axis of a search decides which trials are the best, a tuning each."""
+        from ablations.search.importance import search_importance
+
+        return search_importance(self.plan, self.runs)
 
     @property
     def footnotes(self) -> list[str]:

@@ -155,7 +155,7 @@ def test_report_writes_a_page_or_all_there_is(runs, capsys, tmp_path):
     written = [Path(line) for line in out.splitlines()]
     assert all(path.stat().st_size for path in written)
     names = {"report.html", "answer.md", "results.md", "results.csv", "results.tex", "verdicts.csv"}
-    names |= {f"{figure}.{kind}" for figure in ("errors", "interaction", "costs") for kind in ("svg", "png")}
+    names |= {f"{figure}.{kind}" for figure in ("errors", "interaction", "costs") for kind in ("svg", "png", "pdf")}
     assert {path.relative_to(folder).as_posix() for path in written[1:]} == names
     assert page.read_text(encoding="utf-8") == (folder / "report.html").read_text(encoding="utf-8")
     assert "(errors.png)" in (folder / "answer.md").read_text(encoding="utf-8")
@@ -200,7 +200,7 @@ def test_an_unknown_study_is_one_sentence_with_the_nearest(runs, capsys, command
         ([], "required: COMMAND", ""),
         (["reprot"], "invalid choice: 'reprot'", ""),
         (["report"], "required: STUDY", " report"),
-        (["export", "headline", "--format", "pdf"], "invalid choice: 'pdf'", " export"),
+        (["export", "headline", "--format", "doc"], "invalid choice: 'doc'", " export"),
         (["list", "blocks", "--all", "of\nit"], "unrecognized arguments: --all of it", " list"),
     ],
     ids=lambda value: " ".join(value).replace("\n", "_") if isinstance(value, list) else "",

@@ -1,12 +1,15 @@
-"""The figures as pictures: every one can be drawn, no two lines look alike, and what they show is written on them."""
+"""The figures as pictures: every one can be drawn, no two lines look alike, and a picture has the size of the paper."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 
 from ablations.charts.figures import figures_of
-from ablations.charts.looks import OKABE_ITO
-from ablations.charts.pictures import picture_spec, png, study_picture, svg
+from ablations.charts.looks import LIGHT
+from ablations.charts.options import Print, points
+from ablations.charts.pictures import panels_of, pdf, picture, picture_spec, png, study_picture, svg, write_pictures
 from ablations.report.answer import Answer
 from tests.ablations.conftest import make_plan, make_records
 from tests.ablations.html.study_folder import CLAIM, write_curve, write_study
@@ -27,6 +30,8 @@ GRIDS = {
     "two axes": {"block": ["plain", "residual"], "depth": [8, 20, 56]},
     "three": {"block": ["plain", "residual"], "body": ["basic", "bottleneck"], "depth": [8, 20]},
     "many cells": {"block": ["a", "b"], "init": ["he", "xavier", "torch"], "norm": ["batch", "none"], "depth": [8, 56]},
+    "many blocks": {"block": list("abcdefghij"), "depth": [8, 20]},
+    "in order": {"depth": list(range(8, 68, 6))},
 }
 
 
@@ -35,22 +40,26 @@ def test_no_two_lines_of_a_panel_look_alike(tmp_path, grid):
     plan = make_plan(grid, seeds=(0,))
     records = make_records(plan)
     write_study(tmp_path, plan, records.values())
-    figures = figures_of(Answer(plan, records, tmp_path))
-    for name in ("errors", "curves"):
-        spec = picture_spec(next(one for one in figures if one.name == name))
-        rows, inner = spec["data"]["values"], spec["spec"]
-        (line,) = [view["encoding"] for view in inner["layer"] if view["mark"]["type"] == "line"]
-        told = line | inner["encoding"]
-        looks = [told[channel] for channel in ("color", "strokeDash") if channel in told]
-        seen = {}
-        for row in rows:
-            look = [row[spec["facet"]["field"]]]
-            for one in looks:
-                domain, shades = one["scale"]["domain"], one["scale"].get("range") or OKABE_ITO * 4
-                look.append(str(shades[domain.index(row[one["field"]])]))
-            seen.setdefault(tuple(look), set()).add(row["series"] if name == "errors" else row["cell"])
-        assert all(len(lines) == 1 for lines in seen.values()), name
-        assert len({row["series"] if name == "errors" else row["cell"] for row in rows}) > 1
+    for figure in figures_of(Answer(plan, records, tmp_path)):
+        if figure.name not in ("errors", "curves"):
+            continue
+        spec = picture_spec(figure)
+        for panel in panels_of(spec):
+            if panel["encoding"].get("y", {}).get("field") == "row":
+                assert len({*figure.rows["row"]}) == len({*figure.rows["cell"]})
+                continue
+            (line,) = [view["encoding"] for view in panel["layer"] if view["mark"]["type"] == "line"]
+            told = [one for name in ("color", "strokeDash") if (one := (line | panel["encoding"]).get(name))]
+            seen = {}
+            for row in spec["data"]["values"]:
+                look = [str(row["panel"])]
+                for one in told:
+                    if "field" in one:
+                        place = one["scale"]["domain"].index(row[one["field"]])
+                        shades = one["scale"].get("range") or (LIGHT if "scheme" not in one["scale"] else range(99))
+                        look.append(str(shades[place % len(shades)]))
+                seen.setdefault(tuple(look), set()).add((row["hue"], row.get("rest", "")))
+            assert all(len(lines) == 1 for lines in seen.values()), figure.name
 
 
 def test_pictures_say_what_they_show_in_the_order_of_the_grid(tmp_path):
@@ -60,12 +69,11 @@ def test_pictures_say_what_they_show_in_the_order_of_the_grid(tmp_path):
     write_study(tmp_path, plan, records.values(), blocks=2)
     figures = figures_of(Answer(plan, records, tmp_path))
     pictures = {one.name: picture_spec(one) for one in figures}
-    assert pictures["gradient_norm"]["facet"]["sort"] == ["8", "20", "110"]
+    assert pictures["gradient_norm"]["facet"]["sort"] == ["depth=8", "depth=20", "depth=110"]
     for one in figures:
         words = " ".join(pictures[one.name]["title"]["subtitle"])
-        assert pictures[one.name]["title"]["text"] == one.title
+        assert pictures[one.name]["title"]["text"] == [one.title]
         assert words.startswith(one.caption)
-    assert "1 ✓ Plain is worse." in " ".join(pictures["claims-0"]["title"]["subtitle"])
     assert "Thin: training; thick: validation" in pictures["curves"]["title"]["subtitle"][0]
 
 
@@ -84,11 +92,9 @@ def test_what_diverged_is_drawn_and_said(tmp_path):
             write_curve(tmp_path / record["folder"], epochs=1)
     figures = figures_of(Answer(plan, records, tmp_path))
     figures = {one.name: one for one in figures}
-    assert figures["claims-0"].rows["end"] == ["∞"]
+    assert figures["claims-0"].rows["mark"] == ["∞"]
     assert "an arrow: infinite. No interval, not drawn: 2." in figures["claims-0"].caption
     assert "A single dot: every run diverged in its first epoch." in figures["curves"].caption
-    drawn = svg(figures["curves"])
-    assert drawn.count("diverged in the first epoch") == drawn.count("block plain")
 
 
 def test_the_picture_of_a_study_is_headed_by_its_question(plan, records, tmp_path):
@@ -100,6 +106,63 @@ def test_the_picture_of_a_study_is_headed_by_its_question(plan, records, tmp_pat
 def test_depth_alone_is_one_line_with_its_own_ticks(tmp_path):
     plan = make_plan({"depth": [8, 14]})
     figures = figures_of(Answer(plan, make_records(plan), tmp_path))
-    spec = picture_spec(figures[0])
-    assert {row["colour"] for row in spec["data"]["values"]} == {"all"}
+    assert {*figures[0].rows["hue"]} == {""}
     assert ">14<" in svg(figures[0])
+
+
+@pytest.fixture
+def figures(tmp_path):
+    plan = make_plan({"block": ["plain", "residual"], "body": ["basic", "se"], "depth": [8, 20]}, claims=[])
+    plan["study"]["claims"] = [{**CLAIM, "contrast": {"plus": {"block": "plain", "body": "se", "depth": 8}}}]
+    plan["study"]["claims"][0]["contrast"]["minus"] = {"block": "residual", "body": "se", "depth": 20}
+    records = make_records(plan, lambda axes, seed: axes["depth"] / 10 + seed)
+    write_study(tmp_path, plan, records.values(), blocks=3)
+    return {figure.name: figure for figure in figures_of(Answer(plan, records, tmp_path))}
+
+
+@pytest.mark.parametrize("width", ["84mm", "column", "17cm"])
+@pytest.mark.parametrize("name", ["claims-0", "errors", "curves", "costs", "gradient_norm"])
+def test_a_figure_is_as_wide_as_the_paper_wants(figures, name, width):
+    drawn = pdf(figures[name], Print(points(width)))
+    (box,) = re.findall(rb"MediaBox ?\[0 0 ([\d.]+) [\d.]+\]", drawn)
+    room = len({*figures[name].rows["epoch"]}) * 3 if name == "gradient_norm" else 1.5  # whole points a column
+    assert abs(float(box) - points(width)) <= room
+
+
+def test_words_have_the_size_that_was_asked_for(figures):
+    text = svg(figures["errors"], Print(points("84mm"), font=7))
+    sizes = {float(size) for size in re.findall(r'font-size="([\d.]+)px"', text)}
+    assert min(sizes) == 7
+    assert max(sizes) < 9
+    assert 237 <= float(re.findall(r'width="([0-9.]+)pt"', text)[0]) <= 239
+    assert 'pt"' in text
+
+
+def test_there_are_as_many_panels_in_a_row_as_asked(figures):
+    for count in (1, 2):
+        assert picture_spec(figures["errors"], Print(400, panels=count))["columns"] == count
+    tall = picture_spec(figures["errors"], Print(400, height=99))
+    assert {panel["height"] for panel in panels_of(tall)} == {99}
+
+
+def test_paper_has_no_title_unless_it_is_wanted(figures):
+    assert "title" not in picture_spec(figures["errors"], Print(400))
+    assert figures["errors"].caption in svg(figures["errors"], Print(800, title=True))
+
+
+def test_a_file_of_each_kind_is_written(figures, tmp_path):
+    written = write_pictures([figures["errors"]], tmp_path)
+    begins = {".svg": b"<svg", ".png": b"\x89PNG", ".pdf": b"%PDF"}
+    assert {path.suffix: path.read_bytes()[: len(begins[path.suffix])] for path in written} == begins
+    assert picture(figures["errors"], "pdf").startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(("text", "length"), [("25.4mm", 72), ("3.25in", 234), ("240pt", 240), ("column", 234)])
+def test_lengths_are_read(text, length):
+    if length < 100:
+        with pytest.raises(ValueError, match="too small"):
+            points(text)
+    else:
+        assert points(text) == pytest.approx(length)
+    with pytest.raises(ValueError, match="a number with its unit"):
+        points("84")

@@ -1,0 +1,148 @@
+"""Options of `python -m ablations export` for figures and tables of a paper, and what is made with them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ablations.analysis_commands import choice
+from ablations.question.did_you_mean import instead
+from ablations.report.answer import Answer
+
+if TYPE_CHECKING:
+    from ablations.charts.figure import Figure
+    from ablations.charts.options import FigureOptions, Print
+
+PICTURES = ("svg", "png", "pdf")
+TABLES = ("tex", "latex")
+HEIGHTS = 0.62  # of a panel, as a part of its width
+
+
+def add_paper_options(parser: argparse.ArgumentParser) -> None:
+    """Add what a figure or a LaTeX table of a paper can be asked for."""
+    one = parser.add_argument_group("a figure or a table of a paper")
+    one.add_argument(
+        "--figure",
+        metavar="NAME",
+        help="another than the answer: claims-0, curves, lesions, … (a wrong name lists them)",
+    )
+    one.add_argument(
+        "--metric", metavar="NAMES", default="", help="what is drawn, a panel each: train_error,test_error"
+    )
+    one.add_argument("--x", metavar="AXIS", default="", help="the axis to draw against, as in depth")
+    one.add_argument("--colour", "--color", metavar="AXIS", default="", help="the axis that has the colours")
+    one.add_argument(
+        "--order",
+        metavar="AXIS=VALUES",
+        action="append",
+        default=[],
+        help="as in block=residual,plain; again for another axis",
+    )
+    one.add_argument(
+        "--label",
+        metavar="WORD=TEXT",
+        action="append",
+        default=[],
+        help="what is printed for a value, an axis or a metric: residual=ResNet",
+    )
+    one.add_argument(
+        "--where", metavar="AXIS=VALUE", action="append", default=[], help="only the cells that agree, as in norm=batch"
+    )
+    one.add_argument("--width", metavar="LENGTH", help="as on paper: 84mm, 3.25in, column (3.25in), page (6.75in)")
+    one.add_argument("--height", metavar="LENGTH", help="of one panel, as in 50mm")
+    one.add_argument("--font", metavar="POINTS", type=float, default=8.0, help="size of the letters on paper (8)")
+    one.add_argument("--title", action="store_true", help="with title and caption in the picture, on paper too")
+    columns = "of a table: which, as in 'block,depth,test error'; of a figure: how many panels side by side"
+    one.add_argument("--columns", metavar="COLUMNS", default="", help=columns)
+    one.add_argument("--claims", action="store_true", help="of tex: the table of the claims and their verdicts")
+
+
+def picture_of(answer: Answer, options: argparse.Namespace) -> Figure:
+    """The figure that was asked for.
+
+    Raises:
+        ValueError: an option does not fit the study, or nothing is trained.
+    """
+    from ablations.charts.figures import figures_of
+    from ablations.charts.pictures import study_picture
+
+    wanted = figure_options(options)
+    if not options.figure:
+        found = study_picture(answer, wanted)
+        if found is None:
+            raise ValueError(f"{answer.plan['name']} has nothing to draw: no run is finished")
+        return found
+    every = {figure.name: figure for figure in figures_of(answer, wanted)}
+    if options.figure not in every:
+        raise ValueError(
+            f"{answer.plan['name']} has no figure {options.figure!r}{instead(options.figure, every, 'there are')}"
+        )
+    return every[options.figure]
+
+
+def figure_options(options: argparse.Namespace) -> FigureOptions:
+    """What was typed, for the charts.
+
+    Raises:
+        ValueError: a word is malformed.
+    """
+    from ablations.charts.options import FigureOptions, pairs
+
+    order = {axis: tuple(map(str.strip, text.split(","))) for axis, text in pairs(options.order, "--order").items()}
+    metrics = tuple(filter(None, map(str.strip, options.metric.split(","))))
+    where = choice(" ".join(options.where))
+    return FigureOptions(metrics, options.x, options.colour, order, pairs(options.label, "--label"), where)
+
+
+def print_size(options: argparse.Namespace) -> Print | None:
+    """The size on paper; None for the picture of a screen. A PDF is always on paper, a column wide if not told.
+
+    Raises:
+        ValueError: a length is malformed, or the number of panels is no number.
+    """
+    from ablations.charts.options import Print, points
+
+    if options.columns and not options.columns.isdigit():
+        raise ValueError(f"--columns {options.columns}: of a figure it is how many panels stand side by side, as in 2")
+    if not (options.width or options.height or options.format == "pdf"):
+        return None if not options.columns else Print(900, None, int(options.columns), 11, title=True)
+    if not 4 <= options.font <= 24:
+        raise ValueError(f"--font {options.font:g}: letters have 4 to 24 points")
+    height = points(options.height) if options.height else None
+    return Print(points(options.width or "page"), height, int(options.columns or 0), options.font, title=options.title)
+
+
+def draw(answer: Answer, options: argparse.Namespace) -> None:
+    """Write the figure that was asked for, and print its caption.
+
+    Raises:
+        ValueError: as `picture_of`; or no file was named.
+    """
+    from ablations.charts.pictures import picture
+
+    if options.out is None:
+        raise ValueError(f"a picture needs a file: add --out {answer.plan['name']}.{options.format}")
+    figure, paper = picture_of(answer, options), print_size(options)
+    file = Path(options.out)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(picture(figure, options.format, paper))
+    if paper and not paper.title:
+        print(f"{file}: {figure.caption}", file=sys.stderr)
+
+
+def latex(answer: Answer, options: argparse.Namespace) -> str:
+    """The table of results, or of the claims, for `\\usepackage{booktabs}`.
+
+    Raises:
+        ValueError: there is no such column.
+    """
+    from ablations.charts.options import pairs
+    from ablations.report.latex import booktabs, claims_table
+
+    columns = list(filter(None, map(str.strip, options.columns.split(","))))
+    if options.claims:
+        return claims_table(answer.verdicts, answer.footnotes, columns=columns)
+    labels = pairs(options.label, "--label")
+    return booktabs(answer.rows, answer.incomplete, columns=columns, labels=labels)
