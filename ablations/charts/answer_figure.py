@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +84,13 @@ def answer_figure(answer: Answer, options: FigureOptions | None = None) -> Figur
     return _figure(answer, options or FigureOptions())
 
 
-def error_figure(answer: Answer) -> Figure | None:
+def error_figure(answer: Answer, options: FigureOptions | None = None) -> Figure | None:
     """The training and test errors, where the claims are about something else."""
-    focus = focus_of(answer.plan, answer.rows)
-    if {one.metric.text for one in focus.judged} & {*BOTH}:
+    options = options or FigureOptions()
+    focus = focus_of(answer.plan, answer.rows, options)
+    if options.metrics or {one.metric.text for one in focus.judged} & {*BOTH}:
         return None
-    return _figure(answer, FigureOptions(metrics=BOTH))
+    return _figure(answer, replace(options, metrics=BOTH))
 
 
 def _figure(answer: Answer, options: FigureOptions) -> Figure | None:
@@ -172,6 +173,8 @@ def _lines(chosen: Chosen, judged: Judged, x: str | None, panel: int) -> tuple[l
     """The rows of a panel: of each cell mean ± sd (`single` 0) and every run (`single` 1); how many are infinite."""
     cells, lines, infinite = _cells(chosen, judged, x), [], 0
     names, keys = cell_names(chosen.axes, cells=len(chosen.rows)), chosen.keys(x, cells)
+    if not cells:
+        return [], 0
     own, _ = row_names(chosen.axes, cells)
     several = len({chosen.rows[cell].n for cell in cells}) > 1
     for cell in cells:

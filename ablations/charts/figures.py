@@ -34,7 +34,7 @@ def figures_of(answer: Answer, options: FigureOptions | None = None) -> list[Fig
 
         drawn += [search_figure(answer), importance_figure(answer)]
     drawn += claim_figures(answer)
-    drawn += [answer_figure(answer, options), error_figure(answer)]
+    drawn += [answer_figure(answer, options), error_figure(answer, options)]
     drawn += [_curves(answer, chosen), None if answer.is_search else _interaction(answer.effects, chosen)]
     drawn += [_damages(answer, chosen), *_diagnostics(answer, chosen), _costs(chosen)]
     return [figure for figure in drawn if figure]
@@ -46,7 +46,7 @@ def main_figure(answer: Answer, options: FigureOptions | None = None) -> Figure 
         from ablations.charts.search_figures import search_figure
 
         return search_figure(answer)
-    return answer_figure(answer, options)
+    return answer_figure(answer, options) or error_figure(answer, options)
 
 
 def _curves(answer: Answer, chosen: Chosen) -> Figure | None:
