@@ -72,9 +72,8 @@ def picture_of(answer: Answer, options: argparse.Namespace) -> Figure:
     if not options.figure:
         found = study_picture(answer, wanted)
         if found is None:
-            raise ValueError(
-                f"{answer.plan['name']} has nothing to draw: no run is finished{' that --where asks for' * bool(options.where)}"
-            )
+            which = " that --where asks for" if options.where else ""
+            raise ValueError(f"{answer.plan['name']} has nothing to draw: no run is finished{which}")
         return found
     every = {figure.name: figure for figure in figures_of(answer, wanted)}
     if options.figure not in every:
