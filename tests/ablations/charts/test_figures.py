@@ -64,12 +64,12 @@ def test_where_no_axis_is_a_number_it_has_a_line_a_cell_and_without_runs_it_is_n
 
 
 def test_a_cell_without_the_axis_is_not_lost():
-    plan = make_plan({"block": ["residual"], "gate_bias": [-6, 0]})
+    plan = make_plan({"block": ["residual"], "gate_bias": [-6, -3, 0]})
     lone = make_plan({"block": ["plain"]})["cells"]
     plan["cells"] += lone
     figure = drawn(plan, lambda axes, seed: 5.0 + seed)
     assert against(figure) == [False, False]
-    assert {line["cell"] for line in lines_of(figure)} == {0, 1, 2}
+    assert {line["cell"] for line in lines_of(figure)} == {0, 1, 2, 3}
 
 
 def claim(metric, plus, minus):
@@ -106,6 +106,14 @@ def test_of_a_large_study_only_the_cells_that_claims_compare_are_drawn(tmp_path)
     assert {line["row"] for line in lines_of(figure)} == {"norm=a", "norm=b"}
     (subtitle,) = {tuple(panel["title"]["subtitle"]) for panel in panels_of(figure.spec)}
     assert " ".join(subtitle) == "block=plain, init=he, depth=56"
+
+
+def test_in_a_large_study_each_metric_has_the_cells_that_are_compared_by_it():
+    sides = [{"block": "plain", "norm": norm, "init": "he", "depth": 56} for norm in "abcd"]
+    claims = [claim("lesion_mean", *sides[:2]), claim("train_error", *sides[2:])]
+    figure = drawn(make_plan(MANY, claims=claims), lambda axes, seed: {"metrics": {"lesion_mean": 3.0 + seed}})
+    rows = {panel: {line["row"] for line in lines_of(figure) if line["panel"] == panel} for panel in (0, 1)}
+    assert rows == {0: {"norm=a", "norm=b"}, 1: {"norm=c", "norm=d"}}
 
 
 def test_what_is_only_context_is_pale():
