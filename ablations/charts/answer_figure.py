@@ -98,19 +98,19 @@ def _figure(answer: Answer, options: FigureOptions) -> Figure | None:
         return None
     chosen = Chosen.of(answer, options)
     table: Table = {column: [] for column in COLUMNS}
-    views, lost, left_out = [], 0, 0
+    views, lost = [], 0
     for judged in chosen.focus.judged:
         lines, infinite = _lines(chosen, judged, x := _across(chosen, judged), len(views))
         lost += infinite
         if not lines:
             continue
-        left_out = max(left_out, len(answer.rows) - len({line["cell"] for line in lines}))
         views.append(_view(chosen, judged.metric, x, lines, len(views)))
         for column in COLUMNS:
             table[column] += [short(line[column]) for line in lines]
     if not views:
         return None
     drawn = [answer.rows[cell] for cell in dict.fromkeys(table["cell"])]
+    left_out = sum(row.n > 0 for row in answer.rows) - len(drawn)
     caption = error_caption(drawn)
     caption += f" {lost} infinite number{'s' * (lost > 1)} cannot be drawn." if lost else ""
     caption += " Pale: cells that no claim names, with fewer seeds." if any(table["light"]) else ""
@@ -139,7 +139,8 @@ def _across(chosen: Chosen, judged: Judged) -> str | None:
     It is an axis of numbers along which the compared cells lie, two on a line at least on average; and the lines can
     be told apart by the colours of one axis and a few dashes.
     """
-    core = sorted(chosen.focus.shown if len(chosen.rows) <= MOST_CELLS else judged.cells)
+    core = chosen.focus.shown if len(chosen.rows) <= MOST_CELLS else judged.cells
+    core = [cell for cell in sorted(core) if chosen.rows[cell].n]
     x = chosen.options.x or numeric_axis([chosen.rows[cell] for cell in core], chosen.focus.varied)
     if x is None or not any(axis.name == x for axis in chosen.axes):
         return None

@@ -127,6 +127,13 @@ def test_what_is_only_context_is_pale():
     assert "Pale: cells that no claim names" in figure.caption
 
 
+def test_while_a_study_trains_only_what_is_there_decides_how_it_is_drawn():
+    plan = make_plan()
+    figure = drawn(plan, lambda axes, seed: 5.0 + seed if axes["depth"] == 8 else None)
+    assert against(figure) == [False, False]
+    assert "more cell" not in figure.caption
+
+
 def test_infinite_numbers_are_counted_and_not_drawn():
     sides = [{"block": "plain", "depth": 8}, {"block": "plain", "depth": 56}]
     lost = {"status": "diverged", "cause": "nan"}
