@@ -31,8 +31,9 @@ def figures_of(answer: Answer, options: FigureOptions | None = None) -> list[Fig
     drawn: list[Figure | None] = []
     if answer.is_search:
         from ablations.charts.search_figures import importance_figure, search_figure
+        from ablations.charts.slice_figure import slice_figure
 
-        drawn += [search_figure(answer), importance_figure(answer)]
+        drawn += [search_figure(answer), importance_figure(answer), slice_figure(answer)]
     drawn += claim_figures(answer)
     drawn += [answer_figure(answer, options), error_figure(answer, options)]
     drawn += [_curves(answer, chosen), None if answer.is_search else _interaction(answer.effects, chosen)]

@@ -131,7 +131,7 @@ def _front(y: str, x: str, lines: Sequence[Mapping[str, Any]]) -> Spec:
     colour["legend"] = {key: value for key, value in legend().items() if key != "symbolType"}
     shape = {**colour, "scale": {"domain": kinds, "range": [MARKS[kind] for kind in kinds]}}
     height, only = (
-        _objective(y, [line[end] for line in lines for end in ("y", "low", "high")]),
+        objective_axis(y, [line[end] for line in lines for end in ("y", "low", "high")]),
         {kind: {"filter": f"datum.kind == '{kind}'"} for kind in KINDS},
     )
     at = {"y": {"field": "y", **height}}
@@ -154,7 +154,7 @@ def _front(y: str, x: str, lines: Sequence[Mapping[str, Any]]) -> Spec:
 
 
 def _history(name: str, values: Sequence[float | None], *, lost: bool) -> Spec:
-    height, there = _objective(name, values), {"filter": "datum.value != null"}
+    height, there = objective_axis(name, values), {"filter": "datum.value != null"}
     across = {
         "field": "trial",
         "type": "quantitative",
@@ -176,7 +176,7 @@ def _history(name: str, values: Sequence[float | None], *, lost: bool) -> Spec:
     return faceted("tuning", {"height": 300, "encoding": {"x": across}, "layer": layer}, None)
 
 
-def _objective(name: str, values: Iterable[float | None]) -> Spec:
+def objective_axis(name: str, values: Iterable[float | None]) -> Spec:
     """The vertical axis of an objective."""
     if name.endswith("error"):
         return scales.errors(values, heading(name))

@@ -213,6 +213,18 @@ def test_importances_are_bars_beside_what_noise_reaches(tmp_path):
     assert "depth" in svg(figure)
 
 
+def test_a_slice_has_every_complete_trial_by_each_axis(tmp_path):
+    axes = ("depth", "recipe.lr")
+    plan = search_plan(["val_error"], axes=axes)
+    write_trials(tmp_path, plan, ["val_error"], 6, axes=axes)
+    (figure,) = [one for one in figures_of(Answer(plan, make_records(plan), tmp_path)) if one.name == "slices"]
+    assert [panel["encoding"]["x"]["title"] for panel in panels_of(figure.spec)] == ["depth", "lr"]
+    lines = lines_of(figure)
+    assert len(lines) == 2 * 2 * 5, "two axes, two tunings, six trials of which one was pruned"
+    assert {line["x"] for line in lines if line["panel"] == 0 and line["y"] > 24} == {8}
+    assert svg(figure).count("<path") > 10
+
+
 def test_claims_are_named_on_their_axis_and_nothing_is_cut(tmp_path):
     says = "Plain nets get worse on the training set as they get deeper, and they do so from twenty layers on."
     plan = make_plan(claims=[{**CLAIM, "says": says}])
