@@ -1,10 +1,170 @@
-"""Skipbench as an installed program: `skipbench depth=20` is `python run.py depth=20`."""
+"""Skipbench from Python: train, read what was trained, judge it. Words and errors are those of the command line.
+
+    import skipbench
+
+    skipbench.run("block=highway", "depth=8")     # train one run, or find its record
+    study = skipbench.sweep(study="degradation")  # train what a study misses
+    study.verdicts()                              # a data frame
+    skipbench.records()                           # a row a run, of all that was trained
+
+What a person can mend is a ValueError with one sentence. Nothing heavy is imported before it is needed.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from torch import nn
+
+    from ablations.notebook import Chart, Record, Study
+
+__all__ = ["build", "curves", "diagnostics", "records", "run", "study", "sweep"]
+
+
+def run(*words: str, quiet: bool = False, **settings: Any) -> Record:
+    """Train one run, or return its record if there is one; as `python run.py WORDS` does.
+
+        skipbench.run("block=highway", "depth=8", seed=3)
+        skipbench.run(block="highway", **{"recipe.epochs": 2})
+
+    The training has a process of its own, so it is the same run as on the command line, whatever this program has set.
+    A run that diverged or failed has a record too: `record.status` says so, and `record.cause` why.
+
+    Args:
+        words: as on the command line.
+        quiet: print nothing meanwhile.
+        settings: the same as words, one value each.
+
+    Raises:
+        ValueError: with the sentence that the command line prints.
+    """
+    from ablations.notebook import Record
+    from sweeps.cli.from_python import call, words_of
+
+    typed = words_of(words, settings)
+    if {"-m", "--multirun"} & {*typed}:
+        raise ValueError("-m is for several runs: write skipbench.sweep(…) without it")
+    return Record.read(Path(call(typed, quiet=quiet)["folder"]))
+
+
+def sweep(*words: str, quiet: bool = False, **settings: Any) -> Study:
+    """Train what a study misses, and return the study; as `python run.py -m WORDS` does.
+
+        skipbench.sweep(study="shortcuts")
+        skipbench.sweep("block=plain,residual", depth=[8, 20], seed=range(3))
+
+    Interrupted, it goes on where it stopped when it is called again.
+
+    Args:
+        words: as on the command line.
+        quiet: print nothing meanwhile.
+        settings: the same as words; a list or a range has a run for each value.
+
+    Raises:
+        ValueError: with the sentence that the command line prints.
+    """
+    from ablations.notebook import Study
+    from sweeps.cli.from_python import call, words_of
+
+    typed = words_of(words, settings, several=True)
+    made = call([*(() if "-m" in typed else ("-m",)), *typed], quiet=quiet)
+    if "study" not in made:
+        raise ValueError("this is a single run: write skipbench.run(…)")
+    return Study.read(made["study"], Path(made["runs"]))
+
+
+def study(name: str, runs: str | Path = "runs") -> Study:
+    """Read a study that has been run: its table, verdicts and figures.
+
+        headline = skipbench.study("headline")
+        headline.table()                  # a row a cell
+        headline.verdicts()               # a row a claim
+        headline.figure().save("headline.png")
+
+    Args:
+        runs: the folder with the records.
+
+    Raises:
+        ValueError: there is no such study; says the nearest name, or how to run it.
+    """
+    from ablations.notebook import Study
+
+    return Study.read(name, Path(runs).absolute())
+
+
+def records(folder: str | Path = "runs") -> DataFrame:
+    """Read all records of a folder into a data frame, a row a run: axes, metrics, sizes, seconds, status, provenance.
+
+        skipbench.records().groupby(["block", "depth"]).test_error.agg(["mean", "std", "count"])
+
+    Raises:
+        ValueError: there is no such folder.
+    """
+    from ablations.report.frames import records_frame
+
+    return records_frame(Path(folder))
+
+
+def curves(folder: str | Path = "runs") -> DataFrame:
+    """Read the training curves of all runs of a folder, a row an epoch of a run.
+
+        skipbench.curves().pivot_table(index="epoch", columns="block", values="val_error")
+
+    Raises:
+        ValueError: there is no such folder, or a curve is damaged.
+    """
+    from ablations.report.frames import curves_frame, good_records
+
+    return curves_frame(good_records(Path(folder)), Path(folder))
+
+
+def diagnostics(folder: str | Path = "runs") -> DataFrame:
+    """Read what was seen inside the networks of a folder's runs, a row a block of every epoch of a run.
+
+        skipbench.diagnostics().query("epoch == 1").pivot_table(index="block", values="gradient_norm")
+
+    Block 0 is the whole network, block 1 the one next to the input.
+
+    Raises:
+        ValueError: there is no such folder, or a file is damaged.
+    """
+    from ablations.report.frames import diagnostics_frame, good_records
+
+    return diagnostics_frame(good_records(Path(folder)), Path(folder))
+
+
+def build(*words: str, **settings: Any) -> nn.Module:
+    """Build the network that a run would train, with its initial weights, for the shape of its data.
+
+        network = skipbench.build("network=cifar", "depth=20", data="cifar10")
+        network(torch.zeros(1, 3, 32, 32)).shape      # (1, 10)
+
+    The state of torch's random numbers stays as it is.
+
+    Args:
+        words, settings: as of `run`; the seed decides the weights.
+
+    Raises:
+        ValueError: with the sentence that the command line prints.
+    """
+    from sweeps.cli.from_python import resolved_config, words_of
+    from sweeps.network import network_of
+
+    return network_of(resolved_config(words_of(words, settings)))
+
 
 def command_line() -> None:
-    """Do what was typed. The import waits until then."""
+    """Do what was typed: `skipbench depth=20` is `python run.py depth=20`."""
     from sweeps.cli.program import command_line
 
+    command_line()
+
+
+if __name__ == "__main__":  # a process that `run` or `sweep` has started
+    from sweeps.cli.from_python import end_with_caller
+
+    end_with_caller()
     command_line()

@@ -21,6 +21,7 @@ from ablations.records.run_folder import known, unbegun_removed
 from ablations.report.run_summary import print_run
 from ablations.wandb_view.tracking import Log
 from sweeps.cli.errors import as_value_error, friendly_errors
+from sweeps.cli.from_python import answer
 from sweeps.cli.settings import check_hydra_folders, check_settings
 from sweeps.compose.compose import run_of, unused_axes
 from sweeps.preflight import check, check_trainer, data_digest, instantiate, size_of
@@ -56,6 +57,7 @@ def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None,
         if record is None:
             record = train_single(config, run, folder)
         print_run(record, folder, unused=unused_axes(run, hydra))
+        answer(folder=str(folder))
     if record["status"] == "failed":
         raise SystemExit(2)
     return objective(record)

@@ -15,6 +15,7 @@ from ablations.plan import plan as planning
 from ablations.question.seeds import seed_design
 from ablations.question.study import StudyError
 from ablations.records.lease import release_orphan
+from sweeps.cli.from_python import answer
 from sweeps.cli.settings import check_folder, check_hydra_folders, check_setting, check_settings
 from sweeps.closing import closing_prepared, print_results
 from sweeps.compose.active_options import shown
@@ -67,6 +68,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
             launch(plan, missing, rest=typed.rest, context=context, main=main, config=config, console=console)
     for run in (run for cell in plan.cells for run in (*cell.runs.values(), *cell.further.values())):
         release_orphan(runs / run.folder)  # of a worker that was killed between its record and giving up its lease
+    answer(study=plan.name, runs=str(runs.absolute()))
     print_results(plan, config, console, started if missing else None)
 
 

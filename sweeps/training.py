@@ -23,17 +23,22 @@ class Parts(NamedTuple):
 
 
 def build(config: DictConfig) -> Parts:
-    """Build the network, the data and the recipe that `config` describes; the seed decides the initial weights."""
-    import torch
-
+    """Build the network, the data and the recipe that `config` describes."""
     recipe = instantiate(config.recipe)
     data = instantiate(config.data)(
         folder=Path(config.data_dir), batch_size=recipe.batch_size, augment=recipe.augment, seed=config.seed
     )
+    return Parts(build_network(config, recipe, data.shape), data, recipe)
+
+
+def build_network(config: DictConfig, recipe: Any, shape: tuple[int, ...]) -> Any:
+    """Build the network for inputs of `shape`; the seed decides its initial weights."""
+    import torch
+
     torch.manual_seed(config.seed)
     network = instantiate(config.network)
-    begin(network, config.network, recipe, data.shape, seed=config.seed)
-    return Parts(network, data, recipe)
+    begin(network, config.network, recipe, shape, seed=config.seed)
+    return network
 
 
 def fit_parts(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, Row
+from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, Record, Row
 
 if TYPE_CHECKING:
     from ablations.analysis.verdicts import Verdict
 
 Matrix = tuple[list[str], list[list[Any]]]  # headings, lines
+SIZES = ("params", "macs", "epochs", "steps", "seconds", "images_per_second")
+ORIGIN = ("git", "device", "finished")  # of a record's provenance
 
 
 def results_table(rows: Sequence[Row]) -> Matrix:
@@ -30,17 +32,33 @@ def results_table(rows: Sequence[Row]) -> Matrix:
 
 
 def runs_table(rows: Sequence[Row]) -> Matrix:
-    """A line a run that left a record, failed ones included."""
-    metrics = _metrics(rows)
-    heads = ["label", *_swept(rows), "seed", "status", "cause", *metrics, "epochs", "seconds", "folder"]
+    """A line a run of a study that left a record, failed ones included; the swept axes stand first."""
+    runs = [(row, sorted((*row.runs, *row.failures), key=lambda record: record["seed"])) for row in rows]
+    return records_table([(record, row.shown) for row, records in runs for record in records])
+
+
+def records_table(runs: Sequence[tuple[Record, Mapping[str, Any]]]) -> Matrix:
+    """A line a record: axes, seed, status, cause, metrics, sizes, times, and where it is from.
+
+    Args:
+        runs: each with the axes that stand first. An axis with the name of another column is called `axis NAME`.
+    """
+    axes = list(dict.fromkeys(axis for record, first in runs for axis in (*first, *record["axes"])))
+    axes.sort(key=lambda axis: not any(axis in first for _, first in runs))
+    metrics = list(dict.fromkeys(metric for record, _ in runs for metric in record["metrics"]))
+    taken = {"label", "seed", "status", "cause", *metrics, *SIZES, "folder", "cell", "identity", *ORIGIN, "torch"}
+    named = [f"axis {axis}" if axis in taken else axis for axis in axes]
+    heads = ["label", *named, "seed", "status", "cause", *metrics, *SIZES, "folder", "cell", "identity"]
     lines = [
-        [record["label"], *row.shown.values(), record["seed"], record["status"], record["cause"]]
+        [record["label"], *(first.get(axis, record["axes"].get(axis)) for axis in axes)]
+        + [record[key] for key in ("seed", "status", "cause")]
         + [record["metrics"].get(metric) for metric in metrics]
-        + [record.get("epochs"), record.get("seconds"), record["folder"]]
-        for row in rows
-        for record in sorted((*row.runs, *row.failures), key=lambda record: record["seed"])
+        + [record.get(key) for key in (*SIZES, "folder", "cell", "identity")]
+        + [(record.get("provenance") or {}).get(key) for key in ORIGIN]
+        + [((record.get("provenance") or {}).get("versions") or {}).get("torch")]
+        for record, first in runs
     ]
-    return heads, lines
+    return [*heads, *ORIGIN, "torch"], lines
 
 
 def verdicts_table(verdicts: Sequence[Verdict], settings: Sequence[str]) -> Matrix:

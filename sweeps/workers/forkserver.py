@@ -15,7 +15,11 @@ from typing import Any
 from ablations.records.provenance import ROOT
 from ablations.wandb_view.tracking import IMPORTED_LATE
 
-PROGRAMS = "run.py", "skipbench"  # a fork imports the program again, which another program may not expect
+PROGRAMS = (
+    "run.py",
+    "skipbench",
+    "skipbench.py",
+)  # a fork imports the program again, which another program may not expect
 IMPORTED = [
     "sweeps.workers.parent_death",
     "lightning_modules.inspection.diagnostics",

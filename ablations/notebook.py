@@ -1,0 +1,236 @@
+"""Show a record, a study and its figures to a Python program: as data frames, and as HTML in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablations.catalog.studies import chosen_plan
+from ablations.question.did_you_mean import instead
+from ablations.records.layout import RECORD
+from ablations.records.record import read_record, read_records
+from ablations.report.answer import Answer
+from ablations.report.frames import curves_frame, diagnostics_frame, frame
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from ablations.charts.figure import Figure
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one run left behind.
+
+    Attributes:
+        folder: where its files lie.
+        data: `record.json`; docs/records.md lists the fields.
+    """
+
+    folder: Path
+    data: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> Record:
+        """Read the record in a folder; ValueError where there is none."""
+        return cls(folder, read_record(folder / RECORD))
+
+    @property
+    def label(self) -> str:
+        return self.data["label"]
+
+    @property
+    def status(self) -> str:
+        """`finished`, `diverged` or `failed`."""
+        return self.data["status"]
+
+    @property
+    def cause(self) -> str | None:
+        """Why a run diverged or failed."""
+        return self.data["cause"]
+
+    @property
+    def axes(self) -> Mapping[str, Any]:
+        """The choices that mattered."""
+        return self.data["axes"]
+
+    @property
+    def metrics(self) -> Mapping[str, float | None]:
+        """Errors in percent, losses in nats."""
+        return self.data["metrics"]
+
+    def curve(self) -> DataFrame:
+        """A row an epoch: learning rate, losses, errors, seconds."""
+        return curves_frame([self._here], self.folder.parent)
+
+    def diagnostics(self) -> DataFrame:
+        """A row a block of every epoch: gradients, weights, updates, responses; block 0 is the whole network."""
+        return diagnostics_frame([self._here], self.folder.parent)
+
+    @property
+    def _here(self) -> dict[str, Any]:
+        return {**self.data, "folder": self.folder.name}
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{name}={value:.4g}" for name, value in self.metrics.items() if value is not None)
+        return (
+            f"<Record {self.label}: {self.status}{f' ({self.cause})' if self.cause else ''}, {numbers or 'no metric'}>"
+        )
+
+    def _repr_html_(self) -> str:
+        known = {"status": self.status, "cause": self.cause, **self.axes, "seed": self.data["seed"]}
+        known |= {name: value if value is None else f"{value:.4g}" for name, value in self.metrics.items()}
+        known |= {key: self.data.get(key) for key in ("params", "macs", "epochs", "seconds")} | {"folder": self.folder}
+        lines = [[name, str(value)] for name, value in known.items() if value is not None]
+        return f"<b>{escape(self.label)}</b>{html_table([], lines)}"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One figure of a study: a picture in a notebook, with its data and its Vega-Lite specification."""
+
+    figure: Figure
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The whole figure as Vega-Lite, data included: `altair.Chart.from_dict(chart.spec)` goes on from it."""
+        from ablations.charts.pictures import picture_spec
+
+        return picture_spec(self.figure)
+
+    @property
+    def data(self) -> DataFrame:
+        """The numbers that are drawn."""
+        from pandas import DataFrame
+
+        return DataFrame(self.figure.rows)
+
+    def save(self, path: str | Path) -> None:
+        """Write the picture; the ending says how, `.svg` or `.png`."""
+        from ablations.charts.pictures import png, svg
+
+        kinds = {".svg": lambda: svg(self.figure).encode(), ".png": lambda: png(self.figure)}
+        kind = Path(path).suffix
+        if kind not in kinds:
+            raise ValueError(f"{path}: a picture ends in {' or '.join(kinds)}")
+        Path(path).write_bytes(kinds[kind]())
+
+    def __repr__(self) -> str:
+        return f"<Chart {self.figure.name}: {self.figure.title}>"
+
+    def _repr_svg_(self) -> str:
+        from ablations.charts.pictures import svg
+
+        return svg(self.figure)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study with the records that there were when it was read."""
+
+    answer: Answer
+
+    @classmethod
+    def read(cls, name: str, runs: Path) -> Study:
+        """Read a study's plan and the records in `runs`; ValueError where there is no such study."""
+        records, problems = read_records(runs)
+        return cls(Answer(chosen_plan(runs, name), records, runs, tuple(problems)))
+
+    @property
+    def name(self) -> str:
+        return self.answer.plan["name"]
+
+    @property
+    def question(self) -> str:
+        return self.answer.question
+
+    def table(self) -> DataFrame:
+        """A row a cell: swept axes, number of seeds, mean and standard deviation (n − 1) of every metric, sizes."""
+        from ablations.report.csv_files import results_table
+
+        return frame(results_table(self.answer.rows))
+
+    def verdicts(self) -> DataFrame:
+        """A row a claim: verdict, effect with its 95% interval, n, p, and the p that was needed."""
+        from ablations.report.csv_files import verdicts_table
+
+        return frame(verdicts_table(self.answer.verdicts, self.answer.settings))
+
+    def records(self) -> DataFrame:
+        """A row a run of this study."""
+        from ablations.report.csv_files import runs_table
+
+        return frame(runs_table(self.answer.rows))
+
+    def curves(self) -> DataFrame:
+        """A row an epoch of every run of this study."""
+        return curves_frame(self._runs, self.answer.runs)
+
+    def diagnostics(self) -> DataFrame:
+        """A row a block of every epoch of every run of this study; block 0 is the whole network."""
+        return diagnostics_frame(self._runs, self.answer.runs)
+
+    @cached_property
+    def figures(self) -> Mapping[str, Chart]:
+        """Every figure of the study's page, by name."""
+        from ablations.charts.figures import figures_of
+
+        return {figure.name: Chart(figure) for figure in figures_of(self.answer)}
+
+    def figure(self, name: str | None = None) -> Chart:
+        """A figure by its name; without one the figure that answers the study.
+
+        Raises:
+            ValueError: there is no such figure, or nothing is trained yet.
+        """
+        from ablations.charts.pictures import study_picture
+
+        if name is None:
+            main = study_picture(self.answer)
+            if main is None:
+                raise ValueError(f"{self.name} has nothing to draw: no run is finished")
+            return Chart(main)
+        if name not in self.figures:
+            raise ValueError(f"{self.name} has no figure {name!r}{instead(name, list(self.figures), 'there are')}")
+        return self.figures[name]
+
+    @property
+    def _runs(self) -> Sequence[Mapping[str, Any]]:
+        return [run for row in self.answer.rows for run in (*row.runs, *row.failures)]
+
+    def __repr__(self) -> str:
+        rows, verdicts = self.answer.rows, self.answer.verdicts
+        counts = {
+            outcome: sum(one.outcome == outcome for one in verdicts) for outcome in {v.outcome: 0 for v in verdicts}
+        }
+        said = ", ".join(f"{n} {outcome}" for outcome, n in counts.items()) or "no claims"
+        return f"<Study {self.name}: {len(rows)} cells, {sum(row.n for row in rows)} runs; {said}>"
+
+    def _repr_html_(self) -> str:
+        from ablations.report.table import cell_texts, columns_of
+        from ablations.report.verdict_list import SIGNS, evidence_words
+
+        wanted = columns_of(self.answer.rows)
+        swept, lines = cell_texts(self.answer.rows, wanted)
+        parts = [f"<b>{escape(self.name)}</b> {escape(self.question)}"]
+        parts += [html_table([*swept, *(column.name for column in wanted)], lines)]
+        for verdict, setting in zip(self.answer.verdicts, self.answer.settings, strict=True):
+            sign = SIGNS.get(verdict.outcome, ("?", ""))[0]
+            words = escape(evidence_words(verdict, setting))
+            parts.append(f"<p>{sign} {escape(verdict.says)} <b>{verdict.outcome}</b><br><small>{words}</small></p>")
+        parts += [f"<p>{escape(sentence)}</p>" for sentence in (*self.answer.incomplete, *self.answer.problems)]
+        return "".join(parts)
+
+
+def html_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A plain table, which a notebook gives its own look."""
+
+    def row(kind: str, texts: Sequence[str]) -> str:
+        return "<tr>" + "".join(f"<{kind}>{escape(text)}</{kind}>" for text in texts) + "</tr>"
+
+    head = f"<thead>{row('th', heads)}</thead>" if heads else ""
+    return f"<table>{head}<tbody>{''.join(row('td', line) for line in lines)}</tbody></table>"

@@ -1,0 +1,29 @@
+"""Build the network of a run without its data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from omegaconf import OmegaConf
+
+from sweeps.cli.errors import as_value_error
+from sweeps.preflight import instantiate
+from sweeps.training import build_network
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def network_of(config: str) -> nn.Module:
+    """Build the network of a resolved configuration, written as YAML; torch's random numbers stay as they are.
+
+    Raises:
+        ValueError: it cannot be built.
+    """
+    import torch
+
+    node = OmegaConf.create(config)
+    with as_value_error(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        recipe = instantiate(node.recipe)
+        size = recipe.augment.out_size(node.data.size)
+        return build_network(node, recipe, (node.data.channels, size, size))
