@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from torch import nn
 
-    from ablations.notebook import Chart, Record, Study
+    from ablations.notebook import Record, Study
 
 __all__ = ["build", "curves", "diagnostics", "records", "run", "study", "sweep"]
 

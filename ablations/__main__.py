@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from ablations import commands
 from ablations.analysis_commands import add_analyses
 from ablations.catalog import scaffold as new
+from ablations.compare_command import add_compare
 from ablations.exports import FORMATS, export
 from ablations.judge_command import add_judge
 from ablations.paper import add_paper_options
@@ -26,6 +27,7 @@ examples:
   python -m ablations verdict shortcuts           only the claims and their verdicts
   python -m ablations effects headline            the effect of each axis, and of two together
   python -m ablations path headline "block=plain depth=56" "block=residual depth=20"
+  python -m ablations compare headline shortcuts             two studies, cell by cell; --code: old and new code
   python -m ablations report headline --html headline.html   as a page with figures
   python -m ablations report headline --files answer         page, report, tables, figures (SVG, PNG)
   python -m ablations export headline --format md: or report, csv, tex, html, svg, png, pdf
@@ -102,8 +104,10 @@ def parser() -> Parser:
     report_parser.add_argument("--files", type=Path, metavar="DIR", help=every)
     command(commands.verdict, "the claims of a study and their verdicts")
     add_analyses(command)
+    add_compare(command)
     export_parser = command(export, "a study's results for other programs")
     export_parser.add_argument("--format", choices=FORMATS, default="md", help="(md)")
+    export_parser.add_argument("--rows", choices=("cells", "runs"), default="cells", help="a row of csv (cells)")
     export_parser.add_argument("--out", type=Path, metavar="FILE", help="where to (standard output)")
     add_paper_options(export_parser)
     add_judge(command)

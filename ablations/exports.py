@@ -33,7 +33,13 @@ def export(options: argparse.Namespace) -> None:
         return
     picture = options.out and options.format == "report" and options.out.with_suffix(".png")
     drawn = picture and _draw(answer, picture)
-    if options.format in paper.TABLES:
+    if options.rows == "runs" and options.format != "csv":
+        raise ValueError("--rows runs is for --format csv: the other formats have a row a cell")
+    if options.rows == "runs":
+        from ablations.report.csv_files import as_csv, runs_table
+
+        text = as_csv(runs_table(answer.rows))
+    elif options.format in paper.TABLES:
         text = paper.latex(answer, options)
     else:
         text = as_text(answer, options.format, picture=picture.name if drawn else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -203,10 +204,7 @@ class Study:
         return [run for row in self.answer.rows for run in (*row.runs, *row.failures)]
 
     def __repr__(self) -> str:
-        rows, verdicts = self.answer.rows, self.answer.verdicts
-        counts = {
-            outcome: sum(one.outcome == outcome for one in verdicts) for outcome in {v.outcome: 0 for v in verdicts}
-        }
+        rows, counts = self.answer.rows, Counter(verdict.outcome for verdict in self.answer.verdicts)
         said = ", ".join(f"{n} {outcome}" for outcome, n in counts.items()) or "no claims"
         return f"<Study {self.name}: {len(rows)} cells, {sum(row.n for row in rows)} runs; {said}>"
 

@@ -1,0 +1,187 @@
+"""Compare two sides cell by cell, paired by seed: two studies, or one study under older and newer code.
+
+A comparison is a study of its own. Its cells are those of the two sides, and of each pair of cells it claims where
+second − first lies. So verdicts.py judges it like any other study, with Holm's correction over the pairs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ablations.analysis.cell_selection import BUDGET, select
+from ablations.analysis.claim_effects import common_seeds
+from ablations.analysis.metrics import Metric, read_metric
+from ablations.analysis.results import Plan, Record, Row, result_rows
+from ablations.question.seeds import LEAST, seed_design
+
+FIRST, SECOND = "first", "second"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: a study's plan with the seeds that it needs by now, its records, and their folder."""
+
+    name: str
+    plan: Plan
+    records: Mapping[str, Record]
+    runs: Path
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides as one study.
+
+    Attributes:
+        plan, records: as `judge` takes them; a claim a pair.
+        pairs: of each claim the values that tell its cells from the others, and the mean of each side.
+        notes: sentences on what is not compared, or differs.
+    """
+
+    plan: dict[str, Any]
+    records: dict[str, Record]
+    pairs: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+
+
+def compare(
+    first: Side, second: Side, *, metric: str, expect: str = "!= 0", where: Mapping[str, Any] | None = None
+) -> Comparison:
+    """Pair the cells of two sides that have the same values on all axes that vary in either.
+
+    Args:
+        metric: as in a claim.
+        expect: where second − first should lie, as in a claim.
+        where: only the cells that agree with these values.
+
+    Raises:
+        ValueError: no cells agree, or only in runs that both sides share.
+        MetricError: there is no such metric.
+    """
+    metrics = {**(first.plan["study"].get("metrics") or {}), **(second.plan["study"].get("metrics") or {})}
+    read, notes = read_metric(metric, metrics), []
+    claims, cells, pairs = [], [], []
+    records: dict[str, Record] = {}
+    for values, rows in _paired(first, second, where or {}, notes):
+        k, seeds = len(claims), common_seeds(rows)
+        claims.append(
+            {
+                "says": _words(values) or "the one cell",
+                "metric": metric,
+                "contrast": {"plus": {"pair": k, "side": SECOND}, "minus": {"pair": k, "side": FIRST}},
+                "expect": expect,
+            }
+        )
+        means = {}
+        for side, name in ((first, FIRST), (second, SECOND)):
+            found, known = _cell(side, rows[name], k, name)
+            cells.append(found)
+            records |= known
+            means[name] = _mean(read, known.values(), seeds)
+        pairs.append({"cell": values, **means})
+        claims[-1]["says"] += f": {means[FIRST]} → {means[SECOND]}"
+    study = {
+        "name": " and ".join(dict.fromkeys((first.name, second.name))),
+        "question": f"Does {metric} differ between {first.name} and {second.name}?",
+        **_design(first.plan["study"], second.plan["study"], cells),
+        "metrics": metrics,
+        "claims": claims,
+    }
+    plan = {"schema": 1, "name": study["name"], "study": study, "swept": [], "cells": cells, "invalid": []}
+    return Comparison(plan, records, tuple(pairs), tuple(notes))
+
+
+def _paired(
+    first: Side, second: Side, where: Mapping[str, Any], notes: list[str]
+) -> list[tuple[dict[str, Any], dict[str, Row]]]:
+    """The values that tell each pair of cells from the others, and its two rows; what is left out goes to `notes`."""
+    axes = list(dict.fromkeys([*first.plan["swept"], *second.plan["swept"]]))
+    if BUDGET in axes:  # then the width follows from it
+        axes = [axis for axis in axes if axis != "width"]
+    sides = {name: _by_value(side, axes, where) for name, side in ((FIRST, first), (SECOND, second))}
+    found, same = [], 0
+    for key, (values, row) in sides[FIRST].items():
+        if key not in sides[SECOND]:
+            continue
+        rows = {FIRST: row, SECOND: sides[SECOND][key][1]}
+        if _folders(first, row) == _folders(second, rows[SECOND]):
+            same += 1
+        else:
+            found.append((values, rows))
+    for name, other, side in ((FIRST, SECOND, first), (SECOND, FIRST, second)):
+        alone = [values for key, (values, _) in sides[name].items() if key not in sides[other]]
+        if alone:
+            more = f" and {len(alone) - 1} more" if len(alone) > 1 else ""
+            notes.append(f"only in {side.name}: {_words(alone[0])}{more}")
+    if same:
+        notes.append(f"not compared: {same} cell{'' if same == 1 else 's'} whose runs are the same on both sides")
+    if other_data := [_words(values) for values, rows in found if len(_digests(rows.values())) > 1]:
+        notes.append(f"of other data on the two sides: {'; '.join(other_data[:3])}")
+    if not found:
+        why = "; ".join(notes) or "no cell agrees"
+        raise ValueError(f"{first.name} and {second.name} have nothing to compare: {why}")
+    return found
+
+
+def _by_value(side: Side, axes: Sequence[str], where: Mapping[str, Any]) -> dict[str, tuple[dict[str, Any], Row]]:
+    """The rows of a side that agree with `where`, by their values on these axes."""
+    found: dict[str, tuple[dict[str, Any], Row]] = {}
+    for row in select(where, result_rows(side.plan, side.records)):
+        known = {axis: row.shown[axis] if axis in row.shown else row.axes.get(axis) for axis in axes}
+        values = {axis: value for axis, value in known.items() if value is not None}
+        key = _words(values)
+        if key in found:
+            raise ValueError(f"{key or 'every axis'} stands for several cells of {side.name}: it cannot be paired")
+        found[key] = values, row
+    return found
+
+
+def _cell(side: Side, row: Row, pair: int, name: str) -> tuple[dict[str, Any], dict[str, Record]]:
+    """A cell of one side as a cell of the comparison, and its records; their folders become absolute paths."""
+    planned = next(cell["runs"] for cell in side.plan["cells"] if cell["cell"] == row.cell)
+    place = side.runs.absolute()
+    cell, runs, records = f"{name} {pair}", [], {}
+    for run in planned:
+        record = side.records.get(run["identity"])
+        folder = place / (record or run)["folder"]
+        here = {"identity": f"{name} {run['identity']}", "cell": cell, "folder": str(folder)}
+        runs.append({**run, "identity": here["identity"], "folder": here["folder"]})
+        if record is not None:
+            records[here["identity"]] = {**record, **here}
+    axes = {"pair": pair, "side": name}
+    return {"cell": cell, "axes": axes, "points": [axes], "runs": runs, "further": [], "epochs": None}, records
+
+
+def _design(first: Mapping[str, Any], second: Mapping[str, Any], cells: Sequence[Plan]) -> dict[str, Any]:
+    """The seeds of the comparison. Where either study was looked at before its end, looks are allowed for here too."""
+    horizons = [seed_design(study["seeds"]).horizon for study in (first, second) if study.get("seeds") is not None]
+    looked = [horizon for horizon in horizons if horizon is not None]
+    found: dict[str, Any] = {"grid": [], "seeds": sorted({run["seed"] for cell in cells for run in cell["runs"]})}
+    if looked:
+        found["seeds"] = {"from": LEAST, "most": max(looked)}
+    for word in ("looked", "left_out"):
+        if known := first.get(word) or second.get(word):
+            found[word] = known
+    return found
+
+
+def _mean(metric: Metric, records: Iterable[Record], seeds: Sequence[int]) -> str:
+    """The mean of a metric over the seeds that both sides have, as text."""
+    found = [metric.value(record, Path()) for record in records if record["seed"] in seeds]
+    known = [value for value in found if value is not None]
+    return f"{math.fsum(known) / len(known):.4g}" if known else "–"
+
+
+def _folders(side: Side, row: Row) -> set[Path]:
+    return {(side.runs / run["folder"]).resolve() for run in (*row.runs, *row.failures)}
+
+
+def _digests(rows: Iterable[Row]) -> set[Any]:
+    return {run["data_digest"] for row in rows for run in row.runs if run.get("data_digest")}
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    return " ".join(f"{axis}={value}" for axis, value in values.items())
