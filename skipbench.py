@@ -124,9 +124,10 @@ def curves(folder: str | Path = "runs") -> DataFrame:
 def diagnostics(folder: str | Path = "runs") -> DataFrame:
     """Read what was seen inside the networks of a folder's runs, a row a block of every epoch of a run.
 
-        skipbench.diagnostics().query("epoch == 1").pivot_table(index="block", values="gradient_norm")
+        inside = skipbench.diagnostics()
+        inside.pivot_table(index="block_number", columns="block", values="gradient_norm")
 
-    Block 0 is the whole network, block 1 the one next to the input.
+    `block_number` 0 is the whole network, 1 the block next to the input.
 
     Raises:
         ValueError: there is no such folder, or a file is damaged.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,34 +19,45 @@ from ablations.records.record import read_records
 if TYPE_CHECKING:
     from ablations.analysis.comparison import Side
 
+TOLD = ("outcome", "estimate", "interval", "judged", "n", "p", "level", "adjusted", "more_seeds", "diverged", "reason")
 WHAT = "name a second study, or --with-runs DIR, or --code"
 
 
 def compare(options: argparse.Namespace) -> None:
     """Print a verdict for each pair of cells: whether second − first lies where it is expected."""
+    from ablations.analysis.comparison import SIDES
     from ablations.analysis.comparison import compare as compared
     from ablations.analysis.verdicts import judge, level_of
     from ablations.report.verdict_list import print_list, reading_notes
 
     first, second, notes = _sides(options)
     found = compared(first, second, metric=options.metric, expect=options.expect, where=choice(" ".join(options.where)))
-    judged = judge(found.plan, found.records, runs=Path(), images=True)
+    judged = judge(found.plan, found.records, runs=Path())
     verdicts = [replace(verdict, command="") for verdict in judged]  # each side has a command of its own
     notes += found.notes
     if options.json:
         from ablations.elsewhere.as_json import as_json
 
         lines = as_json(found.plan["study"], verdicts)["verdicts"]
-        pairs = [{**pair, **line, "cell": pair["cell"]} for pair, line in zip(found.pairs, lines, strict=True)]
+        pairs = [
+            {"cell": pair["cell"]} | {side: finite(pair[side]) for side in SIDES} | {key: line[key] for key in TOLD}
+            for pair, line in zip(found.pairs, lines, strict=True)
+        ]
         said = {"schema": 1, "first": first.name, "second": second.name, "metric": options.metric}
         print(json.dumps(said | {"expect": options.expect, "pairs": pairs, "notes": notes}, indent=1))
         return
     console = plain_console()
-    console.print(f"{first.name} → {second.name}", style="bold", markup=False)
-    for note in notes:
+    console.print(f"{first.name} → {second.name}", style="bold", markup=False, soft_wrap=True)
+    axes = " ".join(dict.fromkeys(axis for pair in found.pairs for axis in pair["cell"]))
+    about = f"{axes}: mean {options.metric} of the first → of the second, over the seeds of both"
+    for note in [*notes, about, f"✓ second − first is {options.expect}"]:
         console.print(printable(note), style="dim", markup=False, soft_wrap=True)
-    console.print(f"✓ where {options.metric} of the second − first is {options.expect}", style="dim", markup=False)
     print_list(verdicts, console, [""] * len(verdicts), reading_notes(verdicts, level_of(found.plan["study"])))
+
+
+def finite(value: float | None) -> float | None:
+    """A number as JSON has it: null for what is not finite."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _sides(options: argparse.Namespace) -> tuple[Side, Side, list[str]]:

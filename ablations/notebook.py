@@ -69,7 +69,7 @@ class Record:
         return curves_frame([self._here], self.folder.parent)
 
     def diagnostics(self) -> DataFrame:
-        """A row a block of every epoch: gradients, weights, updates, responses; block 0 is the whole network."""
+        """A row a block of every epoch: gradients, weights, updates; `block_number` 0 is the whole network."""
         return diagnostics_frame([self._here], self.folder.parent)
 
     @property
@@ -172,7 +172,7 @@ class Study:
         return curves_frame(self._runs, self.answer.runs)
 
     def diagnostics(self) -> DataFrame:
-        """A row a block of every epoch of every run of this study; block 0 is the whole network."""
+        """A row a block of every epoch of every run of this study; `block_number` 0 is the whole network."""
         return diagnostics_frame(self._runs, self.answer.runs)
 
     @cached_property
@@ -200,8 +200,8 @@ class Study:
         return self.figures[name]
 
     @property
-    def _runs(self) -> Sequence[Mapping[str, Any]]:
-        return [run for row in self.answer.rows for run in (*row.runs, *row.failures)]
+    def _runs(self) -> list[dict[str, Any]]:
+        return [dict(run) for row in self.answer.rows for run in (*row.runs, *row.failures)]
 
     def __repr__(self) -> str:
         rows, counts = self.answer.rows, Counter(verdict.outcome for verdict in self.answer.verdicts)

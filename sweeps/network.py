@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
@@ -22,7 +22,7 @@ def network_of(config: str) -> nn.Module:
     """
     import torch
 
-    node = OmegaConf.create(config)
+    node: Any = OmegaConf.create(config)
     with as_value_error(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         recipe = instantiate(node.recipe)
         size = recipe.augment.out_size(node.data.size)

@@ -7,7 +7,7 @@ second − first lies. So verdicts.py judges it like any other study, with Holm'
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from ablations.analysis.metrics import Metric, read_metric
 from ablations.analysis.results import Plan, Record, Row, result_rows
 from ablations.question.seeds import LEAST, seed_design
 
-FIRST, SECOND = "first", "second"
+SIDES = FIRST, SECOND = "first", "second"
+NAMED = 6  # cells in one sentence
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Comparison:
 
     Attributes:
         plan, records: as `judge` takes them; a claim a pair.
-        pairs: of each claim the values that tell its cells from the others, and the mean of each side.
+        pairs: of each claim its cell, and the mean of each side.
         notes: sentences on what is not compared, or differs.
     """
 
@@ -63,26 +64,23 @@ def compare(
     """
     metrics = {**(first.plan["study"].get("metrics") or {}), **(second.plan["study"].get("metrics") or {})}
     read, notes = read_metric(metric, metrics), []
-    claims, cells, pairs = [], [], []
+    claims, cells, pairs, equal = [], [], [], []
     records: dict[str, Record] = {}
     for values, rows in _paired(first, second, where or {}, notes):
-        k, seeds = len(claims), common_seeds(rows)
-        claims.append(
-            {
-                "says": _words(values) or "the one cell",
-                "metric": metric,
-                "contrast": {"plus": {"pair": k, "side": SECOND}, "minus": {"pair": k, "side": FIRST}},
-                "expect": expect,
-            }
-        )
-        means = {}
+        k, found = len(pairs), {}
         for side, name in ((first, FIRST), (second, SECOND)):
-            found, known = _cell(side, rows[name], k, name)
-            cells.append(found)
+            cell, known = _cell(side, rows[name], k, name)
+            cells.append(cell)
             records |= known
-            means[name] = _mean(read, known.values(), seeds)
-        pairs.append({"cell": values, **means})
-        claims[-1]["says"] += f": {means[FIRST]} → {means[SECOND]}"
+            found[name] = _values(read, known.values(), common_seeds(rows))
+        pairs.append({"cell": values, **{name: _mean(numbers.values()) for name, numbers in found.items()}})
+        words = _short(values)
+        equal += [words] if found[FIRST] and found[FIRST] == found[SECOND] else []
+        contrast = {"plus": {"pair": k, "side": SECOND}, "minus": {"pair": k, "side": FIRST}}
+        says = f"{words}: {_number(pairs[k][FIRST])} → {_number(pairs[k][SECOND])}"
+        claims.append({"says": says, "metric": metric, "contrast": contrast, "expect": expect})
+    if equal:
+        notes.append(f"equal in every digit, for every seed: {', '.join(equal)}")
     study = {
         "name": " and ".join(dict.fromkeys((first.name, second.name))),
         "question": f"Does {metric} differ between {first.name} and {second.name}?",
@@ -102,24 +100,22 @@ def _paired(
     if BUDGET in axes:  # then the width follows from it
         axes = [axis for axis in axes if axis != "width"]
     sides = {name: _by_value(side, axes, where) for name, side in ((FIRST, first), (SECOND, second))}
-    found, same = [], 0
+    found, same = [], []
     for key, (values, row) in sides[FIRST].items():
         if key not in sides[SECOND]:
             continue
         rows = {FIRST: row, SECOND: sides[SECOND][key][1]}
-        if _folders(first, row) == _folders(second, rows[SECOND]):
-            same += 1
+        if _folders(first, row) & _folders(second, rows[SECOND]):
+            same.append(_short(values))
         else:
             found.append((values, rows))
     for name, other, side in ((FIRST, SECOND, first), (SECOND, FIRST, second)):
-        alone = [values for key, (values, _) in sides[name].items() if key not in sides[other]]
-        if alone:
-            more = f" and {len(alone) - 1} more" if len(alone) > 1 else ""
-            notes.append(f"only in {side.name}: {_words(alone[0])}{more}")
+        if alone := [_short(values) for key, (values, _) in sides[name].items() if key not in sides[other]]:
+            notes.append(f"only in {side.name}: {_listed(alone)}")
     if same:
-        notes.append(f"not compared: {same} cell{'' if same == 1 else 's'} whose runs are the same on both sides")
-    if other_data := [_words(values) for values, rows in found if len(_digests(rows.values())) > 1]:
-        notes.append(f"of other data on the two sides: {'; '.join(other_data[:3])}")
+        notes.append(f"not compared, since both sides share their runs: {_listed(same)}")
+    if other_data := [_short(values) for values, rows in found if len(_digests(rows.values())) > 1]:
+        notes.append(f"of other data on the two sides: {_listed(other_data)}")
     if not found:
         why = "; ".join(notes) or "no cell agrees"
         raise ValueError(f"{first.name} and {second.name} have nothing to compare: {why}")
@@ -168,11 +164,23 @@ def _design(first: Mapping[str, Any], second: Mapping[str, Any], cells: Sequence
     return found
 
 
-def _mean(metric: Metric, records: Iterable[Record], seeds: Sequence[int]) -> str:
-    """The mean of a metric over the seeds that both sides have, as text."""
-    found = [metric.value(record, Path()) for record in records if record["seed"] in seeds]
-    known = [value for value in found if value is not None]
-    return f"{math.fsum(known) / len(known):.4g}" if known else "–"
+def _values(metric: Metric, records: Iterable[Record], seeds: Sequence[int]) -> dict[int, float]:
+    """The metric of the runs with these seeds, by seed."""
+    known = {record["seed"]: metric.value(record, Path()) for record in records if record["status"] != "failed"}
+    return {seed: value for seed in seeds if (value := known.get(seed)) is not None}
+
+
+def _mean(values: Collection[float]) -> float | None:
+    return math.fsum(values) / len(values) if values else None
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _short(values: Mapping[str, Any]) -> str:
+    """`plain 56`, as in a table with the axes as heads."""
+    return " ".join(map(str, values.values())) or "the one cell"
 
 
 def _folders(side: Side, row: Row) -> set[Path]:
@@ -181,6 +189,11 @@ def _folders(side: Side, row: Row) -> set[Path]:
 
 def _digests(rows: Iterable[Row]) -> set[Any]:
     return {run["data_digest"] for row in rows for run in row.runs if run.get("data_digest")}
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def _words(values: Mapping[str, Any]) -> str:

@@ -33,12 +33,11 @@ class Version(NamedTuple):
 
     @property
     def words(self) -> str:
-        """`lightning_modules/networks/blocks.py d2562adf (3 records, git f06a9937c17f, 2026-11-28)`."""
-        files = [f"{file} {before[:SHOWN] or 'not there'}" for file, (before, _) in self.changed.items()]
+        """`lightning_modules/networks/blocks.py d2562adf → 77ab01c9 (git f06a9937c17f, 2026-11-28)`."""
+        files = [f"{file} {before[:SHOWN]} → {now[:SHOWN]}" for file, (before, now) in self.changed.items()]
         more = f" and {len(files) - NAMED} more files" if len(files) > NAMED else ""
         git = ", ".join(sorted({_provenance(record, "git") for record in self.records} - {""}))
-        about = f"{len(self.records)} records{f', git {git}' if git else ''}, {self.finished[:10]}"
-        return f"{', '.join(files[:NAMED])}{more} ({about})"
+        return f"{', '.join(files[:NAMED])}{more} ({f'git {git}, ' if git else ''}{self.finished[:10]})"
 
 
 def older_plan(plan: Plan, records: Mapping[str, Record], name: str = "") -> tuple[dict[str, Any], list[str]]:
@@ -88,7 +87,7 @@ def _versions(
     for some in found.values():
         before, after = some[0]["code"], now["code"]
         files = sorted(file for file in {*before, *after} if before.get(file) != after.get(file))
-        versions.append(Version(some, {file: (before.get(file, ""), after.get(file, "")) for file in files}))
+        versions.append(Version(some, {file: (before.get(file, "none"), after.get(file, "none")) for file in files}))
     return sorted(versions, key=lambda one: one.finished, reverse=True)
 
 

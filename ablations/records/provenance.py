@@ -36,7 +36,8 @@ def provenance(*, device: str | None, started: str, finished: str) -> dict[str, 
 
 def program() -> str:
     """Return the name under which this program was started."""
-    return "skipbench" if Path(sys.argv[0]).name == "skipbench" else "python run.py"
+    installed = Path(sys.argv[0]).stem == "skipbench" and not (ROOT / "run.py").exists()
+    return "skipbench" if installed or Path(sys.argv[0]).name == "skipbench" else "python run.py"
 
 
 def command() -> str:

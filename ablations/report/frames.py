@@ -41,7 +41,7 @@ def curves_frame(records: Iterable[Record], runs: Path) -> DataFrame:
 
 
 def diagnostics_frame(records: Iterable[Record], runs: Path) -> DataFrame:
-    """A row a block of every epoch of every run; `block` is 0 for the whole network and 1 next to the input."""
+    """A row a block of every epoch of every run; `block_number` is 0 for the whole network."""
     from pandas import DataFrame
 
     lines = []
@@ -51,7 +51,7 @@ def diagnostics_frame(records: Iterable[Record], runs: Path) -> DataFrame:
             found = BLOCK.fullmatch(name)
             if name != "epoch":
                 blocks.setdefault(int(found[2]) if found else WHOLE, {})[found[1] if found else name] = value
-        lines += [{**about, "epoch": row["epoch"], "block": k, **blocks[k]} for k in sorted(blocks)]
+        lines += [{**about, "epoch": row["epoch"], "block_number": k, **blocks[k]} for k in sorted(blocks)]
     return DataFrame(lines)
 
 
