@@ -28,13 +28,13 @@ def export(options: argparse.Namespace) -> None:
     for sentence in problems:
         print(f"! {sentence}", file=sys.stderr)
     answer = Answer(found, records, options.runs, tuple(problems))
+    if options.rows == "runs" and options.format != "csv":
+        raise ValueError("--rows runs is for --format csv: the other formats have a row a cell")
     if options.format in paper.PICTURES:
         paper.draw(answer, options)
         return
     picture = options.out and options.format == "report" and options.out.with_suffix(".png")
     drawn = picture and _draw(answer, picture)
-    if options.rows == "runs" and options.format != "csv":
-        raise ValueError("--rows runs is for --format csv: the other formats have a row a cell")
     if options.rows == "runs":
         from ablations.report.csv_files import as_csv, runs_table
 
