@@ -35,6 +35,8 @@ def write(runs: Path, name: str, numbers: Numbers, *, fixed: Mapping[str, Any] |
     write_json(plan_path(runs, name), plan)
     for record in make_records(plan, numbers).values():
         write_json(runs / record["folder"] / "record.json", record)
+        curve = f"epoch,train_error\n1,{record['metrics']['train_error']}\n"
+        (runs / record["folder"] / "curve.csv").write_text(curve)
 
 
 @pytest.fixture
@@ -107,8 +109,10 @@ def test_an_axis_that_one_side_fixes_is_paired_too(tmp_path: Path, capsys: pytes
 
 def test_two_folders_may_hold_the_same_runs(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "other", "before", of(AFTER), fixed={"recipe": "short"})
-    found = compared(capsys, "before", "--runs", runs, "--with-runs", tmp_path / "other")
-    assert found["pairs"][0]["estimate"] == pytest.approx(1.4)
+    for metric in ("test_error", "train_error@1"):  # of the record, of a file beside it
+        words = ("before", "--runs", runs, "--with-runs", tmp_path / "other", "--metric", metric)
+        found = compared(capsys, *words)
+        assert found["pairs"][0]["estimate"] == pytest.approx(1.4)
     assert found["second"] == f"before in {tmp_path / 'other'}"
 
 
