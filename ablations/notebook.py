@@ -206,7 +206,8 @@ class Study:
     def __repr__(self) -> str:
         rows, counts = self.answer.rows, Counter(verdict.outcome for verdict in self.answer.verdicts)
         said = ", ".join(f"{n} {outcome}" for outcome, n in counts.items()) or "no claims"
-        return f"<Study {self.name}: {len(rows)} cells, {sum(row.n for row in rows)} runs; {said}>"
+        failed = f", {n} failed" if (n := sum(row.failed for row in rows)) else ""
+        return f"<Study {self.name}: {len(rows)} cells, {sum(row.n for row in rows)} runs{failed}; {said}>"
 
     def _repr_html_(self) -> str:
         from ablations.report.table import cell_texts, columns_of

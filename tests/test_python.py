@@ -12,7 +12,9 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from omegaconf import OmegaConf
 
 import skipbench
 from ablations.__main__ import main
+from ablations.records.lease import held, holder
 from ablations.records.record import read_record
 from tests.pages import FILES, TEXTS
 from tests.typed import ROOT, typed
@@ -245,6 +248,30 @@ def run_cells(cells: list[str], at: Path) -> list[str]:
     done = subprocess.run(words, cwd=at, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_a_training_ends_with_the_program_that_asked_for_it(sent: signal.Signals, tmp_path: Path) -> None:
+    code = f"import skipbench; skipbench.run('depth=8', 'recipe.epochs=100000', {QUICK[1]!r})"
+    words, env = [sys.executable, "-c", code], os.environ | {"PYTHONPATH": str(ROOT)}
+    caller = subprocess.Popen(words, cwd=tmp_path, env=env, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 120
+    while not list(tmp_path.glob("runs/*/last.ckpt")) and time.monotonic() < until:
+        time.sleep(0.1)
+    (folder,) = tmp_path.glob("runs/*")
+    trained_by = holder(folder)["pid"]
+    caller.send_signal(sent)
+    try:
+        _, said = caller.communicate(timeout=60)
+        while held(folder) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert not held(folder)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(trained_by, signal.SIGKILL)
+    assert (folder / "last.ckpt").exists()
+    assert said.rstrip().endswith("KeyboardInterrupt") == (sent == signal.SIGINT)
 
 
 @pytest.mark.slow

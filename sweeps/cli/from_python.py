@@ -71,8 +71,7 @@ def call(words: list[str], *, quiet: bool) -> dict[str, str]:
                     print(said[-1], end="", flush=True)
             status = process.wait()
         except BaseException:
-            process.terminate()  # which the command line takes as Ctrl-C
-            process.communicate()
+            process.communicate()  # closes its standard input, by which `end_with_caller` knows
             raise
         finally:
             for pipe in (process.stdin, process.stdout):
