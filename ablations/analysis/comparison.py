@@ -114,12 +114,25 @@ def _paired(
             notes.append(f"only in {side.name}: {_listed(alone)}")
     if same:
         notes.append(f"not compared, since both sides share their runs: {_listed(same)}")
+    if differ := _differences([rows for _, rows in found]):
+        notes.append(f"what differs: {', '.join(differ)}")
     if other_data := [_short(values) for values, rows in found if len(_digests(rows.values())) > 1]:
         notes.append(f"of other data on the two sides: {_listed(other_data)}")
     if not found:
         why = "; ".join(notes) or "no cell agrees"
         raise ValueError(f"{first.name} and {second.name} have nothing to compare: {why}")
     return found
+
+
+def _differences(pairs: Sequence[Mapping[str, Row]]) -> list[str]:
+    """`recipe short → long` of an axis that differs in the same way in all pairs, `width` of one that does not."""
+    found: dict[str, set[str]] = {}
+    for rows in pairs:
+        first, second = rows[FIRST].axes, rows[SECOND].axes
+        for axis in dict.fromkeys([*first, *second]):
+            if first.get(axis) != second.get(axis):
+                found.setdefault(axis, set()).add(f"{axis} {first.get(axis)} → {second.get(axis)}")
+    return [min(words) if len(words) == 1 else axis for axis, words in found.items()]
 
 
 def _by_value(side: Side, axes: Sequence[str], where: Mapping[str, Any]) -> dict[str, tuple[dict[str, Any], Row]]:
@@ -158,7 +171,7 @@ def _design(first: Mapping[str, Any], second: Mapping[str, Any], cells: Sequence
     found: dict[str, Any] = {"grid": [], "seeds": sorted({run["seed"] for cell in cells for run in cell["runs"]})}
     if looked:
         found["seeds"] = {"from": LEAST, "most": max(looked)}
-    for word in ("looked", "left_out"):
+    for word in ("looked", "left_out", "follows"):
         if known := first.get(word) or second.get(word):
             found[word] = known
     return found

@@ -61,7 +61,10 @@ def test_cells_are_paired_and_their_runs_by_seed(runs: Path, capsys: pytest.Capt
     assert pair["estimate"] == pytest.approx(1.4)
     assert pair["p"] == pytest.approx(stats.ttest_rel(AFTER[8], BEFORE[8]).pvalue)
     assert pair["outcome"] == "supported"
-    assert found["notes"] == ["equal in every digit, for every seed: plain 20, residual 20"]
+    assert found["notes"] == [
+        "what differs: recipe short → long",
+        "equal in every digit, for every seed: plain 20, residual 20",
+    ]
     back = compared(capsys, "after", "before", "--runs", runs)
     assert back["pairs"][0]["estimate"] == pytest.approx(-1.4)
 
@@ -104,7 +107,7 @@ def test_an_axis_that_one_side_fixes_is_paired_too(tmp_path: Path, capsys: pytes
     write(tmp_path, "after", of(AFTER), fixed={"recipe": "long", "depth": 8}, grid={"block": ["plain", "residual"]})
     found = compared(capsys, "before", "after", "--runs", tmp_path)
     assert [pair["cell"]["depth"] for pair in found["pairs"]] == [8, 8]
-    assert found["notes"] == ["only in before: plain 20, residual 20"]
+    assert found["notes"][0] == "only in before: plain 20, residual 20"
 
 
 def test_two_folders_may_hold_the_same_runs(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
