@@ -60,7 +60,7 @@ class Record:
         return self.data["axes"]
 
     @property
-    def metrics(self) -> Mapping[str, float | None]:
+    def metrics(self) -> dict[str, float | None]:
         """Errors in percent, losses in nats."""
         return self.data["metrics"]
 
@@ -83,11 +83,13 @@ class Record:
         )
 
     def _repr_html_(self) -> str:
-        known = {"status": self.status, "cause": self.cause, **self.axes, "seed": self.data["seed"]}
-        known |= {name: value if value is None else f"{value:.4g}" for name, value in self.metrics.items()}
-        known |= {key: self.data.get(key) for key in ("params", "macs", "epochs", "seconds")} | {"folder": self.folder}
-        lines = [[name, str(value)] for name, value in known.items() if value is not None]
-        return f"<b>{escape(self.label)}</b>{html_table([], lines)}"
+        sizes = {key: self.data.get(key) for key in ("params", "macs", "epochs", "seconds")}
+        known = {name: value for name, value in {**self.metrics, **sizes}.items() if value is not None}
+        numbers = {name: f"{value:,}" if isinstance(value, int) else f"{value:.4g}" for name, value in known.items()}
+        chosen = ", ".join(f"{axis}={value}" for axis, value in self.axes.items())
+        ended = f"{self.status} ({self.cause})" if self.cause else self.status
+        words = [f"<b>{escape(self.label)}</b> {escape(ended)}", html_table([*numbers], [[*numbers.values()]])]
+        return "".join([*words, *(f"<small>{escape(text)}</small><br>" for text in (chosen, str(self.folder)))])
 
 
 @dataclass(frozen=True)
