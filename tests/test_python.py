@@ -156,6 +156,18 @@ def test_a_mistake_is_a_value_error_with_the_sentence(
     assert "\n" not in str(error.value)
 
 
+def test_a_run_that_failed_is_a_record_and_no_error(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    breaks = "1 / float(x.grad_fn is None)\n        return self.alpha"  # as soon as there is a gradient
+    broken = OWN.replace("Mine", "Broken").replace("return self.alpha", breaks)
+    (place / "own" / "broken.py").write_text(broken)
+    (place / "own" / "block" / "broken.yaml").write_text(YAML.replace("mine.Mine", "broken.Broken"))
+    monkeypatch.chdir(place)
+    record = skipbench.run("--config-dir", "own", "block=broken", "depth=8", "runs=failed", *QUICK, quiet=True)
+    assert (record.status, record.cause) == ("failed", "error: float division by zero")
+    (row,) = skipbench.records("failed").itertuples()
+    assert (row.status, row.cause) == ("failed", record.cause)
+
+
 def test_a_sweep_reuses_what_the_command_line_has_trained(place: Path, study: Any) -> None:
     assert len(list(place.glob("runs/plain*/record.json"))) == 3
     assert len(list(place.glob("runs/mine*/record.json"))) == 6
