@@ -30,7 +30,8 @@ sys.path.insert(0, str(ROOT))
 
 from lightning_modules.data.cifar import cifar10  # noqa: E402
 from lightning_modules.data.digits import digits  # noqa: E402
-from lightning_modules.data.images import Images, split, statistics  # noqa: E402
+from lightning_modules.data.images import Images  # noqa: E402
+from lightning_modules.data.parts import split, statistics  # noqa: E402
 from lightning_modules.data.synthetic import synthetic  # noqa: E402
 from lightning_modules.networks.blocks import Highway, Plain, Residual  # noqa: E402
 from lightning_modules.networks.bodies import Basic  # noqa: E402

@@ -108,7 +108,9 @@ def train(
         parts = build(config)
         parts.data.prepare_data()
         classifier(parts.network, parts.recipe, config.seed, config.micro_batch)
-        params, macs = size_of(run.config["network"], parts.data.shape)  # counted once for all seeds
+        params, macs = size_of(
+            run.config["network"], parts.data.shape, tokens=parts.data.tokens
+        )  # counted once for all seeds
     recorder.begin(params=params, macs=macs, note=parts.data.note, data_digest=parts.data.digest)
     with instantiate(config.tracker).track(run, folder, group=None if alone else config.study.name) as log:
         bar = run.label if alone else None

@@ -5,43 +5,20 @@ Runs of a sweep share most of what they are made of. What a config node makes is
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
 from ablations.identity.run import NODES
 from sweeps.cli.errors import as_value_error
+from sweeps.data import check_data, data_digest, fill_sizes, require_classes  # noqa: F401 data_digest is for others
+from sweeps.instantiate import Node, instantiate, once_a_node
 
-Node = dict[str, Any]  # of a config, resolved
 Shape = tuple[int, ...]
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def instantiate(node: Any) -> Any:
-    """Build what a node's `_target_` names. The only call of Hydra's `instantiate`, whose rules change with 1.4."""
-    from hydra.utils import instantiate
-
-    return instantiate(node)
-
-
-def once_a_node(function: Callable[P, T]) -> Callable[P, T]:
-    """Call a function of config nodes once for equal arguments, and remember what it returned."""
-    known: dict[str, T] = {}
-
-    @wraps(function)
-    def remembered(*nodes: P.args, **named: P.kwargs) -> T:
-        key = json.dumps([nodes, named], default=str)
-        if key not in known:
-            known[key] = function(*nodes, **named)
-        return known[key]
-
-    return remembered
+KINDS = {1: "vectors", 2: "series"}  # by the number of axes of an input
 
 
 class Size(NamedTuple):
@@ -60,6 +37,7 @@ def check(config: DictConfig) -> Size:
         ValueError: it cannot be built.
         OSError: its data is neither here nor to be had.
     """
+    fill_sizes(config)
     nodes: Any = {node: OmegaConf.to_container(config[node], resolve=True) for node in NODES}
     return check_nodes(nodes, Path(config.data_dir))
 
@@ -69,10 +47,10 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
     from torch import nn, zeros
 
     network, data, recipe = nodes["network"], nodes["data"], recipe_of(nodes["recipe"])
-    size = recipe.augment.out_size(data["size"])
-    shape = (data["channels"], size, size)
-    params, macs = size_of(network, shape)
-    images = training_images(data, data_dir)
+    shape, tokens, images = check_data(data, data_dir, recipe.augment)
+    if not hasattr(recipe, "learnt"):
+        require_classes(data, data_dir)
+    params, macs = size_of(network, shape, tokens=tokens)
     batches = max(1, images // recipe.batch_size)
     steps = recipe.total_steps(batches)
     recipe.optimization([nn.Parameter(zeros(1))], steps)
@@ -131,15 +109,35 @@ def network_errors() -> Iterator[None]:
 
 
 @once_a_node
-def size_of(network: Node, shape: Shape) -> tuple[int, int]:
-    """Count the parameters and multiply-adds of the network that a node describes, on images of `shape`."""
+def size_of(network: Node, shape: Shape, *, tokens: bool = False) -> tuple[int, int]:
+    """Count the parameters and multiply-adds of the network that a node describes, on inputs of `shape`.
+
+    Raises:
+        ValueError: it cannot be built, or does not take such inputs.
+    """
     from lightning_modules.networks.counting import measure, multiply_adds, parameters
 
     def size(made: Any, device: str) -> tuple[int, int]:
-        return parameters(made), multiply_adds(made, shape, device)
+        try:
+            return parameters(made), multiply_adds(made, shape, device, tokens=tokens)
+        except Exception as error:
+            if len(shape) == 3:
+                raise
+            raise unfit(network, shape, tokens=tokens) from error
 
     with network_errors():
         return measure(lambda: instantiate(network), size)
+
+
+def unfit(network: Node, shape: Shape, *, tokens: bool) -> ValueError:
+    """Return the error that a network does not take inputs of another kind than images."""
+    name = str(network.get("_target_", "this network")).rpartition(".")[2]
+    if tokens:
+        return ValueError(
+            f"{name} does not take tokens, and the data has {shape[0]} an example: choose a network that embeds them"
+        )
+    kind, by = KINDS[len(shape)], " × ".join(map(str, shape))
+    return ValueError(f"{name} takes images, and the data has {kind} of {by}: choose network=dense")
 
 
 def check_trainer(trainer: DictConfig, recipe: Node, network: Node | None = None) -> None:
@@ -166,58 +164,13 @@ def count(config: DictConfig, what: str) -> int:
     def counted(network: Any, device: str) -> int:
         if what == "params":
             return parameters(network)
-        size = instantiate(config.recipe).augment.out_size(config.data.size)
-        return multiply_adds(network, (config.data.channels, size, size), device)
+        inputs = check_data(OmegaConf.to_container(config.data, resolve=True), Path(config.data_dir), augment)
+        return multiply_adds(network, inputs.shape, device, tokens=inputs.tokens)
 
+    fill_sizes(config)
+    augment = instantiate(config.recipe).augment
     with network_errors():
         return measure(lambda: instantiate(config.network), counted)
-
-
-@once_a_node
-def training_images(data: Node, folder: Path) -> int:
-    """Count the images that a run trains on.
-
-    Raises:
-        DataError: an image that stays on disk is damaged.
-        ValueError: so many cannot be held out, or taken, or `split` is none.
-    """
-    from lightning_modules.data.parts import divide, split_seed_of
-
-    labels, _, on_disk = _seen(data["source"], folder)
-    if on_disk:
-        refuse_damaged(data["source"], folder)
-    split_seed = split_seed_of(data.get("split", "fixed"), data["split_seed"], seed=0)
-    return len(divide(labels, data["held_out"], split_seed, data.get("take"))[0])
-
-
-@once_a_node
-def refuse_damaged(source: Node, folder: Path) -> None:
-    """Raise DataError if an image file of a data source is damaged, where the source can tell."""
-    images = instantiate(source)(folder)
-    for part in (images.train_images, images.test_images):
-        if hasattr(part, "refuse_damaged"):
-            part.refuse_damaged()
-
-
-def data_digest(source: Node, folder: Path) -> str | None:
-    """Digest of what a data source gives now; None where its files are not here: nothing is downloaded."""
-    from lightning_modules.data.download import nothing_downloaded
-    from lightning_modules.data.errors import DataError
-
-    try:
-        with nothing_downloaded():
-            return _seen(source, folder)[1]
-    except DataError:  # what trains will say what is wrong with it
-        return None
-
-
-@once_a_node
-def _seen(source: Node, folder: Path) -> tuple[Any, str, bool]:
-    """A data source's labels of the training images, its digest, and whether its images stay on disk."""
-    from numpy import ndarray
-
-    images = instantiate(source)(folder)
-    return images.train_labels, images.digest, not isinstance(images.train_images, ndarray)
 
 
 def suggestions(config: DictConfig) -> tuple[Any, Any]:

@@ -19,6 +19,7 @@ class Augment(ABC):
     """
 
     resident = False
+    images_only = True
 
     @abstractmethod
     def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -44,7 +45,7 @@ class Augment(ABC):
 class NoAugment(Augment):
     """Images as they are."""
 
-    resident = True
+    resident, images_only = True, False
 
     def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         return images
@@ -64,7 +65,7 @@ class CropFlip(Augment):
         count, height, width, channels = images.shape
         pad = self.pad
         tops, lefts, mirrored = self.draw(count, rng)
-        wide = np.zeros((count, height + 2 * pad, width + 2 * pad, channels), np.uint8)
+        wide = np.zeros((count, height + 2 * pad, width + 2 * pad, channels), images.dtype)
         wide[:, pad : pad + height, pad : pad + width] = images
         rows = wide.reshape(count, height + 2 * pad, -1)  # to copy whole rows is faster than to gather pixels
         crops = sliding_window_view(rows, (height, width * channels), axis=(1, 2))

@@ -18,7 +18,9 @@ MADE = 2**24  # bytes of images that are made at a time on a device: each time c
 
 
 class Batches:
-    """One part of a data set as (images, labels): uint8 (N, C, H, W) in channels_last memory, and int64 (N,).
+    """One part of a data set as (inputs, targets), stored as `Images` has them, the channels moved behind N.
+
+    So images are (N, C, H, W) in channels_last memory and series (N, C, L); vectors and tokens are as they are.
 
     With a `seed` it is for training: order and augmentation are a pure function of (seed, epoch), and the last batch is
     left out where it would be smaller. Without one it is for evaluation: in order and complete. `batch_size` counts the
@@ -86,7 +88,7 @@ class Batches:
             start = end
             images: np.ndarray = self.images[mine]  # pyright: ignore[reportAssignmentType] no tensor comes here
             images = self.augment.at_evaluation(images) if rng is None else self.augment(images, rng)
-            pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2)
+            pixels = channels_second(torch.from_numpy(np.ascontiguousarray(images)))
             labels = self.labels[torch.from_numpy(mine)]
             yield (pixels.pin_memory(), labels.pin_memory()) if self.pinned else (pixels, labels)
 
@@ -102,7 +104,7 @@ class Batches:
             start = ends[-1]
             made = images[plan[0]]
             made = made if rng is None else self.augment.on_device(made, plan[1:])
-            yield from zip(made.permute(0, 3, 1, 2).split(sizes), self.labels[plan[0]].split(sizes), strict=True)
+            yield from zip(channels_second(made).split(sizes), self.labels[plan[0]].split(sizes), strict=True)
 
     def _share(self, batch: np.ndarray) -> np.ndarray:
         return batch if self.world_size == 1 else np.array_split(batch, self.world_size)[self.rank]
@@ -120,6 +122,11 @@ def ahead(batches: Iterator[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Te
         while (batch := coming.result()) is not None:
             coming = pool.submit(next, batches, None)
             yield batch
+
+
+def channels_second(inputs: Tensor) -> Tensor:
+    """View (N, H, W, C) as (N, C, H, W) and (N, L, C) as (N, C, L); two axes stay as they are."""
+    return inputs.movedim(-1, 1) if inputs.ndim > 2 else inputs
 
 
 def _sent(numbers: np.ndarray, device: torch.device) -> Tensor:

@@ -1,16 +1,22 @@
-"""Hold a data set as arrays of uint8, check it, split it, and compute its statistics."""
+"""Hold a data set as arrays, bring it into its stored form, and say what it is."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cached_property, partial
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from lightning_modules.data.errors import DataError
+
+KINDS = {1: "vectors", 2: "series", 3: "images"}  # by the number of axes of one example as the network sees it
+Size = int | tuple[int, ...]
 
 
 class Pixels(Protocol):
@@ -32,97 +38,191 @@ class OnDisk(Pixels, Protocol):
 
 @dataclass(frozen=True)
 class Images:
-    """A data set: uint8 NHWC images, int64 labels, and what every output made from them must say ('' for nothing)."""
+    """A data set: inputs and targets to train on and to test on.
+
+    Inputs are stored with their channels last: images (N, H, W, C), series (N, L, C) or vectors (N, D), of uint8 or
+    float32; or tokens (N, L), of int64. Targets have any shape (N, …): classes are int64 (N,), other numbers float32.
+
+    Attributes:
+        note: what every output made from this data must say; '' for nothing.
+        class_names: of the classes in their order, where they are known.
+        outputs: how many classes there are, where the data knows better than its labels.
+        validation: indices of the training part that the data itself sets aside for validation; None where it does not.
+    """
 
     train_images: np.ndarray | OnDisk
     train_labels: np.ndarray
     test_images: np.ndarray | OnDisk
     test_labels: np.ndarray
     note: str = ""
+    class_names: tuple[str, ...] = ()
+    outputs: int | None = None
+    validation: np.ndarray | None = None
 
     @cached_property
     def digest(self) -> str:
         """Hex SHA-256 of shapes and contents; of names and sizes where the images stay on disk."""
         total = hashlib.sha256()
-        for part in (self.train_images, self.train_labels, self.test_images, self.test_labels):
-            total.update(repr(tuple(part.shape)).encode())
+        own = [] if self.validation is None else [self.validation]
+        for part in (self.train_images, self.train_labels, self.test_images, self.test_labels, *own):
+            dtype = str(part.dtype) if isinstance(part, np.ndarray) and part.dtype.kind == "f" else ""
+            total.update(f"{tuple(part.shape)!r}{dtype}".encode())
             total.update(np.ascontiguousarray(part).data if isinstance(part, np.ndarray) else part.listing())
         return total.hexdigest()
 
+    @property
+    def tokens(self) -> bool:
+        """Whether the inputs are tokens."""
+        return getattr(self.train_images, "dtype", None) == np.int64
 
-def check(images: Images, *, channels: int, size: int, classes: int, name: str) -> None:
-    """Raise DataError unless the data set `name` has the channels, size and classes that its config states."""
-    for part in ("train", "test"):
-        pixels, labels = getattr(images, f"{part}_images"), getattr(images, f"{part}_labels")
-        _check_pixels(pixels, f"data={name}: {part}_images", channels=channels, size=size)
-        _check_labels(labels, f"data={name}: {part}_labels", classes=classes, count=len(pixels))
+    @property
+    def channels(self) -> int:
+        """Numbers at each place; of tokens, how many different ones there are."""
+        if self.tokens:
+            return 1 + max(int(part.max()) for part in (self.train_images, self.test_images))  # pyright: ignore[reportAttributeAccessIssue]
+        return self.train_images.shape[-1]
+
+    @property
+    def size(self) -> Size:
+        """How many places: H × W of images, one number where they are equal; (L,) of series; () of vectors."""
+        shape = self.train_images.shape
+        return squared(shape[1:] if self.tokens else shape[1:-1])
+
+    @property
+    def classes(self) -> int:
+        """How many outputs a network needs: one a class, or one a number of the target."""
+        if self.outputs is not None:
+            return self.outputs
+        if self.tokens and self.train_labels.ndim == 2:  # the next token
+            return self.channels
+        if self.train_labels.ndim > 1:
+            return int(np.prod(self.train_labels.shape[1:]))
+        if self.train_labels.dtype.kind == "f":
+            return 1
+        return 1 + max(int(labels.max()) for labels in (self.train_labels, self.test_labels))
+
+    def prepared(self, name: str) -> Images:
+        """Return the data set `name` in its stored form; raise DataError where it cannot be brought into it."""
+        parts: dict[str, Any] = {}
+        for part in ("train", "test"):
+            inputs, labels = getattr(self, f"{part}_images"), np.asarray(getattr(self, f"{part}_labels"))
+            if isinstance(inputs, np.ndarray):
+                inputs = stored(inputs, f"data={name}: {part}_images")
+            parts |= {f"{part}_images": inputs, f"{part}_labels": targets(labels, f"data={name}: {part}_labels")}
+        both = [parts["train_images"], parts["test_images"]]
+        if all(isinstance(one, np.ndarray) for one in both) and len({one.dtype for one in both}) == 2:
+            parts |= {"train_images": both[0].astype(np.float32), "test_images": both[1].astype(np.float32)}
+        return replace(self, **parts, note=str(self.note or ""))
 
 
-def _check_pixels(pixels: Pixels, what: str, *, channels: int, size: int) -> None:
-    dtype = getattr(pixels, "dtype", np.dtype(np.uint8))
-    if dtype != np.uint8:
-        raise DataError(f"{what} are {dtype}, not uint8: save pixels as whole numbers from 0 to 255")
-    if len(pixels) == 0:
-        raise DataError(f"{what} holds no image: at least one is needed")
-    if tuple(pixels.shape[1:]) != (size, size, channels):
-        found = " x ".join(map(str, pixels.shape[1:]))
-        wanted = f"{size} x {size} x {channels} (height x width x channels)"
-        hint = "set data.size and data.channels to what the files hold"
-        raise DataError(f"{what} are {found}, not {wanted} as the config says: {hint}")
+def squared(size: Any) -> Any:
+    """Write [H, W] as one number where they are equal, and any other list as a tuple."""
+    if isinstance(size, int | str) or not isinstance(size, Sequence):
+        return size
+    return size[0] if len(size) == 2 and size[0] == size[1] else tuple(size)
 
 
-def _check_labels(labels: np.ndarray, what: str, *, classes: int, count: int) -> None:
-    if labels.shape != (count,):
-        raise DataError(f"{what} has shape {labels.shape}, not ({count},): every image needs one label")
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise DataError(f"{what} are {labels.dtype}, not integers: number the classes from 0")
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= classes:
-        wrong = low if low < 0 else high
-        hint = "number the classes from 0" if low < 0 else f"correct the labels or set data.classes={high + 1}"
-        raise DataError(f"{what} holds {wrong}, but {classes} classes allow 0 to {classes - 1}: {hint}")
+def input_shape(channels: int, size: Any, *, tokens: bool = False) -> tuple[int, ...]:
+    """Return the shape of one input as a network sees it: (C, H, W), (C, L) or (C,); of tokens (L,)."""
+    places = (size, size) if isinstance(size, int) else tuple(size)
+    return places if tokens else (channels, *places)
 
 
-def split(labels: np.ndarray | Sequence[int], held_out: int, split_seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split into ascending indices (train, validation), `held_out` of them for validation in the classes' proportions.
-
-    It depends on its arguments alone: NumPy guarantees RandomState's stream for good, but not Generator's.
+def network_shape(channels: int, size: Any, augment: Any, *, tokens: bool = False) -> tuple[int, ...]:
+    """As `input_shape`, after the augmentation `augment`.
 
     Raises:
-        ValueError: unless 0 < held_out < len(labels).
+        ValueError: it is made for images, and these are none.
     """
-    labels = np.asarray(labels)
-    if not 0 < held_out < len(labels):
-        raise ValueError(f"held_out={held_out} of {len(labels)} training images: choose from 1 to {len(labels) - 1}")
-    if not 0 <= split_seed < 2**32:
-        raise ValueError(f"split_seed={split_seed} is not a seed: choose from 0 to {2**32 - 1}")
-    values, counts = np.unique(labels, return_counts=True)
-    shares, left = np.divmod(held_out * counts, len(labels))
-    largest = np.argsort(-left, kind="stable")[: held_out - shares.sum()]
-    shares[largest] += 1
-    random = np.random.RandomState(split_seed)
-    taken = [random.permutation(np.flatnonzero(labels == v))[:n] for v, n in zip(values, shares, strict=True)]
-    chosen = np.zeros(len(labels), bool)
-    chosen[np.concatenate(taken)] = True
-    return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+    images = isinstance(size, int) or len(size) == 2
+    if images and not tokens:
+        return input_shape(channels, augment.out_size(squared(size)))
+    shape = input_shape(channels, size, tokens=tokens)
+    if getattr(augment, "images_only", True):
+        kind = "tokens" if tokens else KINDS.get(len(shape), "data of another kind")
+        raise ValueError(
+            f"augment={type(augment).__name__} is for images, and the data are {kind}: choose augment=none"
+        )
+    return shape
 
 
-def statistics(pixels: Pixels, indices: np.ndarray, *, at_most: int = 2048) -> tuple[np.ndarray, np.ndarray]:
-    """Compute mean and standard deviation of each channel, in raw pixel units, float64 (C,); 1 for a constant channel.
+def stored(inputs: np.ndarray, what: str) -> np.ndarray:
+    """Return inputs as uint8 where they are whole numbers from 0 to 255, as int64 where they are tokens, else float32.
 
-    Images on disk are sampled evenly (`at_most`), arrays are used whole. Sums of 256 squares stay below 2**24, so
-    float32 holds them exactly and the result does not depend on the order of summation.
+    Two axes of whole numbers that are not uint8 are tokens.
+
+    Raises:
+        DataError: they are no numbers, not finite, or have other axes.
     """
-    if not isinstance(pixels, np.ndarray) and len(indices) > at_most:
-        indices = indices[np.linspace(0, len(indices) - 1, at_most).astype(np.int64)]
-    channels = pixels.shape[-1]
-    first = second = np.zeros(int(np.prod(pixels.shape[1:])))
-    for start in range(0, len(indices), 256):
-        chunk = pixels[indices[start : start + 256]].astype(np.float32)
-        chunk = chunk.reshape(len(chunk), -1)
-        first = first + chunk.sum(0)
-        second = second + np.square(chunk, out=chunk).sum(0)
-    count = len(indices) * first.size // channels
-    mean = first.reshape(-1, channels).sum(0) / count
-    variance = second.reshape(-1, channels).sum(0) / count - mean**2
-    return mean, np.where(variance < 1e-9, 1.0, np.sqrt(np.maximum(variance, 0)))
+    if not 2 <= inputs.ndim <= 4:
+        kinds = "images (N, H, W, C), series (N, L, C), vectors (N, D) or tokens (N, L)"
+        raise DataError(f"{what} have {inputs.ndim} axes: save {kinds}")
+    if inputs.dtype.kind not in "buif":
+        raise DataError(f"{what} are {inputs.dtype}, not numbers: save uint8, another whole number or floats")
+    if len(inputs) == 0:
+        raise DataError(f"{what} holds no image: at least one is needed")
+    if inputs.size == 0:
+        raise DataError(f"{what} are {' x '.join(map(str, inputs.shape))}: no axis may be empty")
+    if inputs.dtype == np.uint8:
+        return inputs
+    if inputs.dtype.kind == "f":
+        return finite(inputs, what)
+    if inputs.ndim == 2 and inputs.dtype.kind != "b":
+        if (lowest := int(inputs.min())) < 0:
+            raise DataError(f"{what} holds the token {lowest}: number tokens from 0")
+        return inputs.astype(np.int64)
+    if inputs.dtype.kind == "b" or (inputs.min() >= 0 and inputs.max() <= 255):
+        return inputs.astype(np.uint8)
+    return inputs.astype(np.float32)
+
+
+def finite(numbers: np.ndarray, what: str) -> np.ndarray:
+    """Return float32; raise DataError where a number is not finite, or too large for it."""
+    with np.errstate(over="ignore"):
+        numbers = numbers.astype(np.float32, copy=False)
+    if not np.isfinite(numbers).all():
+        wrong = int((~np.isfinite(numbers.reshape(len(numbers), -1))).any(1).sum())
+        raise DataError(
+            f"{what} holds NaN or infinity in {wrong} of {len(numbers)} examples: fill them, or leave them out"
+        )
+    return numbers
+
+
+def targets(labels: np.ndarray, what: str) -> np.ndarray:
+    """Return whole numbers as int64 and others as float32; raise DataError where they are no finite numbers."""
+    if labels.dtype.kind not in "buif":
+        raise DataError(f"{what} are {labels.dtype}, not numbers: number the classes from 0")
+    return finite(labels, what) if labels.dtype.kind == "f" else labels.astype(np.int64, copy=False)
+
+
+def load(source: Callable[..., Images], folder: Path) -> Images:
+    """Call a source and return its data set in its stored form.
+
+    Raises:
+        DataError: it has not the options that are set, or returns something else than `Images`.
+    """
+    made = source if isinstance(source, partial) else partial(source)
+    name = name_of(made)
+    options = signature(made.func).parameters
+    if not any(one.kind == Parameter.VAR_KEYWORD for one in options.values()):
+        allowed = list(options)[1:]
+        if unknown := [key for key in made.keywords if key not in allowed]:
+            near = get_close_matches(unknown[0], allowed, 1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(allowed) or 'no option'}"
+            raise DataError(f"data={name}: data.source has no option {unknown[0]}: {hint}")
+        absent = [key for key in allowed if options[key].default is Parameter.empty and key not in made.keywords]
+        if absent and not made.args:
+            raise DataError(f"data={name}: data.source needs the option {absent[0]}")
+    try:
+        images = source(folder)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"data={name}: data.source cannot be read as it is set: {error}") from error
+    if not isinstance(images, Images):
+        raise DataError(f"data={name}: data.source returned {type(images).__name__}, not Images")
+    return images.prepared(name)
+
+
+def name_of(source: Any) -> str:
+    """Return the name of the function behind a source: messages say `data=<name>`."""
+    function = source.func if isinstance(source, partial) else source
+    return getattr(function, "__name__", type(function).__name__)

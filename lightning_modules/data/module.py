@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +16,9 @@ from torch import Tensor
 
 from lightning_modules.data.augment import Augment
 from lightning_modules.data.batches import Batches
-from lightning_modules.data.images import Images, Pixels, check, statistics
-from lightning_modules.data.parts import divide, split_seed_of
+from lightning_modules.data.checks import check, check_values
+from lightning_modules.data.images import Images, Pixels, Size, load, name_of, network_shape, squared
+from lightning_modules.data.parts import divided, split_seed_of, statistics
 
 Source = Callable[..., Images]
 Copies = dict[tuple[str, torch.device], Tensor]
@@ -26,16 +28,19 @@ SHARE = 0.25  # of a GPU's free memory that a data set may take
 class ImageData(LightningDataModule):
     """A data set in memory: checked, split, shuffled and augmented on the CPU, normalised on the device.
 
-    `source(folder)` gives the images. `held_out` of the training images are for validation; of the others all are
-    trained on, or `take`. `seed` decides order and augmentation. The network gets batches of float (N, C, H, W) in
-    channels_last memory with mean 0 and standard deviation 1 over the images that are trained on.
+    `source(folder)` gives the data: images, series, vectors or tokens. `held_out` of the training examples (a number,
+    or a share) are for validation; of the others all are trained on, or `take`. `seed` decides order and augmentation.
+    The network gets batches of float: (N, C, H, W) in channels_last memory, (N, C, L) or (N, C), each channel with mean
+    0 and standard deviation 1 over the examples that are trained on. Tokens come as they are, int64 (N, L).
 
     Args:
+        channels, size, classes: what the data must have; None: what it has. `size` is one number or [height, width] of
+            images, [length] of series and tokens, [] of vectors; `channels` of tokens is the number of different ones.
         split: "fixed": `split_seed` decides which images are held out, for every seed the same ones; "seed": so does
             `seed`, and a source that takes a `split_seed` gets it, since it has no test set but the one it draws.
 
     Raises:
-        ValueError: the seed is negative, or `split` is none.
+        ValueError: the seed is negative, `split` is none, or a setting is of another kind.
         DataError: from `prepare_data` and `setup`, where the data set cannot be used.
     """
 
@@ -43,25 +48,28 @@ class ImageData(LightningDataModule):
         self,
         source: Source,
         *,
-        channels: int,
-        size: int,
-        classes: int,
-        held_out: int,
+        held_out: float,
         split_seed: int,
         folder: Path,
         batch_size: int,
         augment: Augment,
         seed: int,
-        take: int | None = None,
+        channels: int | None = None,
+        size: Any = None,
+        classes: int | None = None,
+        take: float | None = None,
         split: str = "fixed",
     ) -> None:
         super().__init__()
         if seed < 0:
             raise ValueError(f"seed={seed} is negative: choose 0 or more")
+        check_values(
+            {"channels": channels, "size": size, "classes": classes, "held_out": held_out, "split_seed": split_seed}
+        )
         self.folder = Path(folder)
         self.source = self.unsplit = source
-        self.channels, self.size, self.classes = channels, size, classes
-        self.held_out, self.take = held_out, take
+        self.said = channels, squared(size), classes
+        self.held_out, self.take, self.split = held_out, take, split
         self.split_seed = split_seed_of(split, split_seed, seed)
         if split == "seed" and "split_seed" in signature(source).parameters:
             self.source = partial(source, split_seed=self.split_seed)
@@ -69,10 +77,27 @@ class ImageData(LightningDataModule):
         self._parts: _Parts | None = None
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image as the network sees it."""
-        size = self.augment.out_size(self.size)
-        return self.channels, size, size
+    def channels(self) -> int:
+        return self.images.channels if self.said[0] is None else self.said[0]
+
+    @property
+    def size(self) -> Size:
+        return self.images.size if self.said[1] is None else self.said[1]
+
+    @property
+    def classes(self) -> int:
+        return self.images.classes if self.said[2] is None else self.said[2]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one input as the network sees it: (C, H, W), (C, L) or (C,); of tokens (L,)."""
+        tokens = isinstance(self.size, tuple) and self.tokens
+        return network_shape(self.channels, self.size, self.augment, tokens=tokens)
+
+    @property
+    def tokens(self) -> bool:
+        """Whether the inputs are tokens."""
+        return _images(_Request(self.source, self.folder))[0].tokens
 
     @property
     def images(self) -> Images:
@@ -89,6 +114,16 @@ class ImageData(LightningDataModule):
         return self.images.note
 
     @property
+    def statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of each channel, in raw units: what the network's input is normalised by."""
+        return self._loaded.mean, self._loaded.std
+
+    @property
+    def train_targets(self) -> np.ndarray:
+        """The labels, or other targets, that are trained on."""
+        return self.images.train_labels[self.train_indices]
+
+    @property
     def train_indices(self) -> np.ndarray:
         return self._loaded.train
 
@@ -99,11 +134,10 @@ class ImageData(LightningDataModule):
     def prepare_data(self) -> None:
         """Loads and checks everything, downloading what is absent: call it early to fail early. Once is enough."""
         if self._parts is None:
-            wanted = {"channels": self.channels, "size": self.size, "classes": self.classes}
-            chosen = self.held_out, self.split_seed, self.take
-            self._parts = _load(_Request(self.source, self.folder), *chosen, **wanted)
-            self._mean = torch.from_numpy(self._parts.mean).float().view(1, -1, 1, 1)
-            self._scale = torch.from_numpy(1 / self._parts.std).float().view(1, -1, 1, 1)
+            chosen = self.held_out, self.split_seed, self.take, self.split
+            self._parts = _load(_Request(self.source, self.folder), self.said, *chosen)
+            self.shape  # noqa: B018 raises where the augmentation is not for such data
+            self._mean, self._scale = (torch.from_numpy(one) for one in (self._parts.mean, 1 / self._parts.std))
 
     def setup(self, stage: str | None = None) -> None:
         self.prepare_data()
@@ -118,12 +152,17 @@ class ImageData(LightningDataModule):
         return self._batches("test", np.arange(len(self.images.test_labels)))
 
     def on_after_batch_transfer(self, batch: tuple[Tensor, Tensor], dataloader_idx: int = 0) -> tuple[Tensor, Tensor]:
-        """uint8 to normalised float32, on the device the batch is on."""
-        images, labels = batch
-        if self._mean.device != images.device:
-            self._mean, self._scale = self._mean.to(images.device), self._scale.to(images.device)
-        pixels = images.to(torch.float32, memory_format=torch.channels_last)
-        return pixels.sub_(self._mean).mul_(self._scale), labels
+        """Normalise on the device the batch is on: to float32, or float64 where the network is; tokens stay."""
+        inputs, labels = batch
+        if inputs.dtype == torch.int64:
+            return batch
+        dtype = torch.float64 if self.trainer is not None and self.trainer.precision == "64-true" else torch.float32
+        shape = (1, -1, *(1,) * (inputs.ndim - 2))
+        if (self._mean.device, self._mean.dtype, self._mean.ndim) != (inputs.device, dtype, inputs.ndim):
+            self._mean, self._scale = (one.to(dtype).view(shape).to(inputs.device) for one in (self._mean, self._scale))
+        layout = torch.channels_last if inputs.ndim == 4 else torch.preserve_format
+        numbers = inputs.to(dtype, memory_format=layout, copy=True)
+        return numbers.sub_(self._mean).mul_(self._scale), labels
 
     def _held(self, part: str) -> Pixels | Tensor:
         """A part's images: on the GPU that trains, where they and the augmentation fit there, or else as loaded."""
@@ -189,28 +228,28 @@ class _Request:
 
     @property
     def name(self) -> str:
-        return getattr(self.function, "__name__", type(self.function).__name__)
+        return name_of(self.source)
 
 
 @lru_cache(maxsize=2)
 def _images(request: _Request) -> tuple[Images, Copies]:
     """What a source gives, and the copies of it on GPUs, for all runs."""
-    return request.source(request.folder), {}
+    return load(request.source, request.folder), {}
 
 
 @lru_cache(maxsize=4)
 def _load(
     request: _Request,
-    held_out: int,
+    said: tuple[int | None, Size | None, int | None],
+    held_out: float,
     split_seed: int,
-    take: int | None,
-    *,
-    channels: int,
-    size: int,
-    classes: int,
+    take: float | None,
+    how: str,
 ) -> _Parts:
     """Once a process: a worker trains many runs on the same images."""
     images, there = _images(request)
+    has = images.channels, images.size, images.classes
+    channels, size, classes = (found if wanted is None else wanted for wanted, found in zip(said, has, strict=True))
     check(images, channels=channels, size=size, classes=classes, name=request.name)
-    train, val = divide(images.train_labels, held_out, split_seed, take)
+    train, val = divided(images, held_out, split_seed, take, how)
     return _Parts(images, train, val, *statistics(images.train_images, train), there)

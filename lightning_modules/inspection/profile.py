@@ -123,7 +123,7 @@ def profile(classifier: Classifier, data: Any, trainer: pl.Trainer) -> Profile:
     return Profile(
         {part: 1000 * seconds / clock.steps for part, seconds in clock.seconds.items()},
         batch,
-        6.0 * multiply_adds(classifier.network, shape) * batch,
+        6.0 * multiply_adds(classifier.network, shape, tokens=data.tokens) * batch,
         peaks,
         torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} thread(s)",
         str(classifier.recipe.precision),

@@ -39,8 +39,8 @@ def parameters(network: nn.Module) -> int:
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
-def multiply_adds(network: nn.Module, shape: tuple[int, ...], device: str = "meta") -> int:
-    """Count the multiply-adds of convolutions and linear layers in the forward pass of one image of `shape` (C, H, W).
+def multiply_adds(network: nn.Module, shape: tuple[int, ...], device: str = "meta", *, tokens: bool = False) -> int:
+    """Count the multiply-adds of convolutions and linear layers in the forward pass of one input of `shape`.
 
     The network is left as it was: it runs with copies of its parameters and buffers on `device`. On the meta device
     nothing is computed. The batch has two images, because no norm over a batch takes a single one.
@@ -49,7 +49,7 @@ def multiply_adds(network: nn.Module, shape: tuple[int, ...], device: str = "met
         name: t.detach().to(device, copy=True) for name, t in (*network.named_parameters(), *network.named_buffers())
     }
     dtype = next((t.dtype for t in network.parameters()), torch.float32)
-    images = torch.zeros(2, *shape, dtype=dtype, device=device)
+    images = torch.zeros(2, *shape, dtype=torch.int64 if tokens else dtype, device=device)
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter, WithoutBatchNorm():
         functional_call(network, copies, (images,))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
+
 from torch import Tensor, nn
 
 from lightning_modules.networks.layers import Activation, BlockFactory, Init, Norm, Readout, linear_norm
@@ -9,9 +12,11 @@ from lightning_modules.networks.stages import blocks_for, channels, layers, plac
 
 
 class DenseNet(nn.Module):
-    """A plain layer to `units` features, depth − 1 blocks of that width, linear; images are flattened.
+    """A plain layer to `units` features, depth − 1 blocks of that width, linear; images and series are flattened.
 
-    (B, in_channels, size, size) → (B, classes). depth counts as the paper does: the first plain layer and the blocks,
+    (B, in_channels, size, size) → (B, classes); `size` may be (H, W), (L,) of series or () of vectors.
+
+    depth counts as the paper does: the first plain layer and the blocks,
     not the output layer. The published networks of depth 10, 20, 50 and 100 have 50 units in a highway layer and 71 in
     a plain one, about 5000 parameters in each. `width` multiplies the units. Raises ValueError for a body for images.
     """
@@ -21,7 +26,7 @@ class DenseNet(nn.Module):
         depth: int,
         width: float,
         in_channels: int,
-        size: int,
+        size: int | Sequence[int],
         classes: int,
         *,
         block: BlockFactory,
@@ -34,7 +39,8 @@ class DenseNet(nn.Module):
         require_vectors(block)
         count = blocks_for(depth, layers(block), 1)
         first, then = channels(units, width), channels(units, width, block)
-        self.stem = nn.Sequential(nn.Flatten(), linear_norm(in_channels * size * size, first, norm=norm), activation())
+        places = size * size if isinstance(size, int) else prod(size)
+        self.stem = nn.Sequential(nn.Flatten(), linear_norm(in_channels * places, first, norm=norm), activation())
         self.stages = nn.Sequential(stage(block, count, first, then, 1))
         place(self.stages)
         self.head = Readout(then, classes)

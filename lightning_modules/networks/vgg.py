@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from torch import Tensor, nn
@@ -27,7 +28,7 @@ class VggNet(nn.Module):
         depth: int,
         width: float,
         in_channels: int,
-        size: int,
+        size: int | Sequence[int],
         classes: int,
         *,
         norm: Norm,
@@ -38,8 +39,8 @@ class VggNet(nn.Module):
     ) -> None:
         super().__init__()
         require_depth(depth, STAGES)
-        if size < 32:
-            raise ValueError(f"network=vgg halves the image five times, and {size} pixels are less than 32")
+        if (shorter := size if isinstance(size, int) else min(size, default=1)) < 32:
+            raise ValueError(f"network=vgg halves the image five times, and {shorter} pixels are less than 32")
         if head not in ("fc", "pool"):
             raise ValueError(f"head={head} is neither fc nor pool")
         sizes = [in_channels, *(channels(w, width) for w in WIDTHS)]

@@ -53,6 +53,7 @@ class Threads(Callback):
     def _chosen(self, trainer: pl.Trainer, module: Classifier) -> int:
         data: Any = trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue] Lightning sets it when it fits
         try:
-            return threads_for(module.recipe.batch_size * multiply_adds(module.network, data.shape), self.most)
+            count = multiply_adds(module.network, data.shape, tokens=getattr(data, "tokens", False))
+            return threads_for(module.recipe.batch_size * count, self.most)
         except Exception:  # whatever a network of one's own raises on the meta device
             return self.most

@@ -16,6 +16,7 @@ from ablations.identity.run import NODES, Run, active_axes
 from ablations.question.hydra_syntax import to_overrides
 from sweeps.compose.config_sources import refuse_clashes
 from sweeps.compose.hydra_internals import set_values
+from sweeps.data import fill_sizes
 
 NO_AXES = {
     *("study", "sampler", "pruner", "storage", "trainer", "tracker", "runs", "data_dir", "seed", "hydra"),
@@ -44,6 +45,7 @@ def run_of(config: DictConfig, hydra: DictConfig) -> Run:
         ValueError: a choice is offered twice.
     """
     refuse_clashes(hydra)
+    fill_sizes(config)
     tree = plain_tree(config)
 
     def select(key: str) -> Any:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from ablations.identity.run import NODES, Run, active_axes
 from sweeps.compose.compose import Composer, axis_of, conf_dir, default_axes, described, plain_tree, run_of, settings_of
+from sweeps.data import with_sizes
 
 WHOLE = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
 Tree = dict[str, Any]
@@ -95,6 +97,7 @@ class FastComposer:
         tree = base.tree
         for axis in point.keys() - chosen.keys():
             tree = _with(tree, axis.split("."), point[axis])
+        tree = with_sizes(tree, partial(_resolved, tree=tree))
         seen = {}
         config = {node: _resolved(tree[node], tree) for node in NODES}
 

@@ -8,13 +8,14 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from lightning_modules.data.augment import Augment, CropFlip
+from lightning_modules.data.augment import Augment, CropFlip, NoAugment
 from lightning_modules.data.module import ImageData
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 DATA = sorted(file.stem for file in (CONF / "data").glob("*.yaml"))
 AUGMENT = sorted(file.stem for file in (CONF / "augment").glob("*.yaml"))
-LOADABLE = ["digits", "synthetic"]
+SERIES = ["digits_pixels", "digits_rows"]
+LOADABLE = ["digits", "synthetic", *SERIES]
 
 
 def node(name: str):
@@ -24,8 +25,8 @@ def node(name: str):
 
 
 def build(name: str, folder: Path) -> ImageData:
-    call = {"folder": folder, "batch_size": 128, "augment": CropFlip(), "seed": 0}
-    return instantiate(node(name).data)(**call)
+    augment = NoAugment() if name in SERIES else CropFlip()
+    return instantiate(node(name).data)(folder=folder, batch_size=128, augment=augment, seed=0)
 
 
 @pytest.mark.parametrize("name", DATA)

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from lightning_modules.data.errors import DataError
-from lightning_modules.data.image_folder import decode, image_folder
+from lightning_modules.data.image_files import decode
+from lightning_modules.data.image_folder import image_folder
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lightning_modules.data.checks import check
 from lightning_modules.data.errors import DataError
-from lightning_modules.data.images import Images, check, split, statistics
+from lightning_modules.data.images import Images
+from lightning_modules.data.parts import split, statistics
 
 LABELS = np.random.default_rng(0).integers(0, 7, 1000)
 
@@ -88,9 +90,6 @@ def test_check_passes_what_is_right():
     check(images(), channels=3, size=4, classes=5, name="arrays")
 
 
-FLOATS = np.zeros((20, 4, 4, 3), np.float32)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -100,8 +99,8 @@ FLOATS = np.zeros((20, 4, 4, 3), np.float32)
         ),
         ({"test_labels": np.arange(20) % 5 - 1}, "data=arrays: test_labels holds -1, .*number the classes from 0"),
         ({"train_labels": np.zeros(19, int)}, r"train_labels has shape \(19,\), not \(20,\)"),
-        ({"train_labels": np.zeros(20)}, "train_labels are float64, not integers"),
-        ({"test_images": FLOATS}, "test_images are float32, not uint8: save pixels as whole numbers"),
+        ({"train_labels": np.arange(1, 21) % 5 + 1}, "train_labels begin at 1: save labels - 1, so that the 5 classes"),
+        ({"test_labels": np.zeros(20)}, r"test_labels are float64 of \(\), and train_labels int64"),
         (
             {"test_images": np.zeros((20, 4, 5, 3), np.uint8)},
             "test_images are 4 x 5 x 3, not 4 x 4 x 3 .*set data.size",

@@ -14,8 +14,8 @@ from PIL import Image
 
 from lightning_modules.data.digits import digits
 from lightning_modules.data.image_folder import image_folder
-from lightning_modules.data.images import Images, split, statistics
-from lightning_modules.data.parts import divide, split_seed_of, taken
+from lightning_modules.data.images import Images
+from lightning_modules.data.parts import divide, split, split_seed_of, statistics, taken
 
 UNEQUAL = np.repeat(np.arange(5), [3, 40, 200, 57, 700])
 SOME = [10, 11, 57, 100, 333, 999]
