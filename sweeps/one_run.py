@@ -166,7 +166,7 @@ def fit_and_record(
         else:
             batch_size = min(recipe.batch_size, len(data.train_indices))
             about = {"micro_batch": micro, "first_nonfinite": inside.first_nonfinite}
-            return recorder.finish(done, batch_size=batch_size, **about)
+            return recorder.finish(done, batch_size=batch_size, class_names=data.images.class_names, **about)
         del network, data, recipe, parts, inside, last, callbacks
         parts = build(config)
         free_memory()

@@ -164,10 +164,11 @@ def count(config: DictConfig, what: str) -> int:
     def counted(network: Any, device: str) -> int:
         if what == "params":
             return parameters(network)
-        inputs = check_data(OmegaConf.to_container(config.data, resolve=True), Path(config.data_dir), augment)
+        inputs = check_data(data, Path(config.data_dir), augment)
         return multiply_adds(network, inputs.shape, device, tokens=inputs.tokens)
 
     fill_sizes(config)
+    data: Any = OmegaConf.to_container(config.data, resolve=True)
     augment = instantiate(config.recipe).augment
     with network_errors():
         return measure(lambda: instantiate(config.network), counted)

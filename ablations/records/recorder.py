@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ablations.identity.run import Run
+from ablations.records.confusion import by_class
 from ablations.records.epochs import read_epochs
 from ablations.records.files import SCHEMA, aside, write_json, write_text
 from ablations.records.layout import CHECKPOINT, CONFIG, CURVE, DAMAGES, DIAGNOSTICS, PREDICTIONS, RECORD, TRACEBACK
@@ -126,6 +127,7 @@ class Recorder:
         batch_size: int,
         micro_batch: int | None = None,
         first_nonfinite: str | None = None,
+        class_names: Sequence[str] = (),
     ) -> Record:
         """Write the record of a training that ended by itself: finished, or diverged where the loss is not finite.
 
@@ -133,6 +135,7 @@ class Recorder:
             batch_size: images a step.
             micro_batch: the parts a batch was taken in, where it was.
             first_nonfinite: the first tensor that was not finite, of a diverged run.
+            class_names: of the data's classes, where they are known.
         """
         if done.lesions:
             self._table(DAMAGES, done.lesions)
@@ -148,6 +151,7 @@ class Recorder:
             images_per_second=done.steps * batch_size / done.seconds,
             device=done.device,
             data_digest=self.data_digest,
+            **({"classes": classes} if (classes := by_class(done.predictions, class_names)) else {}),
             **({} if micro_batch is None else {"micro_batch": micro_batch}),
             **({"first_nonfinite": first_nonfinite} if done.diverged and first_nonfinite else {}),
         )

@@ -50,7 +50,8 @@ def _held_out(rows: Sequence[Row]) -> list[str]:
     """How many images of the published training set this study does not train on."""
     configs = [run.get("config") or {} for row in rows for run in row.runs]
     held = sorted({config["data"]["held_out"] for config in configs if (config.get("data") or {}).get("held_out")})
-    return [f"{' or '.join(f'{n:,}' for n in held)} images held out"] if held else []
+    counts = [f"{n:,}" if n >= 1 else f"{100 * n:g}% of the" for n in held]
+    return [f"{' or '.join(counts)} images held out"] if held else []
 
 
 def _recipe(rows: Sequence[Row]) -> list[str]:

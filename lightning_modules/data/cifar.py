@@ -61,7 +61,8 @@ def cifar_binary(
     note: str = "",
 ) -> Images:
     """Your own files in CIFAR's binary layout: `label_bytes` (the last is the label), then the planes of pixels."""
-    shape = (channels, *((size, size) if isinstance(size, int) else size))
+    height, width = (size, size) if isinstance(size, int) else size
+    shape = channels, height, width
     parts = dict.fromkeys(train), dict.fromkeys(test)
     return _images(
         folder, *parts, data="cifar_binary", classes=classes, note=note, label_bytes=label_bytes, shape=shape

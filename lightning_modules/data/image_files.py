@@ -121,8 +121,9 @@ def decode(file: Path, *, size: Any, channels: int) -> np.ndarray:
     from PIL.Image import Resampling
 
     high, wide = pair(size)
+    longer = max(high, wide)
     with opened(file) as image:
-        image.draft("RGB" if channels == 3 else "L", (max(high, wide),) * 2)  # JPEG: decodes at a fraction of its size
+        image.draft("RGB" if channels == 3 else "L", (longer, longer))  # JPEG: decodes at a fraction of its size
         pixels = ImageOps.exif_transpose(image) if image.getexif().get(ORIENTATION, 1) != 1 else image
         if image.mode == "P" and "transparency" in image.info:
             pixels = pixels.convert("RGBA")

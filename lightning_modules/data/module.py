@@ -240,7 +240,7 @@ def _images(request: _Request) -> tuple[Images, Copies]:
 @lru_cache(maxsize=4)
 def _load(
     request: _Request,
-    said: tuple[int | None, Size | None, int | None],
+    said: tuple[Any, Any, Any],
     held_out: float,
     split_seed: int,
     take: float | None,
@@ -248,7 +248,7 @@ def _load(
 ) -> _Parts:
     """Once a process: a worker trains many runs on the same images."""
     images, there = _images(request)
-    has = images.channels, images.size, images.classes
+    has: list[Any] = [images.channels, images.size, images.classes]
     channels, size, classes = (found if wanted is None else wanted for wanted, found in zip(said, has, strict=True))
     check(images, channels=channels, size=size, classes=classes, name=request.name)
     train, val = divided(images, held_out, split_seed, take, how)
