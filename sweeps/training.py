@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 
+from sweeps.data import fill_sizes
 from sweeps.preflight import begin, instantiate
 
 Rows = list[dict[str, float]]
@@ -24,6 +25,7 @@ class Parts(NamedTuple):
 
 def build(config: DictConfig) -> Parts:
     """Build the network, the data and the recipe that `config` describes."""
+    fill_sizes(config)
     recipe = instantiate(config.recipe)
     data = instantiate(config.data)(
         folder=Path(config.data_dir), batch_size=recipe.batch_size, augment=recipe.augment, seed=config.seed

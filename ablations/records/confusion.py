@@ -12,8 +12,8 @@ MOST = 1000  # classes whose names and errors a record holds
 def by_class(predictions: Mapping[str, Any], names: Sequence[str] = ()) -> dict[str, Any] | None:
     """Return what the test set says of each class, in the order of the classes; None where nothing is known.
 
-    `test_error` is in percent of the class's images, null where it has none. `test_confusion` has a row a true class and
-    a column a predicted one, in images.
+    `test_error` is in percent of the class's images, null where it has none. `test_confusion` has a row a true class
+    and a column a predicted one, in images.
 
     Args:
         predictions: `test_label` and `test_class`, (N,), as `predictions.npz` has them.

@@ -93,8 +93,8 @@ class Images:
         """How many outputs a network needs: one a class, or one a number of the target."""
         if self.outputs is not None:
             return self.outputs
-        if self.tokens and self.train_labels.ndim == 2:  # the next token
-            return self.channels
+        if self.tokens and self.train_labels.shape == self.train_images.shape and self.train_labels.dtype.kind == "i":
+            return self.channels  # the next token
         if self.train_labels.ndim > 1:
             return int(np.prod(self.train_labels.shape[1:]))
         if self.train_labels.dtype.kind == "f":

@@ -150,4 +150,4 @@ def _of_floats(numbers: Pixels, indices: np.ndarray) -> tuple[np.ndarray, np.nda
 
     mean = mean_of(lambda chunk: chunk)
     deviation = np.sqrt(mean_of(lambda chunk: np.square(chunk - mean)))
-    return mean, np.where(deviation <= 1e-6 * np.abs(mean), 1.0, deviation)
+    return mean, np.where(deviation <= 1e-9 * np.abs(mean), 1.0, deviation)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import pickle
+
 import numpy as np
 import pytest
 
@@ -106,3 +109,87 @@ def test_real_cifar10(real):
     assert np.bincount(images.test_labels).tolist() == [1000] * 10
     mean = images.train_images.reshape(-1, 3).mean(0, dtype=np.float64) / 255
     np.testing.assert_allclose(mean, [0.4914, 0.4822, 0.4465], atol=0.002)  # the published channel means
+
+
+def pickled(folder, *, protocol=2, count=20, classes=10, key=b"labels", names=None, changes=()):
+    """Batches as CIFAR's authors pickle them; Python 2 wrote protocol 2 and keys of bytes."""
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    found = {}
+    for name in names or (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch"):
+        pixels = rng.integers(0, 256, (count, 3072), dtype=np.uint8)
+        batch = {b"data": pixels, key: (np.arange(count) % classes).tolist(), b"filenames": [b"a.png"] * count}
+        found[name] = batch | dict(changes)
+        (folder / name).write_bytes(pickle.dumps(found[name], protocol=protocol))
+    return found
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_the_pickles_that_torchvision_keeps_are_read(tmp_path, protocol):
+    batches = pickled(tmp_path / "cifar-10-batches-py", protocol=protocol)
+    images = cifar10(tmp_path)
+    assert images.train_images.shape == (100, 32, 32, 3)
+    whole = np.concatenate([batches[f"data_batch_{k}"][b"data"] for k in range(1, 6)])
+    assert (images.train_images.transpose(0, 3, 1, 2).reshape(100, -1) == whole).all()
+    assert images.test_labels.tolist() == batches["test_batch"][b"labels"]
+    assert images.class_names[3] == "cat"
+
+
+def test_labels_may_be_pickled_as_an_array_and_the_array_by_columns(tmp_path):
+    labels = np.arange(20, dtype=np.int16) % 10
+    pixels = np.asfortranarray(np.random.default_rng(1).integers(0, 256, (20, 3072), dtype=np.uint8))
+    pickled(tmp_path / "cifar-10-batches-py", changes={b"labels": labels, b"data": pixels}.items())
+    images = cifar10(tmp_path)
+    assert images.test_labels.tolist() == labels.tolist()
+    assert (images.test_images.transpose(0, 3, 1, 2).reshape(20, -1) == pixels).all()
+
+
+def test_cifar100_is_read_from_its_pickles_with_its_names(tmp_path):
+    names = [f"class {k}".encode() for k in range(100)]
+    about = {"names": ("train", "test"), "key": b"fine_labels", "classes": 100, "count": 200}
+    pickled(tmp_path / "cifar-100-python", **about)
+    (tmp_path / "cifar-100-python/meta").write_bytes(pickle.dumps({b"fine_label_names": names}, protocol=2))
+    images = cifar100(tmp_path)
+    assert images.class_names[7] == "class 7"
+    assert images.train_images.shape == (200, 32, 32, 3)
+
+
+class Harmful:
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.file),)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (lambda at: pickle.dumps({b"data": Harmful(at)}), r"it asks for posix.mkdir"),
+        (lambda at: pickle.dumps({b"data": np.array([Harmful(at)], object)}), r"it (asks for|holds an array of O)"),
+        (
+            lambda at: pickle.dumps({b"data": np.zeros((4, 3072), np.float32), b"labels": [0] * 4}),
+            "it holds an array of f4",
+        ),
+        (lambda at: pickle.dumps({b"data": np.zeros((4, 3072), np.uint8)}), "b'labels'"),
+        (lambda at: pickle.dumps([1, 2]), "list indices"),
+        (lambda at: b"<html>not found</html>", ""),
+        (lambda at: b"", "Ran out of input"),
+    ],
+)
+def test_a_pickle_runs_nothing_and_a_foreign_one_is_named(tmp_path, content, says):
+    pickled(tmp_path / "cifar-10-batches-py")
+    file = tmp_path / "cifar-10-batches-py/data_batch_2"
+    file.write_bytes(content(tmp_path / "harm"))
+    with pytest.raises(
+        DataError, match=rf"^data=cifar10: {file} is no batch .*{says}.*: delete it and get it"
+    ) as caught:
+        cifar10(tmp_path)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "harm").exists()
+
+
+def test_wrong_labels_in_a_pickle_are_named(tmp_path):
+    pickled(tmp_path / "cifar-10-batches-py", classes=11)
+    with pytest.raises(DataError, match="data_batch_1 holds the label 10, but 10 classes allow 0 to 9"):
+        cifar10(tmp_path)

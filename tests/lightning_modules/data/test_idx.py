@@ -80,3 +80,25 @@ def test_real_mnist(real):
     assert np.bincount(images.train_labels).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert images.test_images.shape == (10_000, 28, 28, 1)
     np.testing.assert_allclose(images.train_images.mean() / 255, 0.1307, atol=1e-4)  # the published mean
+
+
+@pytest.mark.parametrize(("pack", "suffix"), [(gzip.compress, ".gz"), (bytes, "")])
+def test_names_with_a_dot_are_known(tmp_path, pack, suffix):
+    arrays = write(tmp_path / "MNIST/raw", pack=pack, suffix=suffix)
+    for name in NAMES:
+        file = tmp_path / "MNIST/raw" / f"{name}{suffix}"
+        file.rename(file.with_name(file.name.replace("-idx", ".idx")))
+    assert (mnist(tmp_path).train_images[..., 0] == arrays[0]).all()
+    assert mnist(tmp_path).class_names == tuple("0123456789")
+
+
+@pytest.mark.parametrize(("code", "dtype"), [(9, ">i1"), (11, ">i2"), (12, ">i4"), (13, ">f4"), (14, ">f8")])
+def test_own_files_may_hold_any_type_of_the_format(tmp_path, code, dtype):
+    write(tmp_path / "mine", suffix="")
+    numbers = np.random.default_rng(0).normal(size=(30, 4, 6, 2)).astype(dtype)
+    sizes = np.array(numbers.shape, ">u4").tobytes()
+    (tmp_path / "mine" / NAMES[0]).write_bytes(bytes((0, 0, code, 4)) + sizes + numbers.tobytes())
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    images = idx(tmp_path, **{name: f"mine/{file}" for name, file in zip(names, NAMES, strict=True)})
+    assert images.train_images.dtype.isnative
+    assert (images.train_images == numbers).all()

@@ -112,3 +112,113 @@ def test_check_says_what_is_wrong_in_one_sentence(changes, message):
     with pytest.raises(DataError, match=message) as caught:
         check(images(**changes), channels=3, size=4, classes=5, name="arrays")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "dtype"),
+    [
+        (np.zeros((20, 4, 4, 3), np.int64) + 255, np.uint8),
+        (np.zeros((20, 4, 4, 3), bool), np.uint8),
+        (np.zeros((20, 4, 4, 3), np.uint16) + 256, np.float32),
+        (np.zeros((20, 4, 4, 3), np.int8) - 1, np.float32),
+        (np.zeros((20, 4, 4, 3), np.float64) + 0.5, np.float32),
+        (np.zeros((20, 4, 4, 3), np.float16), np.float32),
+        (np.zeros((20, 9, 2), np.float64), np.float32),
+        (np.zeros((20, 7)), np.float32),
+        (np.zeros((20, 7), np.int32), np.int64),
+    ],
+)
+def test_numbers_of_any_type_are_stored_as_bytes_floats_or_tokens(inputs, dtype):
+    stored = images(train_images=inputs, test_images=inputs).prepared("mine")
+    assert stored.train_images.dtype == dtype
+    assert (stored.train_images == inputs).all()
+    assert stored.tokens == (dtype == np.int64)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "says"),
+    [
+        (np.full((20, 4, 4, 3), np.nan), "train_images holds NaN or infinity in 20 of 20 examples"),
+        (np.full((20, 3), 1e300), "train_images holds NaN or infinity in 20 of 20 examples"),
+        (np.zeros((20, 3), complex), "train_images are complex128, not numbers"),
+        (np.full((20, 3), "a"), "train_images are <U1, not numbers"),
+        (np.zeros(20), "train_images have 1 axes: save images"),
+        (np.zeros((20, 1, 1, 1, 1)), "train_images have 5 axes: save images"),
+        (np.zeros((20, 0, 3)), "train_images are 20 x 0 x 3: no axis may be empty"),
+        (np.full((20, 3), -1), "train_images holds the token -1: number tokens from 0"),
+    ],
+)
+def test_what_is_no_number_is_refused(inputs, says):
+    with pytest.raises(DataError, match=f"^data=mine: {says}"):
+        images(train_images=inputs).prepared("mine")
+
+
+@pytest.mark.parametrize(
+    ("targets", "dtype", "classes"),
+    [
+        (np.arange(20, dtype=np.uint8) % 5, np.int64, 5),
+        (np.arange(20) % 2 == 0, np.int64, 2),
+        (np.linspace(0, 1, 20), np.float32, 1),
+        (np.zeros((20, 3)), np.float32, 3),
+        (np.zeros((20, 4), np.uint8), np.int64, 4),
+    ],
+)
+def test_targets_are_of_any_type_and_shape(targets, dtype, classes):
+    stored = images(train_labels=targets, test_labels=targets).prepared("mine")
+    assert stored.train_labels.dtype == dtype
+    assert stored.classes == classes
+    check(stored, channels=3, size=4, classes=classes, name="mine")
+
+
+def test_a_data_set_knows_its_sizes():
+    def of(inputs, **more):
+        stored = images(train_images=inputs, test_images=inputs, **more).prepared("mine")
+        return stored.channels, stored.size, stored.classes
+
+    assert of(np.zeros((20, 4, 4, 3))) == (3, 4, 5)
+    assert of(np.zeros((20, 4, 6, 1))) == (1, (4, 6), 5)
+    assert of(np.zeros((20, 9, 2))) == (2, (9,), 5)
+    assert of(np.zeros((20, 7))) == (7, (), 5)
+    tokens = np.arange(140).reshape(20, 7) % 11
+    assert of(tokens) == (11, (7,), 5)
+    assert of(tokens, train_labels=tokens, test_labels=tokens) == (11, (7,), 11), "the next token"
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "says"),
+    [
+        (np.arange(20) % 5 + 1, 6, "begin at 1: save labels - 1, so that the 5 classes are 0 to 4"),
+        (np.arange(20) % 5 + 1, 5, "begin at 1: save labels - 1, so that the 5 classes are 0 to 4"),
+        (np.arange(20) % 2, 1000, "hold 2 classes, not 1000: leave data.classes out, or set it to 2"),
+        (np.arange(20) % 5 * 2, 9, "never hold 1, 3, 5 and more: number the classes from 0 to 4"),
+    ],
+)
+def test_an_output_that_nothing_teaches_is_refused(labels, classes, says):
+    stored = images(train_labels=labels, test_labels=labels)
+    with pytest.raises(DataError, match=f"^data=mine: train_labels {says}"):
+        check(stored, channels=3, size=4, classes=classes, name="mine")
+
+
+def test_channels_that_come_first_are_told_how_to_come_last():
+    first = np.zeros((20, 3, 4, 4), np.uint8)
+    with pytest.raises(DataError, match=r"save images.transpose\(0, 2, 3, 1\), with the channels last"):
+        check(images(train_images=first, test_images=first), channels=3, size=4, classes=5, name="mine")
+
+
+def test_a_digest_of_bytes_is_not_one_of_floats():
+    floats = np.zeros((20, 4, 4, 3), np.float32)
+    others = [images(), images(train_images=floats), images(validation=np.arange(3))]
+    assert len({one.digest for one in others}) == 3
+    assert images().digest == images(class_names=("a",), outputs=5).digest
+
+
+def test_statistics_of_floats_keep_their_scale():
+    rng = np.random.default_rng(0)
+    numbers = (rng.normal(size=(600, 9, 3)) * [1e-7, 1.0, 1e6] + [5.0, -1e6, 0.0]).astype(np.float32)
+    numbers[:, :, 0] = 5.0
+    mean, std = statistics(numbers, np.arange(600))
+    np.testing.assert_allclose(mean, numbers.reshape(-1, 3).astype(np.float64).mean(0), rtol=1e-9)
+    np.testing.assert_allclose(std[1:], numbers.reshape(-1, 3).astype(np.float64).std(0)[1:], rtol=1e-9)
+    assert std[0] == 1, "a constant channel is safe to divide by"
+    tiny = rng.normal(size=(100, 2)).astype(np.float32) * 1e-8
+    np.testing.assert_allclose(statistics(tiny, np.arange(100))[1], tiny.astype(np.float64).std(0), rtol=1e-9)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +16,7 @@ from lightning_modules.data import module
 from lightning_modules.data.arrays import arrays
 from lightning_modules.data.augment import CropFlip, NoAugment, Resize
 from lightning_modules.data.errors import DataError
+from lightning_modules.data.images import Images
 from lightning_modules.data.synthetic import NOTE, synthetic
 
 
@@ -182,3 +185,104 @@ def test_synthetic_is_the_same_every_time_and_balanced(tmp_path):
     first, again = synthetic(tmp_path, **sizes), synthetic(tmp_path, **sizes)
     assert first.digest == again.digest
     assert np.bincount(first.train_labels).tolist() == [10] * 5
+
+
+def of(inputs, labels=None, **more):
+    """A source of 100 training and 20 test examples."""
+    labels = np.arange(len(inputs)) % 5 if labels is None else labels
+
+    def mine(folder):
+        return Images(inputs[:100], labels[:100], inputs[100:], labels[100:], **more)
+
+    return mine
+
+
+OPEN = {"channels": None, "size": None, "classes": None, "held_out": 20, "batch_size": 40}
+
+
+@pytest.mark.parametrize(
+    ("shape", "seen"),
+    [((12, 20, 3), (3, 12, 20)), ((8, 8, 1), (1, 8, 8)), ((30, 2), (2, 30)), ((7,), (7,))],
+)
+def test_floats_of_any_shape_are_standardised_and_keep_their_places(image_data, shape, seen):
+    numbers = np.random.default_rng(0).normal(3, 1e-4, (120, *shape)).astype(np.float32)
+    data = image_data(of(numbers), **OPEN)
+    assert data.shape == seen
+    assert data.classes == 5
+    batches = [data.on_after_batch_transfer(batch)[0] for batch in data.train_dataloader()]
+    inputs = torch.cat(batches)
+    assert inputs.dtype == torch.float32
+    assert inputs.shape == (80, *seen)
+    of_channel = inputs.movedim(1, -1).reshape(-1, seen[0])
+    assert of_channel.mean(0).abs().max() < 1e-2
+    assert (of_channel.std(0, correction=0) - 1).abs().max() < 1e-2
+    mean, std = (torch.from_numpy(one) for one in data.statistics)
+    first = next(iter(data.test_dataloader()))[0]
+    raw = torch.from_numpy(numbers[100:140])
+    assert torch.equal(first.movedim(1, -1) if len(seen) > 1 else first, raw)
+    expected = ((raw.double() - mean) / std).movedim(-1, 1)
+    torch.testing.assert_close(data.on_after_batch_transfer((first, None))[0].double(), expected, rtol=1e-3, atol=1e-2)
+    assert torch.equal(first.movedim(1, -1) if len(seen) > 1 else first, raw), "the batch itself is left alone"
+
+
+def test_tokens_and_other_targets_come_as_they_are(image_data):
+    tokens = np.random.default_rng(0).integers(0, 30, (120, 16))
+    data = image_data(of(tokens, np.roll(tokens, -1, axis=1)), **OPEN)
+    data.prepare_data()
+    assert (data.shape, data.tokens, data.channels, data.classes) == ((16,), True, 30, 30)
+    inputs, targets = data.on_after_batch_transfer(next(iter(data.test_dataloader())))
+    assert (inputs.numpy() == tokens[100:]).all()
+    assert inputs.dtype == targets.dtype == torch.int64
+    assert (targets.numpy() == np.roll(tokens, -1, axis=1)[100:]).all()
+    numbers = np.linspace(0, 1, 240).reshape(120, 2)
+    data = image_data(of(tokens, numbers), **OPEN)
+    assert data.classes == 2
+    assert next(iter(data.train_dataloader()))[1].dtype == torch.float32
+    np.testing.assert_allclose(data.train_targets, numbers[data.train_indices], rtol=1e-6)
+
+
+def test_floats_are_cropped_as_floats(image_data):
+    numbers = np.random.default_rng(0).normal(size=(120, 6, 9, 2)).astype(np.float32)
+    data = image_data(of(numbers), **OPEN, augment=CropFlip(2))
+    inputs, _ = next(iter(data.train_dataloader()))
+    assert inputs.shape == (40, 2, 6, 9)
+    assert set(inputs.unique().tolist()) <= {0.0, *numbers.ravel().tolist()}
+
+
+def test_an_augmentation_of_images_is_refused_for_what_is_none(image_data):
+    numbers = np.zeros((120, 30, 2), np.float32)
+    with pytest.raises(ValueError, match=r"augment=CropFlip is for images, .* are series: choose augment=none"):
+        image_data(of(numbers), **OPEN, augment=CropFlip()).prepare_data()
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ({"channels": "x"}, "data.channels=x is not a whole number ≥ 1"),
+        ({"classes": True}, "data.classes=True is not a whole number ≥ 1"),
+        ({"size": 8.5}, "data.size=8.5 is not a size"),
+        ({"size": [8, 8, 8]}, r"data.size=\[8,8,8\] is not a size"),
+        ({"size": "big"}, "data.size=big is not a size"),
+        ({"size": [0]}, r"data.size=\[0\] is not a size"),
+        ({"held_out": "ten"}, "data.held_out=ten is neither"),
+        ({"split_seed": "abc"}, "data.split_seed=abc is not a whole number from 0"),
+        ({"split_seed": -1}, "data.split_seed=-1 is not a whole number from 0"),
+    ],
+)
+def test_a_setting_of_another_kind_is_a_sentence(image_data, setting, says):
+    with pytest.raises(ValueError, match=f"^{says}"):
+        image_data(**setting)
+
+
+def test_a_source_that_is_set_wrongly_is_a_sentence(image_data, tmp_path):
+    def needs(folder, *, path):
+        raise TypeError("path is an int")
+
+    for source, says in (
+        (partial(arrays, pth="a.npz"), "data=arrays: data.source has no option pth: did you mean path?"),
+        (partial(arrays), "data=arrays: data.source needs the option path"),
+        (partial(needs, path=3), "data=needs: data.source cannot be read as it is set: path is an int"),
+        (lambda folder: 3, "data=<lambda>: data.source returned int, not Images"),
+    ):
+        with pytest.raises(DataError, match=f"^{re.escape(says)}"):
+            image_data(source, folder=tmp_path).prepare_data()

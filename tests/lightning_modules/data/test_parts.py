@@ -128,3 +128,39 @@ def test_a_split_is_a_function_of_split_seed_and_seed() -> None:
 def test_another_split_is_refused(image_data) -> None:
     with pytest.raises(ValueError, match="split=sed is neither fixed nor seed"):
         image_data(split="sed")
+
+
+def test_a_share_is_held_out_and_taken(image_data) -> None:
+    assert len(image_data(held_out=0.2).val_indices) == 287
+    assert (image_data(held_out=0.2).val_indices == image_data(held_out=287).val_indices).all()
+    assert len(image_data(held_out=1e-9).val_indices) == 1
+    assert (image_data(take=0.5).train_indices == image_data(take=640).train_indices).all()
+
+
+@pytest.mark.parametrize("held_out", ["ten", None, True, 1.0, 0.0, -0.1, 2.5, [1], float("nan"), float("inf")])
+def test_what_can_be_held_out_is_said(held_out: Any) -> None:
+    with pytest.raises(ValueError, match=r"^data.held_out=.* is neither a whole number of images, as 100, nor a share"):
+        divide(np.arange(1000) % 7, held_out, 0)
+
+
+@pytest.mark.parametrize("targets", [np.linspace(0, 1, 300), np.arange(900).reshape(300, 3) % 2])
+def test_targets_that_are_no_classes_are_split_without_strata(targets: np.ndarray) -> None:
+    train, val = divide(targets, 60, 0, 100)
+    assert (len(train), len(val)) == (100, 60)
+    assert not set(train) & set(val)
+    assert len(divide(targets, 0.1, 0)[1]) == 30
+
+
+def test_a_validation_part_of_the_data_is_used_unless_the_seed_splits(image_data) -> None:
+    rng = np.random.default_rng(0)
+    pixels, labels = rng.integers(0, 256, (300, 8, 8, 1), dtype=np.uint8), np.arange(300) % 10
+    images = Images(pixels[:200], labels[:200], pixels[200:], labels[200:], validation=np.arange(160, 200))
+
+    def own(folder: Path) -> Images:
+        return images
+
+    data = image_data(own, held_out=0.1)
+    assert data.val_indices.tolist() == list(range(160, 200))
+    assert data.train_indices.tolist() == list(range(160))
+    assert len(image_data(own, held_out=0.1, take=20).train_indices) == 20
+    assert len(image_data(own, held_out=0.1, split="seed").val_indices) == 20
