@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,9 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]
         for name, text in FILES[page].items():
             (found[page] / name).parent.mkdir(parents=True, exist_ok=True)
             (found[page] / name).write_text(text)
+        for one in COMMANDS:  # what makes the data that a page's commands read
+            if one.page == page and (script := one.text.removeprefix("python ")) in FILES[page]:
+                subprocess.run([sys.executable, script], cwd=found[page], check=True, capture_output=True)
         sys.path += [str(found[page]), str(found[page] / "own")]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         yield found
@@ -68,7 +72,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]
 
 
 @pytest.mark.parametrize("one", COMPOSED, ids=named)
-def test_what_would_be_trained_is_there(one: Command, places: dict[str, Path]) -> None:
+def test_what_would_be_trained_is_there(one: Command, places: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(places[one.page])
     try:
         look(one, places[one.page])
         said = ""
