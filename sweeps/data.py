@@ -49,9 +49,14 @@ def fill_sizes(config: DictConfig) -> None:
                 config.data[key] = value
 
 
-def with_sizes(tree: Mapping[str, Any], resolved: Any) -> Any:
-    """As `fill_sizes`, for a config as plain data, which is copied; `resolved(node)` replaces its interpolations."""
-    found = sizes(tree.get("data"), lambda: resolved(tree["data"]["source"]), tree.get("data_dir"))
+def with_sizes(tree: Mapping[str, Any], resolved: Any, folder: str) -> Any:
+    """As `fill_sizes`, for a config as plain data, which is copied.
+
+    Args:
+        resolved: replaces the interpolations of a node.
+        folder: `data_dir`.
+    """
+    found = sizes(tree.get("data"), lambda: resolved(tree["data"]["source"]), folder)
     return {**tree, "data": {**tree["data"], **found}} if found else tree
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -95,13 +95,13 @@ def _one_of(root: Path, names: tuple[str, ...]) -> Path | None:
 def _other_parts(root: Path) -> tuple[Path | None, Path]:
     """The folders to validate on (None: images are held out) and to test on."""
     validation, test = _one_of(root, VALIDATION), _one_of(root, TEST)
+    if test is None and validation is None:
+        others = ", ".join((*VALIDATION[1:], *TEST))
+        hint = "one of them holds the images to test on"
+        raise DataError(f"data=image_folder: {root / VALIDATION[0]} is not there, nor {others}: {hint}")
     if test is not None:
         return validation, test
-    if validation is not None:
-        return None, validation
-    others = ", ".join((*VALIDATION[1:], *TEST))
-    hint = "one of them holds the images to test on"
-    raise DataError(f"data=image_folder: {root / VALIDATION[0]} is not there, nor {others}: {hint}")
+    return None, cast(Path, validation)
 
 
 def _classes(part: Path) -> list[str]:

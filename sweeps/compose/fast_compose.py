@@ -97,7 +97,7 @@ class FastComposer:
         tree = base.tree
         for axis in point.keys() - chosen.keys():
             tree = _with(tree, axis.split("."), point[axis])
-        tree = with_sizes(tree, partial(_resolved, tree=tree))
+        tree = with_sizes(tree, partial(_resolved, tree=tree), self.composer.master.data_dir)
         seen = {}
         config = {node: _resolved(tree[node], tree) for node in NODES}
 

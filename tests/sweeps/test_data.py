@@ -82,8 +82,8 @@ def test_sizes_that_are_typed_and_sizes_that_are_found_are_one_run(tmp_path: Pat
 
 def test_a_config_as_plain_data_is_filled_as_a_composed_one(tmp_path: Path) -> None:
     config = composed(*words(save(tmp_path / "a.npz", (12, 20, 3))))
-    tree = {"data": {"source": dict(config.data.source), "size": None}, "data_dir": str(tmp_path)}
-    filled = with_sizes(tree, lambda node: node)["data"]
+    tree = {"data": {"source": dict(config.data.source), "size": None}}
+    filled = with_sizes(tree, lambda node: node, str(tmp_path))["data"]
     run_of(config, config.hydra)
     assert [filled[key] for key in ("channels", "size", "classes")] == [3, [12, 20], 3]
     assert (config.data.channels, list(config.data.size), config.data.classes) == (3, [12, 20], 3)

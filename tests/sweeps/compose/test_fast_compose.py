@@ -38,6 +38,8 @@ POINTS = [
     ["optimizer={lr:0.3}"],
     ["tracker=none", "trainer=cpu", "runs=elsewhere", "hydra.sweep.subdir=here", "workers=3"],
     ["data.classes=7", "data.size=16"],
+    ["data=digits_rows", "depth=3"],
+    ["data.channels=null", "data.size=[8,8]", "data.classes=null"],
     ["block._target_=lightning_modules.networks.blocks.Plain", "depth=14"],
 ]
 
