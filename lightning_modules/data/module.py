@@ -238,14 +238,7 @@ def _images(request: _Request) -> tuple[Images, Copies]:
 
 
 @lru_cache(maxsize=4)
-def _load(
-    request: _Request,
-    said: tuple[Any, Any, Any],
-    held_out: float,
-    split_seed: int,
-    take: float | None,
-    how: str,
-) -> _Parts:
+def _load(request: _Request, said: tuple[Any, ...], held_out: float, split_seed: int, take: Any, how: str) -> _Parts:
     """Once a process: a worker trains many runs on the same images."""
     images, there = _images(request)
     has: list[Any] = [images.channels, images.size, images.classes]
