@@ -96,9 +96,8 @@ def _other_parts(root: Path) -> tuple[Path | None, Path]:
     """The folders to validate on (None: images are held out) and to test on."""
     validation, test = _one_of(root, VALIDATION), _one_of(root, TEST)
     if test is None and validation is None:
-        others = ", ".join((*VALIDATION[1:], *TEST))
-        hint = "one of them holds the images to test on"
-        raise DataError(f"data=image_folder: {root / VALIDATION[0]} is not there, nor {others}: {hint}")
+        absent = f"data=image_folder: {root / 'val'} is not there, nor valid, validation, test"
+        raise DataError(f"{absent}: one of them holds the images to test on")
     if test is not None:
         return validation, test
     return None, cast(Path, validation)
