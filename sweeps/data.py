@@ -76,6 +76,23 @@ def sizes(data: Any, source: Any, folder: Any) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in found.items()}
 
 
+def shape_of(config: DictConfig, augment: Any) -> tuple[int, ...]:
+    """Return the shape of one input; data whose sizes are all typed is not loaded, and taken for images or series.
+
+    Raises:
+        DataError: a size is left open, and the data is not there or cannot be used.
+    """
+    from lightning_modules.data.images import network_shape
+
+    tokens = False
+    if any(config.data.get(key) is None for key in SIZES):
+        fill_sizes(config)
+        source = OmegaConf.to_container(config.data.source, resolve=True)
+        tokens = seen(source, Path(config.data_dir)).images.tokens  # pyright: ignore[reportArgumentType] a mapping
+    size = OmegaConf.to_container(config.data.size) if OmegaConf.is_config(config.data.size) else config.data.size
+    return network_shape(config.data.channels, size, augment, tokens=tokens)
+
+
 class Inputs(NamedTuple):
     """What a network is fed.
 

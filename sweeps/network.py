@@ -1,4 +1,4 @@
-"""Build the network of a run without its data."""
+"""Build the network of a run; of its data only the sizes are needed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 
 from sweeps.cli.errors import as_value_error
+from sweeps.data import shape_of
 from sweeps.preflight import instantiate
 from sweeps.training import build_network
 
@@ -25,5 +26,4 @@ def network_of(config: str) -> nn.Module:
     node: Any = OmegaConf.create(config)
     with as_value_error(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         recipe = instantiate(node.recipe)
-        size = recipe.augment.out_size(node.data.size)
-        return build_network(node, recipe, (node.data.channels, size, size))
+        return build_network(node, recipe, shape_of(node, recipe.augment))
