@@ -57,7 +57,8 @@ class Highway(Block):
     """y = act(t · f(x) + c · s(x)), with gates t = T(x) and c = 1 − t (coupled) or c = C(x).
 
     Srivastava et al. 2015, eq. 3 (coupled) and eq. 2 (a carry gate of its own), where s is the identity. They have the
-    activation inside f; here it follows the join, so that the three blocks differ in nothing but the join.
+    activation inside f: y = t · act(f(x)) + c · s(x), which is `activation_inside`. By default it follows the join, so
+    that the three blocks differ in nothing but the join.
 
     A negative `gate_bias` starts the block near its shortcut, with t = sigmoid(gate_bias). A carry gate of its own
     starts with the bias −gate_bias, as open as a coupled one.
@@ -75,10 +76,14 @@ class Highway(Block):
         gate_bias: float = -2.0,
         gate_kernel: int = 1,
         coupled: bool = True,
+        activation_inside: bool = False,
     ) -> None:
-        super().__init__(c_in, c_out, stride, body=body, activation=activation)
+        super().__init__(c_in, c_out, stride, body=body, activation=nn.Identity if activation_inside else activation)
+        self.inside = activation() if activation_inside else nn.Identity()
+        self.closed = activation_inside  # a ReLU of a body of zeros hands no gradient on
         if gate_kernel != 1 and getattr(self.body, "vectors", False):
-            raise ValueError(f"gate_kernel={gate_kernel} needs images, and this body takes vectors: use gate_kernel=1")
+            advice = "use block=highway, whose gate_kernel is 1"
+            raise ValueError(f"gate_kernel={gate_kernel} needs images, and this body takes vectors: {advice}")
         self.shortcut = shortcut(c_in, c_out, stride)
         self.transform = Gate(c_in, c_out, stride, bias=gate_bias, kernel=gate_kernel)
         if not coupled:
@@ -88,7 +93,7 @@ class Highway(Block):
     def join(self, x: Tensor, fx: Tensor) -> Tensor:
         t = self.transform(x)
         c = 1 - t if self.carry is None else self.carry(x)
-        return t * fx + c * self.shortcut(x)
+        return t * self.inside(fx) + c * self.shortcut(x)
 
 
 class Gate(nn.Module):

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.networks import recompute
-from lightning_modules.networks.layers import Activation, BlockFactory, Init, Norm, conv_norm, pooled
-from lightning_modules.networks.stages import blocks_for, channels, layers, place, require_images, stage
+from lightning_modules.networks.layers import Activation, BlockFactory, Init, Norm, conv, conv_norm, pooled
+from lightning_modules.networks.stages import blocks_for, channels, layers, place, require_images, stage, trait
 
 
 class CifarNet(nn.Module):
@@ -18,9 +18,10 @@ class CifarNet(nn.Module):
 
     (B, in_channels, H, W) → (B, classes). depth = 6n+2 weight layers with two layers a block, 9n+2 with three; Wide
     ResNets count `extra=4` where the others count 2. `width` multiplies the stages' `widths`, and may be a fraction;
-    the first convolution has the first of them, or `stem` channels at any width. Training networks of `checkpoint_from`
-    layers and deeper recomputes activations in the backward pass (see recompute.py). Raises ValueError for a depth that
-    does not exist.
+    the first convolution has the first of them, or `stem` channels at any width. With `raw_stem` no norm and activation
+    follow it, if the blocks bring theirs: the first block then adds to what the convolution makes, as in the code of
+    Zagoruyko & Komodakis. Training networks of `checkpoint_from` layers and deeper recomputes activations in the
+    backward pass (see recompute.py). Raises ValueError for a depth that does not exist.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class CifarNet(nn.Module):
         widths: Sequence[int] = (16, 32, 64),
         checkpoint_from: int = 400,
         stem: int | None = None,
+        raw_stem: bool = False,
         extra: int = 2,
     ) -> None:
         super().__init__()
@@ -44,11 +46,16 @@ class CifarNet(nn.Module):
         count = blocks_for(depth, len(widths) * layers(block), extra)
         sizes = [stem or channels(widths[0], width), *(channels(w, width, block) for w in widths)]
         self.recomputes = depth >= checkpoint_from
-        self.stem = nn.Sequential(conv_norm(in_channels, sizes[0], 3, 1, norm=norm), activation())
+        raw = raw_stem and trait(block, "takes_raw_stem", False)
+        self.stem = (
+            conv(in_channels, sizes[0], 3, 1, bias=isinstance(norm(sizes[0]), nn.Identity))
+            if raw
+            else nn.Sequential(conv_norm(in_channels, sizes[0], 3, 1, norm=norm), activation())
+        )
         self.stages = nn.Sequential(
             *(stage(block, count, sizes[i], sizes[i + 1], 2 if i else 1) for i in range(len(widths)))
         )
-        place(self.stages)
+        place(self.stages, before=int(raw))  # no block is the first then: all norm what they are given
         self.head = pooled(sizes[-1], classes)
         init(self)
 

@@ -8,7 +8,6 @@ from lightning_modules.networks.layers import Activation, BlockFactory, Init, No
 from lightning_modules.networks.stages import channels, layers, place, require_depth, require_images, stage
 
 STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
-BODIES = {2: "basic", 3: "bottleneck"}
 
 
 class ImageNetNet(nn.Module):
@@ -52,7 +51,9 @@ class ImageNetNet(nn.Module):
 def block_counts(depth: int, layers: int) -> tuple[int, ...]:
     """How many blocks each stage has.   Raises ValueError unless the depth exists and has blocks of so many layers."""
     require_depth(depth, STAGES)
-    needed = 2 if depth < 50 else 3
-    if layers != needed:
-        raise ValueError(f"depth={depth} is a {BODIES[needed]} network: add body={BODIES[needed]}")
+    if layers != 2 and depth < 50:
+        raise ValueError(f"depth={depth} is a network of two-layer blocks: use body=basic")
+    if layers != 3 and depth >= 50:
+        advice = "use network=imagenet_bottleneck, which chooses body=bottleneck and shortcut=B"
+        raise ValueError(f"depth={depth} is a bottleneck network: {advice}")
     return STAGES[depth]

@@ -49,7 +49,13 @@ class Instance(nn.InstanceNorm2d):
 
 
 class Pixel(nn.LayerNorm):
-    """All channels of each pixel by itself; a scale and a shift a channel.   Liu et al. 2022 (ConvNeXt), Sec. 2.6."""
+    """All channels of each pixel by itself; a scale and a shift a channel.   Liu et al. 2022 (ConvNeXt), Sec. 2.6.
+
+    The variance has 1e-6 added to it, as in the authors' code; torch's own layer norm adds 1e-5.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, eps=1e-6)
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input.movedim(1, -1)).movedim(-1, 1)

@@ -29,8 +29,11 @@ class PreActivation(PreActivated):
     """y = s(x) + f(a(x)), with a(x) = act(norm(x)).   He et al. 2016, eq. 5 and Fig. 4e.
 
     Where the size changes the shortcut sees a(x) too, as in the authors' code. The first block of a network has no a of
-    its own, since the stem ends with one, and the last applies another after its addition, as in their appendix.
+    its own, since the stem ends with one (but for a raw stem, see `cifar`), and the last applies another after its
+    addition, as in their appendix.
     """
+
+    takes_raw_stem = True
 
     def __init__(
         self,

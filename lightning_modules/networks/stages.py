@@ -74,9 +74,12 @@ def stage(block: BlockFactory, count: int, c_in: int, c_out: int, stride: int) -
     return nn.Sequential(block(c_in, c_out, stride), *(block(c_out, c_out, 1) for _ in range(count - 1)))
 
 
-def place(stages: Iterable[nn.Module]) -> None:
-    """Call `set_position(index, count)` of each block that has it: `set_position(1, L)`, …"""
+def place(stages: Iterable[nn.Module], *, before: int = 0) -> None:
+    """Call `set_position(index, count)` of each block that has it: `set_position(1, L)`, …
+
+    `before` blocks are counted in front of the first.
+    """
     blocks: list[Any] = [block for stage in stages for block in stage.children()]
-    for index, block in enumerate(blocks, start=1):
+    for index, block in enumerate(blocks, start=1 + before):
         if hasattr(block, "set_position"):
-            block.set_position(index, len(blocks))
+            block.set_position(index, len(blocks) + before)

@@ -208,7 +208,10 @@ def test_the_study_of_blocks_has_them_all_matched_in_parameters(asked: Callable[
     matched = [
         cell for cell in asked("blocks").plan.cells if any(point["budget"] == "matched" for point in cell.points)
     ]
-    assert {cell.run.axes["block"] for cell in matched} == {path.stem for path in (ROOT / "conf/block").glob("*.yaml")}
+    offered = {path.stem for path in (ROOT / "conf/block").glob("*.yaml")}
+    assert {cell.run.axes["block"] for cell in matched} == offered - {"highway_fitnet"}, (
+        "which is highway, options apart"
+    )
     counts = [parameters(on_meta(lambda node=cell.run.config["network"]: instantiate(node))) for cell in matched]
     assert min(counts) >= 0.98 * max(counts)
 

@@ -100,10 +100,22 @@ def test_a_zeroed_last_layer_gives_the_identity_of_vectors():
     assert torch.equal(block(x), x)
 
 
+def test_an_activation_inside_leaves_the_sum_alone():
+    block = highway((8, 8, 1), activation_inside=True).eval()
+    x = torch.randn(2, 8, 6, 6)
+    t = block.transform(x)
+    torch.testing.assert_close(block(x), t * block.body(x).relu() + (1 - t) * x)
+    outside = highway((8, 8, 1)).eval()
+    outside.load_state_dict(block.state_dict())
+    torch.testing.assert_close(outside(x), (t * block.body(x) + (1 - t) * x).relu())
+
+
 def test_gates_refuse_what_they_cannot_do():
     with pytest.raises(ValueError, match="gate_kernel=2 is neither 1 nor 3"):
         highway((8, 8, 1), gate_kernel=2)
-    with pytest.raises(ValueError, match="gate_kernel=3 needs images, and this body takes vectors: use gate_kernel=1"):
+    with pytest.raises(
+        ValueError, match="gate_kernel=3 needs images, and this body takes vectors: use block=highway, whose"
+    ):
         Highway(8, 8, 1, body=partial(Dense, norm=Batch), shortcut=A, activation=nn.ReLU, gate_kernel=3)
 
 

@@ -41,7 +41,7 @@ def test_the_head_and_stem_are_counted(build):
         ),
         (
             ["block=highway", "block.gate_kernel=3"],
-            "gate_kernel=3 needs images, and this body takes vectors: use gate_kernel=1",
+            "gate_kernel=3 needs images, and this body takes vectors: use block=highway, whose gate_kernel is 1",
         ),
     ],
 )

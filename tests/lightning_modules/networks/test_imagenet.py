@@ -76,8 +76,12 @@ def test_the_shapes_of_resnet_18_on_one_grey_image(build):
     ("choices", "sentence"),
     [
         (["depth=20"], "depth=20 is not 18, 34, 50, 101 or 152; the nearest is 18"),
-        (["depth=50"], "depth=50 is a bottleneck network: add body=bottleneck"),
-        (["body=bottleneck"], "depth=18 is a basic network: add body=basic"),
+        (
+            ["depth=50"],
+            "depth=50 is a bottleneck network: use network=imagenet_bottleneck, which chooses body=bottleneck and "
+            "shortcut=B",
+        ),
+        (["body=bottleneck"], "depth=18 is a network of two-layer blocks: use body=basic"),
         (["body=dense"], "body=dense takes vectors, and this network passes images: use body=basic, or network=dense"),
     ],
 )

@@ -13,6 +13,12 @@ def test_a_norm_leaves_mean_zero_and_variance_one(norm, over):
     torch.testing.assert_close(y.var(over, correction=0), torch.ones_like(y.mean(over)), atol=1e-3, rtol=0)
 
 
+def test_a_pixel_norm_adds_as_little_as_convnext_does():
+    x = torch.tensor([[1e-3, -1e-3]], dtype=torch.float64)
+    expected = torch.tensor([[0.5**0.5, -(0.5**0.5)]], dtype=torch.float64)  # 1e-3 / √(1e-6 + 1e-6)
+    torch.testing.assert_close(Pixel(2).double()(x), expected)
+
+
 @pytest.mark.parametrize("norm", [Batch, Group, Layer, Pixel])
 def test_a_vector_is_an_image_of_one_pixel(norm):
     x = torch.randn(5, 16)
