@@ -24,6 +24,7 @@ from sweeps.cli.errors import as_value_error, friendly_errors
 from sweeps.cli.from_python import answer
 from sweeps.cli.settings import check_hydra_folders, check_settings
 from sweeps.compose.compose import run_of, unused_axes
+from sweeps.compose.own_network import fitted
 from sweeps.preflight import check, check_trainer, data_digest, instantiate, size_of
 from sweeps.training import Parts, Rows, Watch, build, fit_parts, trainer_of
 
@@ -43,6 +44,7 @@ def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None,
     folder = Path(hydra.runtime.output_dir)
     if run is not None:
         return objective(train(config, run, folder, alone=False, watch=watch, turn=turn))
+    config = fitted(config, hydra.overrides.task)
     run = run_of(config, hydra)
     if is_further_device(config):
         return train_on_further_device(config, folder)

@@ -23,6 +23,7 @@ from lightning_modules.training.micro_batch import classifier
 from sweeps.cli.errors import sentence
 from sweeps.compose.arguments import parse
 from sweeps.compose.compose import Composer, run_of
+from sweeps.compose.own_network import with_own_arguments
 from sweeps.preflight import check, check_trainer, instantiate
 from sweeps.question import resolve_question
 from sweeps.search import open_space
@@ -93,7 +94,7 @@ def look(one: Command, place: Path) -> None:
         folders.append(place / typed[k + 1])
         del typed[k : k + 2]
     assert not [word for word in typed if word.startswith("--")]
-    overrides = [word for word in typed if word != "-m"]
+    overrides = with_own_arguments([word for word in typed if word != "-m"])
     path = f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders if folder.exists())}]"
     loader = GlobalHydra.instance().config_loader()
     mode = RunMode.MULTIRUN if "-m" in typed else RunMode.RUN

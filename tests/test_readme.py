@@ -62,7 +62,7 @@ def test_there_is_something_to_run() -> None:
     assert set(FILES["README.md"]) == {"conf/study/warmth.yaml"}
     assert set(FILES["docs/adding-a-block.md"]) == {
         *("lightning_modules/networks/scaled.py", "conf/block/scaled.yaml"),
-        *("own/halved.py", "own/block/halved.yaml", "idea.py"),
+        *("own/halved.py", "own/block/halved.yaml", "idea.py", "mlp.py"),
     }
     assert Command("README.md", "make run") in COMMANDS
     silent = {"docs/README.md", "docs/architecture.md", "docs/axes.md"}

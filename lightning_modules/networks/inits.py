@@ -1,12 +1,15 @@
 """Initial weights: `init(network)` fills them in place.
 
 All but `torch_default` set every norm to scale 1 and shift 0 and every other bias to 0. Gates and the classifier have a
-start of their own (see `blocks.Gate` and `layers.Readout`) and are not touched, but for the classifier by `fixup`.
+start of their own (see `blocks.Gate` and `layers.Readout`) and are not touched, but for the classifier by `fixup`. What
+is no convolution, linear layer or norm keeps the start that its class gives it; of a matrix the log says so.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from functools import cache
 from math import sqrt
 
 from torch import Tensor, nn
@@ -17,6 +20,7 @@ from lightning_modules.networks.layers import Readout
 from lightning_modules.networks.shortcuts import require_shortcut
 
 WEIGHTED = (_ConvNd, nn.Linear)
+PACKAGE = __name__.rpartition(".")[0]
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
 
 
@@ -76,6 +80,7 @@ def torch_default(network: nn.Module) -> None:
 
 def fill(network: nn.Module, draw: Callable[[Tensor], object]) -> None:
     """Fill the weights of all convolutions and linear layers but the classifier's; reset norms and biases."""
+    unknown: set[str] = set()
     for module in network.modules():
         if isinstance(module, Readout):
             continue
@@ -85,9 +90,22 @@ def fill(network: nn.Module, draw: Callable[[Tensor], object]) -> None:
         elif isinstance(module, NORMS) and module.weight is not None:
             nn.init.ones_(module.weight)
         else:
+            if _has_matrix(module) and not type(module).__module__.startswith(f"{PACKAGE}."):
+                unknown.add(type(module).__name__)
             continue
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+    if unknown:
+        _say_left_alone(", ".join(sorted(unknown)))
+
+
+def _has_matrix(module: nn.Module) -> bool:
+    return any(parameter.dim() >= 2 for parameter in module.parameters(recurse=False))
+
+
+@cache  # once a process
+def _say_left_alone(classes: str) -> None:
+    logging.getLogger(__name__).warning("init does not know %s, whose weights stay as they were made", classes)
 
 
 def blocks_with_shortcut(network: nn.Module, init: str) -> list[nn.Module]:

@@ -51,6 +51,8 @@ def lesions(classifier: Classifier, data: pl.LightningDataModule, trainer: pl.Tr
         with taken_out(part):
             loss, error = measure()
         rows.append(row | {"val_loss": loss, "val_error": error, "damage": error - intact, "left_out": None})
+    if all(row["left_out"] for row in rows):
+        logging.getLogger(__name__).warning("lesions: this network has no block that can be taken out")
     return rows
 
 
@@ -109,12 +111,12 @@ def _zeros(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
     return torch.zeros_like(output)
 
 
-def _enters(seen: list[torch.Size], module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    seen.append(inputs[0].shape)
+def _enters(seen: list[torch.Size], module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    seen += [value.shape for value in inputs[:1] if isinstance(value, Tensor)]
 
 
-def _leaves(seen: list[torch.Size], module: nn.Module, inputs: Any, output: Tensor) -> None:
-    seen.append(output.shape)
+def _leaves(seen: list[torch.Size], module: nn.Module, inputs: Any, output: Any) -> None:
+    seen += [output.shape] if isinstance(output, Tensor) else []
 
 
 def _has_way_past(block: nn.Module) -> bool:

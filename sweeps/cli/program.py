@@ -24,6 +24,7 @@ from sweeps.cli.settings import check_folder
 from sweeps.compose.active_options import hide
 from sweeps.compose.compose import run_of
 from sweeps.compose.config_sources import listed
+from sweeps.compose.own_network import with_own_arguments
 from sweeps.one_run import main
 
 
@@ -40,6 +41,7 @@ def command_line() -> None:
             make_importable([typed.config_dir, os.getcwd()])
             if typed.help or typed.version:
                 return print(help_text(CONF, typed) if typed.help else f"Skipbench {version('skipbench')}")
+            sys.argv[1:] = with_own_arguments(sys.argv[1:])
             if typed.multirun:
                 sys.argv[1:] = hide(sys.argv[1:])
             hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(main)()

@@ -60,7 +60,7 @@ def refuse_unknown(
 
 def _beside(axis: str, point: Mapping[str, Any], fast: FastComposer) -> set[str] | None:
     """The options that the choices of a point have where `axis` would stand; None where that cannot be said."""
-    if "." not in axis or axis[0] in "+~":
+    if "." not in axis or axis[0] in "+~" or f"{axis.partition('.')[0]}._target_" in point:
         return None
     try:
         with as_value_error():

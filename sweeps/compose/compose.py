@@ -16,6 +16,7 @@ from ablations.identity.run import NODES, Run, active_axes
 from ablations.question.hydra_syntax import to_overrides
 from sweeps.compose.config_sources import refuse_clashes
 from sweeps.compose.hydra_internals import set_values
+from sweeps.compose.own_network import fitted, with_own_arguments
 from sweeps.data import fill_sizes
 
 NO_AXES = {
@@ -46,6 +47,7 @@ def run_of(config: DictConfig, hydra: DictConfig) -> Run:
     """
     refuse_clashes(hydra)
     fill_sizes(config)
+    config = fitted(config, hydra.overrides.task)
     tree = plain_tree(config)
 
     def select(key: str) -> Any:
@@ -161,11 +163,11 @@ class Composer:
         config = deepcopy(self.cache[groups])
         set_values(config, [text for text in overrides if text not in groups])
         config.hydra.overrides.task = overrides
-        return config
+        return fitted(config, overrides)
 
     def overrides(self, point: Mapping[str, Any]) -> list[str]:
         """The words that make a point, as they would be typed."""
-        return to_overrides(point) + self.rest
+        return with_own_arguments(to_overrides(point)) + self.rest
 
 
 def config_of(

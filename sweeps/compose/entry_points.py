@@ -16,7 +16,9 @@ AXES: dict[str, dict[str, str]] = {
     "norm": {},
     "network": {
         **{"block": "${block}", "init": "${init}", **_PARTS},
-        **{"in_channels": "${data.channels}", "classes": "${data.classes}", "size": "${data.size}"},
+        **dict.fromkeys(("in_channels", "in_chans", "channels"), "${data.channels}"),
+        **dict.fromkeys(("classes", "num_classes"), "${data.classes}"),
+        **dict.fromkeys(("size", "img_size", "image_size"), "${data.size}"),
     },
     "recipe": {name: f"${{{name}}}" for name in ("optimizer", "schedule", "augment")},
 }

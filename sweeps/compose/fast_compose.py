@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from ablations.identity.run import NODES, Run, active_axes
 from sweeps.compose.compose import Composer, axis_of, conf_dir, default_axes, described, plain_tree, run_of, settings_of
+from sweeps.compose.own_network import TARGET
 from sweeps.data import with_sizes
 
 WHOLE = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
@@ -91,7 +92,7 @@ class FastComposer:
 
     def _assembled(self, point: Mapping[str, Any]) -> Composed:
         chosen = {axis: value for axis, value in point.items() if axis in self.composer.groups}
-        if not all(isinstance(value, str) for value in chosen.values()):
+        if TARGET in point or not all(isinstance(value, str) for value in chosen.values()):
             raise NotPlain
         base = self._base(chosen)
         tree = base.tree

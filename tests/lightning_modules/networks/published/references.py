@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
 Make = Callable[[int, int, int], nn.Module]  # make(channels, new channels, stride)
 
 

@@ -1,0 +1,148 @@
+"""`network._target_=mine.Net`: any module trains, and is handed what its signature names and no more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.typed import ROOT, typed
+
+NET = '''
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    """As others write it: other names, options of its own."""
+
+    def __init__(self, in_chans, num_classes, init, hidden=8, img_size=None):
+        super().__init__()
+        self.size = img_size
+        self.weight = nn.Parameter(torch.randn(in_chans * img_size**2, hidden) / 8)
+        self.head = nn.Linear(hidden, num_classes)
+        init(self)
+
+    def forward(self, x):
+        return self.head((x.flatten(1) @ self.weight).relu())
+
+
+class Attention(nn.Module):
+    """Modules whose outputs are tuples, that are called by keyword, or not at all."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.embed, self.attend = nn.Linear(8, 16), nn.MultiheadAttention(16, 2, batch_first=True)
+        self.layer = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
+        self.head = nn.Linear(16, classes)
+
+    def forward(self, x):
+        x = self.embed(input=x[:, 0])
+        x = x + self.attend(x, x, x)[0]
+        return self.head(self.layer(src=x).mean(1))
+
+
+class Linear(nn.Module):
+    """Without anything that could be a block."""
+
+    def __init__(self, classes):
+        super().__init__()
+        self.layer = nn.Linear(64, classes)
+
+    def forward(self, x):
+        return self.layer(x.flatten(1))
+
+
+def made(depth, **options):
+    """A function in place of a class, which hands on what it is given."""
+    layers = [nn.Linear(64, 64) for _ in range(depth)]
+    return nn.Sequential(nn.Flatten(), *layers, nn.Linear(64, options["num_classes"]))
+'''
+QUICK = "recipe.epochs=1", "tracker=none", "trainer=cpu", "trainer.threads=1"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(NET)
+    return tmp_path
+
+
+def trained(folder: Path, *words: str) -> tuple[list[dict[str, Any]], str]:
+    done = typed(*words, *QUICK, at=folder)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    return [json.loads(path.read_text()) for path in folder.glob("runs/*/record.json")], said
+
+
+def test_a_network_is_handed_what_its_signature_names(folder):
+    (record,), said = trained(folder, "network._target_=mine.Net", "network.hidden=5", "norm=group")
+    assert record["params"] == 64 * 5 + 5 * 10 + 10
+    assert record["axes"] == record["axes"] | {"network": "Net", "network.hidden": 5}
+    assert not {"block", "norm", "depth", "width"} & set(record["axes"]), "what it does not take is no part of it"
+    assert said.count("init does not know Net, whose weights stay as they were made") == 1
+    assert "norm has no effect" in said
+
+
+def test_a_function_that_hands_on_its_options_is_given_those_that_are_typed(folder):
+    (record,), _ = trained(folder, "network._target_=mine.made", "network.num_classes=10", "depth=1")
+    assert (record["axes"]["depth"], record["params"]) == (1, 64 * 65 + 65 * 10)
+
+
+def test_a_sweep_goes_over_its_options_and_over_networks(folder):
+    swept = "network._target_=mine.Net,mine.Linear", "network.hidden=4,5", "seed=0"
+    records, _ = trained(folder, "-m", *swept, "on_invalid=skip", "workers=1")
+    assert sorted(record["params"] for record in records) == [64 * 4 + 50, 64 * 5 + 60]
+    (folder / "own" / "study").mkdir(parents=True)
+    (folder / "own" / "study" / "own.yaml").write_text(
+        "# @package _global_\nstudy:\n  name: own\n  question: Does it train?\n  expect: Yes.\n"
+        "  cost: {runs: 2, cpu_minutes: 1, gpu_minutes: 1}\n  claims: []\n"
+        "  grid:\n    - {network._target_: mine.Net, network.hidden: [6]}\n    - {network._target_: mine.Linear}\n"
+        "  seeds: [0]\n  fixed: {data: digits, recipe: digits_quick}\n"
+    )
+    records, _ = trained(folder, "-m", "--config-dir", "own", "study=own", "workers=1")
+    assert {record["params"] for record in records} >= {650, 64 * 6 + 70}
+
+
+@pytest.mark.parametrize(("network", "blocks"), [("Attention", 4), ("Linear", 0)])
+def test_what_looks_for_blocks_holds_or_says_that_there_are_none(folder, network, blocks):
+    _, said = trained(folder, f"network._target_=mine.{network}", "recipe.lesions=true")
+    assert "lesions: this network has no block that can be taken out" in said
+    (header,) = (path.read_text().splitlines()[0] for path in folder.glob("runs/*/diagnostics.csv"))
+    assert header.count("gradient_norm.block_") == blocks
+
+
+def test_growing_and_matching_say_what_a_network_lacks(folder):
+    words = "network._target_=mine.Linear", "recipe.grow_from=8", "recipe.grow_at=1", "recipe.epochs=2"
+    done = typed(*words, "tracker=none", at=folder)
+    assert "this network has no depth to grow in: use network=cifar" in done.stdout + done.stderr
+    done = typed("-m", "+study.match=params", "network._target_=mine.Linear", "plan=true", at=folder)
+    assert "match needs a width to change, and this network takes none: leave match out" in done.stdout + done.stderr
+
+
+def test_an_argument_that_nothing_gives_is_named(folder):
+    (folder / "other.py").write_text(NET.replace("hidden=8", "hidden"))
+    done = typed("network._target_=other.Net", *QUICK, at=folder)
+    assert "missing 1 required positional argument: 'hidden'" in done.stderr
+    assert done.returncode == 1
+
+
+def test_an_image_transformer_learns_digits(tmp_path):
+    size = "network.layers=2", "network.features=32", "network.heads=2", "recipe.epochs=12"
+    learnt = "optimizer=adamw", "recipe.lr=0.005", "recipe.batch_size=64", "recipe.lesions=true"
+    done = typed(
+        *("--config-dir", ROOT / "examples/vit", "network=vit", *size, *learnt, "tracker=none", "trainer=cpu"),
+        at=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (record,) = (json.loads(path.read_text()) for path in tmp_path.glob("runs/*/record.json"))
+    assert record["metrics"]["test_error"] < 15
+    assert record["metrics"]["lesion_max"] > 10, "attention and perceptrons are taken out one by one"
+
+
+def test_a_network_of_torchvision_or_timm_trains(folder):
+    library = pytest.importorskip("torchvision.models")
+    words = f"network._target_={library.__name__}.resnet18", "network.num_classes=10", "data=synthetic"
+    (record,), _ = trained(folder, *words, "data.channels=3", "data.source.train=128", "data.source.test=16")
+    assert record["params"] == 11_181_642
