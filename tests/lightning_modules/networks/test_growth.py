@@ -12,7 +12,15 @@ from lightning_modules.networks.growth import PendingBlock, init_from_shallow, s
 X = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(1))
 SHAPE = (1, 8, 8)
 SIZES = ["data.channels=1", "data.size=8", "data.classes=10"]
-NEVER = {"plain", "highway", "highway_separate", "exclusive_gating", "shortcut_gating", "constant_scaling"}
+NEVER = {
+    "plain",
+    "highway",
+    "highway_separate",
+    "highway_fitnet",
+    "exclusive_gating",
+    "shortcut_gating",
+    "constant_scaling",
+}
 NEVER |= {"bn_after_addition", "relu_before_addition"}  # whose norm changes what passes; which would never learn
 NEVER |= {"concatenation"}  # which the small network does not take
 
