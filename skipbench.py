@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ablations.notebook import Record, Study
 
-__all__ = ["build", "curves", "diagnostics", "records", "run", "study", "sweep"]
+__all__ = ["build", "curves", "diagnostics", "load", "load_into", "records", "run", "study", "sweep"]
 
 
 def run(*words: str, quiet: bool = False, **settings: Any) -> Record:
@@ -155,6 +155,20 @@ def build(*words: str, **settings: Any) -> nn.Module:
     from sweeps.network import network_of
 
     return network_of(resolved_config(words_of(words, settings)))
+
+
+def load(folder: Any, **options: Any) -> nn.Module:
+    """Load the network of a run with its weights: see `sweeps.trained.load`."""
+    from sweeps.trained import load
+
+    return load(folder, **options)
+
+
+def load_into(network: nn.Module, state_dict: Any, **options: Any) -> nn.Module:
+    """Copy published weights into a network, in order: see `lightning_modules.networks.published.load_into`."""
+    from lightning_modules.networks.published import load_into
+
+    return load_into(network, state_dict, **options)
 
 
 def command_line() -> None:

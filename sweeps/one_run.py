@@ -25,6 +25,7 @@ from sweeps.cli.from_python import answer
 from sweeps.cli.settings import check_hydra_folders, check_settings
 from sweeps.compose.compose import run_of, unused_axes
 from sweeps.compose.own_network import fitted
+from sweeps.keeping import kept_weights
 from sweeps.preflight import check, check_trainer, data_digest, instantiate, size_of
 from sweeps.training import Parts, Rows, Watch, build, fit_parts, trainer_of
 
@@ -58,7 +59,7 @@ def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None,
         record = None if config.retrain else valid_record(config, run, folder)
         if record is None:
             record = train_single(config, run, folder)
-        print_run(record, folder, unused=unused_axes(run, hydra))
+        print_run(record, folder, unused=unused_axes(run, hydra), weights=config.keep != "nothing")
         answer(folder=str(folder))
     if record["status"] == "failed":
         raise SystemExit(2)
@@ -141,6 +142,7 @@ def fit_and_record(
     from lightning_modules.training.history import LastEpoch
     from lightning_modules.training.micro_batch import free_memory, smaller
     from lightning_modules.training.progress import ProgressBar
+    from lightning_modules.training.weights import KeptEpoch
 
     def on_rows(rows: Rows, new: Rows) -> None:
         recorder.curve(rows)
@@ -154,8 +156,8 @@ def fit_and_record(
     while True:
         network, data, recipe = parts
         inside = Diagnostics(on_diagnostics, enabled=config.diagnostics)
-        last = LastEpoch(recorder.checkpoint, recorder.origin)
-        callbacks = [inside, last, *([ProgressBar(bar)] if bar else [])]
+        last, kept = LastEpoch(recorder.checkpoint, recorder.origin), KeptEpoch(config.keep)
+        callbacks = [inside, kept, last, *([ProgressBar(bar)] if bar else [])]
         try:
             resume = recorder.resume(refusal)
             done = fit_parts(config, parts, callbacks, micro, resume, on_rows=on_rows, watch=watch, turn=turn)
@@ -168,8 +170,10 @@ def fit_and_record(
         else:
             batch_size = min(recipe.batch_size, len(data.train_indices))
             about = {"micro_batch": micro, "first_nonfinite": inside.first_nonfinite}
-            return recorder.finish(done, batch_size=batch_size, class_names=data.images.class_names, **about)
-        del network, data, recipe, parts, inside, last, callbacks
+            weights = None if done.diverged else kept_weights(config, recorder.run, parts, kept, done.epochs)
+            about |= {"class_names": data.images.class_names, "weights": weights}
+            return recorder.finish(done, batch_size=batch_size, **about)
+        del network, data, recipe, parts, inside, last, kept, callbacks
         parts = build(config)
         free_memory()
 
@@ -191,10 +195,12 @@ def train_on_further_device(config: DictConfig, folder: Path) -> None:
     """Train along with the first process, which records. Lightning starts this command again for each device."""
     from lightning_modules.inspection.diagnostics import Diagnostics
     from lightning_modules.training.history import LastEpoch
+    from lightning_modules.training.weights import KeptEpoch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which ends the others
     checkpoint = folder / CHECKPOINT
-    callbacks = [Diagnostics(lambda rows, new: None, enabled=config.diagnostics), LastEpoch(checkpoint)]
+    inside = Diagnostics(lambda rows, new: None, enabled=config.diagnostics)
+    callbacks = [inside, KeptEpoch(config.keep), LastEpoch(checkpoint)]
     fit_parts(config, build(config), callbacks, config.micro_batch, checkpoint)
 
 

@@ -54,6 +54,7 @@ def test_a_run_leaves_a_whole_record(tmp_path: Path) -> None:
         "curve.csv",
         "diagnostics.csv",
         "predictions.npz",
+        "weights.safetensors",
         ".hydra",
         "run.log",
     }

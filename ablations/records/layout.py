@@ -7,4 +7,6 @@ DIAGNOSTICS = "diagnostics.csv"
 DAMAGES = "lesions.csv"
 PREDICTIONS = "predictions.npz"
 CHECKPOINT = "last.ckpt"
+WEIGHTS = "weights.safetensors"
+STATE = "state.ckpt"  # from which a longer run of the same kind goes on
 TRACEBACK = "traceback.txt"

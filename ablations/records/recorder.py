@@ -19,8 +19,19 @@ from typing import Any, Protocol
 from ablations.identity.run import Run
 from ablations.records.confusion import by_class
 from ablations.records.epochs import read_epochs
-from ablations.records.files import SCHEMA, aside, write_json, write_text
-from ablations.records.layout import CHECKPOINT, CONFIG, CURVE, DAMAGES, DIAGNOSTICS, PREDICTIONS, RECORD, TRACEBACK
+from ablations.records.files import SCHEMA, aside, write_bytes, write_json, write_text
+from ablations.records.layout import (
+    CHECKPOINT,
+    CONFIG,
+    CURVE,
+    DAMAGES,
+    DIAGNOSTICS,
+    PREDICTIONS,
+    RECORD,
+    STATE,
+    TRACEBACK,
+    WEIGHTS,
+)
 from ablations.records.predictions import write_predictions
 from ablations.records.provenance import provenance
 from ablations.records.record import Record
@@ -83,7 +94,7 @@ class Recorder:
         elif record and record.get("data_digest") not in (None, data_digest):
             _warn(f"{path} is of other images: kept as {aside(path, 'stale').name}, and the run trained again")
         logging.getLogger(__name__).info("training begins in process %d of %s", os.getpid(), socket.gethostname())
-        for name in (DIAGNOSTICS, DAMAGES, PREDICTIONS):  # of a training before this, maybe without any
+        for name in (DIAGNOSTICS, DAMAGES, PREDICTIONS, WEIGHTS, STATE):  # of a training before this, maybe without any
             (self.folder / name).unlink(missing_ok=True)
         write_text(self.folder / CONFIG, _yaml({**self.run.config, "seed": self.run.seed}))
 
@@ -125,6 +136,7 @@ class Recorder:
         done: Outcome,
         *,
         batch_size: int,
+        weights: bytes | None = None,
         micro_batch: int | None = None,
         first_nonfinite: str | None = None,
         class_names: Sequence[str] = (),
@@ -133,6 +145,7 @@ class Recorder:
 
         Args:
             batch_size: images a step.
+            weights: what `weights.safetensors` will hold; None for no such file.
             micro_batch: the parts a batch was taken in, where it was.
             first_nonfinite: the first tensor that was not finite, of a diverged run.
             class_names: of the data's classes, where they are known.
@@ -141,6 +154,8 @@ class Recorder:
             self._table(DAMAGES, done.lesions)
         if done.predictions:
             write_predictions(self.folder, done.predictions)
+        if weights is not None:
+            write_bytes(self.folder / WEIGHTS, weights)
         return self._write(
             status="diverged" if done.diverged else "finished",
             cause="nan" if done.diverged else None,

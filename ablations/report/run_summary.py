@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ablations.records.layout import RECORD
+from ablations.records.layout import RECORD, WEIGHTS
 from ablations.records.record import Record
 
 PARTS = (("train", "training"), ("val", "validation"), ("test", "test"))
 
 
-def print_run(record: Record, folder: Path, *, unused: Sequence[str] = ()) -> None:
-    """Print status, errors, size and record of a run, and which choices had no effect."""
+def print_run(record: Record, folder: Path, *, unused: Sequence[str] = (), weights: bool = False) -> None:
+    """Print status, errors, size and record of a run, and which choices had no effect.
+
+    Args:
+        weights: whether they were asked for; where they are not there, it is said how to get them.
+    """
     from rich.console import Console
     from rich.markup import escape
 
@@ -36,5 +40,7 @@ def print_run(record: Record, folder: Path, *, unused: Sequence[str] = ()) -> No
         console.print(f"  details   {escape(str(folder / 'traceback.txt'))}", soft_wrap=True)
     if record.get("note"):
         console.print(f"  [yellow]note[/]      {escape(record['note'])}")
+    if weights and record["status"] == "finished" and not (folder / WEIGHTS).exists():
+        console.print("  [yellow]note[/]      it kept no weights; with retrain=true it is trained again and keeps them")
     for axis in unused:
         console.print(f"  [yellow]note[/]      {axis} has no effect: nothing in this network, data or recipe uses it")

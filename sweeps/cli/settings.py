@@ -57,6 +57,7 @@ SETTINGS = {
     **dict.fromkeys(("plan", "profile", "retrain", "diagnostics"), FLAG),
     **dict.fromkeys(("workers", "micro_batch", "most"), whole(1, or_null=True)),
     **dict.fromkeys(("workers_per_gpu", "max_consecutive_failures"), whole(1)),
+    **{"keep": one_of("final", "best", "nothing")},
     **{"on_invalid": one_of("stop", "skip"), "stale": one_of(*STALE), "retry": one_of(*RETRY, or_null=True)},
 }
 

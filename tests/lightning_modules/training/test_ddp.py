@@ -84,7 +84,8 @@ def test_two_devices_are_one_run_also_after_interruptions(tmp_path: Path) -> Non
     assert (record["epochs"], record["steps"]) == (40, 400)
     folder = tmp_path / record["folder"]
     files = {path.name for path in folder.iterdir() if path.name != ".hydra"}
-    assert files == {"record.json", "config.yaml", "curve.csv", "diagnostics.csv", "predictions.npz", "run.log"}
+    tables = {"record.json", "config.yaml", "curve.csv", "diagnostics.csv", "predictions.npz", "run.log"}
+    assert files == tables | {"weights.safetensors"}
     kept = read_predictions(folder)
     assert kept is not None
     for part, labels in zip(("val", "test"), labels_of(ONE), strict=True):

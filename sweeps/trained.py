@@ -1,0 +1,88 @@
+"""Load the network of a run with its weights, from Python. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch import nn
+
+from ablations.question.hydra_syntax import to_overrides
+from ablations.records.layout import RECORD, WEIGHTS
+from ablations.records.record import Record, read_record
+from sweeps.trust import refuse_untrusted
+
+
+def load(folder: str | Path, *, trust: Sequence[str] = ()) -> nn.Module:
+    """Build the network of a run with the weights it kept, in eval mode, on the CPU.
+
+    It has two further attributes. `preprocess` turns images into its input as the training did; `trained` is a mapping
+    with what is known of the weights: label, identity, epoch, class names, mean, std.
+
+    Args:
+        folder: of the run, `runs/<label>-<8 digits>`; or its file of weights.
+        trust: packages that may be asked to build a part of the network, beside Skipbench, `torch.nn`, installed
+            plugins and your own modules.
+
+    Raises:
+        ValueError: there are no weights in the folder, or they cannot be used; says what to type.
+    """
+    import torch
+
+    from lightning_modules.data.preprocess import Preprocess
+    from lightning_modules.training.weights import read_weights
+    from sweeps.preflight import instantiate
+
+    path = weights_of(Path(folder))
+    weights, about = read_weights(path)
+    try:
+        refuse_untrusted([about["network"], about["augment"]], trust)
+        network, augment = instantiate(about["network"]), instantiate(about["augment"])
+        dtype = next((value.dtype for value in weights.values() if value.is_floating_point()), torch.float32)
+        network = network.double() if dtype == torch.float64 else network
+        network.load_state_dict(weights)
+        if about["channels_last"]:
+            network = network.to(memory_format=torch.channels_last)
+        statistics = {name: about[name] for name in ("mean", "std", "shape")}
+        preprocess: Any = Preprocess(**statistics, augment=augment, dtype=dtype)
+    except (RuntimeError, KeyError) as error:
+        raise ValueError(
+            f"{path} does not fit the network that it names, whose code may have changed: {error}"
+        ) from error
+    network.preprocess, network.trained = preprocess, about
+    return network.eval()
+
+
+def weights_of(folder: Path) -> Path:
+    """Return the file with the weights of a run.
+
+    Raises:
+        ValueError: there is none; says what to type.
+    """
+    path = folder if folder.suffix == ".safetensors" else folder / WEIGHTS
+    if path.is_file():
+        return path
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent}: give the folder of a run, runs/<label>-<8 digits>")
+    if not (path.parent / RECORD).exists():
+        raise ValueError(f"{path.parent} has no {RECORD}: its run has not ended, and keeps weights when it has")
+    record = read_record(path.parent / RECORD)
+    if record["status"] != "finished":
+        raise ValueError(f"{path.parent} keeps no weights: its run {record['status']}")
+    raise ValueError(
+        f"{path.parent} keeps no weights; this trains it again and keeps them: {again(path.parent, record)}"
+    )
+
+
+def again(folder: Path, record: Record) -> str:
+    """Return the command that trains a run again and keeps its weights."""
+    try:
+        typed = yaml.safe_load((folder / ".hydra" / "overrides.yaml").read_text(encoding="utf-8")) or []
+    except OSError:
+        typed = [*to_overrides(record["axes"]), f"seed={record['seed']}"]
+    words = [word for word in typed if not word.startswith(("keep=", "retrain=", "runs=", "plan=", "study="))]
+    words += [] if folder.parent == Path("runs") else [f"runs={folder.parent}"]
+    return shlex.join(["python", "run.py", *words, "retrain=true"])

@@ -1,0 +1,115 @@
+"""What a run leaves behind of its network, and how it is loaded."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+import skipbench
+from ablations.records.predictions import read_predictions
+from lightning_modules.data.digits import digits
+from lightning_modules.training.weights import content_digest, packed, read_weights
+from tests.typed import Done, typed
+
+QUICK = ["depth=8", "recipe.epochs=3", "tracker=none", "trainer=cpu", "trainer.threads=1"]
+WEIGHTS = "weights.safetensors"
+
+
+def run(*words: str, at: Path) -> Done:
+    done = typed(f"runs={at}", *words, at=at)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def only(runs: Path) -> Path:
+    (record,) = runs.glob("*/record.json")
+    return record.parent
+
+
+def record(runs: Path) -> dict:
+    return json.loads((only(runs) / "record.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One run of digits for every value of `keep`."""
+    found = {}
+    for keep in ("final", "best", "nothing"):
+        found[keep] = tmp_path_factory.mktemp(keep)
+        run(*QUICK, f"keep={keep}", at=found[keep])
+    return found
+
+
+def test_a_run_is_the_same_whatever_it_keeps(kept: dict[str, Path]) -> None:
+    records = [record(runs) for runs in kept.values()]
+    assert len({one["identity"] for one in records}) == 1
+    assert len({json.dumps(one["metrics"]) for one in records}) == 1
+    assert [(only(runs) / WEIGHTS).exists() for runs in kept.values()] == [True, True, False]
+
+
+@pytest.mark.parametrize("keep", ["final", "best"])
+def test_a_loaded_network_predicts_what_its_run_predicted(kept: dict[str, Path], keep: str) -> None:
+    network = skipbench.load(only(kept[keep]))
+    rows = [line.split(",") for line in (only(kept[keep]) / "curve.csv").read_text().splitlines()]
+    errors = [float(row[rows[0].index("val_error")]) for row in rows[1:]]
+    epoch = len(errors) if keep == "final" else errors.index(min(errors)) + 1
+    assert network.trained["epoch"] == epoch
+    assert not network.training
+    images = digits(Path())
+    with torch.no_grad():
+        logits = network(network.preprocess(images.test_images))
+    predicted = read_predictions(only(kept["final"]))
+    assert predicted is not None
+    same = (logits.argmax(1).numpy() == predicted["test_class"]).all()
+    assert same == (epoch == len(errors))
+
+
+def test_a_run_that_kept_nothing_says_what_to_type(kept: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="keeps no weights; this trains it again") as refused:
+        skipbench.load(only(kept["nothing"]))
+    assert "depth=8 recipe.epochs=3" in str(refused.value)
+    again = run(*QUICK, at=kept["nothing"])
+    assert "it kept no weights; with retrain=true it is trained again" in again.stdout
+    with pytest.raises(ValueError, match="there is no folder"):
+        skipbench.load(tmp_path / "nowhere")
+
+
+def test_a_file_of_weights_calls_nothing_of_a_stranger(kept: dict[str, Path], tmp_path: Path) -> None:
+    weights, about = read_weights(only(kept["final"]) / WEIGHTS)
+    strange = tmp_path / WEIGHTS
+    names = (
+        "os.system",
+        "torch.load",
+        "torch.nn.modules.module.torch.load",
+        "lightning_modules.networks.layers.F.relu.__class__",
+    )
+    for name in (*names, "lightning_modules.training.weights.json.loads", "pickle.loads", "PIL.Image.open"):
+        network = {**about["network"], "activation": {"_target_": name, "_partial_": True}}
+        strange.write_bytes(packed(weights, {**about, "network": network}))
+        with pytest.raises(ValueError, match=re.escape(f"calls {name}")):
+            skipbench.load(tmp_path)
+    with pytest.raises(ValueError, match=r"PIL\.Image\.open"):
+        skipbench.load(tmp_path, trust=["numpy"])
+
+
+def test_seeds_of_a_sweep_keep_their_weights_trained_as_one_program_too(tmp_path: Path) -> None:
+    words = ["-m", "block=residual", "seed=0,1", "hydra/launcher=basic", "workers=1", *QUICK]
+    for keep, fuse in (("final", 2), ("best", 1)):
+        runs = tmp_path / keep
+        runs.mkdir()
+        run(*words, f"keep={keep}", f"trainer.fuse={fuse}", at=runs)
+        found = sorted(path.parent for path in runs.glob("*/record.json"))
+        assert len(found) == 2
+        for folder in found:
+            network = skipbench.load(folder)
+            predicted = read_predictions(folder)
+            assert predicted is not None
+            with torch.no_grad():
+                classes = network(network.preprocess(digits(Path()).test_images)).argmax(1).numpy()
+            assert keep == "best" or (classes == predicted["test_class"]).all()
+        seeds = [content_digest(read_weights(folder / WEIGHTS)[0]) for folder in found]
+        assert seeds[0] != seeds[1]
