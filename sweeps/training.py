@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 
+from sweeps.compose.starting_weights import starts_from
 from sweeps.data import fill_sizes
 from sweeps.preflight import begin, instantiate
 
@@ -39,8 +41,27 @@ def build_network(config: DictConfig, recipe: Any, shape: tuple[int, ...]) -> An
 
     torch.manual_seed(config.seed)
     network = instantiate(config.network)
+    if (start := starts_from(config.network)) is not None:
+        start_from_run(network, start, config.network.init.get("weights"))
     begin(network, config.network, recipe, shape, seed=config.seed)
     return network
+
+
+def start_from_run(network: Any, folder: str, digest: str | None) -> None:
+    """Copy the weights of a finished run into a network.
+
+    Raises:
+        ValueError: they do not fit, or have changed since their digest was taken.
+    """
+    from lightning_modules.networks.trained import start_from
+    from lightning_modules.training.weights import content_digest, read_weights
+    from sweeps.trained import weights_of
+
+    weights, _ = read_weights(weights_of(Path(folder)))
+    if digest is not None and content_digest(weights) != digest:
+        raise ValueError(f"init.run={folder}: its weights have changed since this run was planned")
+    if kept := start_from(network, weights):
+        logging.getLogger(__name__).warning("%s of the classifier starts afresh: it has other classes", ", ".join(kept))
 
 
 def fit_parts(

@@ -32,6 +32,8 @@ EXCLUDED = (
     "lightning_modules.training.malloc",  # what becomes of memory that is free
     "lightning_modules.vmapped.signals",  # when Ctrl-C is heeded
     "lightning_modules.data.download",  # how files get here; which ones, a checksum says
+    "lightning_modules.training.weights",  # how weights are written and read; which ones, a digest says
+    "sweeps.trained",  # where they lie
     "sweeps.cli",  # words for the person who typed
 )
 

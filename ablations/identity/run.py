@@ -66,12 +66,14 @@ class Run:
         seed: pairs the run with the same seed of other cells.
         config: the resolved `network`, `data` and `recipe` nodes.
         unusual: the axes a label must name because they differ from the defaults.
+        start: the folder of the run whose weights it starts from, where it does. `config` has the digest of them.
     """
 
     axes: dict[str, Any]
     seed: int
     config: dict[str, Any]
     unusual: tuple[str, ...] = ()
+    start: str | None = None
 
     @cached_property
     def code(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import socket
 import subprocess
@@ -49,11 +50,19 @@ def public(command: str) -> str:
     """Remove the paths of this machine from a command, so that it can be published."""
     words = shlex.split(command)
     told = [
-        Path(word).name if before in FOLDER_FLAGS else word
+        Path(word).name if before in FOLDER_FLAGS else _run_by_name(word)
         for before, word in zip(["", *words], words, strict=False)
         if not word.startswith(PLACES)
     ]
     return shlex.join(told)
+
+
+def _run_by_name(word: str) -> str:
+    """Remove the path from `init.run=path/of/a/run`."""
+    axis, _, folders = word.partition("=")
+    if axis != "init.run":
+        return word
+    return f"{axis}={','.join(re.sub(r'.*/', '', folder) for folder in folders.split(','))}"
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,7 @@ import argparse
 import re
 
 from ablations.catalog.choices import CONF, config_files
+from ablations.question.hydra_syntax import quoted
 from ablations.records.provenance import program
 from sweeps.compose.compose import default_axes
 from sweeps.compose.hydra_internals import hydra_parser
@@ -34,10 +35,18 @@ def read_words(words: list[str]) -> tuple[list[str], argparse.Namespace]:
     overrides = [*typed.overrides, *rest]  # what follows a flag is left over, and Hydra would refuse it
     for word in overrides:
         check_word(word, " ".join(overrides))
-    typed.overrides = overrides
     flags = [word for word in words if word not in overrides]
     first = [word for word in flags if word in SWEEP]
-    return [*first, *overrides, *(word for word in flags if word not in SWEEP)], typed
+    typed.overrides = list(map(with_quotes, overrides))
+    return [*first, *typed.overrides, *(word for word in flags if word not in SWEEP)], typed
+
+
+def with_quotes(word: str) -> str:
+    """Quote the values of an override that hold a `=`, as the folder of a run may: `init.run=runs/…-epochs=2-s0-…`."""
+    axis, _, value = word.partition("=")
+    if "=" not in value or re.search(r"""['"\[({$]""", value):
+        return word
+    return f"{axis}={','.join(map(quoted, value.split(',')))}"
 
 
 def check_word(word: str, line: str) -> None:

@@ -17,6 +17,7 @@ from ablations.question.hydra_syntax import to_overrides
 from sweeps.compose.config_sources import refuse_clashes
 from sweeps.compose.hydra_internals import set_values
 from sweeps.compose.own_network import fitted, with_own_arguments
+from sweeps.compose.starting_weights import identified, starts_from
 from sweeps.data import fill_sizes
 
 NO_AXES = {
@@ -76,7 +77,7 @@ def described(
         resolved: the network, data and recipe.
 
     Raises:
-        ValueError: a number in `resolved` is not finite.
+        ValueError: a number in `resolved` is not finite, or there are no weights to start from.
     """
     instead = {key: select(f"{key}._target_") for key in choices if f"{key}._target_" in overridden}
     groups = {key: choices[key] for key in choices if key in active}
@@ -90,8 +91,12 @@ def described(
     axes = {key: known.pop(key) for key in defaults if key in known and key != "seed"} | known | options
     overridden = [key.removesuffix("._target_") for key in overridden]
     refuse_nonfinite(resolved)
+    start = starts_from(resolved["network"])
+    if start is not None:
+        resolved = resolved | {"network": identified(resolved["network"], start)}
+        axes |= {"init.run": Path(start).name}
     unusual = tuple(axis for axis in overridden if axis in axes and axes[axis] != defaults.get(axis))
-    return Run(axes=axes, seed=select("seed"), config=resolved, unusual=unusual)
+    return Run(axes=axes, seed=select("seed"), config=resolved, unusual=unusual, start=start)
 
 
 def refuse_nonfinite(node: Any, place: str = "") -> None:
@@ -185,6 +190,8 @@ def config_of(
     with open_dict(config):
         for node, value in {**run.config, **settings, "seed": run.seed}.items():
             config[node] = value
+        if run.start is not None:
+            config.network.init.run = run.start
         if config.trainer.get("most_threads", threads) is None:
             config.trainer.most_threads = threads
         config.hydra.sweep.subdir = run.folder

@@ -125,6 +125,8 @@ INERT = {  # what each excluded module gives, doing nothing
     },
     "lightning_modules.vmapped.signals": {"lightning_modules.vmapped.lockstep.held_back": at_will},
     "lightning_modules.data.download": {"lightning_modules.data.idx.fetch_files": lambda *_, **__: None},
+    "lightning_modules.training.weights": {"lightning_modules.training.weights.content_digest": lambda _: ""},
+    "sweeps.trained": {"sweeps.trained.weights_of": lambda folder: folder},
     "sweeps.cli": {"sweeps.preflight.as_value_error": nullcontext},
 }
 
