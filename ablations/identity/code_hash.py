@@ -16,6 +16,7 @@ import ast
 import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
 from ablations.identity.source_tree import ON_IMPORT, OURS, Module, SourceTree
@@ -61,6 +62,17 @@ def fingerprint(names: Iterable[str], sources: SourceTree | None = None) -> dict
         `{"lightning_modules/networks/blocks.py": "<16 hex>", …}`.
     """
     return dict(_fingerprint(tuple(sorted({*names, *ROOTS})), sources or _sources()))
+
+
+def foreign(names: Iterable[str]) -> dict[str, tuple[Path, str]]:
+    """Find the files of `fingerprint(names)` that are not this project's; return path and text of each."""
+    code = fingerprint(names)
+    files = {module.file.relative: module for module in _sources().modules.values() if not _is_ours(module)}
+    return {name: (files[name].file.path, files[name].text) for name in code if name in files}
+
+
+def _is_ours(module: Module) -> bool:
+    return module.file.name.partition(".")[0] in OURS
 
 
 def defined(name: str) -> Sequence[ast.stmt]:

@@ -57,10 +57,11 @@ class Module:
         imports: what its imports bind a name to, wherever in it they stand.
         stars: the modules all of whose names it imports.
         unused: what it imports and never reads: imported for what happens then, or to be imported from here.
+        text: its source.
     """
 
     def __init__(self, file: ModuleFile, text: str) -> None:
-        self.file = file
+        self.file, self.text = file, text
         self.statements: dict[str, list[ast.stmt]] = {}
         self.imports: dict[str, set[str]] = {}
         self.stars: set[str] = set()

@@ -36,6 +36,7 @@ from ablations.records.predictions import write_predictions
 from ablations.records.provenance import provenance
 from ablations.records.record import Record
 from ablations.records.run_folder import known
+from ablations.records.sources import keep_sources
 from ablations.records.worker_deaths import forget
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -215,6 +216,7 @@ class Recorder:
             "cause": cause,
             "config": run.config,
             "code": run.code,
+            **({"sources": sources} if (sources := keep_sources(run, self.folder.parent)) else {}),
             "provenance": provenance(device=device, started=self.started, finished=_now()),
         }
         write_json(self.folder / RECORD, record)
