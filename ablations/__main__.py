@@ -16,6 +16,7 @@ from ablations.compare_command import add_compare
 from ablations.exports import FORMATS, export
 from ablations.judge_command import add_judge
 from ablations.paper import add_paper_options
+from ablations.prune_command import add_prune
 from ablations.records.files import lenient_output
 from ablations.wandb_view.publish import add_publish
 
@@ -34,6 +35,7 @@ examples:
   python -m ablations export headline --format pdf --width column --metric train_error --out headline.pdf
   python -m ablations judge results.csv claims.yaml          claims about runs of another program
   python -m ablations publish headline            send it to W&B from the records
+  python -m ablations prune headline              what its weights take of the disk; --yes removes them
   python -m ablations doctor                      name what is damaged; --repair mends it or moves it aside
 
 None of these trains or changes a number; `python run.py -m study=NAME` trains."""
@@ -112,6 +114,7 @@ def parser() -> Parser:
     add_paper_options(export_parser)
     add_judge(command)
     add_publish(command)
+    add_prune(command)
     doctor = command(commands.doctor, "name what is damaged, and mend it if asked to", study=False)
     doctor.add_argument("--repair", action="store_true", help="mend it, or move it to .quarantine; deletes nothing")
     return top

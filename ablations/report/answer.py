@@ -12,6 +12,7 @@ from ablations.analysis.anova import AxisEffects, axis_effects
 from ablations.analysis.results import Plan, Record, Row, result_rows
 from ablations.analysis.until_decided import grown
 from ablations.analysis.verdicts import Verdict, judge, level_of
+from ablations.records.kept import kept_in, short_bytes
 from ablations.report.comparability import published_settings
 from ablations.report.completeness import incomplete
 from ablations.report.verdict_list import reading_notes
@@ -74,6 +75,14 @@ class Answer:
         from ablations.search.importance import search_importance
 
         return search_importance(self.plan, self.runs)
+
+    @cached_property
+    def disk(self) -> str:
+        """What the weights of the study's runs take of the disk: `2.1 MB of weights of 27 runs`; empty for nothing."""
+        records = [record for row in self.rows for record in row.runs]
+        kept = kept_in(self.runs / record["folder"] for record in records)
+        size = short_bytes(sum(one.size for one in kept))
+        return f"{size} of weights of {len(kept)} run{'' if len(kept) == 1 else 's'}" if kept else ""
 
     @property
     def footnotes(self) -> list[str]:

@@ -33,7 +33,8 @@ def answer_markdown(answer: Answer, *, picture: str | None = None) -> str:
     parts += ["\n".join(f"- {plain(line)}" for line in publications(plan))]
     missing = "\n".join(f"- {plain(line)}" for _, line in troubles(plan, rows))
     parts += ["## What is missing", missing] if missing else []
-    parts += ["## Where this comes from", "\n".join(f"- {plain(line)}" for line in origins(plan, rows))]
+    came = [*origins(plan, rows), *([answer.disk] if answer.disk else [])]
+    parts += ["## Where this comes from", "\n".join(f"- {plain(line)}" for line in came)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

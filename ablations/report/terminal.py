@@ -79,11 +79,14 @@ def print_next(answer: Answer, console: Console) -> None:
     lines.append(("this again", f"python -m ablations report {name}{where}"))
     lines.append(("with figures", f"python -m ablations report {name} --html {name}.html{where}"))
     lines.append(("for a README", f"python -m ablations export {name} --format md{where}"))
+    if answer.disk:
+        lines.append(("make room", f"python -m ablations prune {name}{where}"))
     if answer.is_search:
         lines.append(("what mattered", f"python -m ablations effects {name}{where}"))
         lines.append(("its picture", f"python -m ablations export {name} --format png --out {name}.png{where}"))
     console.print()
-    console.print(Text.assemble((f"{have} record{'' if have == 1 else 's'} in {runs}/", "bold")))
+    disk = f", {answer.disk}" if answer.disk else ""
+    console.print(Text.assemble((f"{have} record{'' if have == 1 else 's'} in {runs}/{disk}", "bold")))
     width = max(len(what) for what, _ in lines)
     for what, command in lines:
         console.print(Text.assemble((f"{what:<{width}}  ", "dim"), command), soft_wrap=True)
