@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
 from ablations.identity.run import Run, digest
+from ablations.records.layout import STATE
 from ablations.records.provenance import git_version
+from ablations.records.recorder import Recorder
 from sweeps.training import Parts
 
 
@@ -29,6 +33,57 @@ def kept_weights(config: DictConfig, run: Run, parts: Parts, kept: Any, epochs: 
     except ValueError as error:
         logging.getLogger(__name__).warning("the weights are not kept: %s", error)
         return None
+
+
+def keep_state(config: DictConfig, parts: Parts, last: Any, path: Path) -> None:
+    """Keep the state of a finished training at `path`, if a longer run can go on from it.
+
+    Args:
+        last: the `LastEpoch` that has followed the training.
+    """
+    from lightning_modules.training.longer import same_beginning, save_last_state
+
+    steps = steps_of(parts)
+    if config.keep != "nothing" and steps is not None and same_beginning(parts.recipe, steps, 2 * steps):
+        save_last_state(last, path)
+
+
+def steps_of(parts: Parts) -> int | None:
+    """Count the steps of a recipe in epochs; None for one in steps, which may end within an epoch."""
+    if parts.recipe.epochs is None:
+        return None
+    return parts.recipe.total_steps(len(parts.data.train_dataloader()))
+
+
+def go_on_from_shorter(recorder: Recorder, parts: Parts) -> str | None:
+    """Put the state of the longest shorter run of the same kind where the checkpoint of this run belongs.
+
+    Of the same kind is a run that differs in `recipe.epochs` alone, on the same images, if the schedule gives both the
+    same rates as far as the shorter one goes.
+
+    Returns:
+        the folder's name of the shorter run; None where there is none, or a checkpoint is there already.
+    """
+    from lightning_modules.training.checkpoint import refusal
+    from lightning_modules.training.longer import hand_over, same_beginning
+
+    run, steps = recorder.run, steps_of(parts)
+    if steps is None or recorder.checkpoint.exists():
+        return None
+    each = steps // parts.recipe.epochs
+    if not same_beginning(parts.recipe, each, steps):
+        return None
+    folders = {path.parent.name[-8:]: path.parent for path in recorder.folder.parent.glob(f"*/{STATE}")}
+    for epochs in range(parts.recipe.epochs - 1, 0, -1):
+        shorter = replace(run, config=run.config | {"recipe": run.config["recipe"] | {"epochs": epochs}})
+        folder = folders.get(shorter.identity[:8])
+        origin = recorder.origin | {"identity": shorter.identity}
+        if folder is None or refusal(folder / STATE, origin) or not same_beginning(parts.recipe, epochs * each, steps):
+            continue
+        hand_over(folder / STATE, recorder.checkpoint, recorder.origin)
+        logging.getLogger(__name__).info("goes on after the %d epochs of %s", epochs, folder.name)
+        return folder.name
+    return None
 
 
 def about(run: Run, parts: Parts) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from ablations.identity.run import Run
 from ablations.plan.staleness import made_of_other_data
-from ablations.records.layout import CHECKPOINT
+from ablations.records.layout import CHECKPOINT, STATE
 from ablations.records.lease import claim
 from ablations.records.record import Record
 from ablations.records.recorder import Recorder, Stopped, objective, out_of_memory
@@ -25,7 +25,7 @@ from sweeps.cli.from_python import answer
 from sweeps.cli.settings import check_hydra_folders, check_settings
 from sweeps.compose.compose import run_of, unused_axes
 from sweeps.compose.own_network import fitted
-from sweeps.keeping import kept_weights
+from sweeps.keeping import go_on_from_shorter, keep_state, kept_weights
 from sweeps.preflight import check, check_trainer, data_digest, instantiate, size_of
 from sweeps.training import Parts, Rows, Watch, build, fit_parts, trainer_of
 
@@ -159,6 +159,8 @@ def fit_and_record(
         last, kept = LastEpoch(recorder.checkpoint, recorder.origin), KeptEpoch(config.keep)
         callbacks = [inside, kept, last, *([ProgressBar(bar)] if bar else [])]
         try:
+            if not config.retrain:
+                recorder.continued = go_on_from_shorter(recorder, parts) or recorder.continued
             resume = recorder.resume(refusal)
             done = fit_parts(config, parts, callbacks, micro, resume, on_rows=on_rows, watch=watch, turn=turn)
         except Stopped:
@@ -171,6 +173,8 @@ def fit_and_record(
             batch_size = min(recipe.batch_size, len(data.train_indices))
             about = {"micro_batch": micro, "first_nonfinite": inside.first_nonfinite}
             weights = None if done.diverged else kept_weights(config, recorder.run, parts, kept, done.epochs)
+            if not done.diverged:
+                keep_state(config, parts, last, recorder.folder / STATE)
             about |= {"class_names": data.images.class_names, "weights": weights}
             return recorder.finish(done, batch_size=batch_size, **about)
         del network, data, recipe, parts, inside, last, kept, callbacks

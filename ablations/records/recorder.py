@@ -74,6 +74,7 @@ class Recorder:
         self.run, self.folder = run, folder
         self.sizes: dict[str, Any] = {"params": None, "macs": None, "note": ""}
         self.data_digest: str | None = None
+        self.continued: str | None = None  # the folder of the shorter run that it has gone on from
         self.started = _now()
 
     @property
@@ -213,6 +214,7 @@ class Recorder:
             "metrics": metrics,
             **self.sizes,
             **rest,
+            **({"continued": self.continued} if self.continued else {}),
             "cause": cause,
             "config": run.config,
             "code": run.code,

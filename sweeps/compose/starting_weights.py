@@ -15,7 +15,7 @@ def starts_from(network: Any) -> str | None:
     Raises:
         ValueError: none is named.
     """
-    init = network.get("init") if hasattr(network, "get") else None
+    init: Any = network.get("init")
     if not hasattr(init, "get") or init.get("_target_") != TRAINED:
         return None
     if not init.get("run"):

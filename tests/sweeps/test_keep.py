@@ -113,3 +113,30 @@ def test_seeds_of_a_sweep_keep_their_weights_trained_as_one_program_too(tmp_path
             assert keep == "best" or (classes == predicted["test_class"]).all()
         seeds = [content_digest(read_weights(folder / WEIGHTS)[0]) for folder in found]
         assert seeds[0] != seeds[1]
+
+
+def test_a_longer_run_goes_on_from_a_shorter_one_where_its_schedule_allows(tmp_path: Path) -> None:
+    """Bit by bit as if it had not, and in a sweep too; a cosine begins anew, and so does a run of other images."""
+
+    def ended(runs: Path, *words: str, epochs: int) -> dict:
+        run(*QUICK, f"recipe.epochs={epochs}", *words, at=runs)
+        one = json.loads(max(runs.glob("*/record.json"), key=lambda path: path.stat().st_mtime_ns).read_text())
+        return one | {"weights": content_digest(read_weights(runs / one["folder"] / WEIGHTS)[0])}
+
+    apart, together = tmp_path / "apart", tmp_path / "together"
+    for folder in (apart, together):
+        folder.mkdir()
+    whole = ended(apart, "schedule=constant", epochs=5)
+    shorter = ended(together, "schedule=constant", epochs=2)
+    assert (together / shorter["folder"] / "state.ckpt").exists()
+    longer = ended(together, "schedule=constant", epochs=5)
+    assert longer["continued"] == shorter["folder"]
+    assert "continued" not in whole
+    for name in ("identity", "metrics", "epochs", "steps", "weights"):
+        assert longer[name] == whole[name]
+    curves = [(runs / one["folder"] / "curve.csv").read_text() for runs, one in ((apart, whole), (together, longer))]
+    assert len({"".join(line.rpartition(",")[0] for line in curve.splitlines()) for curve in curves}) == 1
+    for epochs in (2, 4):
+        cosine = ended(together, "seed=1", epochs=epochs)
+        assert not (together / cosine["folder"] / "state.ckpt").exists()
+        assert "continued" not in cosine
