@@ -1,0 +1,105 @@
+"""Export the network of a run, with its weights, to TorchScript or ONNX.
+
+    python -m sweeps.export torchscript runs/<folder>
+    python -m sweeps.export onnx runs/<folder> --out network.onnx
+
+The file takes batches of any size, normalised as `network.preprocess` does it. What it computes is compared with the
+network's own outputs before it is written to its place; for ONNX by `onnxruntime`, where that is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+SUFFIXES = {"torchscript": ".pt", "onnx": ".onnx"}
+NEEDED = {"torchscript": (), "onnx": ("onnx", "onnxscript")}  # beside torch
+NEAR = 1e-4
+
+
+def export(folder: Path, kind: str, out: Path | None = None, *, trust: Sequence[str] = ()) -> Path:
+    """Write a run's network as a file that needs no Skipbench; return its path.
+
+    Args:
+        kind: torchscript or onnx.
+        out: where to; by default `network.pt` or `network.onnx` in the run's folder.
+        trust: as `load` has it.
+
+    Raises:
+        ValueError: there are no weights, a package is missing, or the file computes something else.
+    """
+    if missing := [name for name in NEEDED[kind] if importlib.util.find_spec(name) is None]:
+        raise ValueError(f"{kind} needs what is not installed: pip install {' '.join(missing)}")
+    import torch
+
+    from sweeps.trained import load
+
+    network: Any = load(folder, trust=trust)
+    images = torch.randn(2, *network.trained["input"], generator=torch.Generator().manual_seed(0))
+    images = images.to(next(network.parameters()).dtype)
+    home = folder if folder.is_dir() else folder.parent
+    path = out or home / f"network{SUFFIXES[kind]}"
+    part = path.with_name(f".{path.name}.part")
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch, about its own future
+        expected = network(images)
+        found = (_torchscript if kind == "torchscript" else _onnx)(network, images, part)
+    if found is not None and not torch.allclose(found, expected, atol=NEAR * max(1.0, expected.abs().max().item())):
+        part.unlink()
+        raise ValueError(f"the exported network computes something else than that of {folder}")
+    os.replace(part, path)
+    return path
+
+
+def _torchscript(network: Any, images: Any, path: Path) -> Any:
+    """Trace a network; return what the file computes."""
+    import torch
+
+    torch.jit.save(torch.jit.trace(network, images), str(path))
+    return torch.jit.load(str(path))(images)
+
+
+def _onnx(network: Any, images: Any, path: Path) -> Any:
+    """Write a network as ONNX in one file; return what it computes, None without onnxruntime."""
+    import torch
+
+    batch = {0: torch.export.Dim("batch")}
+    names = {"input_names": ["images"], "output_names": ["logits"]}
+    torch.onnx.export(
+        network, (images,), str(path), dynamo=True, dynamic_shapes=(batch,), external_data=False, verbose=False, **names
+    )
+    if importlib.util.find_spec("onnxruntime") is None:
+        print("not compared with the network's outputs: pip install onnxruntime", file=sys.stderr)
+        return None
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    return torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what was typed; return the exit status."""
+    shape = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m sweeps.export", description=__doc__, formatter_class=shape)
+    parser.add_argument("kind", choices=SUFFIXES)
+    parser.add_argument("folder", type=Path, help="of the run, runs/<label>-<8 digits>")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where to (network.pt or network.onnx in the folder)")
+    parser.add_argument("--trust", action="append", default=[], metavar="PACKAGE", help="whose code may be called")
+    options = parser.parse_args(arguments)
+    try:
+        print(export(options.folder, options.kind, options.out, trust=options.trust))
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.getcwd())
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""An exported network computes what the network of the run computes."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+import skipbench
+from sweeps.export import main
+from sweeps.keeping import kept_weights
+from sweeps.training import build
+from tests.lightning_modules.trained import composed
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run whose weights are those it began with."""
+    from lightning_modules.training.weights import KeptEpoch
+    from sweeps.compose.compose import run_of
+
+    config = composed()
+    folder = tmp_path_factory.mktemp("run")
+    content = kept_weights(config, run_of(config, config.hydra), build(config), KeptEpoch("final"), 2)
+    assert content is not None
+    (folder / "weights.safetensors").write_bytes(content)
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_torchscript(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["torchscript", str(folder)]) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert path == folder / "network.pt"
+    network = skipbench.load(folder)
+    images = torch.randn(5, 1, 8, 8)
+    with torch.no_grad():
+        assert torch.allclose(torch.jit.load(path)(images), network(images), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_onnx(folder: Path, tmp_path: Path) -> None:
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        if importlib.util.find_spec(name) is None:
+            pytest.skip(f"{name} is not installed: pip install onnx onnxscript onnxruntime")
+    import onnxruntime
+
+    path = tmp_path / "own.onnx"
+    assert main(["onnx", str(folder), "--out", str(path)]) == 0
+    network = skipbench.load(folder)
+    images = torch.randn(5, 1, 8, 8)
+    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    with torch.no_grad():
+        expected = network(images)
+    assert torch.allclose(torch.from_numpy(session.run(None, {"images": images.numpy()})[0]), expected, atol=1e-4)
+
+
+def test_what_is_missing_is_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None if "onnx" in name else there(name, *rest))
+    assert main(["onnx", str(folder)]) == 1
+    assert capsys.readouterr().err == "error: onnx needs what is not installed: pip install onnx onnxscript\n"
+    assert main(["torchscript", str(tmp_path / "nowhere")]) == 1
+    assert "there is no folder" in capsys.readouterr().err
