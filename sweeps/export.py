@@ -10,6 +10,7 @@ network's own outputs before it is written to its place; for ONNX by `onnxruntim
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 import os
 import sys
@@ -70,15 +71,14 @@ def _onnx(network: Any, images: Any, path: Path) -> Any:
     import torch
 
     batch = {0: torch.export.Dim("batch")}
-    names = {"input_names": ["images"], "output_names": ["logits"]}
+    names: dict[str, Any] = {"input_names": ["images"], "output_names": ["logits"]}
     torch.onnx.export(
         network, (images,), str(path), dynamo=True, dynamic_shapes=(batch,), external_data=False, verbose=False, **names
     )
     if importlib.util.find_spec("onnxruntime") is None:
         print("not compared with the network's outputs: pip install onnxruntime", file=sys.stderr)
         return None
-    import onnxruntime
-
+    onnxruntime = importlib.import_module("onnxruntime")
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     return torch.from_numpy(session.run(None, {"images": images.numpy()})[0])
 
