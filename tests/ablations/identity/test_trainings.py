@@ -31,6 +31,7 @@ BESIDE = (  # what runs before a training or beside it, and does not count
     *EXCLUDED,
     *("lightning_modules.inspection", "lightning_modules.training.checkpoint", "lightning_modules.networks.counting"),
     *("lightning_modules.training.history.LastEpoch", "lightning_modules.training.progress"),
+    "lightning_modules.training.longer",  # whose result equals that of a run which does not go on
     "lightning_modules.training.torch_private.tensor_norms",  # of diagnostics
 )
 
