@@ -119,7 +119,7 @@ def content_digest(weights: Weights) -> str:
     """Return the SHA-256 of names, types, shapes and values, 64 hex digits; the same wherever the file lies."""
     total = hashlib.sha256()
     for name in sorted(weights):
-        value = weights[name].contiguous()
+        value = weights[name]
         total.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
         total.update(value.reshape(-1).view(torch.uint8).numpy().data if value.numel() else b"")
     return total.hexdigest()
