@@ -20,18 +20,7 @@ from ablations.identity.run import Run
 from ablations.records.confusion import by_class
 from ablations.records.epochs import read_epochs
 from ablations.records.files import SCHEMA, aside, write_bytes, write_json, write_text
-from ablations.records.layout import (
-    CHECKPOINT,
-    CONFIG,
-    CURVE,
-    DAMAGES,
-    DIAGNOSTICS,
-    PREDICTIONS,
-    RECORD,
-    STATE,
-    TRACEBACK,
-    WEIGHTS,
-)
+from ablations.records.layout import CHECKPOINT, CONFIG, CURVE, DAMAGES, DIAGNOSTICS, MADE, RECORD, TRACEBACK, WEIGHTS
 from ablations.records.predictions import write_predictions
 from ablations.records.provenance import provenance
 from ablations.records.record import Record
@@ -96,7 +85,7 @@ class Recorder:
         elif record and record.get("data_digest") not in (None, data_digest):
             _warn(f"{path} is of other images: kept as {aside(path, 'stale').name}, and the run trained again")
         logging.getLogger(__name__).info("training begins in process %d of %s", os.getpid(), socket.gethostname())
-        for name in (DIAGNOSTICS, DAMAGES, PREDICTIONS, WEIGHTS, STATE):  # of a training before this, maybe without any
+        for name in MADE:  # of a training before this, maybe without any
             (self.folder / name).unlink(missing_ok=True)
         write_text(self.folder / CONFIG, _yaml({**self.run.config, "seed": self.run.seed}))
 
