@@ -136,6 +136,8 @@ def test_a_longer_run_goes_on_from_a_shorter_one_where_its_schedule_allows(tmp_p
         assert longer[name] == whole[name]
     curves = [(runs / one["folder"] / "curve.csv").read_text() for runs, one in ((apart, whole), (together, longer))]
     assert len({"".join(line.rpartition(",")[0] for line in curve.splitlines()) for curve in curves}) == 1
+    told = (together / shorter["folder"] / "curve.csv").read_text()
+    assert curves[1].startswith(told), "its first epochs are those of the shorter run, seconds and all"
     for epochs in (2, 4):
         cosine = ended(together, "seed=1", epochs=epochs)
         assert not (together / cosine["folder"] / "state.ckpt").exists()
