@@ -45,7 +45,7 @@ def list_(options: argparse.Namespace) -> None:
             found = grown(found, records, options.runs)
         wanted = [run["identity"] for cell in found["cells"] for run in cell["runs"]]
         done = sum(key in records and records[key]["status"] != "failed" for key in wanted)
-        known.append(_Listed(name, str(len(wanted)), f"{done}/{len(wanted)}", found["study"]))
+        known.append(_Listed(name, str(len(wanted)), f"{done}/{len(wanted)}", found["study"], plan=found))
     unread = [name for name, study in sorted(written.items()) if study is None and name not in named]
     for name, study in sorted(written.items()):
         if name not in named and study is not None:
@@ -54,7 +54,7 @@ def list_(options: argparse.Namespace) -> None:
         known.append(_Listed(choice.name, "–", "–", {"question": f"of {choice.origin}"}, "dim"))
     console = plain_console()
     if known:
-        _print_studies(known, console)
+        _print_studies(known, records, console)
     else:
         console.print(f"No studies in {STUDIES} and none in {options.runs}.", markup=False)
     for sentence in [*damaged, *problems[:1]]:
@@ -73,14 +73,18 @@ class _Listed(NamedTuple):
     done: str
     study: Mapping[str, Any]
     style: str = ""
+    plan: Mapping[str, Any] | None = None
 
     @property
     def folder(self) -> str:
         return self.name.rpartition("/")[0]
 
 
-def _print_studies(known: Sequence[_Listed], console: Console) -> None:
-    """Print a line of numbers for each study; below it what it asks, and what to expect. A folder has a heading."""
+def _print_studies(known: Sequence[_Listed], records: Mapping[str, Record], console: Console) -> None:
+    """Print a line of numbers for each study; below it what it asks, what to expect, and whether its code changed.
+
+    A folder has a heading.
+    """
     from rich.padding import Padding
     from rich.text import Text
 
@@ -100,6 +104,8 @@ def _print_studies(known: Sequence[_Listed], console: Console) -> None:
         said += [Text(f"Expect: {one.study['expect']}", style="dim")] if one.study.get("expect") else []
         for words in said:
             console.print(Padding(words, (0, 0, 0, 2), expand=False))
+        if one.plan:
+            _say_outdated(one.plan, records, console)
 
 
 def _times(study: Mapping[str, Any]) -> tuple[str, str]:
@@ -152,6 +158,15 @@ def status(options: argparse.Namespace) -> None:
         plain_console().print(picture(TrialWatch(found, options.runs).look()))
     if found["cells"]:
         plain_console().print(picture(Watch(found, options.runs).look()))
+    _say_outdated(found, read_records(options.runs)[0], plain_console())
+
+
+def _say_outdated(plan: Mapping[str, Any], records: Mapping[str, Record], console: Console) -> None:
+    from ablations.report.completeness import outdated_words
+
+    wanted = [records[run["identity"]] for cell in plan["cells"] for run in cell["runs"] if run["identity"] in records]
+    for line in outdated_words(plan, [record for record in wanted if record["status"] != "failed"]):
+        console.print(line, style="yellow", markup=False, soft_wrap=True)
 
 
 def report(options: argparse.Namespace) -> None:
@@ -180,6 +195,8 @@ def verdict(options: argparse.Namespace) -> None:
 
     found, records = chosen_plan(options.runs, options.study), _good_records(options.runs)
     answer = Answer(found, records, options.runs)
+    for line in answer.cautions:
+        plain_console().print(line, style="yellow", markup=False, soft_wrap=True)
     if not answer.verdicts:
         print(f"The study {found['name']} makes no claims; add some under `claims:` in its YAML.")
     print_list(answer.verdicts, plain_console(), answer.settings, answer.footnotes)

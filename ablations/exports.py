@@ -70,10 +70,10 @@ def as_text(answer: Answer, kind: str, *, picture: str | None = None) -> str:
     if kind == "tex":
         from ablations.report.latex import booktabs
 
-        return booktabs(answer.rows, answer.incomplete)
+        return booktabs(answer.rows, answer.cautions)
     from ablations.report.table import markdown
 
-    return markdown(answer.rows, answer.incomplete)
+    return markdown(answer.rows, answer.cautions)
 
 
 def _draw(answer: Answer, file: Path) -> bool:

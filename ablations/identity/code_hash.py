@@ -19,7 +19,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from ablations.identity.source_tree import ON_IMPORT, OURS, Module, SourceTree
+from ablations.identity.source_tree import LIBRARIES, ON_IMPORT, OURS, Module, SourceTree
 
 LOOKED_UP = {f"hydra.utils.get_{what}" for what in ("class", "method", "static_method", "object")}  # by `path`
 ROOTS = (
@@ -73,6 +73,11 @@ def foreign(names: Iterable[str]) -> dict[str, tuple[Path, str]]:
 
 def _is_ours(module: Module) -> bool:
     return module.file.name.partition(".")[0] in OURS
+
+
+def is_found(name: str) -> bool:
+    """Whether the code of a dotted name is of a library, or in a file that can be found from here."""
+    return name.partition(".")[0] in LIBRARIES or _sources().locate(name) is not None
 
 
 def defined(name: str) -> Sequence[ast.stmt]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ablations.identity.code_hash import fingerprint, is_found, targets
 from ablations.identity.run import Run, digest
 from ablations.plan.plan import Plan
 from ablations.records.files import aside
@@ -31,6 +32,25 @@ def stale_records(plan: Plan, records: Mapping[str, Record]) -> dict[str, Record
         if "config" in record:
             asked[_question(record["config"], record["seed"])] = record
     return {identity: asked[question] for identity, question in missing.items() if question in asked}
+
+
+def outdated(records: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Find the records that other code than today's has made: identity → the source files that changed.
+
+    A record is left out where nobody can tell: it names no code, or code that is not found from here or cannot be read.
+    """
+    found: dict[str, list[str]] = {}
+    for record in records:
+        before, names = record.get("code"), targets(record.get("config"))
+        if before is None or not names:
+            continue
+        try:
+            now = fingerprint(names) if all(map(is_found, names)) else before
+        except (ValueError, ImportError, SyntaxError, OSError):
+            continue
+        if now != before:
+            found[record["identity"]] = _differing(before, now)
+    return found
 
 
 def on_other_data(
@@ -60,16 +80,25 @@ def data_words(changed: Mapping[str, Record], *, accepted: bool) -> str:
 
 def changed_files(run: Run, record: Record) -> list[str]:
     """List the source files in which the code behind `run` differs from the code behind `record`."""
-    before, now = record.get("code") or {}, run.code
+    return _differing(record.get("code") or {}, run.code)
+
+
+def _differing(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return sorted(file for file in before.keys() | now.keys() if before.get(file) != now.get(file))
 
 
 def stale_words(plan: Plan, stale: Mapping[str, Record], *, accepted: bool) -> str:
     """`6 records are stale: lightning_modules/networks/blocks.py changed; trained again unless stale=accept`."""
     runs = {run.identity: run for cell in plan.cells for run in cell.runs.values()}
-    files = sorted({file for identity, record in stale.items() for file in changed_files(runs[identity], record)})
-    more = f" and {len(files) - NAMED} more files" if len(files) > NAMED + 1 else ""
-    return _sentence(len(stale), ", ".join(files[:NAMED] if more else files) + more, accepted=accepted)
+    files = {file for identity, record in stale.items() for file in changed_files(runs[identity], record)}
+    return _sentence(len(stale), file_words(files), accepted=accepted)
+
+
+def file_words(files: Iterable[str]) -> str:
+    """`a.py, b.py, c.py and 4 more files`."""
+    names = sorted(set(files))
+    more = f" and {len(names) - NAMED} more files" if len(names) > NAMED + 1 else ""
+    return ", ".join(names[:NAMED] if more else names) + more
 
 
 def _sentence(count: int, what: str, *, accepted: bool) -> str:

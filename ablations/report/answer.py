@@ -14,7 +14,7 @@ from ablations.analysis.until_decided import grown
 from ablations.analysis.verdicts import Verdict, judge, level_of
 from ablations.records.kept import kept_in, short_bytes
 from ablations.report.comparability import published_settings
-from ablations.report.completeness import incomplete
+from ablations.report.completeness import incomplete, outdated_words
 from ablations.report.verdict_list import reading_notes
 
 if TYPE_CHECKING:
@@ -60,6 +60,11 @@ class Answer:
     def incomplete(self) -> list[str]:
         """What is missing: a sentence for runs, a sentence for trials."""
         return incomplete(self.plan, self.rows, self.runs)
+
+    @cached_property
+    def cautions(self) -> list[str]:
+        """What a reader must know before the numbers: what is missing, and which runs other code has trained."""
+        return [*self.incomplete, *outdated_words(self.plan, (run for row in self.rows for run in row.runs))]
 
     @cached_property
     def effects(self) -> AxisEffects | str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ablations.analysis.results import Plan, Row, invalid_points
+from ablations.analysis.next_command import training_command
+from ablations.analysis.results import Plan, Record, Row, invalid_points
+from ablations.plan.staleness import file_words, outdated
 
 LISTED = 6  # of many similar troubles, so many are named
 
@@ -24,6 +26,19 @@ def incomplete(plan: Plan, rows: Sequence[Row], runs: Path) -> list[str]:
 
         lines.append(_words(missing, planned, "runs", len(Watch(plan, runs).look().training)))
     return lines
+
+
+def outdated_words(plan: Plan, records: Iterable[Record]) -> list[str]:
+    """A sentence if some of a study's records were made by other code than today's, with the command to type."""
+    shown = list(records)
+    changed = outdated(shown)
+    if not changed:
+        return []
+    files = file_words(file for files in changed.values() for file in files)
+    command = training_command(plan)
+    then = "kept as asked (stale=accept)" if "stale=accept" in command.split() else f"{command} trains them again"
+    verb = "was" if len(changed) == 1 else "were"
+    return [f"{len(changed)} of {len(shown)} runs {verb} trained by other code than today's ({files} changed): {then}."]
 
 
 def troubles(plan: Plan, rows: Sequence[Row], problems: Sequence[str] = ()) -> list[tuple[str, str]]:

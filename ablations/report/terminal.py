@@ -40,7 +40,7 @@ def print_report(answer: Answer, console: Console) -> None:
     if answer.is_search:
         print_search(answer, console)
     console.print()
-    for line in answer.incomplete:
+    for line in answer.cautions:
         console.print(Text(line, style="yellow"))
     if any(row.n for row in rows):
         console.print(result_table(rows, console=console))
