@@ -146,4 +146,4 @@ def latex(answer: Answer, options: argparse.Namespace) -> str:
     if options.claims:
         return claims_table(answer.verdicts, answer.footnotes, columns=columns)
     labels = pairs(options.label, "--label")
-    return booktabs(answer.rows, answer.incomplete, columns=columns, labels=labels)
+    return booktabs(answer.rows, answer.cautions, columns=columns, labels=labels)

@@ -1,6 +1,7 @@
 // Shows the figures, of the cells that the reader leaves in, as wide as the window.
 const { axes, cells, figures, light, dark: darkColours } = JSON.parse(document.getElementById("data").textContent);
 const PANELS = 12, ENTRIES = 24, HOVERED = 6000;  // the most panels, legend entries, points that can be pointed at
+const MENU = 40, TALL = 2400;  // pixels: of the button that saves a figure; of a figure that scrolls by itself
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const coarse = matchMedia("(pointer: coarse)");
 for (const figure of figures) figure.rows = unpacked(figure.rows);
@@ -38,43 +39,93 @@ function controls() {
   box.open = innerWidth > 700 && axes.flatMap(axis => axis.values).length < 20;
 }
 
-// A legend names only what is drawn, in as many columns as fit.
+// The lines of a text that are no wider than so many pixels; a word that is wider is broken.
+const pen = document.createElement("canvas").getContext("2d");
+function lines(text, pixels, font = "12px system-ui, sans-serif") {
+  pen.font = font;
+  const found = [];
+  for (const line of String(text).split("\n")) {
+    let now = "";
+    for (const piece of line.split(/(?<=[\s_/-])/).flatMap(word => pen.measureText(word).width > pixels ? [...word] : word)) {
+      if (now && pen.measureText((now + piece).trimEnd()).width > pixels) { found.push(now.trimEnd()); now = ""; }
+      now += piece;
+    }
+    found.push(now.trimEnd());
+  }
+  return found;
+}
+
+// The expression that shows each of these words in as many lines as it needs.
+function inLines(values, pixels, font) {
+  const known = values.map(value => [value, lines(value, pixels, font)]);
+  const most = Math.max(1, ...known.map(([, of]) => of.length));
+  const wide = Math.max(0, ...known.flatMap(([, of]) => of).map(line => pen.measureText(line).width));
+  return { expression: `${JSON.stringify(Object.fromEntries(known))}[datum.label]`, most, wide };
+}
+
+// A legend names only what is drawn, whole, in as many columns as fit.
 function trimmed(encoding, rows, width) {
   if (!encoding?.legend || encoding.type !== "nominal") return;
   const there = new Set(rows.map(row => row[encoding.field]));
   const values = encoding.scale.domain.filter(value => there.has(value)), every = Math.ceil(values.length / ENTRIES);
-  Object.assign(encoding.legend, { values: values.filter((value, i) => i % every === 0),
-    columns: Math.max(1, Math.floor(width / (60 + 6.5 * longest(values)))) });
+  const named = values.filter((value, i) => i % every === 0), { expression, wide } = inLines(named, width - MENU - 60);
+  const columns = Math.max(1, Math.floor((width - MENU) / (wide + 45)));
+  Object.assign(encoding.legend, { values: named, labelExpr: expression, labelLimit: 0, titleLimit: 0, columns,
+    title: encoding.title && lines(encoding.title, width - MENU) });
 }
 
-// The letters of the longest line of these texts.
-function longest(texts) {
-  return Math.max(0, ...texts.flatMap(text => String(text ?? "").split("\n").map(line => line.length)));
+// The names beside an axis, whole, in at most so many pixels; returns how many they take.
+function named(panel, rows, most) {
+  const y = panel.encoding?.y ?? panel.layer?.map(view => view.encoding?.y).find(y => y?.axis);
+  if (y?.axis === null) return 0;
+  if (y?.type !== "nominal" || !rows.length) return 56;
+  const { expression, most: high, wide } = inLines([...new Set(rows.map(row => row[y.field]))], most, "11px system-ui, sans-serif");
+  y.axis = { ...y.axis, labelExpr: expression, labelLimit: 0 };
+  if (high > 1 && panel.height?.step) panel.height = { step: Math.max(panel.height.step, 6 + 13 * high) };
+  return wide + 20;
 }
 
+// Words inside a panel, in as many lines as they need; the marks below them move down.
+function wrapped(panel, rows) {
+  const text = panel.layer?.find(view => view.mark?.type === "text" && view.encoding.text?.field === "words");
+  if (!text || !panel.height?.step) return rows;
+  const found = rows.map(row => lines(row.words.replaceAll("\n", " ").trim(), panel.width - 8, "11px system-ui, sans-serif"));
+  const most = column => Math.max(1, ...column.map(one => one.length));
+  for (const one of found) one.unshift(...Array(most(found) - one.length).fill(""));
+  const more = 13 * (most(found) - most(rows.map(row => row.words.split("\n"))));
+  panel.height.step += more;
+  for (const { mark } of panel.layer) if (mark.yOffset) mark.yOffset += more / 2;
+  text.mark.dy -= more / 2;
+  return rows.map((row, i) => ({ ...row, words: found[i].join("\n") }));
+}
+
+// The spec of a figure of this width, with its rows; panels beside each other where they fit.
 function complete(figure, width) {
-  const spec = structuredClone(figure.spec), panels = spec.concat ?? [spec.spec ?? spec];
-  const views = panels.flatMap(panel => [panel, ...(panel.layer ?? [])]), field = spec.facet?.field;
+  const spec = structuredClone(figure.spec), field = spec.facet?.field;
+  const inside = spec.concat ?? [spec.spec ?? spec], views = inside.flatMap(panel => [panel, ...(panel.layer ?? [])]);
   let rows = figure.rows.filter(row => row.cell === undefined || visible(row.cell));
-  const there = new Set(rows.map(row => row[field]));
-  const order = (spec.facet?.sort ?? [...there]).filter(panel => there.has(panel)).slice(0, PANELS);
-  if (field) rows = rows.filter(row => order.includes(row[field]));
+  const there = new Set(rows.map(row => row[field])), order = spec.facet?.sort ?? [...there];
+  const panels = field ? order.filter(panel => there.has(panel)).slice(0, PANELS) : inside;
+  if (field) rows = rows.filter(row => panels.includes(row[field]));
   for (const encoding of views.flatMap(view => Object.values(view.encoding ?? {}))) trimmed(encoding, rows, width);
-  const names = panels.some(panel => panel.encoding?.y?.field === "row") ? 6.2 * longest(rows.map(row => row.row)) : 0;
-  const count = spec.concat?.length ?? order.length;
-  if (figure.panels) {
-    const fit = Math.max(1, Math.min(figure.panels, count, Math.floor(width / (figure.least + names / 2))));
-    spec.columns = Math.ceil(count / Math.ceil(count / fit));  // rows of the same length
+  const beside = Math.max(...inside.map(panel => named(panel, rows, Math.min(260, width * .45))));
+  if (field || spec.concat) {
+    const fit = Math.max(1, Math.min(figure.panels, panels.length, Math.floor(width / figure.least)));
+    spec.columns = Math.ceil(panels.length / Math.ceil(panels.length / fit));  // rows of the same length
+    const each = spec.concat ? (width - 10) / spec.columns - beside - 20 : (width - beside - 30) / spec.columns - 20;
+    const wide = Math.max(90, Math.floor(each));
+    for (const panel of inside) panel.width = figure.epochs ? { step: Math.max(1, Math.floor(wide / figure.epochs)) } : wide;
+    if (field) {
+      const { expression } = inLines(panels, wide, "bold 12px system-ui, sans-serif");
+      spec.facet.header = { ...spec.facet.header, labelExpr: expression, labelLimit: 0 };
+    }
+  } else inside[0].width = Math.min(width - beside - 30, 900);
+  for (const panel of inside) if (panel.layer && rows.length > HOVERED) panel.layer = panel.layer.filter(view => view.name !== "hover");
+  for (const { encoding } of views) {
+    if (typeof encoding?.x?.title === "string") encoding.x.title = lines(encoding.x.title, inside[0].width ?? width - 80);
+    if (typeof encoding?.y?.title === "string") encoding.y.title = lines(encoding.y.title, 240);
   }
-  // beside a facet only the first panel of a row has the names; every panel of a concatenation has its own
-  const columns = spec.columns ?? 1, beside = names ? names + 20 : 56;
-  const space = spec.concat ? width / columns - beside - 24 : (width - beside - 30) / columns - 20;
-  for (const panel of panels) {
-    const alone = Math.min(width - (panel.encoding.y?.axis === null ? 24 : 72), 760);
-    panel.width = figure.panels ? Math.max(60, Math.floor(space)) : alone;
-    if (figure.epochs) panel.width = { step: Math.max(1, Math.floor(panel.width / figure.epochs)) };
-    if (panel.layer && rows.length > HOVERED) panel.layer = panel.layer.filter(view => view.name !== "hover");
-  }
+  for (const panel of inside) rows = wrapped(panel, rows);
   if (coarse.matches) for (const view of views) delete view.params;  // a finger scrolls
   return { ...spec, data: { values: rows } };
 }
@@ -94,18 +145,27 @@ function theme() {
 
 const drawn = new Map();
 async function drawOne(figure) {
-  const place = document.getElementById(figure.name), spec = complete(figure, place.clientWidth);
-  place.dataset.rows = spec.data.values.length;
-  drawn.get(figure.name)?.finalize();
-  drawn.delete(figure.name);
-  if (!spec.data.values.length) {
-    place.replaceChildren(element("p", { className: "quiet" }, "The filter leaves nothing to draw."));
-    return;
+  const place = document.getElementById(figure.name), room = place.clientWidth;
+  for (let width = room, tries = 0; tries < 3; tries++) {
+    const spec = complete(figure, width);
+    place.dataset.rows = spec.data.values.length;
+    drawn.get(figure.name)?.finalize();
+    drawn.delete(figure.name);
+    if (!spec.data.values.length) {
+      place.replaceChildren(element("p", { className: "quiet" }, "The filter leaves nothing to draw."));
+      return;
+    }
+    const actions = { export: true, source: false, compiled: false, editor: false };
+    const { view, finalize } = await window.vegaEmbed(place, spec, {
+      mode: "vega-lite", renderer: "canvas", actions, config: theme(), downloadFileName: `${document.title}-${figure.name}`,
+      tooltip: { theme: dark.matches ? "dark" : "light" } });
+    drawn.set(figure.name, { finalize });
+    place.view = view;
+    place.classList.toggle("tall", place.scrollHeight > TALL);
+    const over = place.scrollWidth - place.clientWidth;
+    if (over <= 0) return;
+    width -= over + 4;  // and drawn once more, narrower
   }
-  const actions = { export: true, source: false, compiled: false, editor: false };
-  drawn.set(figure.name, await window.vegaEmbed(place, spec, {
-    mode: "vega-lite", renderer: "canvas", actions, config: theme(), downloadFileName: `${document.title}-${figure.name}`,
-    tooltip: { theme: dark.matches ? "dark" : "light" } }));
 }
 
 // One figure after the other, those in sight first; a newer choice overtakes an older one.
