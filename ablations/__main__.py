@@ -18,6 +18,7 @@ from ablations.judge_command import add_judge
 from ablations.paper import add_paper_options
 from ablations.prune_command import add_prune
 from ablations.records.files import lenient_output
+from ablations.site_command import add_site
 from ablations.wandb_view.publish import add_publish
 
 EXAMPLES = """\
@@ -33,6 +34,7 @@ examples:
   python -m ablations report headline --files answer         page, report, tables, figures (SVG, PNG)
   python -m ablations export headline --format md: or report, csv, tex, html, svg, png, pdf
   python -m ablations export headline --format pdf --width column --metric train_error --out headline.pdf
+  python -m ablations site answers                           all studies, for a browser: a front page, CSV, BibTeX
   python -m ablations judge results.csv claims.yaml          claims about runs of another program
   python -m ablations publish headline            send it to W&B from the records
   python -m ablations prune headline              what its weights take of the disk; --yes removes them
@@ -112,6 +114,7 @@ def parser() -> Parser:
     export_parser.add_argument("--rows", choices=("cells", "runs"), default="cells", help="a row of csv (cells)")
     export_parser.add_argument("--out", type=Path, metavar="FILE", help="where to (standard output)")
     add_paper_options(export_parser)
+    add_site(command)
     add_judge(command)
     add_publish(command)
     add_prune(command)

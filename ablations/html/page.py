@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from ablations.charts.figures import figures_of
 from ablations.charts.looks import DARK, LIGHT, axes_of
 from ablations.html import tables
 from ablations.html.bundle import javascript
+from ablations.html.trial_table import trial_tables
 from ablations.question.search_space import read_search
 from ablations.report.answer import Answer
+from ablations.report.citation import bibtex, claim_ids
 from ablations.report.comparability import publications
 from ablations.report.completeness import troubles
 
@@ -25,8 +28,26 @@ HERE = Path(__file__).parent
 LOOKS = "style-src 'unsafe-inline'; img-src data: blob:"
 
 
-def page(answer: Answer, figures: Sequence[Figure] | None = None) -> str:
+@dataclass(frozen=True)
+class Place:
+    """Where the page of a study stands in a site.
+
+    Attributes:
+        home: the link to the front page.
+        files: name → link, of what lies beside the page.
+        bibtex: how the study is cited.
+    """
+
+    home: str
+    files: Mapping[str, str]
+    bibtex: str
+
+
+def page(answer: Answer, figures: Sequence[Figure] | None = None, place: Place | None = None) -> str:
     """The page of a study; without figures at hand, they are made.
+
+    Args:
+        place: in a site; without one the page is a single file with nothing beside it.
 
     Raises:
         ClaimError: a claim of the study is malformed.
@@ -43,7 +64,13 @@ def page(answer: Answer, figures: Sequence[Figure] | None = None) -> str:
         "question": escape(answer.question),
         "expect": f"<p>Expect: {escape(str(expect))}</p>" if expect else "",
         "progress": _progress(answer),
-        "verdicts": tables.verdict_list(answer.verdicts, answer.settings, answer.footnotes),
+        "home": f'<a href="{place.home}">All studies</a> · ' if place else "",
+        "files": tables.links(place.files) if place else "",
+        "verdicts": tables.verdict_list(
+            answer.verdicts, claim_ids(plan["study"].get("claims") or []), answer.settings, answer.footnotes
+        ),
+        "trials": trial_tables(answer) if answer.is_search else "",
+        "cite": escape(place.bibtex if place else bibtex(answer)),
         "verdict_table": tables.verdict_table(answer.verdicts, publications(plan)),
         "figures": "".join(_section(figure) for figure in drawn),
         "results": tables.result_table(rows),

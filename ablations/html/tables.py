@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -17,20 +17,39 @@ from ablations.report.verdict_list import SIGNS, cells, evidence_words
 if TYPE_CHECKING:
     from ablations.search.importance import Importance  # with Optuna, which only a page of a search needs
 
+LONG = 30  # characters of a text that gets a column of some width
 TONES = {SUPPORTED: "yes", CONTRADICTED: "no", INCONCLUSIVE: "open", NO_VERDICT: "none"}
 
 
-def verdict_list(verdicts: Sequence[Verdict], settings: Sequence[str], footnotes: Sequence[str]) -> str:
-    """A numbered item a claim: sign, sentence, evidence, and the command that would decide an open one."""
+def links(files: Mapping[str, str]) -> str:
+    """A line of links."""
+    found = " · ".join(f'<a href="{escape(to)}">{escape(name)}</a>' for name, to in files.items())
+    return f"<p class=quiet>{found}</p>"
+
+
+def verdict_list(
+    verdicts: Sequence[Verdict], ids: Sequence[str], settings: Sequence[str], footnotes: Sequence[str]
+) -> str:
+    """A numbered item a claim: sign, sentence, evidence, and the command that would decide an open one.
+
+    Args:
+        ids: of the claims, which their numbers link to.
+        settings: for each claim, the setting of its published number.
+        footnotes: how they are to be read.
+    """
     if not verdicts:
         return "<p class=quiet>This study makes no claims.</p>"
     items = []
-    for verdict, setting in zip(verdicts, settings, strict=True):
+    for index, (verdict, name, setting) in enumerate(zip(verdicts, ids, settings, strict=True), start=1):
         sign = SIGNS.get(verdict.outcome, ("?", ""))[0]
         command = f"<code>{escape(verdict.command)}</code>" if verdict.command else ""
         says, evidence = escape(verdict.says), escape(evidence_words(verdict, setting))
-        head = f"<b class=sign>{sign}</b> <span class=says>{says}</span> <b class=outcome>{escape(verdict.outcome)}</b>"
-        items.append(f'<li class="{TONES[verdict.outcome]}">{head}<p class=quiet>{evidence}</p>{command}</li>')
+        head = f'<a class=number href="#{name}" title="the address of this claim">{index}</a> '
+        head += (
+            f"<b class=sign>{sign}</b> <span class=says>{says}</span> <b class=outcome>{escape(verdict.outcome)}</b>"
+        )
+        tone = TONES[verdict.outcome]
+        items.append(f'<li id="{name}" class="{tone}">{head}<p class=quiet>{evidence}</p>{command}</li>')
     notes = "".join(f"<p class=quiet>{escape(note)}</p>" for note in footnotes)
     return f"<ol class=verdicts>{''.join(items)}</ol>{notes}"
 
@@ -115,7 +134,8 @@ def table(
     """A table; all columns after the first `left` are aligned to the right."""
 
     def cell(kind: str, column: int, text: str) -> str:
-        return f"<{kind}{'' if column < left else ' class=n'}>{escape(' '.join(text.split()))}</{kind}>"
+        about = " class=n" if column >= left else " class=long" if len(text) > LONG else ""
+        return f"<{kind}{about}>{escape(' '.join(text.split()))}</{kind}>"
 
     head = "".join(cell("th", i, text) for i, text in enumerate(heads))
     body = "".join(

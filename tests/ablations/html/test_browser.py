@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
+from threading import Thread
 
 import pytest
 
+from ablations.__main__ import main
 from ablations.html.page import page
 from ablations.report.answer import Answer
 from ablations.search.trials import trial_folder, write_trial
@@ -147,20 +151,92 @@ def test_what_a_record_says_is_shown_and_not_obeyed(opened, tmp_path):
     assert "onerror=hacked=1" in tab.inner_text("h1")
 
 
-@pytest.mark.parametrize(
-    "about",
-    [{"color_scheme": "dark"}, {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}],
-    ids=["dark", "phone"],
-)
-def test_it_fits(opened, study, about):
-    tab = opened(*study, **about)
-    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+CONTRAST = """() => {
+  const numbers = colour => colour.match(/[0-9.]+/g).map(Number);
+  const linear = v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => [r, g, b].map(v => linear(v / 255))
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const behind = one => {
+    for (let at = one; at; at = at.parentElement) {
+      const colour = numbers(getComputedStyle(at).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0) return colour;
+    }
+  };
+  return [...document.body.querySelectorAll("*")].filter(one => one.checkVisibility()
+    && !one.closest("script, style, .vega-embed") && [...one.childNodes].some(n => n.nodeType === 3 && n.data.trim()))
+    .map(one => {
+      const [a, b] = [light(numbers(getComputedStyle(one).color)), light(behind(one))];
+      return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), one.className + ": " + one.textContent.slice(0, 40)];
+    }).filter(([ratio]) => ratio < 4.5);
+}"""
+CUT = """async () => {
+  const found = [];
+  for (const plot of document.querySelectorAll(".plot")) {
+    const box = document.createElement("div");
+    box.innerHTML = await plot.view.toSVG();
+    document.body.append(box);
+    const { left, right } = box.firstElementChild.getBoundingClientRect();
+    for (const text of box.querySelectorAll("text")) {
+      const at = text.getBoundingClientRect();
+      if (text.textContent.includes("…") || at.left < left - 2 || at.right > right + 2) found.push(text.textContent);
+    }
+    box.remove();
+  }
+  return found;
+}"""
+
+
+@pytest.fixture
+def wordy(tmp_path):
+    """A study whose cells have long names, with the longest sentences in its claims."""
+    grid = {
+        "block": ["preactivation_bottleneck", "residual"],
+        "norm": ["group_norm_of_thirty_two", "none"],
+        "depth": [8, 56],
+    }
+    claim = {"contrast": {"plus": {"block": "residual", "norm": "none", "depth": 56}}}
+    claim["contrast"]["minus"] = claim["contrast"]["plus"] | {"depth": 8}
+    plan = make_plan(grid, claims=[CLAIM | claim | {"says": "Deeper nets err more than shallow ones do. " * 4}])
+    records = make_records(plan, lambda axes, seed: axes["depth"] / 10 + seed * (1 + (axes["block"] == "residual")))
+    write_study(tmp_path, plan, records.values(), epochs=5, blocks=4)
+    return plan, records
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 1280, 800, 390])
+def test_it_fits_and_can_be_read(opened, wordy, width, scheme):
+    phone = {"is_mobile": True, "has_touch": True} if width < 500 else {}
+    tab = opened(*wordy, viewport={"width": width, "height": 900}, color_scheme=scheme, **phone)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
     wide = tab.evaluate("[...document.querySelectorAll('.plot')].filter(p => p.scrollWidth > p.clientWidth + 1).length")
     assert wide == 0
+    assert tab.evaluate(CUT) == []
+    assert tab.evaluate(CONTRAST) == []
     dark = tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(21, 25, 30)"
-    assert dark == (about.get("color_scheme") == "dark")
+    assert dark == (scheme == "dark")
     tab.eval_on_selector("#controls", "details => details.open = true")
-    assert ("Tap a line" in tab.inner_text("#controls")) == ("has_touch" in about)
+    assert ("Tap a line" in tab.inner_text("#controls")) == ("has_touch" in phone)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_site_fits_and_can_be_read_from_a_file_and_from_any_path(chromium, wordy, tmp_path, scheme):
+    out = tmp_path / "www" / "some" / "path"
+    assert main(["site", str(out), "--runs", str(tmp_path)]) == 0
+    served = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "www"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), served) as server:
+        Thread(target=server.serve_forever).start()
+        for address in (out.as_uri(), f"http://127.0.0.1:{server.server_port}/some/path"):
+            for width in (1400, 800, 390):
+                tab = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+                tab.goto(f"{address}/index.html")
+                assert tab.evaluate("document.documentElement.scrollWidth") <= width
+                assert tab.evaluate(CONTRAST) == []
+                assert tab.evaluate("[...document.images].map(one => one.complete && one.naturalWidth > 0)") == [True]
+                tab.click("a.says")
+                drawn(tab)
+                assert tab.locator("li:target .says").count() == 1
+                tab.close()
+        server.shutdown()
 
 
 def test_a_large_study_opens_quickly(opened, tmp_path):
