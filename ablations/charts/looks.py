@@ -165,7 +165,7 @@ def dashes(values: Sequence[str], field: str, *, each: int = 1) -> Spec:
 def shapes(values: Sequence[str], field: str) -> Spec:
     """The point of each value, shown in the legend of the dashes."""
     scale = {"domain": list(values), "range": [SHAPES[i % len(SHAPES)] for i in range(len(values))]}
-    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": None}
+    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": LINES | {"labelExpr": SPLIT}}
 
 
 def legend() -> Spec:
