@@ -130,9 +130,9 @@ def test_the_pointer_is_answered_and_the_wheel_zooms(opened, study):
     tab.keyboard.up("Shift")
     tab.wait_for_timeout(300)
     assert canvas.screenshot() != before
-    for step in range(0, 300, 3):  # along the forest's only line, until a mark is met
-        place = tab.locator("#claims-0 canvas").bounding_box()
-        tab.mouse.move(place["x"] + 60 + 2.3 * step, place["y"] + 20)
+    place = tab.locator("#claims-0 canvas").bounding_box()
+    for y, x in product(range(10, int(place["height"]), 10), range(60, int(place["width"]), 12)):  # until a mark is met
+        tab.mouse.move(place["x"] + x, place["y"] + y)
         if tab.locator("#vg-tooltip-element.visible").count():
             break
     assert "onerror=hacked" in tab.inner_text("#vg-tooltip-element")
