@@ -137,15 +137,6 @@ def _check(data: Node, folder: Path) -> None:
                 part.refuse_damaged()
 
 
-def require_classes(data: Node, folder: Path) -> None:
-    """Raise DataError unless each example has one class, which is all that can be learnt without a task."""
-    from lightning_modules.data.errors import DataError
-
-    labels = seen(data["source"], folder).images.train_labels
-    if labels.ndim != 1 or labels.dtype.kind != "i":
-        raise DataError(f"train_labels are {labels.dtype} of {labels.shape}, not one whole number an example")
-
-
 def _said(data: Node, images: Any) -> tuple[int, Any, int]:
     channels, size, classes = (getattr(images, key) if data.get(key) is None else data[key] for key in SIZES)
     return channels, size, classes

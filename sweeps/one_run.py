@@ -110,6 +110,7 @@ def train(
     with as_value_error():
         parts = build(config)
         parts.data.prepare_data()
+        parts.recipe.learnt.check(parts.data.train_targets, parts.data.classes)
         classifier(parts.network, parts.recipe, config.seed, config.micro_batch)
         params, macs = size_of(
             run.config["network"], parts.data.shape, tokens=parts.data.tokens

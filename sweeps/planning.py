@@ -21,6 +21,7 @@ from ablations.plan import staleness
 from ablations.plan.plan import Plan
 from ablations.question.seeds import SeedDesign
 from ablations.question.study import Point, StudyError
+from ablations.records import task_metrics
 from ablations.records.layout import RECORD
 from ablations.records.provenance import command
 from ablations.records.record import plan_path, read_records, study_folder, write_json
@@ -59,7 +60,10 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
         return run, composer.overrides(point), settings
 
     cells, invalid = planning.make_cells(question.whole_points, question.seeds, compose)
+    declare_metrics(study, [cell.run.config for cell in cells])
     plan = Plan(study["name"], study, question.swept, command(), cells, invalid)
+    if cells:  # else what is wrong with them matters first
+        check_claims(study)
     if {*typed.swept, *typed.chosen} - {"seed"}:  # another grid: of the study's claims those that it can still answer
         rows = result_rows(plan.as_json(), {})
         study["family"] = sum(not claim.metric.is_count for claim in check_claims(study))
@@ -69,6 +73,15 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
     if not question.seeds.fixed:
         leave_context(plan, question.seeds)
     return plan
+
+
+def declare_metrics(study: dict[str, Any], configs: list[dict[str, Any]]) -> None:
+    """Write into a study the metrics of its cells' tasks, and what its cells are judged by, unless it is the error."""
+    declared, judged = task_metrics.of_all(configs)
+    if declared:
+        study["metrics"] = {**declared, **(study.get("metrics") or {})}
+    if configs and judged != task_metrics.ERROR:
+        study["judged"] = judged and list(judged)
 
 
 def leave_context(plan: Plan, seeds: SeedDesign) -> None:

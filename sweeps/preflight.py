@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablations.identity.run import NODES
 from sweeps.cli.errors import as_value_error
-from sweeps.data import check_data, data_digest, fill_sizes, require_classes  # noqa: F401 data_digest is for others
+from sweeps.data import check_data, data_digest, fill_sizes, seen  # noqa: F401 data_digest is for others
 from sweeps.instantiate import Node, instantiate, once_a_node
 
 Shape = tuple[int, ...]
@@ -48,8 +48,7 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
 
     network, data, recipe = nodes["network"], nodes["data"], recipe_of(nodes["recipe"])
     shape, tokens, images = check_data(data, data_dir, recipe.augment)
-    if not hasattr(recipe, "learnt"):
-        require_classes(data, data_dir)
+    recipe.learnt.check(seen(data["source"], data_dir).images, data["classes"])
     params, macs = size_of(network, shape, tokens=tokens)
     batches = max(1, images // recipe.batch_size)
     steps = recipe.total_steps(batches)

@@ -8,7 +8,6 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ablations.analysis.cell_selection import BUDGET
-from ablations.analysis.claim_schema import check_claims
 from ablations.identity.run import digest
 from ablations.question.seeds import SeedDesign, seed_design
 from ablations.question.study import Point, StudyError, merge
@@ -18,7 +17,7 @@ from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import refuse_nonfinite
 from sweeps.match import budget_of, doubled
 
-JUDGED_BY = ("level", "looked", "left_out", "follows", "family", "planned")  # what a plan is judged by
+JUDGED_BY = ("judged", "level", "looked", "left_out", "follows", "family", "planned")  # what a plan is judged by
 
 
 @dataclass
@@ -55,7 +54,6 @@ def resolve_question(typed: Arguments, config: DictConfig) -> Question:
         raise StudyError(f"study.name={study['name']} names no study: {STUDY_WORDS}")
     if own := [word for word in JUDGED_BY if word in study]:
         raise StudyError(f"study.{own[0]} is not a study's to say: verdicts are at 5%, by what the ledger knows")
-    check_claims(study)
     adhoc = {axis: value for axis, value in {**typed.swept, **typed.chosen}.items() if axis != "seed"}
     points, swept = merge(study, typed.chosen, typed.swept)
     asked = typed.swept.get("seed", typed.chosen.get("seed", study.get("seeds", [0, 1, 2])))

@@ -19,7 +19,7 @@ FLOORS = {
         *("charts", "html"),
         "wandb_view",
     ),
-    "lightning_modules": ("data", "networks", "training", "inspection", "vmapped"),
+    "lightning_modules": ("data", "networks", "tasks", "training", "inspection", "vmapped"),
 }
 FORBIDDEN = {
     "lightning_modules": {"hydra", "omegaconf", "ablations", "sweeps", "hydra_plugins", "run", "wandb", "optuna"},

@@ -1,14 +1,15 @@
 """Read a metric of a run from its record, its curve or its diagnostics.
 
     train_error                        at the end; also train_loss, val_error, val_loss, test_error, test_loss
-    train_error@best, train_error@5    the lowest of all epochs; at epoch 5; not for the test set, measured only once
-    epochs until train_error <= 5      the first epoch at which the error is 5 or less; infinite if there is none
+    train_error@best, train_error@5    the best of all epochs;  at epoch 5; not for the test set, measured only once
+    epochs until train_error <= 5      the first epoch at which the error is 5 or less (also <, >, >=); infinite if none
     lesion_mean                        points of validation error added by taking out one block: mean over the blocks;
     lesion_median, lesion_max          median, largest; needs recipe.lesions=true
     diverged                           1 for a run that diverged, else 0; a claim is about the fraction over the seeds
     params, macs                       counts (multiply-adds of one image): equal for all seeds, known without training
     val_nll, test_nll                  negative log-likelihood in nats: val_loss and test_loss, which have no smoothing
     val_ece, test_ece                  expected calibration error, percent (Guo et al. 2017, eq. 3)
+    val_mse, test_top5, …              what the task or its further metrics declare, in their files (conf/metric)
     seconds, epochs, images_per_second
     diagnostics.gradient_ratio[@5]     a column of the run's diagnostics.csv, at the last epoch or at epoch 5
     log10 diagnostics.gradient_ratio   the decimal logarithm of a loss, a time or a diagnostic; its differences are
@@ -70,8 +71,9 @@ class Metric:
         threshold: for `epochs until`, the comparison (< or <=) and the number.
         diagnostic: whether the column is in diagnostics.csv.
         log: whether to take the decimal logarithm.
-        side: of a metric that a study declares: +1 if larger values are better, −1 if smaller, 0 if neither.
-        ends: between which a metric that a study declares lies, where it says so.
+        side: of a metric that a task or a study declares: +1 if larger values are better, −1 if smaller, 0 if neither.
+        ends: between which such a metric lies, where its file says so.
+        measure: the unit of such a metric, as its file has it.
     """
 
     text: str
@@ -82,6 +84,7 @@ class Metric:
     log: bool = False
     side: int | None = None
     ends: tuple[float, float] | None = None
+    measure: str = ""
 
     @property
     def is_count(self) -> bool:
@@ -96,6 +99,8 @@ class Metric:
     @property
     def better(self) -> int:
         """+1 if larger values are better, −1 if smaller values are, 0 if neither is."""
+        if self.threshold:
+            return -1
         if self.side is not None:
             return self.side
         return 0 if self.diagnostic or self.is_fraction else 1 if self.name == "images_per_second" else -1
@@ -119,6 +124,8 @@ class Metric:
             return " orders of magnitude"
         if self.threshold:
             return " epochs"
+        if self.side is not None:
+            return " points" if self.measure == "percent" else f" {self.measure}".rstrip()
         return {"seconds": " s", "epochs": " epochs"}.get(
             self.name, " points" if self.name.endswith("_error") or self.name in (*LESIONS, *CALIBRATION) else ""
         )
@@ -153,7 +160,8 @@ class Metric:
 
     def _at_epoch(self, rows: Sequence[dict[str, float]], record: Record) -> float | None:
         if self.epoch == 0:
-            return min((row[self.name] for row in rows if math.isfinite(row.get(self.name, math.nan))), default=None)
+            best = max if self.better > 0 else min
+            return best((row[self.name] for row in rows if math.isfinite(row.get(self.name, math.nan))), default=None)
         found = next((row for row in rows if row["epoch"] == self.epoch and self.name in row), None)
         if found is None or not math.isfinite(found[self.name]):
             return self._worst if found is not None or record["status"] == "diverged" else None
@@ -164,8 +172,8 @@ def read_metric(text: object, declared: Mapping[str, Any] | None = None) -> Metr
     """Read a metric as it is written in a claim.
 
     Args:
-        declared: metrics of records made elsewhere: name → which side is better (higher, lower, none), or
-            {better: higher, low: 0, high: 1} where it lies between two ends.
+        declared: metrics of a task beside those above, or of records made elsewhere: name → which side is better
+            (higher, lower, none), or {better: higher, low: 0, high: 1, unit: …} where it lies between two ends.
 
     Raises:
         MetricError: there is no such metric.
@@ -178,8 +186,8 @@ def read_metric(text: object, declared: Mapping[str, Any] | None = None) -> Metr
         if inner.unit == " points" or inner.threshold or inner.is_fraction or inner.log or inner.is_count:
             raise MetricError(f"{words!r}: log10 takes a loss, a time or a diagnostic, as in log10 train_loss")
         return replace(inner, text=words, log=True)
-    if found := re.fullmatch(r"epochs until (\w+) *(<=|<) *([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)", words):
-        return Metric(words, _curve_column(found[1], words), threshold=(found[2], float(found[3])))
+    if found := re.fullmatch(r"epochs until (\w+) *(<=|<|>=|>) *([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)", words):
+        return replace(_along(found[1], words, declared), threshold=(found[2], float(found[3])))
     name, mark, when = words.partition("@")
     if mark and not re.fullmatch(r"best|[1-9][0-9]*", when):
         raise MetricError(f"{words!r}: after @ comes best or an epoch from 1, as in train_error@best or train_error@5")
@@ -191,15 +199,18 @@ def read_metric(text: object, declared: Mapping[str, Any] | None = None) -> Metr
             raise MetricError(f"{words!r}: a diagnostic has no best value; give an epoch, as in {name}@5, or none")
         return Metric(words, name.partition(".")[2], epoch, diagnostic=True)
     if mark:
-        return Metric(words, _curve_column(name, words), epoch)
+        return replace(_along(name, words, declared), epoch=epoch)
     if name not in NAMES:
-        raise MetricError(f"no metric {words!r}{nearest(name, [*NAMES, *(declared or ())]) or ';'} allowed are {FORMS}")
+        also = f"{', '.join(declared)}, " if declared else ""
+        near = nearest(name, [*NAMES, *(declared or ())]) or ";"
+        raise MetricError(f"no metric {words!r}{near} allowed are {also}{FORMS}")
     return Metric(words, NLL.get(name, name))
 
 
 def _declared(name: str, about: Any) -> Metric:
-    """A metric that a study declares."""
+    """A metric that a task or a study declares."""
     fields = dict(about) if isinstance(about, Mapping) else {"better": about}
+    unit, _ = str(fields.pop("unit", "")), fields.pop("along", None)
     side, low, high = fields.pop("better", None), fields.pop("low", None), fields.pop("high", None)
     if str(side) not in SIDES or fields:
         example = "{better: higher, low: 0, high: 1}"
@@ -210,17 +221,19 @@ def _declared(name: str, about: Any) -> Metric:
         raise MetricError(f"metric {name}: low and high are numbers, not {low!r} and {high!r}") from None
     if ends and not ends[0] < ends[1]:
         raise MetricError(f"metric {name}: low ({low}) lies below high ({high})")
-    return Metric(name, name, side=SIDES[str(side)], ends=ends)
+    return Metric(name, name, side=SIDES[str(side)], ends=ends, measure=unit)
 
 
-def _curve_column(name: str, words: str) -> str:
-    """Check that the curve has a column of this name."""
+def _along(name: str, words: str, declared: Mapping[str, Any] | None) -> Metric:
+    """The metric of a column of the curve, as yet without an epoch."""
+    if declared and isinstance(about := declared.get(name), Mapping) and about.get("along"):
+        return replace(_declared(name, about), text=words)
     along = [metric for metric in METRICS if not metric.startswith("test")]
     if name.startswith("test_"):
         raise MetricError(f"{words!r}: the test set is measured once, at the end; for single epochs take val_error")
     if name not in along:
         raise MetricError(f"{words!r}: no {name} along the epochs{instead(name, along, 'there are')}")
-    return name
+    return Metric(words, name)
 
 
 def _rows(path: Path) -> list[dict[str, float]]:
@@ -247,5 +260,5 @@ def _diagnostic(rows: Sequence[dict[str, float]], name: str, epoch: int | None, 
 
 def _epochs_until(rows: Sequence[dict[str, float]], name: str, threshold: tuple[str, float]) -> float | None:
     known = [row for row in rows if name in row]
-    reached = operator.lt if threshold[0] == "<" else operator.le
+    reached = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}[threshold[0]]
     return next((row["epoch"] for row in known if reached(row[name], threshold[1])), math.inf) if known else None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from ablations.records.task_metrics import ERROR
 
 METRICS = ("train_loss", "train_error", "val_loss", "val_error", "test_loss", "test_error")
 CALIBRATION = ("val_ece", "test_ece")  # of finished runs
@@ -51,6 +53,7 @@ class Row:
         runs: the records of finished and diverged runs.
         seeds: those that the study wants of this cell, in their order.
         failures: the records of failed runs.
+        judged: the validation metric by which cells are compared, and its better side; None where tasks differ.
     """
 
     cell: str
@@ -65,6 +68,7 @@ class Row:
     seconds: Spread
     params: int | None
     macs: int | None
+    judged: tuple[str, str] | None = ERROR
 
     @property
     def n(self) -> int:
@@ -111,7 +115,9 @@ def result_rows(plan: Plan, records: Mapping[str, Record]) -> list[Row]:
 
     known_axes = {axis for cell in plan["cells"] for axis in cell["axes"]}
     names = (*METRICS, *CALIBRATION, *LESIONS, *(plan["study"].get("metrics") or {}))
-    return [_row(cell, plan["swept"], known_axes, records, names) for cell in sorted(plan["cells"], key=rank)]
+    judged = plan["study"].get("judged", ERROR)
+    judged = tuple(judged) if judged else None
+    return [_row(cell, plan["swept"], known_axes, records, names, judged) for cell in sorted(plan["cells"], key=rank)]
 
 
 def grid_values(plan: Plan, axis: str) -> list[Any]:
@@ -124,15 +130,17 @@ def grid_values(plan: Plan, axis: str) -> list[Any]:
     return list({str(value): value for value in [*named, *used] if str(value) in taken}.values())
 
 
-def best_row(rows: Iterable[Row], metric: str = "val_error") -> Row | None:
-    """The row with the lowest mean of a validation metric; the first one in a tie; None if nothing is measured.
+def best_row(rows: Sequence[Row]) -> Row | None:
+    """The row whose mean of the metric that its task is judged by is best, always on the validation set.
 
-    Raises:
-        ValueError: `metric` is a metric of the test set.
+    The first one in a tie; None if nothing is measured, or the rows are of different tasks.
     """
-    if metric.startswith("test"):
-        raise ValueError(f"the best cell is chosen on validation, never by {metric}: use val_error or val_loss")
-    known = [(mean, row) for row in rows if (mean := row.metrics[metric].mean) is not None]
+    if not rows or (judged := rows[0].judged) is None:
+        return None
+    metric, better = judged
+    known = [
+        (-mean if better == "higher" else mean, row) for row in rows if (mean := row.metrics[metric].mean) is not None
+    ]
     return min(known, key=lambda pair: pair[0])[1] if known else None
 
 
@@ -148,6 +156,7 @@ def _row(
     known_axes: set[str],
     records: Mapping[str, Record],
     names: Sequence[str],
+    judged: tuple[str, str] | None,
 ) -> Row:
     found = [records[run["identity"]] for run in cell["runs"] if run["identity"] in records]
     runs = tuple(record for record in found if record["status"] != "failed")
@@ -164,6 +173,7 @@ def _row(
         seconds=Spread.of([record.get("seconds") for record in runs]),
         params=next((item["params"] for item in [*found, cell] if item.get("params") is not None), None),
         macs=next((item["macs"] for item in [*found, cell] if item.get("macs") is not None), None),
+        judged=judged,
     )
 
 

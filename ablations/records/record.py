@@ -48,7 +48,8 @@ INVALID: dict[str, tuple[type, ...]] = {"command": SOME, "invalid": (list,)}
 STUDY_FIELDS: dict[str, tuple[type, ...]] = {
     "question": SOME,
     "grid": (list, dict, type(None)),
-    **dict.fromkeys(("claims", "planned", "left_out"), (list, type(None))),
+    **dict.fromkeys(("claims", "planned", "left_out", "judged"), (list, type(None))),
+    "metrics": (dict, type(None)),
     "seeds": (list, dict, type(None)),
     **dict.fromkeys(("family", "follows", "level"), NUMBER),
     "looked": (bool, type(None)),

@@ -26,6 +26,7 @@ from ablations.records.provenance import provenance
 from ablations.records.record import Record
 from ablations.records.run_folder import known
 from ablations.records.sources import keep_sources
+from ablations.records.task_metrics import judged_by
 from ablations.records.worker_deaths import forget
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -233,8 +234,8 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def objective(record: Record) -> float | None:
-    """Return what a search minimises: the validation error in percent; None where there is none."""
-    return record["metrics"].get("val_error")
+    """Return the validation metric that the task is judged by, of a classification the error in percent; or None."""
+    return record["metrics"].get(judged_by(record.get("config") or {})[0])
 
 
 def finite(value: float) -> float | None:

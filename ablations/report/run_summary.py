@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ablations.records.layout import RECORD, WEIGHTS
 from ablations.records.record import Record
+from ablations.records.task_metrics import ERROR, judged_by, task_metrics
 
 PARTS = (("train", "training"), ("val", "validation"), ("test", "test"))
 
@@ -26,10 +27,13 @@ def print_run(record: Record, folder: Path, *, unused: Sequence[str] = (), weigh
     colour = {"finished": "green", "diverged": "yellow", "failed": "red"}[record["status"]]
     cause = escape(f" ({record['cause']})") if record["cause"] else ""
     console.print(f"[bold]{record['label']}[/]  [{colour}]{record['status']}[/]{cause}")
-    errors = [(word, record["metrics"].get(f"{part}_error")) for part, word in PARTS]
-    words = ", ".join(f"{word} {error:.2f}" for word, error in errors if error is not None)
-    if words:
-        console.print(f"  error %   {words}")
+    metrics = _metrics_of(record)
+    width = max([9, *(len(name + unit) + 1 for name, unit in metrics)])
+    for name, unit in metrics:
+        values = [(word, record["metrics"].get(f"{part}_{name}")) for part, word in PARTS]
+        shown = ".2f" if unit else ".4g"
+        if words := ", ".join(f"{word} {value:{shown}}" for word, value in values if value is not None):
+            console.print(f"  {escape(f'{name}{unit}'):<{width}} {words}")
     seconds = short_seconds(record["seconds"])
     seconds += "" if seconds[-1:].isalpha() else " s"
     epochs = f"{record['epochs']} epoch{'' if record['epochs'] == 1 else 's'}"
@@ -44,3 +48,11 @@ def print_run(record: Record, folder: Path, *, unused: Sequence[str] = (), weigh
         console.print("  [yellow]note[/]      it kept no weights; with retrain=true it is trained again and keeps them")
     for axis in unused:
         console.print(f"  [yellow]note[/]      {axis} has no effect: nothing in this network, data or recipe uses it")
+
+
+def _metrics_of(record: Record) -> list[tuple[str, str]]:
+    """The metrics of a run's task, without its loss, and ` %` for those in percent."""
+    declared = task_metrics(record.get("config") or {})
+    found = {name.removeprefix("val_"): about for name, about in declared.items() if name.startswith("val_")}
+    error = [("error", " %")] if judged_by(record.get("config") or {}) == ERROR else []
+    return error + [(name, " %" if about.get("unit") == "percent" else "") for name, about in found.items()]

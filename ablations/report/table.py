@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NONE = "–"
+JUDGED = {"val_error": "lowest validation error"}
+SIDE = {"higher": "highest", "lower": "lowest"}
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,8 @@ def columns_of(rows: Sequence[Row]) -> list[Column]:
     named = [name for name in (rows[0].metrics if rows else ()) if name not in (*METRICS, *CALIBRATION, *LESIONS)]
     if named:
         others = [column for column in others if any(text.strip(f" {NONE}") for text in column.texts(rows))]
-    return [first, *(Column(name, name, _named(name)) for name in named), *others]
+    spare = {name: 6 if name.startswith("train_") else 0 for name in named}
+    return [first, *(Column(name, name, _named(name), spare=spare[name]) for name in named), *others]
 
 
 def result_table(rows: Sequence[Row], *, console: Console) -> Table:
@@ -137,7 +140,9 @@ def result_table(rows: Sequence[Row], *, console: Console) -> Table:
 
 def caption(rows: Sequence[Row]) -> list[str]:
     """What a reader must know of the numbers: n, how the best cell is chosen, hardware, versions, notes of the data."""
-    rule = " ★ lowest validation error." if best_row(rows) else ""
+    rule = ""
+    if best_row(rows) and (judged := rows[0].judged):
+        rule = f" ★ {JUDGED.get(judged[0]) or f'{SIDE[judged[1]]} {judged[0]}'}."
     lines = ["Mean ± sample standard deviation over n seeds." + rule]
     runs: list[Record] = [record for row in rows for record in row.runs]
     provenance = [record.get("provenance") or {} for record in runs]

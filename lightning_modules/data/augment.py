@@ -1,4 +1,4 @@
-"""Change a batch of images before the network sees it: crops, mirror images, resizing."""
+"""Change a batch of images before the network sees it: crops, mirror images, resizing. Others build on `After`."""
 
 from __future__ import annotations
 
@@ -88,6 +88,40 @@ class CropFlip(Augment):
         rows = tops + torch.arange(height, device=images.device)
         which = torch.arange(len(images), device=images.device)
         return wide[which[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+class After(Augment):
+    """Applies `first` to the images, and then, in training, what a subclass does with `own_draw` and `own`."""
+
+    def __init__(self, first: Augment) -> None:
+        self.first = first
+        self.resident = first.resident
+
+    def own_draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """The decisions for `count` images, int64 (k, count): by default there are none."""
+        return np.empty((0, count), np.int64)
+
+    def own(self, images: Tensor, drawn: Tensor) -> Tensor:
+        """Carry the decisions out on images (N, H, W, C) of uint8: by default they stay as they are."""
+        return images
+
+    def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        images = self.first(images, rng)
+        return self.own(torch.from_numpy(images), torch.from_numpy(self.own_draw(len(images), rng))).numpy()
+
+    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        before = self.first.draw(count, rng).astype(np.int64)
+        return np.concatenate([before, self.own_draw(count, rng)])
+
+    def on_device(self, images: Tensor, drawn: Tensor) -> Tensor:
+        before = len(drawn) - len(self.own_draw(0, np.random.default_rng(0)))
+        return self.own(self.first.on_device(images, drawn[:before]), drawn[before:])
+
+    def at_evaluation(self, images: np.ndarray) -> np.ndarray:
+        return self.first.at_evaluation(images)
+
+    def out_size(self, size: int) -> int:
+        return self.first.out_size(size)
 
 
 class Resize(Augment):

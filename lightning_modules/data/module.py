@@ -119,17 +119,17 @@ class ImageData(LightningDataModule):
         return self._loaded.mean, self._loaded.std
 
     @property
-    def train_targets(self) -> np.ndarray:
-        """The labels, or other targets, that are trained on."""
-        return self.images.train_labels[self.train_indices]
-
-    @property
     def train_indices(self) -> np.ndarray:
         return self._loaded.train
 
     @property
     def val_indices(self) -> np.ndarray:
         return self._loaded.val
+
+    @property
+    def train_targets(self) -> np.ndarray:
+        """The labels, or other targets, that are trained on."""
+        return self.images.train_labels[self.train_indices]
 
     def prepare_data(self) -> None:
         """Loads and checks everything, downloading what is absent: call it early to fail early. Once is enough."""

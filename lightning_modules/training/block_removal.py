@@ -28,36 +28,37 @@ Row = dict[str, Any]
 def lesions(classifier: Classifier, data: pl.LightningDataModule, trainer: pl.Trainer) -> list[Row]:
     """Validate once with each block removed. Hooks remove it, so the network runs uncompiled and no weight changes.
 
-    A row has `block` from 1, its `name` in the network, `val_loss` in nats, `val_error` in percent, `damage`: the
-    points by which the error is above the whole network's, and `left_out`: why a block that cannot be taken out has no
-    numbers.
+    A row has `block` from 1, its `name` in the network, `val_loss`, the metric that the task is judged by (of a
+    classification `val_error` in percent), `damage`: by how much that is worse than the whole network's, and
+    `left_out`: why a block that cannot be taken out has no numbers.
     """
+    judged, worse = f"val_{classifier.task.judged}", classifier.task.worse
 
     def measure() -> tuple[float, float]:
         with uncompiled(classifier.network):
             trainer.validate(classifier, datamodule=data, verbose=False)
-        return classifier.metrics["val_loss"], classifier.metrics["val_error"]
+        return classifier.metrics["val_loss"], classifier.metrics[judged]
 
     rows: list[Row] = []
     found = find_blocks(classifier.network)
     with passing(found) as same_size:
         _, intact = measure()
     for i, (part, same) in enumerate(zip(found, same_size, strict=True), start=1):
-        row: Row = {"block": i, "name": part.path, "val_loss": None, "val_error": None, "damage": None}
+        row: Row = {"block": i, "name": part.path, "val_loss": None, judged: None, "damage": None}
         if reason := not_taken(part, same_size=same):
             logging.getLogger(__name__).info("lesions: %s is left out, since %s", part.path, reason)
             rows.append(row | {"left_out": reason})
             continue
         with taken_out(part):
-            loss, error = measure()
-        rows.append(row | {"val_loss": loss, "val_error": error, "damage": error - intact, "left_out": None})
+            loss, value = measure()
+        rows.append(row | {"val_loss": loss, judged: value, "damage": worse * (value - intact), "left_out": None})
     if all(row["left_out"] for row in rows):
         logging.getLogger(__name__).warning("lesions: this network has no block that can be taken out")
     return rows
 
 
 def summary(rows: Sequence[Row]) -> dict[str, float]:
-    """The mean, median and largest damage over the blocks, in points of validation error; nothing without any."""
+    """The mean, median and largest damage over the blocks; nothing without any."""
     damages = [row["damage"] for row in rows if row["damage"] is not None]
     if not damages:
         return {}

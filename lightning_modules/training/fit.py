@@ -11,10 +11,13 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from lightning_modules.tasks.classification import Classification
 from lightning_modules.training.block_removal import lesions, summary
 from lightning_modules.training.classifier import Classifier
-from lightning_modules.training.history import METRICS, Curve
+from lightning_modules.training.history import Curve
 from lightning_modules.training.predictions import Arrays, calibration
+
+ABOUT = ("epoch", "lr", "seconds")  # columns of a curve that are no metrics
 
 
 @dataclass(frozen=True)
@@ -22,15 +25,16 @@ class Outcome:
     """The result of a training.
 
     Attributes:
-        metrics: `train_*` and `val_*` of the last epoch, `test_*` of the final weights; loss in nats, error in percent;
-            `val_ece` and `test_ece` in percent points, unless it diverged; `lesion_*` where the recipe asks for them.
+        metrics: `train_*` and `val_*` of the last epoch, `test_*` of the final weights: the loss and the metrics of the
+            task; of a classification `val_ece` and `test_ece` in percent points, unless it diverged; `lesion_*` where
+            the recipe asks for them.
         seconds: spent in epochs (training and validation), over interruptions; without set-up and the test.
         epochs: begun; of a recipe in steps the last one may be a part.
         diverged: whether the loss stopped being finite.
         device: what it was trained on, in words.
         lesions: a row a block, see `block_removal.lesions`.
         predictions: of the validation and the test set, by the final weights, see `Predictions.arrays`; empty where the
-            training diverged.
+            training diverged, or the task is no classification.
     """
 
     metrics: dict[str, float]
@@ -71,10 +75,11 @@ def fit(
         try:
             trainer.fit(classifier, datamodule=data, ckpt_path=found, weights_only=True if found else None)
             steps = trainer.global_step
-            predictions = {} if curve.diverged else validated(classifier, data, trainer)
+            keeps = isinstance(classifier.task, Classification) and not curve.diverged
+            predictions = validated(classifier, data, trainer) if keeps else {}
             without = lesions(classifier, data, trainer) if classifier.recipe.lesions and not curve.diverged else []
             trainer.test(classifier, datamodule=data, verbose=False)
-            if not curve.diverged:
+            if keeps:
                 predictions |= classifier.predictions.arrays("test", data.test_dataloader, trainer)
         except SystemExit as end:
             if not trainer.interrupted or end.code != 1:  # 1 is Lightning's word for Ctrl-C; others end a process too
@@ -85,8 +90,8 @@ def fit(
             if torch.distributed.is_available() and torch.distributed.is_initialized():
                 torch.distributed.destroy_process_group()  # its threads would break off a process that ends
     last = curve.rows[-1]
-    metrics = {name: last[name] for name in METRICS}
-    metrics |= {name: classifier.metrics[name] for name in ("test_loss", "test_error")}
+    metrics = {name: value for name, value in last.items() if name not in ABOUT}
+    metrics |= {name: value for name, value in classifier.metrics.items() if name.startswith("test_")}
     metrics |= (calibration(predictions) if predictions else {}) | summary(without)
     about = (int(last["epoch"]), steps, last["seconds"], curve.diverged, _device(trainer))
     return Outcome(metrics, *about, lesions=without, predictions=predictions)

@@ -17,7 +17,6 @@ from lightning_modules.training.checkpoint import InMemory
 from lightning_modules.training.classifier import Classifier
 from lightning_modules.training.throttle import Throttle
 
-METRICS = ("train_loss", "train_error", "val_loss", "val_error")
 SAVING = 0.005  # of the time that saving may take
 REPORTING = 0.0025  # of the time that handing rows on may take
 Row = dict[str, float]
@@ -26,8 +25,9 @@ Row = dict[str, float]
 class Curve(Callback):
     """Collects a row an epoch, hands it on, and ends a training whose training loss is not finite.
 
-    A row has `epoch` from 1, `lr` of the epoch's last step, `METRICS`, and `seconds`: the training time up to there,
-    over interruptions. The last epoch of a recipe in steps may be a part of one.
+    A row has `epoch` from 1, `lr` of the epoch's last step, the loss and the metrics of the task as `train_*` and
+    `val_*`, and `seconds`: the training time up to there, over interruptions. The last epoch of a recipe in steps may
+    be a part of one.
 
     Args:
         on_rows: called with all rows and the new ones; not after every epoch where they are very short, but at the end;
@@ -74,7 +74,7 @@ class Curve(Callback):
         row = {
             "epoch": trainer.current_epoch + 1,
             "lr": self.lr,
-            **{name: pl_module.metrics[name] for name in METRICS},
+            **pl_module.metrics,
             "seconds": before + self.clock() - self.started,
         }
         self.rows.append(row)

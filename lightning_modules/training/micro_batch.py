@@ -33,16 +33,16 @@ class MicroBatched(Classifier):
     def optimizer_zero_grad(self, *_: Any) -> None:
         """Do nothing: `training_step` has computed the gradients already, and Lightning would delete them here."""
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         images, labels = batch
         self.zero_grad(set_to_none=True)
         *before, last = zip(images.split(self.size), labels.split(self.size), strict=True)
         for part in before:
-            self.trainer.strategy.backward(self._share(part, batch_idx, of=len(labels)), None)
-        return self._share(last, batch_idx, of=len(labels))
+            self.trainer.strategy.backward(self._share(part, of=len(labels)), None)
+        return self._share(last, of=len(labels))
 
-    def _share(self, part: tuple[Tensor, Tensor], batch_idx: int, *, of: int) -> Tensor:
-        return super().training_step(part, batch_idx) * (len(part[1]) / of)
+    def _share(self, part: tuple[Tensor, Tensor], *, of: int) -> Tensor:
+        return super().step(part) * (len(part[1]) / of)
 
 
 def divisible(network: nn.Module) -> bool:

@@ -24,14 +24,9 @@ class Predictions:
         self.logs: list[Tensor] = []
         self.count = 0  # of classes
 
-    def add(self, logits: Tensor, labels: Tensor, classes: Tensor) -> None:
-        """Add a batch.
-
-        Args:
-            logits: (B, classes).
-            labels: the true classes, (B,).
-            classes: the predicted ones, (B,).
-        """
+    def add(self, logits: Tensor, labels: Tensor) -> None:
+        """Add a batch of logits (B, classes) and true classes (B,)."""
+        classes = logits.argmax(dim=1)
         precise = torch.float64 if logits.dtype == torch.float64 else torch.float32
         logs = logits.log_softmax(1, dtype=precise)
         self.labels.append(labels)

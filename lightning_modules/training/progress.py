@@ -42,8 +42,10 @@ class ProgressBar(Callback):
         metrics = pl_module.metrics
         epochs = -(-self.total // int(trainer.num_training_batches))
         words = [f"epoch {trainer.current_epoch + 1} of {epochs}", f"loss {metrics['train_loss']:.3f}"]
-        words += [f"error {metrics['train_error']:.1f}%"]
-        words += [f"validation {metrics['val_error']:.1f}%"] if "val_error" in metrics else []
+        judged, percent = pl_module.task.judged, pl_module.task.metrics[pl_module.task.judged].unit == "percent"
+        for name, part in ((judged, "train"), ("validation", "val")):
+            if (value := metrics.get(f"{part}_{judged}")) is not None:
+                words.append(f"{name} {value:.1f}%" if percent else f"{name} {value:.4g}")
         text = f"{self.label}  {', '.join(words)}"
         self.progress.update(self.task, description=text, completed=trainer.global_step)
         now, done = time.monotonic(), trainer.global_step

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property, partial
 from typing import Any
 
 from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from lightning_modules.networks.growth import init_from_shallow
+from lightning_modules.tasks.classification import Classification
+from lightning_modules.tasks.losses import cross_entropy
+from lightning_modules.tasks.task import Task
+from lightning_modules.training.parameter_groups import KINDS, parameter_groups
 from lightning_modules.training.schedules import with_total_steps
 
 PRECISIONS = ("32", "tf32", "bf16-mixed", "16-mixed", "64-true")
@@ -30,8 +35,11 @@ class Recipe:
         optimizer: factory `optimizer(parameters)`.
         schedule: factory `schedule(optimizer)` or `schedule(optimizer, total_steps=…)`, stepped once a batch.
         augment: what `ImageData` does to a batch of images.
+        task: what is learnt; null: a classification by cross-entropy.
         lr: peak learning rate; `optimizer` takes it from here.
         weight_decay: L2 penalty; `optimizer` takes it from here.
+        no_decay: kinds of parameters without weight decay, of "norm" and "bias".
+        layer_decay: the factor between the learning rates of a block and the next, or null: all learn at `lr`.
         epochs, steps: how long; exactly one is given, the other null.
         clip_norm: largest norm of the whole gradient, or null.
         precision: "32" (float32 on every device), "tf32" (the factors of products rounded to 10 bits, on a GPU),
@@ -51,7 +59,10 @@ class Recipe:
     epochs: int | None = None
     steps: int | None = None
     clip_norm: float | None = None
+    no_decay: Sequence[str] = ()
+    layer_decay: float | None = None
     label_smoothing: float = 0.0
+    task: Task | None = None
     precision: str | int = "32"
     channels_last: bool = True
     grow_from: int | None = None
@@ -62,7 +73,14 @@ class Recipe:
         _number("lr", self.lr, above=0)
         _number("weight_decay", self.weight_decay, least=0)
         _number("label_smoothing", self.label_smoothing, least=0, below=1)
+        if self.label_smoothing and "label_smoothing" not in getattr(self.learnt.criterion, "keywords", {}):
+            raise ValueError(f"recipe.label_smoothing={self.label_smoothing} is for loss=cross_entropy alone")
         _whole("batch_size", self.batch_size)
+        for kind in [self.no_decay] if isinstance(self.no_decay, str) else self.no_decay:
+            if kind not in KINDS or isinstance(self.no_decay, str):
+                raise ValueError(f"recipe.no_decay={kind} is no list of {' and '.join(KINDS)}: write [norm,bias]")
+        if self.layer_decay is not None:
+            _number("layer_decay", self.layer_decay, above=0, most=1)
         if (self.epochs is None) == (self.steps is None):
             raise ValueError("a recipe has either recipe.epochs or recipe.steps; set one and the other to null")
         name = "epochs" if self.steps is None else "steps"
@@ -80,6 +98,15 @@ class Recipe:
             _whole("grow_at", self.grow_at)
             if self.epochs is not None and self.grow_at >= self.epochs:
                 raise ValueError(f"recipe.grow_at={self.grow_at} must be less than recipe.epochs={self.epochs}")
+
+    @cached_property
+    def learnt(self) -> Task:
+        """The task, where none is given a classification by cross-entropy."""
+        return self.task or Classification(loss=partial(cross_entropy, label_smoothing=self.label_smoothing))
+
+    def groups(self, network: nn.Module) -> Iterable[Any]:
+        """Return the parameters of a network as the optimiser takes them, see `parameter_groups`."""
+        return parameter_groups(network, lr=self.lr, no_decay=self.no_decay, layer_decay=self.layer_decay)
 
     def total_steps(self, batches: int) -> int:
         """Optimiser steps of the whole training, with `batches` batches an epoch."""
@@ -122,13 +149,20 @@ def _meant(precision: Any) -> str:
 
 
 def _number(
-    name: str, value: Any, *, above: float | None = None, least: float | None = None, below: float | None = None
+    name: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+    most: float | None = None,
 ) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise ValueError(f"recipe.{name}={value} is not a number")
-    words = [f"> {above}" if above is not None else f"≥ {least}"] + ([f"< {below}"] if below is not None else [])
+    words = [f"> {above}" if above is not None else f"≥ {least}"]
+    words += [f"< {below}"] * (below is not None) + [f"≤ {most}"] * (most is not None)
     low = value > above if above is not None else value >= (least or 0)
-    if not low or (below is not None and value >= below):
+    if not low or (below is not None and value >= below) or (most is not None and value > most):
         raise ValueError(f"recipe.{name}={value} must be {' and '.join(words)}")
 
 

@@ -37,14 +37,15 @@ class Fused(Classifier):
         self.stack: Stack | None = None
 
     def setup(self, stage: str) -> None:
+        super().setup(stage)
         self.stack = None  # Lightning will move the weights to its device, and out of the stack
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def step(self, batch: tuple[Tensor, Tensor]) -> Tensor:
         done = None if self.watched else self.member.ask((TRAINING, self, *batch))
         if done is None:
-            return super().training_step(batch, batch_idx)
-        loss, logits, gradients = done
-        self._add(loss, logits.argmax(dim=1), batch[1])
+            return super().step(batch)
+        loss, outputs, gradients = done
+        self._add(loss, outputs, batch[1])
         return _KnownGradients.apply(torch.zeros((), requires_grad=True), loss, partial(self._take, gradients))  # pyright: ignore[reportReturnType]
 
     def _take(self, gradients: list[Tensor | None]) -> None:
@@ -154,6 +155,8 @@ def why_not(requests: Sequence[Any], *, faster: bool) -> str | None:
     first = requests[0][1]
     if str(first.recipe.precision) == "16-mixed":
         return "recipe.precision=16-mixed scales the loss of each network by itself"
+    if not all(first.task.same_as(learner.task) for _, learner, *_ in requests):
+        return "they standardise their targets differently"
     networks = [learner.network for _, learner, *_ in requests]
     if is_compiled(networks[0]):
         return "trainer.compile compiles each network by itself"

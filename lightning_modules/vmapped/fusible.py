@@ -29,7 +29,7 @@ def why_not_fusible(networks: Sequence[nn.Module], batches: Sequence[Batch], los
     """
     alone = [deepcopy(network).double() for network in networks[:2]]
     fused = [deepcopy(network) for network in alone]
-    small = [(images[:IMAGES].double(), labels[:IMAGES]) for images, labels in batches[:2]]
+    small = [(_precise(images[:IMAGES]), _precise(labels[:IMAGES])) for images, labels in batches[:2]]
     before = _random_states(small[0][0]), [_plain_values(network) for network in alone]
     expected = [_step(network, batch, loss) for network, batch in zip(alone, small, strict=True)]
     if (_random_states(small[0][0]), [_plain_values(network) for network in alone]) != before:
@@ -92,6 +92,10 @@ def _plain_values(network: nn.Module) -> list[dict[str, Any]]:
     """The plain values that layers keep beside their tensors, such as a count of steps."""
     plain = (int, float, str, bool, type(None))
     return [{k: v for k, v in vars(module).items() if isinstance(v, plain)} for module in network.modules()]
+
+
+def _precise(tensor: Tensor) -> Tensor:
+    return tensor.double() if tensor.is_floating_point() else tensor
 
 
 def _near(one: Tensor | None, other: Tensor | None) -> bool:

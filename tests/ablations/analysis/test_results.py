@@ -85,10 +85,15 @@ def test_the_best_cell_is_chosen_by_validation_where_the_test_set_disagrees(plan
     assert best_row(result_rows(plan, records)).shown["depth"] == 8
 
 
-@pytest.mark.parametrize("metric", ["test_error", "test_loss"])
-def test_the_best_cell_cannot_be_asked_for_by_test(plan, records, metric):
-    with pytest.raises(ValueError, match="never by test"):
-        best_row(result_rows(plan, records), metric)
+def test_the_best_cell_is_that_of_the_better_side_of_what_its_task_is_judged_by(plan, records):
+    def best(**judged):
+        return best_row(result_rows({**plan, "study": {**plan["study"], **judged}}, records))
+
+    rows = {row.cell: row.metrics["val_error"].mean for row in result_rows(plan, records)}
+    known = {cell: mean for cell, mean in rows.items() if mean is not None}
+    assert best().cell == min(known, key=known.get)
+    assert best(judged=["val_error", "higher"]).cell == max(known, key=known.get)
+    assert best(judged=None) is None, "cells of different tasks are not compared"
 
 
 def test_nothing_measured_has_no_best_cell(plan):

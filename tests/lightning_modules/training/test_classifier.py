@@ -211,10 +211,10 @@ def test_the_sums_are_float32_whatever_is_added() -> None:
     """bf16 counts to 256 by ones, float16 to 2048."""
     classifier = Classifier(perceptron(), build(composed())[2], seed=0)
     for _ in range(2100):
-        wrong, right = torch.zeros(1, dtype=torch.int64), torch.ones(1, dtype=torch.int64)
+        wrong, right = torch.tensor([[1.0, 0.0]]), torch.ones(1, dtype=torch.int64)
         classifier._add(torch.ones((), dtype=torch.float16), wrong, right)
     assert classifier.sums is not None
-    assert (classifier.sums.tolist(), classifier.count) == ([2100, 2100], 2100)
+    assert (classifier.sums.tolist(), classifier.counts) == ([2100, 2100], [2100, 2100])
 
 
 def test_the_sums_wait_on_the_device() -> None:
@@ -222,7 +222,7 @@ def test_the_sums_wait_on_the_device() -> None:
     _, _, recipe = build(composed())
     classifier = Classifier(perceptron(), recipe, seed=0)
     with torch.device("meta"):
-        classifier._add(torch.zeros(()), torch.zeros(4, dtype=torch.int64), torch.zeros(4, dtype=torch.int64))
-        classifier._add(torch.zeros(()), torch.zeros(4, dtype=torch.int64), torch.zeros(4, dtype=torch.int64))
+        classifier._add(torch.zeros(()), torch.zeros(4, 10), torch.zeros(4, dtype=torch.int64))
+        classifier._add(torch.zeros(()), torch.zeros(4, 10), torch.zeros(4, dtype=torch.int64))
     assert classifier.sums is not None
     assert classifier.sums.device.type == "meta"

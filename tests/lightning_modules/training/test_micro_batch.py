@@ -1,6 +1,7 @@
 """A batch taken in parts is the same step; where memory runs out a run is begun again with smaller parts."""
 
 import json
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,11 +9,13 @@ import pytest
 import torch
 from torch import nn
 
+from lightning_modules.tasks.classification import Classification
+from lightning_modules.tasks.losses import cross_entropy
 from lightning_modules.training.classifier import Classifier
 from lightning_modules.training.micro_batch import MicroBatched, classifier, smaller
 from tests.typed import typed
 
-RECIPE = SimpleNamespace(channels_last=True, label_smoothing=0.1)
+RECIPE = SimpleNamespace(channels_last=True, learnt=Classification(loss=partial(cross_entropy, label_smoothing=0.1)))
 
 
 def gradients(module: Classifier, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[list[torch.Tensor], torch.Tensor]:

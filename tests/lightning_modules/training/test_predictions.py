@@ -108,14 +108,14 @@ def test_nothing_waits_for_the_device_before_the_end() -> None:
     """On a GPU, every copy to the host would."""
     kept = Predictions()
     with torch.device("meta"):
-        kept.add(torch.zeros(4, 10), torch.zeros(4, dtype=torch.int64), torch.zeros(4, dtype=torch.int64))
+        kept.add(torch.zeros(4, 10), torch.zeros(4, dtype=torch.int64))
     assert {tensor.device.type for tensor in (*kept.labels, *kept.classes, *kept.logs)} == {"meta"}
 
 
 def test_a_probability_of_nothing_has_a_logarithm() -> None:
     kept = Predictions()
     logits = torch.tensor([[0.0, 1000.0], [0.0, float("nan")]])
-    kept.add(logits, torch.tensor([0, 0]), torch.tensor([1, 1]))
+    kept.add(logits, torch.tensor([0, 0]))
     trained = train("recipe.epochs=1", network=perceptron, data=tiny_data())
     arrays = kept.arrays("test", trained.data.test_dataloader, trained.trainer)
     assert arrays["test_confidence"][0] == 1

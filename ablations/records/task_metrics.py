@@ -1,0 +1,58 @@
+"""Read from a run's config which metrics its task has, which side of each is better, and by which it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+PARTS = ("train", "val", "test")
+ERROR = ("val_error", "lower")  # what a classification is judged by
+KEPT = ("better", "low", "high", "unit")
+
+Declared = dict[str, dict[str, Any]]
+
+
+def task_metrics(config: Mapping[str, Any]) -> Declared:
+    """The metrics that a run has beside those of every classification.
+
+    Args:
+        config: the resolved nodes of a run, as its record has them.
+
+    Returns:
+        name in the record → {better, unit, low, high} as the metric's file has them; `along` for those that are known
+        after every epoch.
+    """
+    task = _task(config)
+    metrics = {**(task.get("metrics") or {}), **(task.get("further") or {})}
+    found: Declared = {}
+    for name, about in metrics.items():
+        for part in PARTS[1:] if about.get("whole") else PARTS:
+            fields = {key: about[key] for key in KEPT if about.get(key) not in (None, "")}
+            found[f"{part}_{name}"] = fields | ({} if part == "test" else {"along": True})
+    if task.get("judged") and (config.get("recipe") or {}).get("lesions"):
+        found |= {f"lesion_{which}": {"better": "none"} for which in ("mean", "median", "max")}
+    return found
+
+
+def judged_by(config: Mapping[str, Any]) -> tuple[str, str]:
+    """The validation metric by which a run is compared with others, and its better side."""
+    task = _task(config)
+    name = task.get("judged")
+    if name is None:
+        return ERROR
+    about = {**(task.get("metrics") or {}), **(task.get("further") or {})}[name]
+    return f"val_{name}", about["better"]
+
+
+def of_all(configs: Iterable[Mapping[str, Any]]) -> tuple[Declared, tuple[str, str] | None]:
+    """The metrics of several runs, and what all of them are judged by; None where they are of different tasks."""
+    declared: Declared = {}
+    judged: set[tuple[str, str]] = set()
+    for config in configs:
+        declared |= task_metrics(config)
+        judged.add(judged_by(config))
+    return declared, judged.pop() if len(judged) == 1 else None
+
+
+def _task(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (config.get("recipe") or {}).get("task") or {}
