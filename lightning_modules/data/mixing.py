@@ -54,8 +54,8 @@ class Mixup(Mixing):
 class CutMix(Mixing):
     """A box of another image is pasted in; targets are mixed by area.   Yun et al. 2019, eq. 1 and 2.
 
-    The box has √(1 − λ) of the height and of the width, its centre is uniform, and what sticks out is cut off; λ is then
-    the share of the pixels that are left.
+    The box has √(1 − λ) of the height and of the width, its centre is uniform, and what sticks out is cut off; λ is
+    then the share of the pixels that are left.
     """
 
     def blend(self, inputs: Tensor, others: Tensor, share: float, rng: np.random.Generator) -> tuple[Tensor, float]:
@@ -63,9 +63,7 @@ class CutMix(Mixing):
         box = (slice(None), slice(None), *(slice(*side) for side in sides))
         mixed = inputs.clone(memory_format=torch.preserve_format)
         mixed[box] = others[box]
-        return mixed, 1 - float(
-            np.prod([(end - start) / n for (start, end), n in zip(sides, inputs.shape[2:], strict=True)])
-        )
+        return mixed, 1 - others[box].numel() / others.numel()
 
 
 def _interval(size: int, share: float, rng: np.random.Generator) -> tuple[int, int]:
