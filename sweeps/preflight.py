@@ -48,7 +48,7 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
 
     network, data, recipe = nodes["network"], nodes["data"], recipe_of(nodes["recipe"])
     shape, tokens, images = check_data(data, data_dir, recipe.augment)
-    recipe.learnt.check(seen(data["source"], data_dir).images, data["classes"])
+    recipe.learnt.check(seen(data["source"], data_dir).images.train_labels, data["classes"])
     params, macs = size_of(network, shape, tokens=tokens)
     batches = max(1, images // recipe.batch_size)
     steps = recipe.total_steps(batches)

@@ -22,6 +22,7 @@ from ablations.records.layout import RECORD
 from ablations.records.lease import release_orphan
 from ablations.records.provenance import command
 from ablations.records.record import plan_path, read_record, usable, write_json
+from ablations.records.task_metrics import judged_by
 from ablations.search.trials import best_trials, read_trials, trial_folder, tunings_folder
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.active_options import active_point, has_option
@@ -66,6 +67,7 @@ class Searching:
         if len(search.objectives) > 1 and not config.pruner._target_.endswith("NopPruner"):
             raise StudyError("several objectives cannot be pruned; leave pruner=none, or keep one of search.objectives")
         check_sampler(search, suggestions(config)[0])
+        self.refuse_errors_of_other_tasks(points[0])
         self.order, code = self.asking_order(points)
         question = {key: study.get(key) for key in ("space", "search")}
         question["search"] = {k: v for k, v in (question["search"] or {}).items() if k not in ("trials", "replicate")}
@@ -78,6 +80,14 @@ class Searching:
             for point in points
         }
         study["tunings"] = [{"name": name, "point": point} for name, point in self.points.items()]
+
+    def refuse_errors_of_other_tasks(self, point: Point) -> None:
+        """Raise StudyError where a search minimises an error in percent that its task does not have."""
+        recipe: Any = OmegaConf.to_container(self.composer(active_point(point, self.fast)).recipe, resolve=True)
+        judged, _ = judged_by({"recipe": recipe})
+        if wrong := [name for name in self.search.objectives if name.endswith("_error") and judged != "val_error"]:
+            says = f"search.objectives: this task is judged by {judged} and has no {wrong[0]}"
+            raise StudyError(f"{says}; a search of it minimises val_loss")
 
     def data_of(self, point: Point) -> str | None:
         """Digest of the data at a point: a search on other data is another search. None where it is not here yet."""

@@ -80,7 +80,7 @@ def ablation_path(
     Raises:
         ValueError: an end is not one cell of the study, or has no record, or both ends are the same cell.
     """
-    rows, wanted = result_rows(plan, records), read_metric(metric)
+    rows, wanted = result_rows(plan, records), read_metric(metric, plan["study"].get("metrics"))
     first, last = _end(start, rows), _end(end, rows)
     cells = _values_by_cell(plan, records, wanted, runs)
     for row, selector in ((first, start), (last, end)):

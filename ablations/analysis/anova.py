@@ -93,7 +93,7 @@ def axis_effects(
     Raises:
         ValueError: fewer than two cells are left, or a metric that was not measured.
     """
-    wanted = read_metric(metric)
+    wanted = read_metric(metric, plan["study"].get("metrics"))
     every = result_rows(plan, records)
     rows = raw_cells(where or {}, every)
     if where and not rows:

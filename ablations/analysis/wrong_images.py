@@ -60,8 +60,8 @@ def _read_run(folder: Path | None, seed: int, part: str) -> tuple[tuple[Any, ...
     found = read_predictions(folder)
     if found is None:
         raise LookupError(
-            f"no interval over new images: {folder.name} kept no predictions (trained before runs kept them, or with "
-            "keep=nothing)"
+            f"no interval over new images: {folder.name} kept no predictions of classes (its task has none, or it was "
+            "trained before runs kept them, or with keep=nothing)"
         )
     record = read_json(folder / RECORD)
     data = (record.get("config") or {}).get("data") or {}

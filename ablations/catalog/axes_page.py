@@ -71,7 +71,7 @@ def _merged(path: Path, group: str) -> tuple[dict[str, Any], list[str]]:
             tree |= data.get(group, {}) if everywhere else {k: v for k, v in data.items() if k != "defaults"}
             others = {k: v for k, v in data.items() if everywhere and k not in (group, "defaults")}
             companions += [f"{k}={v}" for k, v in _options(others)]
-        else:
+        elif not choice.startswith("/"):  # what is put inside from another group is listed there
             inherited, more = _merged(path.parent / f"{choice}.yaml", group)
             tree, companions = tree | inherited, companions + more
     return tree, companions

@@ -20,7 +20,7 @@ AXES: dict[str, dict[str, str]] = {
         **dict.fromkeys(("classes", "num_classes"), "${data.classes}"),
         **dict.fromkeys(("size", "img_size", "image_size"), "${data.size}"),
     },
-    "recipe": {name: f"${{{name}}}" for name in ("optimizer", "schedule", "augment")},
+    "recipe": {name: f"${{{name}}}" for name in ("task", "optimizer", "schedule", "augment")},
 }
 
 

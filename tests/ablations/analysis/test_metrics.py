@@ -7,6 +7,7 @@ import math
 import pytest
 
 from ablations.analysis.metrics import MetricError, read_metric
+from ablations.records.task_metrics import judged_by, of_all, task_metrics
 
 CURVE = "epoch,lr,train_loss,train_error,val_error\n1,.1,2,60,70\n2,.1,.5,20,30\n3,.1,.1,4,35\n4,.1,.2,5,\n"
 BROKEN = "epoch,lr,train_loss,train_error\n1,.1,2,60\n2,.1,nan,90\n"
@@ -156,3 +157,53 @@ def test_what_nobody_records_is_refused(text, words):
 def test_units():
     named = ("train_error@best", "train_loss", "seconds", "epochs until train_error < 5", "params")
     assert [read_metric(text).unit for text in named] == [" points", "", " s", " epochs", ""]
+
+
+TASK = {
+    "val_r2": {"better": "higher", "along": True},
+    "val_hamming": {"better": "lower", "unit": "percent", "low": 0, "high": 100, "along": True},
+    "test_r2": {"better": "higher"},
+}
+
+
+def test_a_metric_of_a_task_has_its_epochs_and_the_best_is_on_its_better_side(tmp_path):
+    folder = tmp_path / RECORD["folder"]
+    folder.mkdir(parents=True)
+    (folder / "curve.csv").write_text("epoch,val_r2,val_hamming\n1,0.2,30\n2,0.7,40\n3,0.5,20\n")
+
+    def value(text):
+        return read_metric(text, TASK).value(RECORD, tmp_path)
+
+    assert (value("val_r2@best"), value("val_hamming@best"), value("val_r2@1")) == (0.7, 20, 0.2)
+    assert value("epochs until val_r2 >= 0.5") == 2
+    assert value("epochs until val_r2 > 0.9") == math.inf
+    until = read_metric("epochs until val_r2 >= 0.5", TASK)
+    assert (until.better, until.unit) == (-1, " epochs"), "sooner is better, whichever side of the metric is"
+    assert value("val_r2") is None, "the end of the run is the record's to say"
+
+
+def test_the_test_set_of_a_task_has_no_epochs():
+    with pytest.raises(MetricError, match="measured once"):
+        read_metric("test_r2@2", TASK)
+    with pytest.raises(MetricError, match=r"no metric 'val_r3': did you mean val_r2"):
+        read_metric("val_r3", TASK)
+
+
+def test_a_metric_in_percent_is_in_points_and_bounded():
+    metric = read_metric("val_hamming", TASK)
+    assert (metric.unit, metric.bounds, metric.better) == (" points", (0.0, 100.0), -1)
+
+
+def test_the_config_of_a_run_says_what_its_task_reports_and_is_judged_by():
+    mine = {"better": "higher", "unit": "percent", "function": {"_target_": "mine.f"}}
+    task = {"judged": "mse", "metrics": {"mse": {"better": "lower"}}, "further": {"mine": mine}}
+    config = {"recipe": {"task": task}}
+    declared = task_metrics(config)
+    assert set(declared) == {f"{part}_{name}" for part in ("train", "val", "test") for name in ("mse", "mine")}
+    assert declared["val_mine"] == {"better": "higher", "unit": "percent", "along": True}
+    assert "along" not in declared["test_mine"]
+    assert judged_by(config) == ("val_mse", "lower")
+    assert judged_by({"recipe": {"task": {"further": {"mine": mine}}}}) == judged_by({}) == ("val_error", "lower")
+    assert of_all([config, {}])[1] is None, "runs of different tasks are not compared"
+    task["metrics"]["mse"]["whole"] = True
+    assert "train_mse" not in task_metrics(config)

@@ -1,0 +1,69 @@
+"""What docs/tasks.md brings is trained: a loss, a metric with its claim, a task, an augmentation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.lightning_modules.trained import train
+from tests.pages import FILES
+from tests.typed import typed
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A folder with the files of the page in its folder `own`."""
+    for name, text in FILES["docs/tasks.md"].items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("data=digits_centre", "loss=log_cosh"),
+        ("task=counting", "data.classes=1", "recipe.lr=0.01"),
+        ("augment=black_row",),
+        ("metric=confidence",),
+    ],
+    ids=" ".join,
+)
+def test_an_example_of_the_page_is_trained(own: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(own / "own")
+    one, again = (train(f"hydra.searchpath=[file://{own / 'own'}]", "recipe.epochs=1", *words) for _ in range(2))
+    assert not one.done.diverged
+    assert one.done.metrics == again.done.metrics
+    if words[0] == "metric=confidence":
+        assert 10 < one.done.metrics["test_confidence"] <= 100
+    if words[0] == "task=counting":
+        assert {"val_mae", "test_mae"} <= set(one.done.metrics)
+
+
+def test_a_claim_on_a_metric_of_ones_own_is_judged_and_the_metric_has_its_column(own: Path) -> None:
+    quick = ("hydra/launcher=basic", "tracker=none", "recipe.epochs=1", "runs=runs")
+    done = typed("--config-dir", "own", "-m", "study=sure", *quick, at=own, COLUMNS="160")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_confidence" in done.stdout
+    assert "Residual networks are surer on the test images." in done.stdout
+    found = [json.loads(path.read_text()) for path in (own / "runs").glob("*/record.json")]
+    assert len(found) == 4
+    assert all(0 < record["metrics"]["val_confidence"] <= 100 for record in found)
+
+
+def test_a_study_of_a_regression_has_its_columns_and_its_best_cell(tmp_path: Path) -> None:
+    words = ("data=digits_centre", "depth=8,14", "seed=0", "recipe.epochs=1", "tracker=none", "hydra/launcher=basic")
+    done = typed("-m", *words, at=tmp_path, COLUMNS="160")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "lowest val_mse" in done.stdout
+    assert "val_r2" in done.stdout
+    assert "error %" not in done.stdout, "there are no errors to show"
+
+
+def test_a_search_of_another_task_does_not_minimise_an_error_that_it_lacks(tmp_path: Path) -> None:
+    words = ("study=search_tuned", "data=digits_centre", "plan=true", "tracker=none", "hydra/launcher=basic")
+    done = typed("-m", *words, at=tmp_path)
+    assert done.returncode != 0
+    assert "judged by val_mse and has no val_error" in done.stderr
