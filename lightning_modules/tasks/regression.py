@@ -51,8 +51,10 @@ class Regression(Task):
             self.scale = torch.tensor(np.where(spread > 0, spread, 1.0), dtype=torch.float32)
 
     def same_as(self, other: Task) -> bool:
-        same = isinstance(other, Regression) and torch.equal(self.mean.cpu(), other.mean.cpu())
-        return same and torch.equal(self.scale.cpu(), other.scale.cpu())
+        if not isinstance(other, Regression):
+            return False
+        pairs = ((self.mean, other.mean), (self.scale, other.scale))
+        return all(torch.equal(mine.cpu(), its.cpu()) for mine, its in pairs)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         mean, scale = self._statistics(outputs)

@@ -185,7 +185,7 @@ def test_a_metric_of_a_task_has_its_epochs_and_the_best_is_on_its_better_side(tm
 def test_the_test_set_of_a_task_has_no_epochs():
     with pytest.raises(MetricError, match="measured once"):
         read_metric("test_r2@2", TASK)
-    with pytest.raises(MetricError, match=r"no metric 'val_r3': did you mean val_r2"):
+    with pytest.raises(MetricError, match=r"no metric 'val_r3'; did you mean val_r2"):
         read_metric("val_r3", TASK)
 
 

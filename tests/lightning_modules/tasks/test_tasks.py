@@ -62,6 +62,8 @@ class LastToken(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.one, self.two = nn.Embedding(17, 17), nn.Embedding(17, 17)
+        for table in (self.one, self.two):
+            nn.init.zeros_(table.weight)
 
     def forward(self, tokens: Tensor) -> Tensor:
         return self.one(tokens) + self.two(tokens.roll(1, 1))
@@ -135,7 +137,7 @@ def test_a_multilabel_task() -> None:
 
 
 def learnt_tokens(**changes: Any) -> tuple[Any, nn.Module]:
-    config = composed("task=next_token", "recipe.epochs=2", "optimizer=adam", "recipe.lr=0.05")
+    config = composed("task=next_token", "recipe.epochs=3", "optimizer=adam", "recipe.lr=0.1")
     recipe, data, curve = instantiate(config.recipe), Tokens(), Curve(lambda rows, new: None)
     torch.manual_seed(0)
     network = LastToken()
@@ -154,7 +156,7 @@ def test_a_next_token_task_counts_every_token_that_is_predicted() -> None:
     assert done.metrics["test_loss"] == pytest.approx(nll.item(), rel=1e-5)
     wrong = (logits.argmax(-1) != tokens[:, 1:]).float().mean().item()
     assert done.metrics["test_token_error"] == pytest.approx(100 * wrong, rel=1e-5)
-    assert done.metrics["test_perplexity"] < 12, "it learns: of a vocabulary of 17"
+    assert done.metrics["test_perplexity"] < 15, "it learns: of a vocabulary of 17, all of it equally likely at first"
 
 
 def test_tokens_taken_in_parts_are_the_same_steps() -> None:
