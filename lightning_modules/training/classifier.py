@@ -61,6 +61,8 @@ class Classifier(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         data: Any = self.trainer.datamodule  # pyright: ignore[reportAttributeAccessIssue] Lightning sets it
+        if self.trainer.world_size > 1 and (name := next(iter(self.task.wholes), None)):
+            raise ValueError(f"metric {name} is of a whole evaluation: train on one device, or leave it out")
         self.task.begin(lambda: data.train_targets)
         self.outputs = data.classes if isinstance(self.recipe.augment, Mixing) else 0
 
