@@ -15,7 +15,7 @@ CONF = Path(__file__).resolve().parents[3] / "conf"
 DATA = sorted(file.stem for file in (CONF / "data").glob("*.yaml"))
 AUGMENT = sorted(file.stem for file in (CONF / "augment").glob("*.yaml"))
 SERIES = ["digits_pixels", "digits_rows"]
-LOADABLE = ["digits", "synthetic", *SERIES]
+LOADABLE = ["digits", "digits_centre", "digits_traits", "synthetic", *SERIES]
 
 
 def node(name: str):
