@@ -168,6 +168,7 @@ def test_tokens_taken_in_parts_are_the_same_steps() -> None:
 @pytest.mark.parametrize(
     ("task", "targets", "outputs_", "says"),
     [
+        ("classification", np.zeros(4), 2, "one whole number an example; the data has float64 of 4"),
         ("classification", np.zeros((4, 2)), 2, "one whole number an example; the data has float64 of 4 × 2"),
         ("regression", np.zeros((4, 2)), 3, "set data.classes=2"),
         ("regression", np.array(["a"]), 1, "wants numbers"),
