@@ -100,7 +100,7 @@ class Clock(pl.Callback):
 
 def _busy(process: Any) -> float:
     """Processor seconds of another process of this machine."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    fields = Path(f"/proc/{process.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

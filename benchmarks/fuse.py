@@ -99,7 +99,7 @@ def memory_reset(*, cuda: bool) -> float:
         return torch.cuda.memory_allocated()
     if platform.system() == "Linux":
         ctypes.CDLL("libc.so.6").malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", "utf-8")
     return resident("VmRSS")
 
 
@@ -110,7 +110,7 @@ def memory_most(*, cuda: bool) -> float:
 def resident(name: str) -> float:
     """Bytes, as Linux counts them; nothing where there is no such count."""
     status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
+    lines = status.read_text("utf-8").splitlines() if status.exists() else []
     return next((1024 * float(line.split()[1]) for line in lines if line.startswith(name)), float("nan"))
 
 

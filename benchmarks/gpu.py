@@ -108,7 +108,7 @@ def alone(part: str, options: argparse.Namespace, keep: Keep, left: float) -> No
 @contextmanager
 def ended_after(seconds: float, call: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     """A process that is ended, with all that it began, when its time is over; what outlives it is ended too."""
-    with subprocess.Popen(call, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    with subprocess.Popen(call, stdout=subprocess.PIPE, encoding="utf-8", start_new_session=True) as process:
         clock = threading.Timer(seconds, end, [process.pid])
         clock.start()
         try:
@@ -132,7 +132,7 @@ def machine() -> dict[str, object]:
     """What is measured on; torch, which would take seconds to say it, is not asked."""
     ask, device = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], ""
     if shutil.which(ask[0]):
-        device = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.partition("\n")[0]
+        device = subprocess.run(ask, capture_output=True, encoding="utf-8", check=False).stdout.partition("\n")[0]
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "device": device or "no GPU",
@@ -146,10 +146,12 @@ def machine() -> dict[str, object]:
 def write(rows: Sequence[Sequence[str]], about: dict[str, object], folder: Path) -> None:
     """gpu.json and gpu.md."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "gpu.json").write_text(json.dumps({"about": about, "rows": [list(row) for row in rows]}, indent=1) + "\n")
+    (folder / "gpu.json").write_text(
+        json.dumps({"about": about, "rows": [list(row) for row in rows]}, indent=1) + "\n", "utf-8"
+    )
     table = ["| part | what | found |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
     words = ", ".join(f"{name} {value}" for name, value in about.items())
-    (folder / "gpu.md").write_text("\n".join([words, "", *table]) + "\n")
+    (folder / "gpu.md").write_text("\n".join([words, "", *table]) + "\n", "utf-8")
 
 
 def bars(rows: Sequence[Sequence[str]]) -> Iterator[tuple[str, str]]:

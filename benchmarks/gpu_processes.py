@@ -66,8 +66,8 @@ def fused(sizes: Sizes, say: Say) -> None:
 
 def said(call: Sequence[str]) -> Iterator[str]:
     """What a process says, line by line as it says it. Raises RuntimeError with its last word if it fails."""
-    with tempfile.TemporaryFile("w+") as errors:
-        with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
+        with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=errors, encoding="utf-8") as process:
             yield from process.stdout or ()
         if process.returncode:
             errors.seek(0)

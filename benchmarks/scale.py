@@ -41,7 +41,7 @@ def timed(*command: str, **env: str) -> tuple[str, str]:
     """
     started = time.perf_counter()
     call = [PYTHON, "-c", CHILD, PYTHON, *command]
-    done = subprocess.run(call, capture_output=True, text=True, env=os.environ | env, cwd=ROOT, check=False)
+    done = subprocess.run(call, capture_output=True, encoding="utf-8", env=os.environ | env, cwd=ROOT, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr[-2000:]}")
     seconds = time.perf_counter() - started
@@ -88,7 +88,9 @@ def synthetic(runs: Path, records: int) -> None:
             record["provenance"] = {"versions": versions, "device": "cpu, 1 thread", "processor": "made up"}
             (runs / entry["folder"]).mkdir(parents=True)
             text = json.dumps(record, indent=1)
-            (runs / entry["folder"] / "record.json").write_text(text + "\n")  # not synced: 10,000 times that is minutes
+            (runs / entry["folder"] / "record.json").write_text(
+                text + "\n", "utf-8"
+            )  # not synced: 10,000 times that is minutes
         point = {"block": axes["block"], "depth": axes["depth"]}
         cells.append({"cell": cell, "axes": axes, "points": [point], "runs": entries, "cost": 1, "epochs": 10})
     study = {"name": "large", "question": "Is it quick?", "grid": [cell["points"][0] for cell in cells], "claims": []}
@@ -128,7 +130,7 @@ def timed(*arguments, **rest):
     begun = time.perf_counter()
     done = original(*arguments, **rest)
     took = time.perf_counter() - begun
-    with open("/proc/self/statm") as file:
+    with open("/proc/self/statm", encoding="utf-8") as file:
         memory = int(file.read().split()[1]) * resource.getpagesize() / 2**20
     rows.append([took, *fits[-1], memory])
     return done
@@ -136,7 +138,7 @@ _worker.train_run = timed
 try:
     command_line()
 finally:
-    json.dump(rows, open({out!r}, "w"))
+    json.dump(rows, open({out!r}, "w", encoding="utf-8"))
 """
 
 
@@ -154,7 +156,7 @@ def tiny_runs(runs: Path, count: int) -> list[str]:
     ]
     asked += ["recipe.epochs=1", f"seed=range({count})"]
     timed("-c", WATCH.format(root=str(ROOT), out=str(out)), *asked)
-    rows = json.loads(out.read_text())
+    rows = json.loads(out.read_text("utf-8"))
     late = rows[len(rows) // 10 :]
     whole, fitted, steps = (median(row[k] for row in late) for k in range(3))
     first, last = rows[min(49, len(rows) // 2)][3], rows[-1][3]

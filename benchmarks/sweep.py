@@ -57,7 +57,7 @@ def row(runs: str) -> tuple[float, float, float, float]:
 def timed(*call: str) -> tuple[float, float, str]:
     """Wall seconds of a Python program to its end and to the line below its table, and what it printed."""
     began, table, lines = time.perf_counter(), 0.0, []
-    with subprocess.Popen([sys.executable, *call], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen([sys.executable, *call], stdout=subprocess.PIPE, encoding="utf-8", cwd=ROOT) as process:
         for line in process.stdout or ():
             lines.append(line)
             if line.startswith("Mean ±"):

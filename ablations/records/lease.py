@@ -61,7 +61,7 @@ def holder(folder: Path) -> dict[str, Any]:
     """Who holds the lease, as written by `_create`; empty if nobody does or the file cannot be read."""
     found = leases(folder)
     try:
-        data = json.loads(found[-1].read_text()) if found else {}
+        data = json.loads(found[-1].read_text("utf-8")) if found else {}
     except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}
@@ -111,7 +111,7 @@ def orphaned(path: Path) -> bool:
     id and this process's pid namespace, and must not have started at another time. Otherwise the heartbeat decides.
     """
     try:
-        data = json.loads(path.read_text())
+        data = json.loads(path.read_text("utf-8"))
         if any(data.get(name) != value for name, value in here().items()):
             return False
         os.kill(data["pid"], 0)
@@ -127,7 +127,7 @@ def here() -> dict[str, str | None]:
     """Host, boot id and pid namespace: process ids can be compared only if all three agree. None without a /proc."""
     here: dict[str, str | None] = {"host": socket.gethostname(), "boot": None, "pids": None}
     with suppress(OSError):
-        here["boot"] = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        here["boot"] = Path("/proc/sys/kernel/random/boot_id").read_text("utf-8").strip()
     with suppress(OSError):
         here["pids"] = os.readlink("/proc/self/ns/pid")
     return here
@@ -142,7 +142,7 @@ def _started(pid: int) -> str | None:
     try:
         if os.readlink("/proc/self") != str(os.getpid()):
             return None
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8")
     except OSError:
         return None
     fields = stat.rpartition(")")[2].split()  # from field 3 on; the command's name, in brackets, may hold spaces
@@ -171,7 +171,7 @@ def _create(path: Path) -> Path | None:
     except FileExistsError:
         return None
     try:
-        with os.fdopen(file, "w") as out:
+        with os.fdopen(file, "w", encoding="utf-8") as out:
             process = {"pid": os.getpid(), "started": _started(os.getpid())}
             json.dump({**here(), **process, "sweep": os.environ.get(SWEEP)}, out)
     except OSError:  # the disk is full

@@ -72,7 +72,7 @@ def git_version() -> str | None:
         return None
     call = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
-        done = subprocess.run(call, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(call, capture_output=True, encoding="utf-8", timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None
@@ -82,7 +82,7 @@ def git_version() -> str | None:
 def processor() -> str:
     """Return the name of the CPU."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -41,7 +41,7 @@ def train(ask: argparse.Namespace, seed: int) -> None:
         chances = softmax(np.maximum(x @ first, 0) @ second)
         return float((chances.argmax(1) == y).mean()), float(-np.log(chances[np.arange(len(y)), y] + 1e-12).mean())
 
-    with open(f"logs/{ask.name}-{seed}.csv", "w", newline="") as file:
+    with open(f"logs/{ask.name}-{seed}.csv", "w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(["epoch", "accuracy", "loss", "val_accuracy", "val_loss"])
         for epoch in range(ask.epochs):

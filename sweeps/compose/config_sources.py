@@ -83,9 +83,10 @@ def _choices(place: Place, group: str) -> list[Choice]:
         return [Choice(group, name, *_stored(group, name)) for name in names]
     folder: Any = Path(place.path) if place.schema == "file" else resources.files(source.path)
     called = "conf" if folder == CONF else str(folder)
+    files = {name: folder / group / f"{name}.yaml" for name in names}
     return [
-        Choice(group, name, f"{called}/{group}/{name}.yaml", yaml_line((folder / group / f"{name}.yaml").read_text()))
-        for name in names
+        Choice(group, name, f"{called}/{group}/{name}.yaml", yaml_line(file.read_text("utf-8")))
+        for name, file in files.items()
     ]
 
 
