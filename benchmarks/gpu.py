@@ -146,9 +146,8 @@ def machine() -> dict[str, object]:
 def write(rows: Sequence[Sequence[str]], about: dict[str, object], folder: Path) -> None:
     """gpu.json and gpu.md."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "gpu.json").write_text(
-        json.dumps({"about": about, "rows": [list(row) for row in rows]}, indent=1) + "\n", "utf-8"
-    )
+    text = json.dumps({"about": about, "rows": [list(row) for row in rows]}, indent=1)
+    (folder / "gpu.json").write_text(text + "\n", "utf-8")
     table = ["| part | what | found |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
     words = ", ".join(f"{name} {value}" for name, value in about.items())
     (folder / "gpu.md").write_text("\n".join([words, "", *table]) + "\n", "utf-8")

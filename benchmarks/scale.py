@@ -88,9 +88,8 @@ def synthetic(runs: Path, records: int) -> None:
             record["provenance"] = {"versions": versions, "device": "cpu, 1 thread", "processor": "made up"}
             (runs / entry["folder"]).mkdir(parents=True)
             text = json.dumps(record, indent=1)
-            (runs / entry["folder"] / "record.json").write_text(
-                text + "\n", "utf-8"
-            )  # not synced: 10,000 times that is minutes
+            path = runs / entry["folder"] / "record.json"
+            path.write_text(text + "\n", "utf-8")  # not synced: 10,000 times that is minutes
         point = {"block": axes["block"], "depth": axes["depth"]}
         cells.append({"cell": cell, "axes": axes, "points": [point], "runs": entries, "cost": 1, "epochs": 10})
     study = {"name": "large", "question": "Is it quick?", "grid": [cell["points"][0] for cell in cells], "claims": []}

@@ -52,7 +52,7 @@ def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None,
     with friendly_errors(), unbegun_removed(folder):
         if hydra.mode == RunMode.MULTIRUN:
             raise ValueError("another sweeper trains again what has a record: leave hydra/sweeper=skipbench")
-        check_settings(config, hydra.overrides.task, sweep=False)
+        check_settings(config, hydra, hydra.overrides.task, sweep=False)
         check_hydra_folders(hydra)
         if config.profile:
             return print_profile(config, run)

@@ -67,7 +67,13 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
     if {*typed.swept, *typed.chosen} - {"seed"}:  # another grid: of the study's claims those that it can still answer
         rows = result_rows(plan.as_json(), {})
         study["family"] = sum(not claim.metric.is_count for claim in check_claims(study))
-        study["claims"] = [claim for claim in study.get("claims") or [] if names_single_cells(claim, rows, study)]
+        written = study.get("claims") or []
+        study["claims"] = [claim for claim in written if names_single_cells(claim, rows, study)]
+        if gone := [str(k) for k, claim in enumerate(written, start=1) if claim not in study["claims"]]:
+            which = "claims" if len(gone) > 1 else "claim"
+            question.notes.append(
+                f"the study's {which} {', '.join(gone)} cannot be judged: this grid lacks their cells"
+            )
     elif not study.get("space") and not invalid:
         check_answerable(plan.as_json())
     if not question.seeds.fixed:

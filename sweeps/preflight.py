@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablations.identity.run import NODES
 from sweeps.cli.errors import as_value_error
+from sweeps.compose.signatures import check_flags, check_names
 from sweeps.data import check_data, data_digest, fill_sizes, seen  # noqa: F401 data_digest is for others
 from sweeps.instantiate import Node, instantiate, once_a_node
 
@@ -46,6 +47,9 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
     """As `check`, for the resolved nodes of a run."""
     from torch import nn, zeros
 
+    for name, node in nodes.items():
+        check_flags(node, name)
+        check_names(node, name, top=name != "network")  # which may leave out what a class of one's own does not take
     network, data, recipe = nodes["network"], nodes["data"], recipe_of(nodes["recipe"])
     shape, tokens, images = check_data(data, data_dir, recipe.augment)
     recipe.learnt.check(seen(data["source"], data_dir).images.train_labels, data["classes"])

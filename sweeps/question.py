@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from ablations.analysis.cell_selection import BUDGET
+from ablations.catalog.choices import CONF
 from ablations.identity.run import digest
 from ablations.question.seeds import SeedDesign, seed_design
-from ablations.question.study import Point, StudyError, merge
+from ablations.question.study import Point, StudyError, check_keys, grid_points, merge
 from ablations.records.provenance import command, public
 from ablations.records.record import STUDY, STUDY_WORDS
 from sweeps.compose.arguments import Arguments
@@ -27,12 +30,14 @@ class Question:
     Attributes:
         points: without what the study has fixed.
         swept: the axes that vary.
+        notes: what of the study does not hold for this grid, a sentence each.
     """
 
     study: dict[str, Any]
     points: list[Point]
     seeds: SeedDesign
     swept: list[str]
+    notes: list[str] = field(default_factory=list)
 
     @property
     def whole_points(self) -> list[Point]:
@@ -40,8 +45,13 @@ class Question:
         return [{**(self.study.get("fixed") or {}), **point} for point in self.points]
 
 
-def resolve_question(typed: Arguments, config: DictConfig) -> Question:
+def resolve_question(
+    typed: Arguments, config: DictConfig, brought: Callable[[Any], set[str]] = lambda data: set()
+) -> Question:
     """Merge the chosen study and the command line into a question.
+
+    Args:
+        brought: data → the groups that its file chooses for itself, as cifar10 chooses its recipe.
 
     Raises:
         StudyError: no study is chosen, or it is malformed.
@@ -54,12 +64,20 @@ def resolve_question(typed: Arguments, config: DictConfig) -> Question:
         raise StudyError(f"study.name={study['name']} names no study: {STUDY_WORDS}")
     if own := [word for word in JUDGED_BY if word in study]:
         raise StudyError(f"study.{own[0]} is not a study's to say: verdicts are at 5%, by what the ledger knows")
+    check_keys(study)
+    study["name"] = str(study["name"])  # `name: 2024` is a number in YAML
     adhoc = {axis: value for axis, value in {**typed.swept, **typed.chosen}.items() if axis != "seed"}
+    written = list(dict.fromkeys(axis for point in grid_points(study.get("grid")) for axis in point))
     points, swept = merge(study, typed.chosen, typed.swept)
+    notes = axis_notes(written, typed)
+    if "data" in adhoc and "data" in (study.get("fixed") or {}):
+        points = with_data(points, study, {*typed.chosen, *typed.swept}, brought, notes)
+    for point in [*points, study.get("fixed") or {}]:
+        refuse_no(point)
     asked = typed.swept.get("seed", typed.chosen.get("seed", study.get("seeds", [0, 1, 2])))
     seeds = seed_design([asked] if isinstance(asked, int) else asked, most=config.get("most"))
     refuse_nonfinite([*points, study])
-    name = f"{study['name']}-{digest(adhoc)[:6]}" if adhoc else study["name"]
+    name = adhoc_name(study["name"], adhoc, typed) if adhoc else study["name"]
     if adhoc:
         study["grid"] = points
         for word in ("cost", "expect"):  # of the grid as it is written
@@ -68,4 +86,43 @@ def resolve_question(typed: Arguments, config: DictConfig) -> Question:
         points, swept = doubled(points), [*swept, BUDGET, "width"]
     if set(typed.swept) - {"seed"}:
         study["question"] = f"A grid of your own: {public(command())}"
-    return Question(study | {"name": name, "seeds": seeds.as_written()}, points, seeds, swept)
+    return Question(study | {"name": name, "seeds": seeds.as_written()}, points, seeds, swept, notes)
+
+
+def adhoc_name(study: str, adhoc: Mapping[str, Any], typed: Arguments) -> str:
+    """Name a grid of one's own by what it varies, `block-depth-4a1bd8`; where nothing is swept, by its study."""
+    swept = [re.sub(r"\W+", "_", axis.rpartition(".")[2]).strip("_") for axis in typed.swept if axis != "seed"]
+    return f"{'-'.join(swept)[:40] or study}-{digest({'study': study, 'grid': adhoc})[:6]}"
+
+
+def axis_notes(written: list[str], typed: Arguments) -> list[str]:
+    """Say which axes of the study's grid a swept axis has replaced."""
+    gone = [axis for axis in written if axis not in {**typed.swept, **typed.chosen}]
+    if not gone or not set(typed.swept) - {"seed"}:
+        return []
+    return [f"your own grid replaces the study's: {', '.join(gone)} not varied; name several values to keep it"]
+
+
+def with_data(
+    points: list[Point], study: dict[str, Any], typed: set[str], brought: Callable[[Any], set[str]], notes: list[str]
+) -> list[Point]:
+    """Move what the study fixes into its points, but what other data, typed instead of the study's, brings itself."""
+    fixed, left = study.pop("fixed"), set()
+    found = []
+    for point in points:
+        own = brought(point["data"]) if point["data"] != fixed["data"] else set()
+        dropped = {axis for axis in fixed if axis.partition(".")[0] in own and axis not in typed}
+        left |= {f"{axis}={fixed[axis]}" for axis in dropped}
+        found.append({**{axis: value for axis, value in fixed.items() if axis not in dropped}, **point})
+    study["fixed"] = {}
+    if left:
+        notes.append(f"the study's {', '.join(sorted(left))} is not used: this data brings its own")
+    return found
+
+
+def refuse_no(point: Mapping[str, Any]) -> None:
+    """Raise StudyError for a choice that YAML reads as true or false: `norm: no`."""
+    for axis, value in point.items():
+        if isinstance(value, bool) and (CONF / axis).is_dir():
+            words = "'yes', 'on' or 'true'" if value else "'no', 'off' or 'false'"
+            raise StudyError(f"{axis}: YAML reads {words} without quotes as {str(value).lower()}: write it in quotes")

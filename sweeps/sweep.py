@@ -20,7 +20,8 @@ from sweeps.cli.settings import check_folder, check_hydra_folders, check_setting
 from sweeps.closing import closing_prepared, print_results
 from sweeps.compose.active_options import shown
 from sweeps.compose.arguments import Arguments, parse
-from sweeps.compose.compose import Composer
+from sweeps.compose.compose import Composer, plain_tree, refuse_nested
+from sweeps.compose.unused import refuse_unused
 from sweeps.planning import announce, make_plan, plan_and_check, refuse_invalid, run_numbers
 from sweeps.question import Question, resolve_question
 from sweeps.validate import check_cells
@@ -37,14 +38,16 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     """
     console = Console()
     arguments, sys.argv[1:] = shown(arguments), shown(sys.argv[1:])
-    check_settings(config, arguments, sweep=True)
+    refuse_nested(plain_tree(config), config.hydra.runtime.choices)
+    check_settings(config, config.hydra, arguments, sweep=True)
     check_hydra_folders(config.hydra)
     if config.trainer.get("devices", 1) != 1:  # Lightning would start the whole sweep again for each of them
         raise StudyError(f"trainer.devices={config.trainer.devices}: a run of a sweep has one device; leave out -m")
     runs = Path(config.runs)
     typed = parse(arguments, context.config_loader)
     composer = Composer(context.config_loader, config, typed.rest)
-    question = resolve_question(typed, config)
+    question = resolve_question(typed, config, composer.brought_by)
+    refuse_unused(config, config.hydra, {axis for point in question.whole_points for axis in point})
     for axis, value in (pair for point in question.points for pair in point.items()):
         check_setting(axis, value)
     check_folder(config)
@@ -55,7 +58,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
             return
         question = winners
     plan, records, problems = plan_and_check(question, typed, composer, console)
-    announce(plan, records, problems, question.seeds, console)
+    announce(plan, records, [*question.notes, *problems], question.seeds, console)
     if config.plan:
         if not question.seeds.fixed:
             print(run_numbers(plan, records, runs))

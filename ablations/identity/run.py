@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -24,8 +25,13 @@ def active_axes(tree: dict[str, Any]) -> list[str]:
     Args:
         tree: the composed config as plain data, interpolations not resolved.
     """
+    return reached(tree, NODES)
+
+
+def reached(tree: Mapping[str, Any], first: Iterable[str]) -> list[str]:
+    """List the top-level keys `first` and all that they reach by interpolation, in the order of `tree`."""
     active: dict[str, None] = {}
-    todo = list(NODES)
+    todo = list(first)
     while todo:
         key = todo.pop(0)
         if key not in active and key in tree:

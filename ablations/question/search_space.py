@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablations.question.did_you_mean import nearest
+from ablations.question.seeds import LARGEST
 from ablations.question.study import StudyError
 
 CURVES = ("val_error", "val_loss", "train_error", "train_loss")  # known after every epoch
@@ -198,6 +199,8 @@ def _seeds(where: str, value: Any) -> list[int]:
     seeds = _list(value)
     if not seeds or len(set(map(str, seeds))) < len(seeds):
         raise StudyError(f"{where}={value} is not a list of different whole numbers ≥ 0")
+    if large := [seed for seed in seeds if isinstance(seed, int) and seed > LARGEST]:
+        raise StudyError(f"{where}={large[0]} is too large: the largest seed is {LARGEST}")
     return [_whole(where, seed, least=0) for seed in seeds]
 
 

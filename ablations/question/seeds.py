@@ -13,6 +13,7 @@ UNTIL_DECIDED = "until_decided"  # seed=until_decided on the command line
 LEAST, MOST = 3, 30  # seeds for any verdict; the most of a cell, where a study does not say
 FIELDS = ("from", "most", "context")
 EXAMPLE = "{from: 3, most: 30}"
+LARGEST = 2**63 - 1  # torch takes no larger seed
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def _whole(name: str, value: Any, default: int) -> int:
 
 
 def _check_list(seeds: list[Any]) -> None:
+    if large := [seed for seed in seeds if isinstance(seed, int) and seed > LARGEST]:
+        raise StudyError(f"seed={large[0]} is too large: the largest seed is {LARGEST}")
     good = seeds and all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in seeds)
     if not good or len(set(seeds)) < len(seeds):
         raise StudyError(f"seeds={seeds} is not a list of different whole numbers ≥ 0, like [0, 1, 2]")

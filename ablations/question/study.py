@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
+from ablations.question.did_you_mean import instead
+
 Point = dict[str, Any]
+WORDS = {str: "a text", int: "a text", float: "a text", dict: "a mapping", list: "a list"}
 
 
 class StudyError(ValueError):
     """Raised for a study or a command line that cannot be asked; says in one sentence why and what is allowed."""
+
+
+KEYS: dict[str, tuple[type, ...]] = {
+    "name": (str, int),
+    "question": (str, int, float),
+    "expect": (str,),
+    "cost": (dict,),
+    "grid": (dict, list),
+    "space": (dict,),
+    "search": (dict,),
+    "seeds": (list, dict, str, int),
+    "fixed": (dict,),
+    "claims": (list,),
+    "metrics": (dict,),
+    "match": (str,),
+}
+COSTS = ("runs", "cpu_minutes", "gpu_minutes")
+
+
+def check_keys(study: Mapping[str, Any]) -> None:
+    """Raise StudyError unless a study has keys that a study can have, each with a value of its kind."""
+    for key, value in study.items():
+        if key not in KEYS:
+            raise StudyError(f"study: unknown field {key!r}{instead(str(key), KEYS, 'allowed are')}")
+        if value is not None and (not isinstance(value, KEYS[key]) or isinstance(value, bool)):
+            kinds = " or ".join(dict.fromkeys(WORDS[kind] for kind in KEYS[key]))
+            quotes = f"; write '{'yes' if value else 'no'}' in quotes for the word" if isinstance(value, bool) else ""
+            raise StudyError(f"study.{key}: {value!r} is not {kinds}{quotes}")
+    for key in study.get("cost") or {}:
+        if key not in COSTS:
+            raise StudyError(f"study.cost: unknown field {key!r}{instead(str(key), COSTS, 'allowed are')}")
 
 
 def grid_points(grid: Any) -> list[Point]:

@@ -78,7 +78,7 @@ class Recorder:
         Args:
             data_digest: of the images that will be trained on.
         """
-        self.sizes, self.data_digest = {"params": params, "macs": macs, "note": note}, data_digest
+        self.sizes, self.data_digest = {"params": params, "macs": macs, "note": str(note)}, data_digest
         path = self.folder / RECORD
         record = known(self.folder, self.run)
         if path.exists() and record is None:

@@ -31,7 +31,7 @@ def read_words(words: list[str]) -> tuple[list[str], argparse.Namespace]:
         raise ValueError(f"{error}; {program()} --hydra-help shows the flags") from error
     for word in rest:
         if word.startswith("-"):
-            raise ValueError(f"there is no flag {word}: {_flag(word.lstrip('-'))}")
+            raise ValueError(f"there is no flag {word}: {_flag(word.lstrip('-'), _after(word, words))}")
     overrides = [*typed.overrides, *rest]  # what follows a flag is left over, and Hydra would refuse it
     for word in overrides:
         check_word(word, " ".join(overrides))
@@ -59,7 +59,11 @@ def check_word(word: str, line: str) -> None:
         raise ValueError(f"{axis} takes one word: for several write {axis}={several[1]} in a sweep (-m)")
     if word.startswith("~") or (axis and equals):
         return
+    if (pair := re.fullmatch(r"(\S+)\s+(\S+)", word)) and pair[1].partition(".")[0] in default_axes(CONF):
+        raise ValueError(f"{pair[1]} is given no value: write {pair[1]}={pair[2]} without spaces")
     spaced = re.search(rf"(?<!\S){re.escape(axis)} ?= ?(\S+)", line) if axis else None
+    if spaced is None and axis.partition(".")[0] in default_axes(CONF):
+        spaced = re.search(rf"(?<!\S){re.escape(word)} (-\d[^\s=]*|[^\s=-][^\s=]*)(?!\S)", line)
     if spaced:
         raise ValueError(f"{axis} is given no value: write {axis}={spaced[1]} without spaces")
     meant = [name.replace("/", "=", 1) for name in config_files(CONF) if name.partition("/")[2] == word]
@@ -70,14 +74,20 @@ def check_word(word: str, line: str) -> None:
     raise ValueError(f"{word!r} says nothing: {EXAMPLE}")
 
 
-def _flag(word: str) -> str:
-    """Suggest what to write instead of an unknown flag."""
-    axis, equals, value = word.partition("=")
-    if axis not in default_axes(CONF):
+def _after(word: str, words: list[str]) -> str:
+    """Return the word that was typed after another one; nothing where that is an override or a flag."""
+    following = words[words.index(word) + 1 :][:1] if word in words else []
+    return "" if not following or "=" in following[0] or following[0].startswith("-") else following[0]
+
+
+def _flag(word: str, after: str) -> str:
+    """Suggest what to write instead of an unknown flag, which `after` follows."""
+    axis, _, value = word.partition("=")
+    if axis.partition(".")[0] not in default_axes(CONF):
         return f"the flag of a sweep is -m, and --hydra-help shows the others; {EXAMPLE}"
-    return f"write {word}" if equals and value else f"write {_example(axis)}"
+    return f"write {axis}={value or after}" if value or after else f"write {_example(axis)}"
 
 
 def _example(axis: str) -> str:
-    shipped = default_axes(CONF)[axis]
+    shipped = default_axes(CONF).get(axis)
     return f"{axis}=true" if isinstance(shipped, bool) else f"{axis}={'VALUE' if shipped is None else shipped}"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import linecache
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from ablations.catalog.choices import config_files, in_order
 from ablations.catalog.studies import STUDIES, new_name
 from ablations.question.did_you_mean import instead
+from ablations.question.hydra_syntax import to_overrides
 
 DEBUG = "SKIPBENCH_DEBUG"
 WHERE = f" ({DEBUG}=1 shows where)"
@@ -63,6 +66,7 @@ def is_user_error(error: BaseException) -> bool:
     """Whether an error was raised for the person who typed: by a `raise` of this project, or by Hydra."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import MarkedYAMLError
 
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
@@ -70,7 +74,7 @@ def is_user_error(error: BaseException) -> bool:
     passed_on = last is not None and last.tb_frame.f_code is as_value_error.__wrapped__.__code__
     if passed_on or isinstance(error, HydraException | OmegaConfBaseException):
         return error.__cause__ is None or is_user_error(error.__cause__)
-    if last is None or isinstance(error, ImportError):
+    if last is None or isinstance(error, ImportError | MarkedYAMLError):
         return True
     ours = str(last.tb_frame.f_globals.get("__name__")).partition(".")[0] in OURS
     return ours and linecache.getline(last.tb_frame.f_code.co_filename, last.tb_lineno).lstrip().startswith("raise")
@@ -86,11 +90,12 @@ def sentence(error: BaseException) -> str | None:
         OverrideParseException,
     )
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import MarkedYAMLError
 
     if isinstance(error, MissingConfigException):
         return _no_such_choice(error.missing_cfg_file or "", error.options or [], str(error))
     if isinstance(error, OverrideParseException):
-        return f"{error.override!r} is not an override Hydra understands: {_first_line(error.message)}"
+        return _unreadable(error.override) or f"{error.override!r} is not an override: {_first_line(error.message)}"
     if isinstance(error, ConfigCompositionException) and (
         several := re.search(r"(?:argument|parameters) '(.*?)'", str(error))
     ):
@@ -99,9 +104,35 @@ def sentence(error: BaseException) -> str | None:
         return _inner(error)
     if isinstance(error, OmegaConfBaseException):
         return _setting(error) or _inner(error)
+    if isinstance(error, UnicodeDecodeError):
+        return "a file of the configuration is not UTF-8: save it in that encoding"
     if isinstance(error, HydraException | ValueError | OSError):
         return _first_line(str(error))
+    if isinstance(error, MarkedYAMLError):
+        return _no_yaml(error)
     return None
+
+
+def _no_yaml(error: Any) -> str:
+    """Say where a YAML file is malformed, and what is often meant."""
+    mark = error.problem_mark or error.context_mark
+    where = f"{mark.name}, line {mark.line + 1}" if mark else "a file of the configuration"
+    problem = error.problem or "this is no YAML"
+    if "\\t" in problem:
+        return f"{where}: there is a tab; YAML is indented with spaces"
+    if problem.startswith("found duplicate key"):
+        return f"{where}: {problem.removeprefix('found duplicate key ')} stands there twice; leave one out"
+    return f"{where}: {problem}"
+
+
+def _unreadable(override: str) -> str | None:
+    """For a value with characters that Hydra's grammar has other uses for, say how to quote it for the shell."""
+    key, _, value = override.partition("=")
+    if not re.fullmatch(r"[+~]*[\w./@]+", key) or re.search(r"[\[({'\"]$|^[\[{'\"]", value):  # a list or a quote begun
+        return None
+    plain = not re.search(r"""["'\\$`!]""", value)
+    cure = f"'{key}=\"{value}\"'" if plain else shlex.join(to_overrides({key: value}))
+    return f"{override} has characters that need quotes: write {cure}"
 
 
 def _inner(error: BaseException) -> str | None:

@@ -13,14 +13,16 @@ from omegaconf import DictConfig, OmegaConf
 from ablations.plan.staleness import RETRY, STALE
 from ablations.question.did_you_mean import nearest
 from ablations.question.hydra_syntax import to_overrides
-from ablations.question.seeds import UNTIL_DECIDED
+from ablations.question.seeds import LARGEST, UNTIL_DECIDED
+from sweeps.compose.signatures import MEANT, check_flags, check_names
+from sweeps.compose.unused import refuse_unused
 
 SWEEPS_ONLY = {
     *("study", "sampler", "pruner", "storage", "plan", "on_invalid", "stale", "retry"),
     *("workers", "workers_per_gpu", "max_consecutive_failures", "most"),
 }
+PLACES = ("trainer", "tracker", "sampler", "pruner")  # what does not make a run, and is built late
 SINGLE_RUNS_ONLY = {"profile", "retrain"}
-MEANT = {**dict.fromkeys(("yes", "on", "1"), "true"), **dict.fromkeys(("no", "off", "0"), "false")}
 
 
 class Kind(NamedTuple):
@@ -39,6 +41,10 @@ def whole(least: int | None = None, *, or_null: bool = False) -> Kind:
     return Kind(takes, "is not a whole number" + ("" if least is None else f" ≥ {least}"))
 
 
+def is_seed(value: Any) -> bool:
+    return whole(0).takes(value) and value <= LARGEST
+
+
 def one_of(*allowed: str, or_null: bool = False) -> Kind:
     said = f"neither {allowed[0]} nor {allowed[1]}" if len(allowed) == 2 else f"none of {', '.join(allowed)}"
     return Kind(lambda value: value in allowed or (or_null and value is None), f"is {said}", allowed)
@@ -50,9 +56,10 @@ def finite(value: Any) -> bool:
 
 NUMBER = Kind(finite, "is not a finite number")
 FLAG = Kind(lambda value: isinstance(value, bool), "is neither true nor false", ("true", "false"))
+SEED = Kind(is_seed, f"is not a whole number from 0 to {LARGEST}")
 TEXT = Kind(lambda value: isinstance(value, str) and value != "", "is no name")
 SETTINGS = {
-    **{"depth": whole(), "width": NUMBER, "gate_bias": NUMBER, "seed": whole(0), "split": one_of("fixed", "seed")},
+    **{"depth": whole(), "width": NUMBER, "gate_bias": NUMBER, "seed": SEED, "split": one_of("fixed", "seed")},
     **dict.fromkeys(("runs", "data_dir", "storage"), TEXT),
     **dict.fromkeys(("plan", "profile", "retrain", "diagnostics"), FLAG),
     **dict.fromkeys(("workers", "micro_batch", "most"), whole(1, or_null=True)),
@@ -62,10 +69,11 @@ SETTINGS = {
 }
 
 
-def check_settings(config: DictConfig, typed: Iterable[str], *, sweep: bool) -> None:
+def check_settings(config: DictConfig, hydra: DictConfig, typed: Iterable[str], *, sweep: bool) -> None:
     """Check every setting of a composed config.
 
     Args:
+        hydra: the `hydra` node that was composed with it.
         typed: the overrides of the command line.
         sweep: whether it said `-m`.
 
@@ -78,6 +86,11 @@ def check_settings(config: DictConfig, typed: Iterable[str], *, sweep: bool) -> 
             raise ValueError(f"{override} is for a sweep: add -m, or leave {setting} out")
         if sweep and setting in SINGLE_RUNS_ONLY:
             raise ValueError(f"{override} is for a single run: leave out -m, or {setting}")
+    refuse_unused(config, hydra)
+    for group in PLACES:
+        node = OmegaConf.to_container(config[group], resolve=True) if config.get(group) else {}
+        check_flags(node, group)
+        check_names(node, group)
     for setting in SETTINGS:
         if setting in config and not (sweep and setting == "seed" and config.seed == UNTIL_DECIDED):
             check_setting(setting, config[setting])

@@ -36,6 +36,9 @@ def parse(arguments: list[str], loader: Any) -> Arguments:
     parts = Arguments()
     for override in parser.parse_overrides(arguments):
         key = override.get_key_element()
+        for axis in [axis for axis in (*parts.chosen, *parts.swept) if axis.lstrip("+") == key.lstrip("+~")]:
+            parts.chosen.pop(axis, None)  # of two words for an axis the last one holds, as Hydra has it
+            parts.swept.pop(axis, None)
         top = key.lstrip("+~").partition(".")[0].partition("/")[0]
         if override.is_sweep_override():
             if top in NO_AXES - {"seed"}:

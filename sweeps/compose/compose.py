@@ -50,6 +50,7 @@ def run_of(config: DictConfig, hydra: DictConfig) -> Run:
     fill_sizes(config)
     config = fitted(config, hydra.overrides.task)
     tree = plain_tree(config)
+    refuse_nested(tree, hydra.runtime.choices)
 
     def select(key: str) -> Any:
         value = OmegaConf.select(config, key)
@@ -99,6 +100,15 @@ def described(
     return Run(axes=axes, seed=select("seed"), config=resolved, unusual=unusual, start=start)
 
 
+def refuse_nested(tree: Mapping[str, Any], choices: Mapping[str, Any]) -> None:
+    """Raise ValueError for a choice whose file holds its own group, as `study:` without `# @package _global_`."""
+    for group, name in choices.items():
+        node = tree.get(group)
+        if isinstance(node, dict) and isinstance(node.get(group), dict):
+            where = f"{group}={name}: its file begins with `{group}:`"
+            raise ValueError(f"{where}, so its first line must be `# @package _global_`")
+
+
 def refuse_nonfinite(node: Any, place: str = "") -> None:
     """Raise ValueError where plain data holds an infinity or NaN, of which no record could be written."""
     if isinstance(node, float) and not math.isfinite(node):
@@ -129,7 +139,8 @@ def plain_tree(config: DictConfig) -> dict[str, Any]:
 def unused_axes(run: Run, hydra: DictConfig) -> list[str]:
     """List the axes that were typed and that this run does not use."""
     asked = [axis_of(override) for override in hydra.overrides.task]
-    return [axis for axis in asked if axis in default_axes(conf_dir(hydra)) and axis not in {*run.axes, *NO_AXES}]
+    known = {*default_axes(conf_dir(hydra))} - {*run.axes, *NO_AXES}
+    return [axis for axis in asked if axis.partition(".")[0] in known]
 
 
 def conf_dir(hydra: DictConfig) -> Path:
@@ -169,6 +180,11 @@ class Composer:
         set_values(config, [text for text in overrides if text not in groups])
         config.hydra.overrides.task = overrides
         return fitted(config, overrides)
+
+    def brought_by(self, data: Any) -> set[str]:
+        """The groups in which a choice of data makes another choice than the default one."""
+        before, after = (self(point).hydra.runtime.choices for point in ({}, {"data": data}))
+        return {group for group, choice in after.items() if before.get(group) != choice and group != "data"}
 
     def overrides(self, point: Mapping[str, Any]) -> list[str]:
         """The words that make a point, as they would be typed."""

@@ -1,0 +1,88 @@
+"""Compare the values of a configuration with the signatures that they are handed to, plugins' included."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from inspect import Parameter
+from typing import Any
+
+from ablations.catalog.choices import CONF
+from ablations.question.did_you_mean import instead
+from ablations.question.hydra_syntax import to_overrides
+
+MEANT = {**dict.fromkeys(("yes", "on", "1"), "true"), **dict.fromkeys(("no", "off", "0"), "false")}
+
+
+def check_flags(node: Any, place: str) -> None:
+    """Raise ValueError if a parameter that is true or false, here or in a node inside, is given anything else.
+
+    Args:
+        node: resolved.
+        place: the name of the node, as `network`.
+    """
+    for where, parameters, values in _called(node, place):
+        for name, value in values.items():
+            if name in parameters and _is_flag(parameters[name]) and not isinstance(value, bool | None):
+                setting = f"{where}.{name}"
+                meant = MEANT.get(str(value).lower())
+                words = f": write {setting}={meant}" if meant else ""
+                raise ValueError(f"{to_overrides({setting: value})[0]} is neither true nor false{words}")
+
+
+def check_names(node: Any, place: str, *, top: bool = True) -> None:
+    """Raise ValueError if a key of a node, or of a node inside, is no parameter of what the node names.
+
+    Args:
+        top: whether the keys of `node` itself are looked at too.
+    """
+    for where, parameters, values in _called(node, place):
+        if where == place and not top:
+            continue
+        takes_any = any(one.kind == Parameter.VAR_KEYWORD for one in parameters.values())
+        if (odd := [name for name in values if name not in parameters]) and not takes_any:
+            names = [name for name, one in parameters.items() if one.kind != Parameter.VAR_POSITIONAL]
+            raise ValueError(f"nothing uses {where}.{odd[0]}{instead(odd[0], names, 'there are')}")
+
+
+def _called(node: Any, place: str) -> Iterator[tuple[str, Mapping[str, Parameter], dict[str, Any]]]:
+    """Yield for each node with a `_target_`: its name, the parameters of the target, and the node's values.
+
+    What cannot be imported, or has no signature, is left out: to build it says why.
+    """
+    if isinstance(node, list):
+        for item in node:
+            yield from _called(item, place)
+    if not isinstance(node, Mapping):
+        return
+    values = {str(key): value for key, value in node.items() if not str(key).startswith("_")}
+    if "_target_" in node and (parameters := _parameters(node["_target_"])):
+        yield place, parameters, values
+    for key, value in values.items():
+        yield from _called(value, key if (CONF / key).is_dir() else f"{place}.{key}")
+
+
+def _parameters(target: Any) -> Mapping[str, Parameter]:
+    from inspect import signature
+
+    from hydra.utils import get_object
+
+    from lightning_modules.networks.signature import parameters_of
+
+    try:
+        made = get_object(target)
+        open_ended = {
+            name: one for name, one in signature(made).parameters.items() if one.kind == Parameter.VAR_KEYWORD
+        }
+        return {**parameters_of(made), **(open_ended if not isinstance(made, type) else {})}
+    except Exception:
+        return {}
+
+
+def _is_flag(parameter: Parameter) -> bool:
+    """Tell whether a parameter is annotated as a bool, or has one as its default and no annotation."""
+    if parameter.annotation is Parameter.empty:
+        return isinstance(parameter.default, bool)
+    written = getattr(parameter.annotation, "__name__", str(parameter.annotation))
+    words = set(re.split(r"[\s|\[\],.]+", written if written != "Optional" else str(parameter.annotation)))
+    return "bool" in words and words <= {"bool", "None", "NoneType", "Optional", "typing", ""}
