@@ -56,7 +56,7 @@ def finite(value: Any) -> bool:
 
 NUMBER = Kind(finite, "is not a finite number")
 FLAG = Kind(lambda value: isinstance(value, bool), "is neither true nor false", ("true", "false"))
-SEED = Kind(is_seed, f"is not a whole number from 0 to {LARGEST}")
+SEED = Kind(is_seed, f"is not a whole number ≥ 0 and ≤ {LARGEST}")
 TEXT = Kind(lambda value: isinstance(value, str) and value != "", "is no name")
 SETTINGS = {
     **{"depth": whole(), "width": NUMBER, "gate_bias": NUMBER, "seed": SEED, "split": one_of("fixed", "seed")},

@@ -104,7 +104,7 @@ def refuse_nested(tree: Mapping[str, Any], choices: Mapping[str, Any]) -> None:
     """Raise ValueError for a choice whose file holds its own group, as `study:` without `# @package _global_`."""
     for group, name in choices.items():
         node = tree.get(group)
-        if isinstance(node, dict) and isinstance(node.get(group), dict):
+        if isinstance(node, dict) and "_target_" not in node and isinstance(node.get(group), dict):
             where = f"{group}={name}: its file begins with `{group}:`"
             raise ValueError(f"{where}, so its first line must be `# @package _global_`")
 

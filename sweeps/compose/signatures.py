@@ -64,13 +64,12 @@ def _called(node: Any, place: str) -> Iterator[tuple[str, Mapping[str, Parameter
 
 def _parameters(target: Any) -> Mapping[str, Parameter]:
     from inspect import signature
-
-    from hydra.utils import get_object
+    from pydoc import locate
 
     from lightning_modules.networks.signature import parameters_of
 
     try:
-        made = get_object(target)
+        made: Any = locate(str(target))
         open_ended = {
             name: one for name, one in signature(made).parameters.items() if one.kind == Parameter.VAR_KEYWORD
         }

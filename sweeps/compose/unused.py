@@ -27,11 +27,8 @@ def refuse_unused(config: DictConfig, hydra: DictConfig, added: Iterable[str] = 
     for key in (*tree, *added):
         if key not in used:
             places = _places(key, tree)
-            meant = (
-                f"; did you mean {' or '.join(places)}?"
-                if places
-                else instead(key, sorted(name for name in used if "/" not in name), "there are")
-            )
+            names = sorted(name for name in used if "/" not in name)
+            meant = f"; did you mean {places[0]}?" if places else instead(key, names, "there are")
             raise ValueError(f"nothing uses {key}{meant}")
 
 

@@ -82,8 +82,8 @@ def no_torch(monkeypatch: pytest.MonkeyPatch) -> None:
         ("hydra.job.chdir=true", "hydra.job.chdir=true moves runs and data into each run: leave it out"),
         ("-m hydra.job.chdir=true", "hydra.job.chdir=true moves runs and data into each run: leave it out"),
         ("retrain=maybe", "retrain=maybe is neither true nor false"),
-        ("seed=a", "seed=a is not a whole number ≥ 0"),
-        ("-m seed=-1", "seed=-1 is not a whole number ≥ 0"),
+        ("seed=a", "seed=a is not a whole number ≥ 0 and ≤ 9223372036854775807"),
+        ("-m seed=-1", "seed=-1 is not a whole number ≥ 0 and ≤ 9223372036854775807"),
         ("depth=8.0", "depth=8.0 is not a whole number: write depth=8"),
         ("-m depth=[8,20]", "depth=[8,20] is not a whole number: write depth=8,20 in a sweep (-m)"),
         ("-m depth=8,eight plan=true", "depth=eight is not a whole number"),
@@ -118,7 +118,27 @@ def test_a_setting_of_another_kind_is_refused_first(refused: Typed, typed: str, 
         ("-m plan", "plan is given no value: write plan=true"),
         ("please", "'please' says nothing: write axis=value without spaces, as depth=8"),
         ("--block=plain", "there is no flag --block=plain: write block=plain"),
-        ("--depth 8", "there is no flag --depth: write depth=20"),
+        ("seed 3 depth=8", "seed is given no value: write seed=3 without spaces"),
+        ("gate_bias -2", "gate_bias is given no value: write gate_bias=-2 without spaces"),
+        ("recipe.lr 0.1", "recipe.lr is given no value: write recipe.lr=0.1 without spaces"),
+        ("--seed 3", "there is no flag --seed: write seed=3"),
+        ("seed=18446744073709551616", "seed=18446744073709551616 is not a whole number ≥ 0 and ≤ 9223372036854775807"),
+        ("-m seed=0,18446744073709551616", "seed=18446744073709551616 is too large: the largest seed is 9223372036854"),
+        ("runs=a=b", "runs=a=b has characters that need quotes: write 'runs=\"a=b\"'"),
+        ("data_dir=a(b", "data_dir=a(b has characters that need quotes: write 'data_dir=\"a(b\"'"),
+        ("runs=a[b]", "write 'runs=\"a[b]\"'"),
+        ("runs=ü", "write 'runs=\"ü\"'"),
+        ("+lr=0.5", "nothing uses lr; did you mean recipe.lr"),
+        ("+epoch=50", "nothing uses epoch; did you mean recipe.epochs?"),
+        ("+foo.bar=1", "nothing uses foo; there are activation, augment, "),
+        ("-m +lr=0.5", "nothing uses lr; did you mean recipe.lr"),
+        ("-m +lr=0.5,0.1", "nothing uses lr; did you mean recipe.lr"),
+        ("+trainer.thread=2", "nothing uses trainer.thread; did you mean threads?"),
+        ("+tracker.projct=mine", "nothing uses tracker.projct; did you mean project?"),
+        ("+pruner.mine=1", "nothing uses pruner.mine; there are"),
+        ("trainer.deterministic=yes", "trainer.deterministic=yes is neither true nor false: write trainer.determ"),
+        ("--depth 8", "there is no flag --depth: write depth=8"),
+        ("--depth", "there is no flag --depth: write depth=20"),
         ("-n", "there is no flag -n: the flag of a sweep is -m, and --hydra-help shows the others; write axis="),
         ("--cfg", "argument --cfg/-c: expected one argument; python run.py --hydra-help shows the flags"),
         ("-m block=[plain,residual]", "block takes one word: for several write block=plain,residual in a sweep (-m)"),
@@ -156,6 +176,60 @@ def test_words_that_mean_nothing_are_told_with_what_was_meant(refused: Typed, ty
 def test_a_study_that_has_moved_is_told_by_its_new_name(refused: Typed, typed: str, new: str) -> None:
     (old,) = [word for word in typed.split() if word.startswith("study=")]
     assert refused(*typed.split()) == f"{old} is now study={new}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("block=highway block.coupled=yes", "block.coupled=yes is neither true nor false: write block.coupled=true"),
+        ("block=highway block.coupled=1", "block.coupled=1 is neither true nor false: write block.coupled=true"),
+        ("block=highway block.coupled=maybe", "block.coupled=maybe is neither true nor false"),
+        ("-m block=highway block.coupled=yes,no", "block.coupled=yes is neither true nor false: write block.coupled=t"),
+        ("+optimizer.nesterov=off", "optimizer.nesterov=off is neither true nor false: write optimizer.nesterov=false"),
+        ("+optimizer.foreach=on", "optimizer.foreach=on is neither true nor false: write optimizer.foreach=true"),
+        ("+recipe.epoch=3", "nothing uses recipe.epoch; did you mean epochs?"),
+        ("+data.source.note=1", "nothing uses data.source.note; there are"),
+        ("+block.start=1", "nothing uses block.start; did you mean"),
+    ],
+)
+def test_a_word_that_no_signature_takes_is_refused(refused: Typed, typed: str, says: str) -> None:
+    assert says in refused(*typed.split(), "depth=8")
+
+
+@pytest.mark.parametrize(
+    ("group", "text", "says"),
+    [
+        ("study", "# @package _global_\nstudy:\n\tname: x\n", "study/mine.yaml, line 3: there is a tab; YAML is"),
+        (
+            "study",
+            "# @package _global_\nstudy:\n  name: a\n  name: b\n",
+            "line 4: name stands there twice; leave one out",
+        ),
+        ("study", "study: {name: a, grid: {depth: [8]}}\n", "its first line must be `# @package _global_`"),
+        ("data", "data:\n  _target_: x\n", "data=mine: its file begins with `data:`, so its first line must be"),
+        ("recipe", "recipe:\n  epochs: 3\n", "recipe=mine: its file begins with `recipe:`"),
+        ("block", "_target_: a.B\n  x: 1\n", "block/mine.yaml, line 2: mapping values are not allowed here"),
+        ("study", "# @package _global_\nstudie: {}\nstudy: {name: a}\n", "nothing uses studie; did you mean study?"),
+        ("study", "# @package _global_\nstudy: {name: a, seed: [1]}\n", "unknown field 'seed'; did you mean seeds?"),
+        ("study", "# @package _global_\nstudy: {name: a, grid: {norm: [batch, no]}}\n", "without quotes as false"),
+        (
+            "study",
+            "# @package _global_\nstudy: {name: no, grid: {depth: 8}}\n",
+            "study.name: False is not a text",
+        ),
+        (
+            "study",
+            "# @package _global_\nstudy: {name: a, fixed: {+lr: 1}}\n",
+            "nothing uses lr; did you mean recipe.lr?",
+        ),
+        ("study", "# @package _global_\nstudy: {name: a, fixed: [8]}\n", "study.fixed: [8] is not a mapping"),
+    ],
+)
+def test_a_file_of_ones_own_that_is_malformed_is_named(refused: Typed, group: str, text: str, says: str) -> None:
+    Path("own", group).mkdir(parents=True)
+    Path("own", group, "mine.yaml").write_text(text)
+    sweep = ["-m"] * (group == "study")
+    assert says in refused(*sweep, "--config-dir", "own", f"{group}=mine")
 
 
 def test_flags_and_overrides_may_be_mixed() -> None:
