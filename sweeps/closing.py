@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 from rich.markup import escape
 
@@ -17,7 +17,9 @@ from ablations.records.layout import RECORD
 from ablations.records.record import read_records
 from ablations.wandb_view.offline import sync_command
 from ablations.wandb_view.tracking import Tracker
+from sweeps.cli.errors import as_value_error
 from sweeps.planning import grow
+from sweeps.preflight import instantiate
 from sweeps.workers.forkserver import let_workers_end
 from sweeps.workers.live_status import beside
 
@@ -36,7 +38,9 @@ def closing_prepared(folders: list[Path], config: DictConfig) -> Iterator[None]:
         while not stop.wait(LOOK_EVERY):
             if sum(not (folder / RECORD).exists() for folder in folders) <= LAST:
                 import_views()
-                return tracker_of(config).prepare()
+                if hasattr(tracker := tracker_of(config), "prepare"):
+                    tracker.prepare()
+                return
 
     with beside(wait):
         yield
@@ -81,10 +85,8 @@ def print_results(plan: Plan, config: DictConfig, console: Console, started: flo
     except (ValueError, OSError) as error:
         console.print(f"[yellow]![/] no page: {escape(str(error))}", highlight=False)
     if started is not None:
-        from ablations.wandb_view.publish import publish_results
-
-        with console.status("sending the results to W&B …"):
-            publish_results(tracker_of(config), answer, figures)
+        with console.status("showing the results to the tracker …"):
+            show_results(tracker_of(config), answer, figures, console)
         if sync := sync_command(runs, since=started):
             console.print(f"[dim]upload to W&B[/]  {escape(sync)}", highlight=False, soft_wrap=True)
     grow(plan, records, runs)
@@ -103,7 +105,25 @@ def left_words(left: int, failed: int, most: int) -> str:
     return f"{left} run{' was' if left == 1 else 's were'} left: {why}"
 
 
-def tracker_of(config: DictConfig) -> Tracker:
-    """The tracker that the configuration describes."""
-    chosen: Any = OmegaConf.to_container(config.tracker, resolve=True)
-    return Tracker(**{key: value for key, value in chosen.items() if key != "_target_"})
+def show_results(tracker: Any, answer: Any, figures: Any, console: Console) -> None:
+    """Show the results of a sweep in the tracker, where it can; an error of its code is one line, and nothing is lost."""
+    from ablations.wandb_view.publish import publish_results
+
+    try:
+        if isinstance(tracker, Tracker):
+            publish_results(tracker, answer, figures)
+        elif hasattr(tracker, "results"):
+            tracker.results(answer)
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        console.print(f"[yellow]![/] the tracker did not take the results: {escape(said)}", highlight=False)
+
+
+def tracker_of(config: DictConfig) -> Any:
+    """The tracker that the configuration describes, see ablations/wandb_view/protocol.py.
+
+    Raises:
+        ValueError: it cannot be made, for want of a package for example.
+    """
+    with as_value_error():
+        return instantiate(config.tracker)

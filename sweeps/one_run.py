@@ -83,6 +83,7 @@ def train_single(config: DictConfig, run: Run, folder: Path) -> Record:
         ValueError: it cannot be built, or another process is training it.
     """
     with as_value_error():
+        instantiate(config.tracker)
         check(config)
         check_trainer(config.trainer, run.config["recipe"], run.config["network"])
     with claim(folder) as ours:

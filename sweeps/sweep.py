@@ -17,7 +17,7 @@ from ablations.question.study import StudyError
 from ablations.records.lease import release_orphan
 from sweeps.cli.from_python import answer
 from sweeps.cli.settings import check_folder, check_hydra_folders, check_setting, check_settings
-from sweeps.closing import closing_prepared, print_results
+from sweeps.closing import closing_prepared, print_results, tracker_of
 from sweeps.compose.active_options import shown
 from sweeps.compose.arguments import Arguments, parse
 from sweeps.compose.compose import Composer, plain_tree, refuse_nested
@@ -51,6 +51,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     for axis, value in (pair for point in question.points for pair in point.items()):
         check_setting(axis, value)
     check_folder(config)
+    tracker_of(config)
     started = time.time()
     if question.study.get("space"):
         winners = search_first(question, typed, composer, context=context, main=main, console=console)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,9 @@ Address = tuple[str, str]  # entity and project
 def add_publish(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""
     one = command(publish, "send a study to W&B from its records: runs, results, views")
-    one.add_argument("--project", default="skipbench", help="(skipbench)")
+    one.add_argument(
+        "--project", default=os.environ.get("WANDB_PROJECT") or "skipbench", help="(WANDB_PROJECT, or skipbench)"
+    )
     one.add_argument("--mode", choices=("auto", "online", "offline"), default="auto", help="(auto)")
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from omegaconf import OmegaConf
 
 from ablations.analysis.results import result_rows
 from ablations.records.recorder import Stopped
@@ -160,11 +160,13 @@ def test_the_sync_line_names_what_is_waiting_and_nothing_else(tmp_path):
     assert sync_command(tmp_path, since=1001) == f"wandb sync {a}"
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "conf/tracker").glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_choice_of_tracker_is_named_after_its_mode(path):
-    choice = yaml.safe_load(path.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("mode", ["auto", "none", "offline", "online"])
+def test_a_choice_of_tracker_is_named_after_its_mode_and_heeds_the_project(mode, monkeypatch):
+    choice = OmegaConf.load(ROOT / f"conf/tracker/{mode}.yaml")
     assert choice.pop("_target_") == "ablations.wandb_view.tracking.Tracker"
-    assert Tracker(**choice).mode == path.stem
+    assert Tracker(**choice) == Tracker(mode, "skipbench")
+    monkeypatch.setenv("WANDB_PROJECT", "mine")
+    assert Tracker(**choice) == Tracker(mode, "mine")
 
 
 def test_two_runs_open_at_once_keep_apart(tmp_path):

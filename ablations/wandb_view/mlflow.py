@@ -1,0 +1,79 @@
+"""Show runs in MLflow: at MLFLOW_TRACKING_URI, or in files under `runs/mlruns`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ablations.analysis.results import Record
+from ablations.identity.run import Run
+from ablations.wandb_view.protocol import Row, require, results
+
+
+class MLflow:
+    """Logs each run as an MLflow run, in an MLflow experiment that is named after the study.
+
+    Raises:
+        ValueError: the package is not installed.
+    """
+
+    def __init__(self) -> None:
+        require("mlflow", "mlflow", "mlflow-skinny")
+
+    @contextmanager
+    def track(self, run: Run | Record, folder: Path, *, group: str | None) -> Iterator[MLflowLog]:
+        """Log axes and seed as parameters, epochs and diagnostics as metrics."""
+        known = run if isinstance(run, Mapping) else {"label": run.label, "axes": run.axes, "seed": run.seed}
+        client, started = _start(folder.parent, group or "skipbench", str(known["label"]))
+        for name, value in {**known["axes"], "seed": known["seed"]}.items():
+            client.log_param(started, name, value)
+        status = "FAILED"
+        try:
+            yield MLflowLog(client, started)
+            status = "FINISHED"
+        finally:
+            client.set_terminated(started, status)
+
+    def results(self, answer: Any) -> None:
+        """Log the results table as `results.json`."""
+        heads, rows = results(answer)
+        client, started = _start(answer.runs, answer.plan["name"], "results")
+        client.log_dict(started, {"heads": heads, "rows": rows}, "results.json")
+        client.set_terminated(started)
+
+
+class MLflowLog:
+    """One run in MLflow."""
+
+    def __init__(self, client: Any, run: str) -> None:
+        self.client, self.run = client, run
+
+    def epochs(self, rows: Iterable[Row]) -> None:
+        self._log(rows, "")
+
+    def diagnostics(self, rows: Iterable[Row]) -> None:
+        self._log(rows, "diagnostics/")
+
+    def record(self, record: Record) -> None:
+        for name, value in record["metrics"].items():
+            if value is not None:
+                self.client.log_metric(self.run, f"final/{name}", value)
+
+    def _log(self, rows: Iterable[Row], prefix: str) -> None:
+        for row in rows:
+            for name, value in row.items():
+                if name != "epoch" and value is not None:
+                    self.client.log_metric(self.run, prefix + name, value, step=int(row["epoch"] or 0))
+
+
+def _start(runs: Path, experiment: str, name: str) -> tuple[Any, str]:
+    """Begin an MLflow run; return the client and the run's id."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or (Path(runs) / "mlruns").resolve().as_uri())
+    found = client.get_experiment_by_name(experiment)
+    where = found.experiment_id if found else client.create_experiment(experiment)
+    return client, client.create_run(where, run_name=name).info.run_id

@@ -1,0 +1,105 @@
+"""Trackers other than W&B: one's own, results table included; TensorBoard's files, read back; a missing package."""
+
+from __future__ import annotations
+
+import csv
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from ablations.records.record import plans, read_records
+from ablations.wandb_view import protocol
+from ablations.wandb_view.mlflow import MLflow
+from ablations.wandb_view.tensorboard import TensorBoard
+from tests.typed import typed
+
+ASKED = ["-m", "block=plain", "depth=8", "seed=0", "recipe.epochs=2", "hydra/launcher=basic"]
+OWN = """
+import json
+from contextlib import contextmanager
+
+
+class Log:
+    def __init__(self, told):
+        self.told = told
+
+    def epochs(self, rows):
+        self.told["epochs"] += [row["epoch"] for row in rows]
+
+    def diagnostics(self, rows):
+        self.told["inside"] += [row["epoch"] for row in rows]
+
+    def record(self, record):
+        self.told["status"] = record["status"]
+
+
+class Mine:
+    def __init__(self, word):
+        self.word = word
+
+    @contextmanager
+    def track(self, run, folder, *, group):
+        told = {"word": self.word, "group": group, "epochs": [], "inside": []}
+        yield Log(told)
+        (folder.parent / "told.json").write_text(json.dumps(told))
+
+    def results(self, answer):
+        (answer.runs / "results.json").write_text(json.dumps([row.n for row in answer.rows]))
+"""
+
+
+def test_a_tracker_of_ones_own_is_told_everything(tmp_path: Path) -> None:
+    (tmp_path / "own_tracker.py").write_text(OWN)
+    (tmp_path / "own" / "tracker").mkdir(parents=True)
+    (tmp_path / "own" / "tracker" / "mine.yaml").write_text("_target_: own_tracker.Mine\nword: hello\n")
+    done = typed(*ASKED, "tracker=mine", "--config-dir", "own", "runs=r", at=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (study,) = plans(tmp_path / "r")
+    told = json.loads((tmp_path / "r" / "told.json").read_text())
+    assert told == {"word": "hello", "group": study, "epochs": [1, 2], "inside": [1, 2], "status": "finished"}
+    assert json.loads((tmp_path / "r" / "results.json").read_text()) == [1]
+
+
+def test_results_that_a_tracker_cannot_take_lose_nothing(tmp_path: Path) -> None:
+    (tmp_path / "own_tracker.py").write_text(OWN.replace("answer.rows", "answer.nothing"))
+    words = ["tracker._target_=own_tracker.Mine", "+tracker.word=x", "~tracker.mode", "~tracker.project"]
+    done = typed(*ASKED, *words, "runs=r", at=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "the tracker did not take the results: AttributeError" in done.stdout
+    assert len(read_records(tmp_path / "r")[0]) == 1
+
+
+@pytest.mark.parametrize("kind", [TensorBoard, MLflow])
+def test_a_missing_package_is_said_before_anything_trains(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"needs (tensorboard|mlflow): pip install (tensorboard|mlflow-skinny)"):
+        kind()
+
+
+@pytest.mark.skipif(find_spec("tensorboard") is None, reason="tensorboard is not installed")
+def test_the_files_of_tensorboard_hold_the_curve(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    done = typed(*ASKED, "tracker=tensorboard", "runs=r", at=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (record,) = read_records(tmp_path / "r")[0].values()
+    (study,) = plans(tmp_path / "r")
+    found = EventAccumulator(str(tmp_path / "r" / "tensorboard" / study / record["folder"]), {"tensors": 0}).Reload()
+    with open(tmp_path / "r" / record["folder"] / "curve.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for name in ("train_loss", "val_error"):
+        told = [(event.step, float(event.tensor_proto.float_val[0])) for event in found.Tensors(name)]
+        assert told == pytest.approx([(int(row["epoch"]), float(row[name])) for row in rows])
+    assert (tmp_path / "r" / "tensorboard" / study / "results").is_dir()
+
+
+def test_the_protocols_are_what_w_and_b_has() -> None:
+    from ablations.wandb_view.log import Log
+    from ablations.wandb_view.tracking import Tracker
+
+    tracker: protocol.RunTracker = Tracker("none")
+    log: protocol.RunLog = Log()
+    assert callable(tracker.track)
+    assert callable(log.record)
