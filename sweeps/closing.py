@@ -106,7 +106,7 @@ def left_words(left: int, failed: int, most: int) -> str:
 
 
 def show_results(tracker: Any, answer: Any, figures: Any, console: Console) -> None:
-    """Show the results of a sweep in the tracker, where it can; an error of its code is one line, and nothing is lost."""
+    """Show the results of a sweep in the tracker, if it shows any; an error of its code becomes one line."""
     from ablations.wandb_view.publish import publish_results
 
     try:

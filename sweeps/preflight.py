@@ -56,13 +56,23 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
     params, macs = size_of(network, shape, tokens=tokens)
     batches = max(1, images // recipe.batch_size)
     steps = recipe.total_steps(batches)
-    recipe.optimization([nn.Parameter(zeros(1))], steps)
+    refuse_closure(recipe.optimization([nn.Parameter(zeros(1))], steps)[0])
     epochs = -(-steps // batches)
     if recipe.grow_at is not None:
         if recipe.grow_at >= epochs:
             raise ValueError(f"recipe.grow_at={recipe.grow_at} must be less than the number of epochs, {epochs}")
         check_growth(network, nodes["recipe"], shape)
     return Size(params, macs, cost=3 * macs * steps * min(recipe.batch_size, images), epochs=epochs)
+
+
+def refuse_closure(optimizer: Any) -> None:
+    """Raise ValueError for an optimiser whose step needs a closure, as LBFGS computes the loss several times a step."""
+    from inspect import Parameter, signature
+
+    closure = signature(type(optimizer).step).parameters.get("closure")
+    if closure is not None and closure.default is Parameter.empty:
+        name = type(optimizer).__name__
+        raise ValueError(f"optimizer: {name} computes the loss several times a step, which is not supported: try adamw")
 
 
 @once_a_node

@@ -23,6 +23,9 @@ readme = "README.md"
 requires-python = ">=3.11"
 dependencies = ["torch"]
 
+[project.optional-dependencies]
+test = ["pytest>=8.2"]
+
 [project.entry-points."skipbench.blocks"]
 $name = "$module:$kind"
 
@@ -85,7 +88,7 @@ class Test$kind(BlockContract):
 The block `$name` for Skipbench: y = act(α · f(x) + s(x)), α learnt.
 
 ```bash
-pip install -e .                                         # where Skipbench is installed
+pip install -e '.[test]'                                 # where Skipbench is installed
 python -m pytest                                         # the laws every block obeys
 skipbench -m block=$name,residual depth=8 seed=0,1
 skipbench -m block=$name block.start=0,0.5,1 depth=8 seed=0,1

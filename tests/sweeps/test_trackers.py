@@ -90,8 +90,8 @@ def test_the_files_of_tensorboard_hold_the_curve(tmp_path: Path) -> None:
     with open(tmp_path / "r" / record["folder"] / "curve.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for name in ("train_loss", "val_error"):
-        told = [(event.step, float(event.tensor_proto.float_val[0])) for event in found.Tensors(name)]
-        assert told == pytest.approx([(int(row["epoch"]), float(row[name])) for row in rows])
+        told = {event.step: float(event.tensor_proto.float_val[0]) for event in found.Tensors(name)}
+        assert told == pytest.approx({int(row["epoch"]): float(row[name]) for row in rows})
     assert (tmp_path / "r" / "tensorboard" / study / "results").is_dir()
 
 

@@ -8,14 +8,18 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
+from omegaconf import OmegaConf
 
 from ablations.analysis.claim_schema import check_claims
-from ablations.catalog.studies import written_studies
+from ablations.catalog.choices import CONF, config_files
 from ablations.question.search_space import read_search
 from ablations.question.seeds import seed_design
 from ablations.question.study import StudyError, check_keys
 
-STUDIES = {name: study for name, study in written_studies().items() if study is not None}
+STUDIES = {
+    name: OmegaConf.to_container(OmegaConf.load(path).study)  # which reads 1e-6 as a number, as Hydra does
+    for name, path in config_files(CONF / "study").items()
+}
 OPEN = {"fixed", "grid", "space", "cell", "plus", "minus", "order", "metrics"}  # their keys are axes, or names
 
 
@@ -31,8 +35,8 @@ def check(study: dict[str, Any]) -> None:
 def keys(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Yield the path of every key that the schema knows."""
     for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
-        is_axis = path and path[-1] in OPEN and not isinstance(path[-1], int)
-        if isinstance(node, dict) and not is_axis and not (len(path) > 1 and path[-2] == "order"):
+        inside = [name for name in path if not isinstance(name, int)]
+        if isinstance(node, dict) and not (inside and inside[-1] in OPEN):
             yield (*path, key)
         yield from keys(value, (*path, key))
 
