@@ -58,9 +58,9 @@ def resolve_question(
         ValueError: a number in it is not finite.
     """
     study: Any = OmegaConf.to_container(config.study, resolve=True) if config.get("study") else {}
-    if not isinstance(study, dict) or not study.get("name"):
+    if not isinstance(study, dict) or study.get("name") in (None, ""):
         raise StudyError("no study is chosen; choose one with study=NAME (python -m ablations list shows them)")
-    if not STUDY.fullmatch(str(study["name"])):
+    if not isinstance(study["name"], bool) and not STUDY.fullmatch(str(study["name"])):
         raise StudyError(f"study.name={study['name']} names no study: {STUDY_WORDS}")
     if own := [word for word in JUDGED_BY if word in study]:
         raise StudyError(f"study.{own[0]} is not a study's to say: verdicts are at 5%, by what the ledger knows")
