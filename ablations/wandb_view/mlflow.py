@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,9 @@ class MLflowLog:
 
 def _start(runs: Path, experiment: str, name: str) -> tuple[Any, str]:
     """Begin an MLflow run; return the client and the run's id."""
-    from mlflow import MlflowClient
-
-    client = MlflowClient(os.environ.get("MLFLOW_TRACKING_URI") or (Path(runs) / "mlruns").resolve().as_uri())
+    client = import_module("mlflow").MlflowClient(
+        os.environ.get("MLFLOW_TRACKING_URI") or (Path(runs) / "mlruns").resolve().as_uri()
+    )
     found = client.get_experiment_by_name(experiment)
     where = found.experiment_id if found else client.create_experiment(experiment)
     return client, client.create_run(where, run_name=name).info.run_id
