@@ -72,9 +72,8 @@ class MLflowLog:
 
 def _start(runs: Path, experiment: str, name: str) -> tuple[Any, str]:
     """Begin an MLflow run; return the client and the run's id."""
-    client = import_module("mlflow").MlflowClient(
-        os.environ.get("MLFLOW_TRACKING_URI") or (Path(runs) / "mlruns").resolve().as_uri()
-    )
+    where = os.environ.get("MLFLOW_TRACKING_URI") or (Path(runs) / "mlruns").resolve().as_uri()
+    client = import_module("mlflow").MlflowClient(where)
     found = client.get_experiment_by_name(experiment)
-    where = found.experiment_id if found else client.create_experiment(experiment)
-    return client, client.create_run(where, run_name=name).info.run_id
+    known = found.experiment_id if found else client.create_experiment(experiment)
+    return client, client.create_run(known, run_name=name).info.run_id
