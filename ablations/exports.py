@@ -33,8 +33,8 @@ def export(options: argparse.Namespace) -> None:
     if options.format in paper.PICTURES:
         paper.draw(answer, options)
         return
-    picture = options.out and options.format == "report" and options.out.with_suffix(".png")
-    drawn = picture and _draw(answer, picture)
+    picture = options.out.with_suffix(".png") if options.out and options.format == "report" else None
+    drawn = picture is not None and _draw(answer, picture)
     if options.rows == "runs":
         from ablations.report.csv_files import as_csv, runs_table
 
@@ -42,7 +42,7 @@ def export(options: argparse.Namespace) -> None:
     elif options.format in paper.TABLES:
         text = paper.latex(answer, options)
     else:
-        text = as_text(answer, options.format, picture=picture.name if drawn else None)
+        text = as_text(answer, options.format, picture=picture.name if drawn and picture else None)
     if options.out is None:
         print(text, end="")
     else:
