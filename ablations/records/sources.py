@@ -46,7 +46,7 @@ def commit_of(path: Path) -> str | None:
 def _git(folder: Path, *words: str) -> str | None:
     call = ["git", "-C", str(folder), *words]
     try:
-        done = subprocess.run(call, capture_output=True, text=True, timeout=10, check=False)
+        done = subprocess.run(call, capture_output=True, encoding="utf-8", errors="replace", timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None

@@ -53,8 +53,8 @@ def refused(*overrides: str) -> str:
         ((12, 20, 3), []),
         ((12, 20), []),
         ((1, 9, 9), []),
-        ((2, 16), ["data.source.axes=NCL", "network=dense"]),
-        ((7,), ["network=dense"]),
+        ((2, 16), ["data.source.axes=NCL", "network=dense", "norm=batch"]),
+        ((7,), ["network=dense", "norm=batch"]),
     ],
 )
 @pytest.mark.parametrize("kind", ["floats", "bytes"])

@@ -9,13 +9,16 @@ import pytest
 import torch
 from torch import nn
 
+from lightning_modules.data.augment import NoAugment
 from lightning_modules.tasks.classification import Classification
 from lightning_modules.tasks.losses import cross_entropy
 from lightning_modules.training.classifier import Classifier
 from lightning_modules.training.micro_batch import MicroBatched, classifier, smaller
 from tests.typed import typed
 
-RECIPE = SimpleNamespace(channels_last=True, learnt=Classification(loss=partial(cross_entropy, label_smoothing=0.1)))
+RECIPE = SimpleNamespace(
+    channels_last=True, augment=NoAugment(), learnt=Classification(loss=partial(cross_entropy, label_smoothing=0.1))
+)
 
 
 def gradients(module: Classifier, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[list[torch.Tensor], torch.Tensor]:
