@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pandas import DataFrame
-    from torch import nn
+    from torch import Tensor, nn
 
     from ablations.notebook import Record, Study
 
@@ -151,24 +153,55 @@ def build(*words: str, **settings: Any) -> nn.Module:
     Raises:
         ValueError: with the sentence that the command line prints.
     """
-    from sweeps.cli.from_python import resolved_config, words_of
+    from sweeps.cli.from_python import composed_config, words_of
     from sweeps.network import network_of
 
-    return network_of(resolved_config(words_of(words, settings)))
+    typed = words_of(words, settings)
+    return network_of(composed_config(typed), typed)
 
 
-def load(folder: Any, **options: Any) -> nn.Module:
-    """Load the network of a run with its weights: see `sweeps.trained.load`."""
+def load(folder: str | Path, *, trust: Sequence[str] = ()) -> nn.Module:
+    """Load the network of a run with the weights it kept, in eval mode, on the CPU; nothing is unpickled.
+
+        network = skipbench.load("runs/<folder>")
+        network.predict(images)                       # probabilities, or numbers in the units of the data
+        network(network.preprocess(images))           # the outputs themselves
+
+    `network.trained` is a mapping with what is known of the weights.
+
+    Args:
+        folder: of the run, `runs/<label>-<8 digits>`; or its file of weights.
+        trust: packages that may be asked to build a part of the network, beside Skipbench, `torch.nn`, installed
+            plugins and your own modules.
+
+    Raises:
+        ValueError: there are no weights in the folder, or they cannot be used; says what to type.
+    """
     from sweeps.trained import load
 
-    return load(folder, **options)
+    return load(folder, trust=trust)
 
 
-def load_into(network: nn.Module, state_dict: Any, **options: Any) -> nn.Module:
-    """Copy published weights into a network, in order: see `lightning_modules.networks.published.load_into`."""
+def load_into(
+    network: nn.Module, state_dict: Mapping[str, Tensor], *, same_as: tuple[Tensor, Tensor] | None = None
+) -> nn.Module:
+    """Copy published weights into a network, in order: the first of theirs into the first of ours, and so on.
+
+    Args:
+        state_dict: of the published network, or a checkpoint that has one; a prefix such as `module.` does not matter.
+        same_as: (x, y), with y = published_network.eval()(x): the outputs are compared, since order and shapes cannot
+            tell everything.
+
+    Returns:
+        the network, in eval mode.
+
+    Raises:
+        ValueError: the weights do not fit or compute something else, or there is no `same_as` where it is needed. The
+            network is then as it was before.
+    """
     from lightning_modules.networks.published import load_into
 
-    return load_into(network, state_dict, **options)
+    return load_into(network, state_dict, same_as=same_as)
 
 
 def command_line() -> None:

@@ -3,7 +3,8 @@
     python -m sweeps.export torchscript runs/<folder>
     python -m sweeps.export onnx runs/<folder> --out network.onnx
 
-The file takes batches of any size, normalised as `network.preprocess` does it. What it computes is compared with the
+The file takes batches of any size, normalised as `network.preprocess` does it, and gives the network's outputs: of a
+regression they are standardised, and `trained["targets"]` has mean and scale. What it computes is compared with the
 network's own outputs before it is written to its place; for ONNX by `onnxruntime`, where that is installed.
 """
 
@@ -43,7 +44,8 @@ def export(folder: Path, kind: str, out: Path | None = None, *, trust: Sequence[
 
     network: Any = load(folder, trust=trust)
     images = torch.randn(2, *network.trained["input"], generator=torch.Generator().manual_seed(0))
-    images = images.to(next(network.parameters()).dtype)
+    tokens = network.trained["dtype"] == "int64"
+    images = torch.zeros_like(images, dtype=torch.int64) if tokens else images.to(next(network.parameters()).dtype)
     home = folder if folder.is_dir() else folder.parent
     path = out or home / f"network{SUFFIXES[kind]}"
     part = path.with_name(f".{path.name}.part")

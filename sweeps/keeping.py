@@ -88,21 +88,27 @@ def go_on_from_shorter(recorder: Recorder, parts: Parts) -> str | None:
 
 def about(run: Run, parts: Parts) -> dict[str, Any]:
     """Return what is needed to use the weights of a run without its record: its network, its input, its identity."""
+    from lightning_modules.tasks.classification import Classification
+
     data, images = parts.data, parts.data.images
     mean, std = data.statistics
-    names = getattr(images, "class_names", None) or [str(number) for number in range(data.classes)]
+    names = images.class_names or [str(number) for number in range(data.classes)]
+    pixels = images.train_images
     return {
         "label": run.label,
         "identity": run.identity,
         "seed": run.seed,
         "network": run.config["network"],
+        "task": run.config["recipe"].get("task"),
         "augment": run.config["recipe"].get("augment"),
         "channels_last": parts.recipe.channels_last,
         "mean": mean.tolist(),
         "std": std.tolist(),
-        "shape": list(images.train_images.shape[1:]),
+        "targets": parts.recipe.learnt.state(),
+        "shape": list(pixels.shape[1:]),
+        "dtype": str(getattr(pixels, "dtype", "uint8")),
         "input": list(data.shape),
-        "classes": list(names),
+        "classes": list(names) if isinstance(parts.recipe.learnt, Classification) else [],
         "data_digest": data.digest,
         "code": digest(run.code)[:16],
         "git": git_version(),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
 from sweeps.cli.errors import as_value_error
-from sweeps.data import shape_of
+from sweeps.compose.own_network import fitted
+from sweeps.data import fill_sizes, shape_of
 from sweeps.preflight import instantiate
 from sweeps.training import build_network
 
@@ -15,15 +17,19 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def network_of(config: str) -> nn.Module:
-    """Build the network of a resolved configuration, written as YAML; torch's random numbers stay as they are.
+def network_of(config: str, words: Sequence[str]) -> nn.Module:
+    """Build the network of a configuration, written as YAML; torch's random numbers stay as they are.
+
+    Args:
+        words: that made the configuration.
 
     Raises:
         ValueError: it cannot be built.
     """
     import torch
 
-    node: Any = OmegaConf.create(config)
+    node: Any = fitted(OmegaConf.create(config), words)
     with as_value_error(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        fill_sizes(node)
         recipe = instantiate(node.recipe)
         return build_network(node, recipe, shape_of(node, recipe.augment))

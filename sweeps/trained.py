@@ -19,8 +19,10 @@ from sweeps.trust import refuse_untrusted
 def load(folder: str | Path, *, trust: Sequence[str] = ()) -> nn.Module:
     """Build the network of a run with the weights it kept, in eval mode, on the CPU.
 
-    It has two further attributes. `preprocess` turns images into its input as the training did; `trained` is a mapping
-    with what is known of the weights: label, identity, epoch, class names, mean, std.
+    It has three further attributes. `preprocess` turns raw data into its input as the training did. `predict` takes
+    raw data and returns what its task predicts: probabilities of classes, of labels or of the next token, or numbers in
+    the units of the data. `trained` is a mapping with what is known of the weights: label, identity, epoch, class names,
+    mean, std.
 
     Args:
         folder: of the run, `runs/<label>-<8 digits>`; or its file of weights.
@@ -33,13 +35,14 @@ def load(folder: str | Path, *, trust: Sequence[str] = ()) -> nn.Module:
     import torch
 
     from lightning_modules.data.preprocess import Preprocess
+    from lightning_modules.tasks.classification import Classification
     from lightning_modules.training.weights import read_weights
     from sweeps.preflight import instantiate
 
     path = weights_of(Path(folder))
     weights, about = read_weights(path)
     try:
-        refuse_untrusted([about["network"], about["augment"]], trust)
+        refuse_untrusted([about["network"], about["augment"], about["task"]], trust)
         network, augment = instantiate(about["network"]), instantiate(about["augment"])
         dtype = next((value.dtype for value in weights.values() if value.is_floating_point()), torch.float32)
         network = network.double() if dtype == torch.float64 else network
@@ -47,12 +50,19 @@ def load(folder: str | Path, *, trust: Sequence[str] = ()) -> nn.Module:
         if about["channels_last"]:
             network = network.to(memory_format=torch.channels_last)
         statistics = {name: about[name] for name in ("mean", "std", "shape")}
-        preprocess: Any = Preprocess(**statistics, augment=augment, dtype=dtype)
+        preprocess: Any = Preprocess(**statistics, stored=about["dtype"], augment=augment, dtype=dtype)
+        task = Classification() if about["task"] is None else instantiate(about["task"])
+        task.restore(about["targets"])
     except (RuntimeError, KeyError) as error:
         raise ValueError(
             f"{path} does not fit the network that it names, whose code may have changed: {error}"
         ) from error
-    network.preprocess, network.trained = preprocess, about
+
+    def predict(examples: Any) -> torch.Tensor:
+        with torch.no_grad():
+            return task.predicted(network(preprocess(examples)))
+
+    network.preprocess, network.predict, network.trained = preprocess, predict, about
     return network.eval()
 
 

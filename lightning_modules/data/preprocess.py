@@ -1,4 +1,4 @@
-"""Turn images into the input of a trained network, as its training did."""
+"""Turn raw data into the input of a trained network, as its training did."""
 
 from __future__ import annotations
 
@@ -10,65 +10,104 @@ import torch
 from torch import Tensor
 
 from lightning_modules.data.augment import Augment
+from lightning_modules.data.batches import channels_second
 
 
 class Preprocess:
-    """Maps images to a normalised batch (N, C, H', W'), with the statistics of the images that were trained on.
+    """Maps examples to a normalised batch, with the statistics of the examples that were trained on.
 
-    It takes a PIL image, a list of them, or whole numbers from 0 to 255 as an array (H, W, C) or (N, H, W, C); with one
-    channel, C may be left out. A PIL image of another size is scaled so that its shorter side fits, and its centre is
-    taken, as image folders are read. Where the training resized its images (`augment=resize`), so does this.
+    It takes one example or a batch (N, …) as they were stored, the channels last, and gives what the network takes:
+
+    | trained on                      | takes                               | gives            |
+    |---------------------------------|-------------------------------------|------------------|
+    | images (H, W, C), `uint8`       | whole numbers from 0 to 255         | (N, C, H', W')   |
+    | images (H, W, C), `float32`     | numbers                             | (N, C, H', W')   |
+    | series (L, C) or vectors (D,)   | as images                           | (N, C, L), (N, D)|
+    | tokens (L,), `int64`            | whole numbers from 0; of any length | (N, L), int64    |
+
+    With one channel, C may be left out. Of images of `uint8` it also takes a PIL image or a list of them. One of
+    another size is scaled so that its shorter side fits, and its centre is taken, as image folders are read. Where the
+    training resized its images (`augment=resize`), so does this.
 
     Args:
-        mean, std: of each channel, in raw pixel units.
-        shape: (H, W, C) of an image before it is resized.
+        mean, std: of each channel, in raw units.
+        shape: of one example as it was stored, before it is resized.
+        stored: the type it was stored as: uint8, float32 or int64.
         augment: the augmentation of the training; only its part for evaluation is used.
         dtype: of the network.
 
     Raises:
-        ValueError: on a call, the images have another shape or type than those that were trained on.
+        ValueError: on a call, the examples have another shape or type than those that were trained on.
     """
 
     def __init__(
-        self, *, mean: Sequence[float], std: Sequence[float], shape: Sequence[int], augment: Augment, dtype: torch.dtype
+        self,
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        shape: Sequence[int],
+        augment: Augment,
+        dtype: torch.dtype,
+        stored: str = "uint8",
     ) -> None:
-        self.height, self.width, self.channels = shape
+        self.shape, self.stored = tuple(shape), stored
         self.augment, self.dtype = augment, dtype
-        self.mean = torch.tensor(mean, dtype=torch.float64).float().view(1, -1, 1, 1)
-        self.scale = (1 / torch.tensor(std, dtype=torch.float64)).float().view(1, -1, 1, 1)
+        places = (1, -1, *(1,) * (len(self.shape) - 1))
+        self.mean = torch.tensor(mean, dtype=torch.float64).to(dtype).view(places)
+        self.scale = (1 / torch.tensor(std, dtype=torch.float64)).to(dtype).view(places)
 
-    def __call__(self, images: Any) -> Tensor:
-        pixels = self.augment.at_evaluation(self._batch(images))
-        batch = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
-        batch = batch.to(torch.float32, memory_format=torch.channels_last)
-        return batch.sub_(self.mean).mul_(self.scale).to(self.dtype)
+    def __call__(self, examples: Any) -> Tensor:
+        batch = self._batch(examples)
+        if self.stored == "int64":
+            return torch.from_numpy(batch)
+        numbers = channels_second(torch.from_numpy(np.ascontiguousarray(self.augment.at_evaluation(batch))))
+        layout = torch.channels_last if numbers.ndim == 4 else torch.preserve_format
+        return numbers.to(self.dtype, memory_format=layout, copy=True).sub_(self.mean).mul_(self.scale)
 
-    def _batch(self, images: Any) -> np.ndarray:
-        """Return images as uint8 (N, H, W, C)."""
-        if hasattr(images, "convert"):
-            return self._fitted(images)[None]
-        if isinstance(images, list | tuple) and images and hasattr(images[0], "convert"):
-            return np.stack([self._fitted(image) for image in images])
-        array = np.asarray(images)
-        wanted = self.height, self.width, self.channels
-        found = array[..., None] if self.channels == 1 and array.shape[-2:] == wanted[:2] else array
-        found = found[None] if found.ndim == 3 else found
-        if found.ndim != 4 or found.shape[1:] != wanted:
-            says = " × ".join(map(str, wanted))
-            raise ValueError(f"images have shape {array.shape}, not (N, …) of {says} (height × width × channels)")
-        if not np.issubdtype(found.dtype, np.integer) or (found.size and (found.min() < 0 or found.max() > 255)):
-            raise ValueError(f"pixels are {found.dtype}, not whole numbers from 0 to 255 as in the training")
-        return found.astype(np.uint8)
+    def _batch(self, examples: Any) -> np.ndarray:
+        """Return examples (N, …) in the type in which they were stored."""
+        if self.stored == "uint8" and len(self.shape) == 3:
+            if hasattr(examples, "convert"):
+                return self._fitted(examples)[None]
+            if isinstance(examples, list | tuple) and examples and hasattr(examples[0], "convert"):
+                return np.stack([self._fitted(image) for image in examples])
+        array = np.asarray(examples)
+        found = self._shaped(array)
+        if self.stored == "float32":
+            if found.dtype.kind not in "buif" or not np.isfinite(found).all():
+                raise ValueError(f"examples are {found.dtype}, not finite numbers as in the training")
+        else:
+            most = 255 if self.stored == "uint8" else np.iinfo(np.int64).max
+            if found.dtype.kind not in "bui" or (found.size and (found.min() < 0 or found.max() > most)):
+                says = "whole numbers from 0 to 255" if most == 255 else "tokens, whole numbers from 0,"
+                raise ValueError(f"examples are {found.dtype}, not {says} as in the training")
+        return found.astype(self.stored)
+
+    def _shaped(self, array: np.ndarray) -> np.ndarray:
+        """Return an array (N, …); raise ValueError where it does not have the shape of the training's examples."""
+        if self.stored == "int64":
+            if array.ndim not in (1, 2):
+                raise ValueError(f"tokens have shape {array.shape}, not (N, L)")
+            return np.atleast_2d(array)
+        single = len(self.shape) > 1 and self.shape[-1] == 1
+        found = array[..., None] if single and array.shape[1 - len(self.shape) :] == self.shape[:-1] else array
+        found = found[None] if found.ndim == len(self.shape) else found
+        if found.shape[1:] != self.shape:
+            says = " × ".join(map(str, self.shape))
+            axes = {3: " (height × width × channels)", 2: " (length × channels)"}.get(len(self.shape), "")
+            raise ValueError(f"examples have shape {array.shape}, not (N, …) of {says}{axes}")
+        return found
 
     def _fitted(self, image: Any) -> np.ndarray:
         """Return a PIL image as uint8 (H, W, C): scaled until it covers that size, then its centre."""
         from PIL.Image import Resampling
 
-        image = image.convert("RGB" if self.channels == 3 else "L")
-        if image.size != (self.width, self.height):
-            scale = max(self.width / image.width, self.height / image.height)
-            width, height = max(self.width, round(image.width * scale)), max(self.height, round(image.height * scale))
-            left, top = (width - self.width) // 2, (height - self.height) // 2
-            box = (left, top, left + self.width, top + self.height)
+        high, wide, channels = self.shape
+        image = image.convert("RGB" if channels == 3 else "L")
+        if image.size != (wide, high):
+            scale = max(wide / image.width, high / image.height)
+            width, height = max(wide, round(image.width * scale)), max(high, round(image.height * scale))
+            left, top = (width - wide) // 2, (height - high) // 2
+            box = (left, top, left + wide, top + high)
             image = image.resize((width, height), Resampling.BILINEAR).crop(box)
-        return np.array(image).reshape(self.height, self.width, self.channels)
+        return np.array(image).reshape(self.shape)

@@ -35,6 +35,10 @@ class Classification(Task):
     def evaluation_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(outputs, targets)
 
+    def predicted(self, outputs: Tensor) -> Tensor:
+        """The probability of each class (B, classes)."""
+        return outputs.softmax(dim=1)
+
     def soft(self, targets: Tensor, outputs: int) -> Tensor:
         """Classes (B,) as probabilities (B, classes)."""
         return F.one_hot(targets, outputs).to(torch.float32)

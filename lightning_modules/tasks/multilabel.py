@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from torch import Tensor
 
 from lightning_modules.tasks.task import Task, refuse_targets
 
@@ -15,3 +16,7 @@ class Multilabel(Task):
             refuse_targets("multilabel", "0 or 1 for each of k labels, (N, k)", targets)
         if (width := targets.shape[1]) != outputs:
             refuse_targets("multilabel", f"{outputs} labels an example", targets, f"set data.classes={width}")
+
+    def predicted(self, outputs: Tensor) -> Tensor:
+        """The probability of each label (B, k)."""
+        return outputs.sigmoid()

@@ -31,3 +31,7 @@ class NextToken(Task):
 
     def count(self, targets: Tensor) -> int:
         return len(targets) * (targets.shape[1] - 1)
+
+    def predicted(self, outputs: Tensor) -> Tensor:
+        """The probability of each token to be the next, at every place (B, L, vocabulary)."""
+        return outputs.softmax(dim=-1)

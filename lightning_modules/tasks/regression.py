@@ -50,6 +50,18 @@ class Regression(Task):
             self.mean = torch.tensor(known.mean(axis=0), dtype=torch.float32)
             self.scale = torch.tensor(np.where(spread > 0, spread, 1.0), dtype=torch.float32)
 
+    def state(self) -> dict[str, list[float]]:
+        return {"mean": self.mean.reshape(-1).tolist(), "scale": self.scale.reshape(-1).tolist()}
+
+    def restore(self, state: Mapping[str, list[float]]) -> None:
+        self.mean, self.scale = torch.tensor(state["mean"]), torch.tensor(state["scale"])
+
+    def predicted(self, outputs: Tensor) -> Tensor:
+        """μ + σ · output, in the units of the data (B, k)."""
+        mean, scale = self._statistics(outputs)
+        precise = outputs if outputs.dtype == torch.float64 else outputs.float()
+        return precise * scale + mean
+
     def same_as(self, other: Task) -> bool:
         if not isinstance(other, Regression):
             return False
@@ -62,9 +74,7 @@ class Regression(Task):
         return self.criterion(precise, (targets.reshape(outputs.shape).to(precise.dtype) - mean) / scale)
 
     def compared(self, outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        mean, scale = self._statistics(outputs)
-        precise = outputs if outputs.dtype == torch.float64 else outputs.float()
-        return precise * scale + mean, targets.reshape(outputs.shape)
+        return self.predicted(outputs), targets.reshape(outputs.shape)
 
     def _statistics(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         if self.mean.device != outputs.device:

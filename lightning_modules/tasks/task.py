@@ -97,6 +97,17 @@ class Task(ABC):
     def begin(self, targets: Callable[[], np.ndarray]) -> None:  # noqa: B027 most tasks need nothing
         """Prepare for training and evaluation; `targets()` gives those that are trained on. By default do nothing."""
 
+    def state(self) -> dict[str, list[float]]:
+        """What `begin` has prepared, as lists of numbers: kept with the weights for `predicted`. By default nothing."""
+        return {}
+
+    def restore(self, state: Mapping[str, list[float]]) -> None:  # noqa: B027 most tasks need nothing
+        """Take over what `state` returned. By default do nothing."""
+
+    def predicted(self, outputs: Tensor) -> Tensor:
+        """What a trained network's outputs mean, in the units of the data: by default the outputs themselves."""
+        return outputs
+
     def same_as(self, other: Task) -> bool:
         """Whether the loss of another run's task is the same function, so that one program may compute both."""
         return type(self) is type(other)

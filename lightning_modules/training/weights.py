@@ -20,11 +20,11 @@ from lightning_modules.networks.growth import PendingBlock
 from lightning_modules.training.classifier import Classifier
 
 Weights = dict[str, Tensor]
-FORMAT = "1"  # of the metadata
+FORMAT = "2"  # of the metadata
 
 
 class KeptEpoch(Callback):
-    """Remembers the weights of the epoch that is kept: with keep=best the first with the lowest validation error.
+    """Remembers the weights of the epoch that is kept: with keep=best the first with the best judged validation metric.
 
     With other values of `keep` it copies nothing while the network trains. Its state is a part of the checkpoint, so
     that a resumed run still knows its best epoch.
@@ -35,14 +35,17 @@ class KeptEpoch(Callback):
 
     def __init__(self, keep: str) -> None:
         self.keep = keep
-        self.error = math.inf
+        self.value = math.inf  # of the best epoch: its metric, with the sign by which larger is worse
         self.epoch: int | None = None
         self.best: Weights | None = None
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Classifier) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        error = pl_module.metrics["val_error"]
-        if self.keep == "best" and error < self.error and math.isfinite(pl_module.metrics["train_loss"]):
-            self.error, self.epoch = error, trainer.current_epoch + 1
+        if self.keep != "best" or not math.isfinite(pl_module.metrics["train_loss"]):
+            return
+        task = pl_module.task
+        value = task.worse * pl_module.metrics[f"val_{task.judged}"]
+        if value < self.value:
+            self.value, self.epoch = value, trainer.current_epoch + 1
             self.best = tensors(pl_module.network)
 
     def weights(self, network: nn.Module, epochs: int) -> tuple[Weights, int]:
@@ -56,11 +59,11 @@ class KeptEpoch(Callback):
         return tensors(network), epochs
 
     def state_dict(self) -> dict[str, Any]:
-        return {} if self.best is None else {"error": self.error, "epoch": self.epoch, "best": self.best}
+        return {} if self.best is None else {"value": self.value, "epoch": self.epoch, "best": self.best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         if self.keep == "best":
-            self.error, self.epoch = state_dict["error"], state_dict["epoch"]
+            self.value, self.epoch = state_dict["value"], state_dict["epoch"]
             self.best = dict(state_dict["best"])
 
 

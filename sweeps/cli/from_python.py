@@ -82,13 +82,13 @@ def call(words: list[str], *, quiet: bool) -> dict[str, str]:
         return json.loads(file.read_text(encoding="utf-8"))
 
 
-def resolved_config(words: list[str]) -> str:
-    """Return the composed configuration of a run as YAML, with all interpolations resolved.
+def composed_config(words: list[str]) -> str:
+    """Return the composed configuration of a run as YAML; interpolations stay, since the data's sizes come later.
 
     Raises:
         ValueError, RuntimeError: as `call`.
     """
-    asked = [*_typed(words), "--cfg", "job", "--resolve"]
+    asked = [*_typed(words), "--cfg", "job"]
     done = subprocess.run(asked, env=_environment({}), capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         _refuse(done.stderr, words, done.returncode)
