@@ -11,6 +11,7 @@ from typing import Any
 from ablations.catalog.studies import chosen_plan
 from ablations.commands import plain_console
 from ablations.records.record import Record, read_records
+from ablations.records.task_metrics import shown_metric
 
 
 def effects(options: argparse.Namespace) -> None:
@@ -29,7 +30,8 @@ def effects(options: argparse.Namespace) -> None:
             print_importance(found, read_search(plan["study"]).objectives, plain_console())
         return
     where = choice(" ".join(options.where))
-    measured = axis_effects(plan, records, metric=options.metric, where=where, runs=options.runs)
+    metric = options.metric or shown_metric(plan["study"], "test")
+    measured = axis_effects(plan, records, metric=metric, where=where, runs=options.runs)
     if options.json:
         print(json.dumps(asdict(measured), indent=1))
     else:
@@ -42,7 +44,8 @@ def path(options: argparse.Namespace) -> None:
 
     plan, records = grown_plan(options)
     ends = choice(options.start), choice(options.end)
-    print_path(ablation_path(plan, records, *ends, metric=options.metric, runs=options.runs), plain_console())
+    metric = options.metric or shown_metric(plan["study"], "val")  # an order is chosen, and so by validation
+    print_path(ablation_path(plan, records, *ends, metric=metric, runs=options.runs), plain_console())
 
 
 def grown_plan(options: argparse.Namespace) -> tuple[Mapping[str, Any], dict[str, Record]]:
@@ -64,8 +67,8 @@ def add_analyses(command: Callable[..., argparse.ArgumentParser]) -> None:
     two.add_argument("start", metavar="FROM", help='a cell, as in "block=plain depth=56"')
     two.add_argument("end", metavar="TO", help='a cell, as in "block=residual depth=56"')
     for each in (one, two):
-        default = "test_error" if each is one else "val_error"  # an order is chosen, and so by validation
-        each.add_argument("--metric", default=default, help="(%(default)s); what a claim may be about")
+        part = "test" if each is one else "validation"
+        each.add_argument("--metric", help=f"what a claim may be about (by default the task's on the {part} set)")
 
 
 def choice(words: str) -> dict[str, Any]:

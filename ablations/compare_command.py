@@ -15,6 +15,7 @@ from ablations.catalog.studies import chosen_plan
 from ablations.commands import plain_console
 from ablations.records.files import printable
 from ablations.records.record import read_records
+from ablations.records.task_metrics import shown_metric
 
 if TYPE_CHECKING:
     from ablations.analysis.comparison import Side
@@ -31,7 +32,8 @@ def compare(options: argparse.Namespace) -> None:
     from ablations.report.verdict_list import print_list, reading_notes
 
     first, second, notes = _sides(options)
-    found = compared(first, second, metric=options.metric, expect=options.expect, where=choice(" ".join(options.where)))
+    metric = options.metric or shown_metric(first.plan["study"], "test")
+    found = compared(first, second, metric=metric, expect=options.expect, where=choice(" ".join(options.where)))
     judged = judge(found.plan, found.records, runs=Path())
     verdicts = [replace(verdict, command="") for verdict in judged]  # each side has a command of its own
     notes += found.notes
@@ -43,13 +45,13 @@ def compare(options: argparse.Namespace) -> None:
             {"cell": pair["cell"]} | {side: finite(pair[side]) for side in SIDES} | {key: line[key] for key in TOLD}
             for pair, line in zip(found.pairs, lines, strict=True)
         ]
-        said = {"schema": 1, "first": first.name, "second": second.name, "metric": options.metric}
+        said = {"schema": 1, "first": first.name, "second": second.name, "metric": metric}
         print(json.dumps(said | {"expect": options.expect, "pairs": pairs, "notes": notes}, indent=1))
         return
     console = plain_console()
     console.print(f"{first.name} → {second.name}", style="bold", markup=False, soft_wrap=True)
     axes = " ".join(dict.fromkeys(axis for pair in found.pairs for axis in pair["cell"]))
-    about = f"{axes}: mean {options.metric} of the first → of the second, over the seeds of both"
+    about = f"{axes}: mean {metric} of the first → of the second, over the seeds of both"
     for note in [*notes, about, f"✓ second − first is {options.expect}"]:
         console.print(printable(note), style="dim", markup=False, soft_wrap=True)
     print_list(verdicts, console, [""] * len(verdicts), reading_notes(verdicts, level_of(found.plan["study"])))
@@ -96,7 +98,7 @@ def add_compare(command: Callable[..., Any]) -> None:
     one.add_argument(
         "--code", nargs="?", const="", metavar="HASH", help="with records of older code: the newest, or of this hash"
     )
-    one.add_argument("--metric", default="test_error", help="(%(default)s); what a claim may be about")
+    one.add_argument("--metric", help="what a claim may be about (by default the task's on the test set)")
     one.add_argument("--expect", default="!= 0", help='(%(default)s); also "< 0", "> 0", "within 0.5"')
     one.add_argument("--where", nargs="+", default=[], metavar="AXIS=VALUE", help="only the cells that agree")
     one.add_argument("--json", action="store_true", help="for programs")

@@ -28,7 +28,8 @@ def network_of(config: str, words: Sequence[str]) -> nn.Module:
     """
     import torch
 
-    node: Any = fitted(OmegaConf.create(config), words)
+    composed: Any = OmegaConf.create(config)
+    node = fitted(composed, words)
     with as_value_error(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         fill_sizes(node)
         recipe = instantiate(node.recipe)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,15 @@ from rich.console import Console
 from ablations.identity.run import REFERENCE, digest
 from ablations.monitor.status import TrialWatch
 from ablations.plan.plan import Plan, point_words
-from ablations.question.search_space import Choice, Search, read_search
+from ablations.question.did_you_mean import instead
+from ablations.question.search_space import OTHERS, Choice, Search, read_search
 from ablations.question.study import Point, StudyError
 from ablations.records.files import aside
 from ablations.records.layout import RECORD
 from ablations.records.lease import release_orphan
 from ablations.records.provenance import command
 from ablations.records.record import plan_path, read_record, usable, write_json
-from ablations.records.task_metrics import judged_by
+from ablations.records.task_metrics import ERROR, judged_by, task_metrics
 from ablations.search.trials import best_trials, read_trials, trial_folder, tunings_folder
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.active_options import active_point, has_option
@@ -60,14 +62,14 @@ class Searching:
     def __init__(self, study: dict[str, Any], search: Search, points: list[Point], composer: Composer) -> None:
         from ablations.search.tuning import check_sampler
 
-        self.study, self.search, self.composer = study, search, composer
+        self.study, self.composer = study, composer
         self.config = config = composer.master
         self.runs = Path(config.runs)
         self.fast = FastComposer(composer)
+        search = self.search = self.with_objectives(search, points[0])
         if len(search.objectives) > 1 and not config.pruner._target_.endswith("NopPruner"):
             raise StudyError("several objectives cannot be pruned; leave pruner=none, or keep one of search.objectives")
         check_sampler(search, suggestions(config)[0])
-        self.refuse_errors_of_other_tasks(points[0])
         self.order, code = self.asking_order(points)
         question = {key: study.get(key) for key in ("space", "search")}
         question["search"] = {k: v for k, v in (question["search"] or {}).items() if k not in ("trials", "replicate")}
@@ -81,13 +83,32 @@ class Searching:
         }
         study["tunings"] = [{"name": name, "point": point} for name, point in self.points.items()]
 
-    def refuse_errors_of_other_tasks(self, point: Point) -> None:
-        """Raise StudyError where a search minimises an error in percent that its task does not have."""
+    def with_objectives(self, search: Search, point: Point) -> Search:
+        """Let a search that names no objective have the metric its task is judged by; give each its better side.
+
+        Raises:
+            StudyError: the task does not have a metric, or no side of it is better.
+        """
         recipe: Any = OmegaConf.to_container(self.composer(active_point(point, self.fast)).recipe, resolve=True)
-        judged, _ = judged_by({"recipe": recipe})
-        if wrong := [name for name in self.search.objectives if name.endswith("_error") and judged != "val_error"]:
-            says = f"search.objectives: this task is judged by {judged} and has no {wrong[0]}"
-            raise StudyError(f"{says}; a search of it minimises val_loss")
+        judged = judged_by({"recipe": recipe})
+        known = dict([judged]) | {"val_loss": "lower", "train_loss": "lower"}
+        known |= {"train_error": "lower"} if judged == ERROR else {}
+        declared = task_metrics({"recipe": recipe}).items()
+        known |= {name: about["better"] for name, about in declared if about.get("along")}
+        said = self.study.get("search") or {}
+        objectives = []
+        for name in search.objectives if "objectives" in said else [judged[0]]:
+            plain = name.lstrip("-")
+            side = known.get(plain, "lower" if name in OTHERS else None)
+            if side is None:
+                near = instead(plain, [*known, *OTHERS], "there are")
+                raise StudyError(f"search.objectives: this task is judged by {judged[0]} and has no {plain}{near}")
+            if side == "none":
+                raise StudyError(f"search.objectives: neither side of {plain} is better")
+            objectives.append(f"-{plain}" if side == "higher" else plain)
+        if objectives != search.objectives:
+            self.study["search"] = {**said, "objectives": objectives}
+        return replace(search, objectives=objectives)
 
     def data_of(self, point: Point) -> str | None:
         """Digest of the data at a point: a search on other data is another search. None where it is not here yet."""

@@ -21,8 +21,8 @@ def load(folder: str | Path, *, trust: Sequence[str] = ()) -> nn.Module:
 
     It has three further attributes. `preprocess` turns raw data into its input as the training did. `predict` takes
     raw data and returns what its task predicts: probabilities of classes, of labels or of the next token, or numbers in
-    the units of the data. `trained` is a mapping with what is known of the weights: label, identity, epoch, class names,
-    mean, std.
+    the units of the data. `trained` is a mapping with what is known of the weights: label, identity, epoch, class
+    names, mean, std.
 
     Args:
         folder: of the run, `runs/<label>-<8 digits>`; or its file of weights.

@@ -12,11 +12,12 @@ from ablations.analysis.metrics import Metric
 from ablations.analysis.results import INACTIVE, Row, Spread
 from ablations.charts import answer_specs, scales
 from ablations.charts.figure import Figure
-from ablations.charts.focus import BOTH, MOST_CELLS, Focus, Judged, focus_of
+from ablations.charts.focus import MOST_CELLS, Focus, Judged, ends_of, focus_of
 from ablations.charts.looks import DASHES, SAFE, Axis, axes_of, cell_names, hue_axis, numeric_axis, row_names, wrapped
 from ablations.charts.options import FigureOptions
 from ablations.charts.series import Table, short
 from ablations.question.did_you_mean import instead
+from ablations.records.task_metrics import ERROR, shown_metric
 from ablations.report.answer import Answer
 
 COLUMNS = ("cell", "panel", "single", "x", "mean", "low", "high", "n", "of", "label", "row", "hue", "rest", "light")
@@ -85,12 +86,12 @@ def answer_figure(answer: Answer, options: FigureOptions | None = None) -> Figur
 
 
 def error_figure(answer: Answer, options: FigureOptions | None = None) -> Figure | None:
-    """The training and test errors, where the claims are about something else."""
+    """Training and test errors, or what else the task is judged by, where the claims are about something else."""
     options = options or FigureOptions()
     focus = focus_of(answer.plan, answer.rows, options)
-    if options.metrics or {one.metric.text for one in focus.judged} & {*BOTH}:
+    if options.metrics or {one.metric.text for one in focus.judged} & {*ends_of(answer.plan)}:
         return None
-    return _figure(answer, replace(options, metrics=BOTH))
+    return _figure(answer, replace(options, metrics=ends_of(answer.plan)))
 
 
 def _figure(answer: Answer, options: FigureOptions) -> Figure | None:
@@ -115,9 +116,15 @@ def _figure(answer: Answer, options: FigureOptions) -> Figure | None:
     caption += f" {lost} infinite number{'s' * (lost > 1)} cannot be drawn." if lost else ""
     caption += " Pale: cells that no claim names, with fewer seeds." if any(table["light"]) else ""
     caption += f" {left_out} more cells are in the table of results." if left_out else ""
+    own = {*ends_of(answer.plan), shown_metric(answer.plan["study"], "val")}
     errors = all(one.metric.is_error for one in chosen.focus.judged)
+    errors = errors or all(one.metric.text in own for one in chosen.focus.judged)
     titles = [view["title"]["text"] for view in views]
-    title = "Errors at the end" if errors else f"What the claims judge: {', '.join(dict.fromkeys(titles))}"
+    title = (
+        f"{'Errors' if ERROR[0] in own else 'Metrics'} at the end"
+        if errors
+        else f"What the claims judge: {', '.join(dict.fromkeys(titles))}"
+    )
     name = "errors" if errors else "answer"
     return Figure(name, title, caption, answer_specs.side_by_side(views), table, panels=min(2, len(views)), least=300)
 
@@ -128,7 +135,8 @@ def error_caption(rows: Sequence[Row]) -> str:
     many = " to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
     words = f"Mean ± sd over {many} seed{'' if counts[-1] == 1 else 's'}; small dots are single runs"
     diverged = sum(row.diverged for row in rows)
-    words += f"; {diverged} diverged, which counts as an error of 100%." if diverged else "."
+    worst = "an error of 100%" if rows[0].judged == ERROR else "the worst value"
+    words += f"; {diverged} diverged, which counts as {worst}." if diverged else "."
     notes = dict.fromkeys(str(run["note"]) for row in rows for run in row.runs if run.get("note"))
     return " ".join([words, *notes])
 

@@ -13,8 +13,8 @@ EPOCHS = {"grid": False, "tickMinStep": 1, "format": "d"}
 PALE = {"condition": {"test": "datum.light", "value": 0.4}, "value": 1}
 
 
-def curves(ends: Sequence[float], epochs: float, looks: Spec, panels: Sequence[str]) -> Spec:
-    """Errors by epoch: training thin, validation thick, a band over the seeds.
+def curves(ends: Sequence[float], epochs: float, looks: Spec, panels: Sequence[str], metric: str = "error") -> Spec:
+    """Errors, or another metric, by epoch: training thin, validation thick, a band over the seeds.
 
     A cell that diverged in its first epoch is one point, with a note.
 
@@ -25,8 +25,9 @@ def curves(ends: Sequence[float], epochs: float, looks: Spec, panels: Sequence[s
     parts = {"domain": ["training", "validation"], "range": [1.1, 2.8]}
     width = {"field": "part", "type": "ordinal", "scale": parts, "legend": None}
     tips = [tip("label", "cell"), tip("part", "set"), tip("epoch", "epoch"), tip("n", "seeds")]
-    tips += [tip(name, f"{words} (%)", ".2f") for name, words in SPREAD]
-    y, detail = scales.errors(ends), [{"field": "cell"}, {"field": "part"}]
+    error = metric == "error"
+    tips += [tip(name, f"{words} (%)" if error else words, ".2f" if error else ".4g") for name, words in SPREAD]
+    y, detail = scales.errors(ends) if error else scales.numbers(ends, metric), [{"field": "cell"}, {"field": "part"}]
     colour = {"color": looks["color"]}
     layer = [
         {

@@ -6,7 +6,7 @@ import math
 
 from ablations.analysis.anova import AxisEffects
 from ablations.analysis.metrics import read_metric
-from ablations.analysis.results import INACTIVE
+from ablations.analysis.results import INACTIVE, Plan
 from ablations.charts import epoch_specs, scales, series, specs
 from ablations.charts.answer_figure import Chosen, answer_figure, error_figure
 from ablations.charts.claim_figures import claim_figures
@@ -14,6 +14,7 @@ from ablations.charts.figure import Figure
 from ablations.charts.focus import MOST_CELLS
 from ablations.charts.looks import SAFE, Spec, cell_names, colours, dashes, wrapped
 from ablations.charts.options import FigureOptions
+from ablations.records.task_metrics import shown_metric
 from ablations.report.answer import Answer
 
 DIAGNOSTICS = {"gradient_norm": "gradient norm", "gate_openness": "gate openness"}
@@ -36,7 +37,7 @@ def figures_of(answer: Answer, options: FigureOptions | None = None) -> list[Fig
         drawn += [search_figure(answer), importance_figure(answer), slice_figure(answer)]
     drawn += claim_figures(answer)
     drawn += [answer_figure(answer, options), error_figure(answer, options)]
-    drawn += [_curves(answer, chosen), None if answer.is_search else _interaction(answer.effects, chosen)]
+    drawn += [_curves(answer, chosen), None if answer.is_search else _interaction(answer.effects, chosen, answer.plan)]
     drawn += [_damages(answer, chosen), *_diagnostics(answer, chosen), _costs(chosen)]
     return [figure for figure in drawn if figure]
 
@@ -66,7 +67,8 @@ def _curves(answer: Answer, chosen: Chosen) -> Figure | None:
     left = [names[i] for i, row in enumerate(rows) if row.n and i not in drawn]
     caption += f" Without a curve: {'; '.join(left)}." if left else ""
     looks, panels = _panelled(table, chosen)
-    spec = epoch_specs.curves([*table["low"], *table["high"]], max(table["epoch"]), looks, panels)
+    metric = shown_metric(answer.plan["study"], "val").removeprefix("val_")
+    spec = epoch_specs.curves([*table["low"], *table["high"]], max(table["epoch"]), looks, panels, metric)
     return Figure("curves", "Training curves", caption, spec, table, panels=min(3, len(panels)), least=300)
 
 
@@ -74,7 +76,7 @@ def _damages(answer: Answer, chosen: Chosen) -> Figure | None:
     table = series.damages(answer.plan, answer.records, answer.rows, answer.runs)
     if not table["mean"]:
         return None
-    caption = "Points of validation error added by taking out a block; bars reach from the lowest seed to the highest."
+    caption = "How much worse validation becomes by taking out a block; bars reach from the lowest seed to the highest."
     looks, panels = _panelled(table, chosen)
     spec = epoch_specs.damages([*table["low"], *table["high"]], looks, panels)
     return Figure("lesions", "What each block is worth", caption, spec, table, panels=min(3, len(panels)), least=300)
@@ -137,10 +139,11 @@ def _costs(chosen: Chosen) -> Figure | None:
     return Figure("costs", "What each cell costs", caption, specs.costs(lines), table, panels=3)
 
 
-def _interaction(effects: AxisEffects | str, chosen: Chosen) -> Figure | None:
+def _interaction(effects: AxisEffects | str, chosen: Chosen, plan: Plan) -> Figure | None:
     """The two axes that explain the most beyond what each explains alone."""
-    if isinstance(effects, str) or effects.metric not in series.PARTS:
+    if isinstance(effects, str):
         return None
+    metric = read_metric(effects.metric, plan["study"].get("metrics"))
     known = {axis.name: axis for axis in chosen.axes}
     pairs = [term for term in effects.terms if len(term.axes) == 2 and term.df and not term.within]
     pairs = [term for term in pairs if all(name in known for name in term.axes)]
@@ -159,8 +162,8 @@ def _interaction(effects: AxisEffects | str, chosen: Chosen) -> Figure | None:
     lines = [(x, by, series.short(math.fsum(cells) / len(cells)), len(cells)) for (x, by), cells in means.items()]
     table: series.Table = dict(zip(("x", "by", "mean", "n"), map(list, zip(*lines, strict=True)), strict=True))
     caption = "Means over the cells. Where the lines are parallel, the two axes do not interact."
-    metric = scales.words(read_metric(effects.metric))
-    spec = specs.interaction(first, second, metric + " (%)", table["mean"], hue=second is chosen.hue)
+    scale = scales.of_metric(metric, table["mean"])
+    spec = specs.interaction(first, second, scale, hue=second is chosen.hue)
     return Figure("interaction", f"{first.label} × {second.label}", caption, spec, table)
 
 

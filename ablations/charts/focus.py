@@ -11,9 +11,9 @@ from ablations.analysis.claim_schema import Claim, check_claims
 from ablations.analysis.metrics import Metric, read_metric
 from ablations.analysis.results import Plan, Row
 from ablations.charts.options import FigureOptions
+from ablations.records.task_metrics import shown_metric, shown_pair
 
 MOST_CELLS = 24  # beyond this, cells that no claim names are left out
-BOTH = ("train_error", "test_error")
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,18 @@ def _compared(claim: Claim) -> list[str]:
 
 
 def _metrics(judged: list[Judged], named: frozenset[int], plan: Plan, options: FigureOptions) -> list[Judged]:
-    """The metrics to draw: those asked for, else those judged; where only errors at the end are, training and test."""
+    """The metrics to draw: those asked for, else those judged; of the task's own, training and test."""
     if options.metrics:
         known = {one.metric.text: one.cells for one in judged}
         asked = [read_metric(text, plan["study"].get("metrics")) for text in options.metrics]
         return [Judged(metric, known.get(metric.text, named)) for metric in asked]
-    errors = (*BOTH, "val_error")
-    if not all(one.metric.text in errors for one in judged):
+    both = ends_of(plan)
+    if not all(one.metric.text in (*both, shown_metric(plan["study"], "val")) for one in judged):
         return judged
-    texts = dict.fromkeys([*BOTH, *(one.metric.text for one in judged)])
-    return [Judged(read_metric(text), named) for text in texts]
+    texts = dict.fromkeys([*both, *(one.metric.text for one in judged)])
+    return [Judged(read_metric(text, plan["study"].get("metrics")), named) for text in texts]
+
+
+def ends_of(plan: Plan) -> tuple[str, ...]:
+    """The metric that a study's runs are judged by, on the training and the test set."""
+    return shown_pair(plan["study"], "train", "test")

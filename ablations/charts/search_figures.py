@@ -13,7 +13,7 @@ from ablations.charts.series import Table
 from ablations.charts.specs import LABELS, LINE, faceted, tip
 from ablations.question.search_space import SIZES, read_search
 from ablations.report.answer import Answer
-from ablations.report.search_report import heading
+from ablations.report.search_report import heading, objective_spread
 from ablations.search.trials import Trial, distinct_trials, pareto_front, read_trials
 
 TRIAL, FRONT, FRESH = "trial", "front", "fresh seeds, mean ± sd"
@@ -55,8 +55,8 @@ def _front_lines(trials: Sequence[Trial], rows: Sequence[Row], names: Sequence[s
         for trial in distinct_trials(trials)
     ]
     for row in rows if x in SIZES else ():
-        spread = row.metrics.get(y)
-        if spread is not None and spread.mean is not None:
+        spread = objective_spread(row, y)
+        if spread.mean is not None:
             mean, sd = spread.mean, spread.sd or 0.0
             ends = {"low": mean - sd, "high": mean + sd}
             lines.append({"kind": FRESH, "label": f"{row.n} fresh seeds", **ends, "x": getattr(row, x), "y": mean})
@@ -180,4 +180,6 @@ def objective_axis(name: str, values: Iterable[float | None]) -> Spec:
     """The vertical axis of an objective."""
     if name.endswith("error"):
         return scales.errors(values, heading(name))
-    return scales.numbers(values, heading(name), least=0.0)
+    values = list(values)
+    negative = any(value is not None and value < 0 for value in values)
+    return scales.numbers(values, heading(name), **({} if negative else {"least": 0.0}))

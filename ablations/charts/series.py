@@ -12,15 +12,16 @@ from typing import Any
 from ablations.analysis.results import Plan, Record, Row
 from ablations.charts.epoch_files import EpochFile, by_epoch, kept_epochs
 from ablations.records.layout import CURVE, DAMAGES, DIAGNOSTICS
+from ablations.records.task_metrics import shown_pair
 
-PARTS = {"train_error": "training", "val_error": "validation", "test_error": "test"}
+PARTS = {"train": "training", "val": "validation", "test": "test"}
 MOST_NUMBERS = 100_000  # of one figure; beyond it, epochs are left out evenly
 
 Table = dict[str, list[Any]]  # column → values
 
 
 def curves(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path) -> Table:
-    """Training and validation error by epoch: mean, least and most over the seeds."""
+    """The metric a task is judged by, of training and validation, by epoch: mean, least and most over the seeds."""
     found = [files_of(plan, records, row, runs, CURVE) for row in rows]
     keep = kept_epochs((file for files in found for file in files), MOST_NUMBERS // max(1, 4 * len(rows)))
     table: Table = {name: [] for name in ("cell", "part", "epoch", "mean", "low", "high", "n", "note")}
@@ -29,10 +30,11 @@ def curves(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs:
         row = rows[index]
         at_once = row.diverged == row.planned and all(run["epochs"] <= 1 for run in row.runs)
         note = "diverged in the first epoch" if at_once else ""
-        for metric in ("train_error", "val_error"):
+        for metric in shown_pair(plan["study"], "train", "val"):
+            part = PARTS[metric.partition("_")[0]]
             for epoch, values in by_epoch(files, metric):
                 mean = math.fsum(values) / len(values)
-                line = (index, PARTS[metric], epoch, mean, min(values), max(values), len(values), note)
+                line = (index, part, epoch, mean, min(values), max(values), len(values), note)
                 _add(table, line)
     return table
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ablations.charts import scales
 from ablations.charts.looks import HIGHLIGHT, NEUTRAL, SPLIT, Axis, Spec, colours, dashes
 
 ZOOM = {"name": "zoom", "select": {"type": "interval", "zoom": "wheel![event.shiftKey]"}, "bind": "scales"}
@@ -124,17 +123,17 @@ LABELS: Spec = {"field": "row", "type": "nominal", "sort": None, "title": None}
 LABELS["axis"] = {"labelLimit": 0, "labelExpr": SPLIT, "ticks": False}
 
 
-def interaction(across: Axis, by: Axis, metric: str, means: Sequence[float], *, hue: bool) -> Spec:
+def interaction(across: Axis, by: Axis, scale: Spec, *, hue: bool) -> Spec:
     """A metric against one axis, a line for each value of another.
 
     Args:
-        means: the numbers that the axis of the metric has to show.
+        scale: the encoding of the metric's axis.
         hue: whether that other axis is the one that has colours.
     """
     x = {"field": "x", "type": "nominal", "sort": across.values, "title": across.label}
     x["axis"] = {"labelAngle": 0}
-    y = {"field": "mean", **scales.errors(means, f"mean {metric}")}
-    tips = [tip("x", across.label), tip("by", by.label), tip("mean", metric, ".4~g"), tip("n", "cells")]
+    y = {"field": "mean", **scale, "title": f"mean {scale['title']}"}
+    tips = [tip("x", across.label), tip("by", by.label), tip("mean", scale["title"], ".4~g"), tip("n", "cells")]
     encoding = {"x": x, "y": y, "color": colours(by if hue else None, "by"), "tooltip": tips}
     if not hue:
         encoding["strokeDash"] = dashes(by.values, "by") | {"title": by.label}

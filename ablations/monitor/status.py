@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ablations.analysis.needed import Needed
-from ablations.question.search_space import read_search
+from ablations.question.search_space import is_curve, read_search
 from ablations.records.epochs import read_epochs
 from ablations.records.layout import CURVE, RECORD
 from ablations.records.lease import held, holder
 from ablations.records.record import Record, RecordError, read_record
+from ablations.records.task_metrics import ERROR
 from ablations.search.trials import distinct_trials, read_trials
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class Status:
 
     Attributes:
         share: of the whole work that is done, by cost, unfinished epochs counted.
-        best: label and validation error in percent of the best run so far.
+        best: label and judged validation metric of the best run so far.
+        judged: the name of that metric.
     """
 
     planned: int
@@ -57,6 +59,7 @@ class Status:
     share: float
     best: tuple[str, float] | None
     unit: str = "runs"
+    judged: str = ERROR[0]
 
 
 class Watching(Protocol):
@@ -70,6 +73,7 @@ class Watch:
 
     def __init__(self, plan: Mapping[str, Any], runs: Path) -> None:
         self.runs = runs
+        self.judged, self.better = plan["study"].get("judged") or ERROR
         entries = [(run, cell) for cell in plan["cells"] for run in (*cell["runs"], *cell["further"])]
         self.needed = Needed(plan if any(cell["further"] for cell in plan["cells"]) else None, runs)
         self.cells = {run["folder"]: (run["label"], cell) for run, cell in entries}
@@ -89,7 +93,7 @@ class Watch:
                 training.append(now)
                 share += now.share * self.costs[folder]
         done = [self.done[folder] for folder in planned if folder in self.done]
-        finished = [(one["label"], one["metrics"].get("val_error")) for one in done if one["status"] == "finished"]
+        finished = [(one["label"], one["metrics"].get(self.judged)) for one in done if one["status"] == "finished"]
         return Status(
             planned=len(planned),
             done=len(done),
@@ -97,7 +101,10 @@ class Watch:
             failed=sum(one["status"] == "failed" for one in done),
             training=tuple(training),
             share=share / max(1, sum(self.costs[folder] for folder in planned)),
-            best=min((pair for pair in finished if pair[1] is not None), key=lambda pair: pair[1], default=None),
+            best=(max if self.better == "higher" else min)(
+                (pair for pair in finished if pair[1] is not None), key=lambda pair: pair[1], default=None
+            ),
+            judged=self.judged,
         )
 
     def _ended(self, folder: str) -> bool:
@@ -140,8 +147,9 @@ class TrialWatch:
             failed=sum(trial["state"] == "failed" for trial in done),
             training=tuple(training),
             share=len(done) / self.planned,
-            best=(best["label"], best["values"][first]) if best and first == "val_error" else None,
+            best=(best["label"], best["values"][first]) if best and is_curve(first) else None,
             unit="trials",
+            judged=first,
         )
 
 
@@ -198,7 +206,9 @@ def picture(status: Status, left: float | None = None) -> Group:
     if len(status.training) > MAX_LINES:
         lines.append(Text(f"  and {len(status.training) - MAX_LINES} more", style="dim"))
     if status.best:
-        lines.append(Text(f"  best so far {status.best[0]}: validation error {status.best[1]:.2f}%", style="dim"))
+        label, value = status.best
+        words = f"validation error {value:.2f}%" if status.judged == ERROR[0] else f"{status.judged} {value:.4g}"
+        lines.append(Text(f"  best so far {label}: {words}", style="dim"))
     return Group(top, *lines)
 
 

@@ -12,9 +12,9 @@ from ablations.question.did_you_mean import nearest
 from ablations.question.seeds import LARGEST
 from ablations.question.study import StudyError
 
-CURVES = ("val_error", "val_loss", "train_error", "train_loss")  # known after every epoch
 SIZES = ("params", "macs")  # known before training
-OBJECTIVES = (*CURVES, *SIZES, "seconds")
+OTHERS = (*SIZES, "seconds")
+CURVE = re.compile(r"-?(val|train)_\w+")  # known after every epoch; which there are is the task's to say
 DIVERGED = ("worst", "failed")
 PRUNE_BY = ("epochs", "seeds")
 
@@ -72,7 +72,7 @@ class Search:
     Attributes:
         trials: how many suggestions there are; for a study with a grid too, in every cell of it.
         seeds: what each trial is trained with; the sampler is told the mean.
-        objectives: what is minimised; several give a Pareto front.
+        objectives: what is minimised, `-val_r2` of a metric of which more is better; several give a Pareto front.
         constraints: what a network must keep to.
         top: how many of the best are trained again at the end, with `fresh` seeds.
         fresh: seeds that no trial saw, so that a winner's number is not the number it was chosen by.
@@ -96,6 +96,11 @@ class Search:
     def size(self) -> float:
         """How many points the space has, where every axis is active; infinite with a real-valued one."""
         return math.prod(axis.size for axis in self.space.values())
+
+
+def is_curve(objective: str) -> bool:
+    """Whether an objective is a metric that is known after every epoch."""
+    return CURVE.fullmatch(objective) is not None
 
 
 DEFAULTS: dict[str, Any] = {
@@ -125,7 +130,8 @@ def read_search(study: Mapping[str, Any]) -> Search:
     for name in objectives:
         if str(name).startswith("test"):
             raise StudyError(f"search.objectives: {name} would select on the test set; use val_error")
-        _one_of("search.objectives", name, OBJECTIVES)
+        if not is_curve(str(name)):
+            _one_of("search.objectives", name, OTHERS)
     _one_of("search.diverged", said["diverged"], DIVERGED)
     _one_of("search.prune_by", said["prune_by"], PRUNE_BY)
     seeds, fresh = _seeds("search.seeds", said["seeds"]), _seeds("search.replicate.seeds", replicate["seeds"])

@@ -54,5 +54,18 @@ def of_all(configs: Iterable[Mapping[str, Any]]) -> tuple[Declared, tuple[str, s
     return declared, judged.pop() if len(judged) == 1 else None
 
 
+def shown_metric(study: Mapping[str, Any], part: str) -> str:
+    """`test_mse` of a study whose runs are judged by `val_mse`; the error where their tasks differ."""
+    judged, _ = study.get("judged") or ERROR
+    return f"{part}_{judged.removeprefix('val_')}"
+
+
+def shown_pair(study: Mapping[str, Any], first: str, second: str) -> tuple[str, ...]:
+    """`shown_metric` of two parts, without a part of which it is not measured."""
+    known = study.get("metrics") or {}
+    names = (shown_metric(study, first), shown_metric(study, second))
+    return tuple(name for name in names if name.endswith(("_error", "_loss")) or name in known)
+
+
 def _task(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return (config.get("recipe") or {}).get("task") or {}

@@ -13,6 +13,7 @@ from ablations.analysis.results import Plan, Record, Row, result_rows
 from ablations.analysis.until_decided import grown
 from ablations.analysis.verdicts import Verdict, judge, level_of
 from ablations.records.kept import kept_in, short_bytes
+from ablations.records.task_metrics import shown_metric
 from ablations.report.comparability import published_settings
 from ablations.report.completeness import incomplete, outdated_words
 from ablations.report.verdict_list import reading_notes
@@ -70,7 +71,8 @@ class Answer:
     def effects(self) -> AxisEffects | str:
         """What each axis does to the test error, or the reason why that cannot be said."""
         try:
-            return axis_effects(self.plan, self.records, runs=self.runs)
+            metric = shown_metric(self.plan["study"], "test")
+            return axis_effects(self.plan, self.records, metric=metric, runs=self.runs)
         except ValueError as error:
             return f"No analysis of variance: {error}."
 

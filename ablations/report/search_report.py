@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ablations.analysis.results import Row
-from ablations.question.search_space import CURVES, SIZES, Search, read_search
+from ablations.analysis.results import Row, Spread
+from ablations.question.search_space import SIZES, Search, is_curve, read_search
 from ablations.report.answer import Answer
 from ablations.report.table import short_count, short_seconds, spreads
 from ablations.search.trials import Trial, pareto_front, read_trials
@@ -57,7 +58,7 @@ def best_table(best: Sequence[Trial], rows: Mapping[str, Row], search: Search, *
         table.add_column(axis.removeprefix("recipe."), justify="right" if _numbers(best, axis) else "left")
     for name in search.objectives:
         table.add_column(heading(name), justify="right")
-    curves = [name for name in search.objectives if name in CURVES]
+    curves = [name for name in search.objectives if is_curve(name)]
     for name in curves:
         table.add_column(f"{heading(name)}, fresh seeds", justify="right")
     fresh = {name: _fresh(best[:shown], rows, name) for name in curves}
@@ -75,20 +76,32 @@ def best_table(best: Sequence[Trial], rows: Mapping[str, Row], search: Search, *
 def heading(name: str) -> str:
     """The heading of an objective's column."""
     words = {"params": "parameters", "macs": "multiply-adds", "seconds": "seconds"}
-    return words.get(name) or name.replace("_", " ") + (" %" if name.endswith("error") else "")
+    minus = "−" if name.startswith("-") else ""
+    return words.get(name) or minus + name.lstrip("-").replace("_", " ") + (" %" if name.endswith("error") else "")
 
 
 def objective_words(name: str, value: float) -> str:
     """The value of an objective, in the units of the tables."""
     if name in SIZES:
         return short_count(value).strip()
-    return short_seconds(value) if name == "seconds" else f"{value:.2f}"
+    if name == "seconds":
+        return short_seconds(value)
+    return f"{value:.2f}" if name.endswith(("_error", "_loss")) else f"{value:.4g}"
 
 
 def _fresh(trials: Sequence[Trial], rows: Mapping[str, Row], name: str) -> list[str]:
     there = [trial["cell"] for trial in trials if trial["cell"] in rows and rows[trial["cell"]].n]
-    words = dict(zip(there, spreads(rows[cell].metrics[name] for cell in there), strict=True))
+    found = [objective_spread(rows[cell], name) for cell in there]
+    words = dict(zip(there, spreads(found, 2 if name.endswith(("_error", "_loss")) else 4), strict=True))
     return [words.get(trial["cell"], "") for trial in trials]
+
+
+def objective_spread(row: Row, name: str) -> Spread:
+    """Mean and deviation of an objective over a row's seeds; of `-val_r2` the mean of −val_r2."""
+    spread = row.metrics.get(name.lstrip("-"), Spread(None, None, 0))
+    if name.startswith("-") and spread.mean is not None:
+        return replace(spread, mean=-spread.mean)
+    return spread
 
 
 def _different_choices(point: Mapping[str, Any], tunings: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -22,6 +22,7 @@ from ablations.charts.figure import Figure
 from ablations.records.layout import CURVE, DIAGNOSTICS
 from ablations.records.provenance import public
 from ablations.records.record import read_records
+from ablations.records.task_metrics import ERROR
 from ablations.report.answer import Answer
 from ablations.wandb_view.offline import id_of, logged_ids, run_id, sync_command
 from ablations.wandb_view.tracking import Tracker
@@ -119,7 +120,8 @@ def _summary(answer: Answer) -> dict[str, Any]:
     """The verdicts, the best cell by validation, and of how many of the planned runs this is."""
     found: dict[str, Any] = {f"verdict_{i}": f"{v.outcome}: {v.says}" for i, v in enumerate(answer.verdicts, start=1)}
     if (best := best_row(answer.rows)) is not None:
-        found |= {"best": best.shown or best.axes, "best_val_error": best.metrics["val_error"].mean}
+        judged, _ = best.judged or ERROR
+        found |= {"best": best.shown or best.axes, f"best_{judged}": best.metrics[judged].mean}
     counts = {"runs": sum(row.n for row in answer.rows), "planned": sum(row.planned for row in answer.rows)}
     return found | counts
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from ablations.records.files import SCHEMA, read_json, write_json
 from ablations.records.record import plan_path
+from ablations.records.task_metrics import shown_metric, shown_pair
 from ablations.report.answer import Answer
 from ablations.report.markdown import verdict_line
 from ablations.report.table import markdown
 
-CURVES = {"Does it fit?": ["train_error", "train_loss"], "Does it generalise?": ["val_error", "val_loss"]}
 NEEDED = "views need wandb-workspaces: pip install 'skipbench[wandb-reports]'"
 
 
@@ -20,8 +20,9 @@ def workspace(answer: Answer, entity: str, project: str) -> Any:
     import wandb_workspaces.reports.v2 as wr
     import wandb_workspaces.workspaces as ws
 
-    sections = [ws.Section(name=name, panels=_curves(metrics), is_open=True) for name, metrics in CURVES.items()]
-    sections.append(ws.Section(name=answer.question, panels=_bars(), is_open=True, pinned=True))
+    shown = curves_of(answer).items()
+    sections = [ws.Section(name=name, panels=_curves(metrics), is_open=True) for name, metrics in shown]
+    sections.append(ws.Section(name=answer.question, panels=_bars(answer), is_open=True, pinned=True))
     if lines := _claims(answer):
         sections.append(ws.Section(name="Claims", panels=[wr.MarkdownPanel(markdown=lines)], is_open=True))
     cells: list[Any] = [ws.Config(axis) for axis in answer.plan["swept"]]
@@ -38,9 +39,9 @@ def report(answer: Answer, entity: str, project: str) -> Any:
     lines = _claims(answer)
     made: list[Any] = [wr.H1(answer.question), *([wr.H2("Claims"), wr.MarkdownBlock(lines)] if lines else [])]
     made += [wr.H2("Results"), wr.MarkdownBlock(markdown(answer.rows))]
-    for name, metrics in CURVES.items():
+    for name, metrics in curves_of(answer).items():
         made += [wr.H2(name), wr.PanelGrid(runsets=[_runset(answer)], panels=_curves(metrics))]
-    made += [wr.H2("What it costs"), wr.PanelGrid(runsets=[_runset(answer)], panels=_bars())]
+    made += [wr.H2("What it costs"), wr.PanelGrid(runsets=[_runset(answer)], panels=_bars(answer))]
     about: dict[str, Any] = {"title": str(answer.plan["name"]), "description": answer.question}
     return Report(project=project, entity=entity, blocks=made, **about)
 
@@ -88,10 +89,16 @@ def _curves(metrics: Sequence[str]) -> list[Any]:
     return [wr.LinePlot(title=name.replace("_", " "), x="epoch", y=[name], **bands) for name in metrics]
 
 
-def _bars() -> list[Any]:
+def curves_of(answer: Answer) -> dict[str, list[str]]:
+    """The metrics whose curves are shown, by the question that they answer."""
+    fits, generalises = (shown_pair(answer.plan["study"], part, part)[:1] for part in ("train", "val"))
+    return {"Does it fit?": [*fits, "train_loss"], "Does it generalise?": [*generalises, "val_loss"]}
+
+
+def _bars(answer: Answer) -> list[Any]:
     import wandb_workspaces.reports.v2 as wr
 
-    names = ("test_error", "params", "macs", "seconds")
+    names = (shown_metric(answer.plan["study"], "test"), "params", "macs", "seconds")
     return [wr.BarPlot(title=name.replace("_", " "), metrics=[wr.SummaryMetric(name)]) for name in names]
 
 

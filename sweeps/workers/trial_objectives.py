@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ablations.plan.staleness import made_of_other_data
-from ablations.question.search_space import CURVES, Search
+from ablations.question.search_space import Search, is_curve
 from ablations.records.epochs import read_epochs
 from ablations.records.layout import CURVE, RECORD
 from ablations.records.lease import claim
@@ -21,6 +22,7 @@ from ablations.search.trials import Trial
 from sweeps.preflight import data_digest
 from sweeps.workers.worker import PlannedRun, memory_freed, train_run
 
+WORST_OF_OTHERS = 1e30  # of metrics whose worst value nobody knows; finite, as Optuna wants it
 WORST = {"error": 100.0, "loss": 10.0}  # percent; nats, worse than chance with 20,000 classes
 
 
@@ -48,7 +50,7 @@ class TrialTrainer:
         first = self.search.objectives[0]
         values: dict[str, list[float]] = {name: [] for name in self.search.objectives}
         by_seed = len(self.search.objectives) == 1 and self.search.prune_by == "seeds"
-        by_epoch = len(self.search.objectives) == 1 and self.search.prune_by == "epochs" and first in CURVES
+        by_epoch = len(self.search.objectives) == 1 and self.search.prune_by == "epochs" and is_curve(first)
         for k, one in enumerate(planned):
             watch = partial(report_epochs, trial, first) if by_epoch and k == 0 else None
             record = self.record(one, watch)
@@ -109,19 +111,21 @@ def report_epochs(trial: Any, name: str, rows: list[dict[str, float]], *, prune:
     known = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
     for row in rows:
         if int(row["epoch"]) not in known:
-            trial.report(clipped(name, row.get(name)), step=int(row["epoch"]))
+            trial.report(clipped(name, row), step=int(row["epoch"]))
     if prune and trial.should_prune():
         raise Stopped
 
 
 def objective_value(record: Record, name: str) -> float:
     """Read an objective from a record; a diverged run counts as the worst."""
-    if name in CURVES:
-        return clipped(name, None if record["status"] == "diverged" else record["metrics"].get(name))
+    if is_curve(name):
+        return clipped(name, {} if record["status"] == "diverged" else record["metrics"])
     return float(record[name])
 
 
-def clipped(name: str, value: float | None) -> float:
-    """Clip a value to the worst one, which also stands for a missing value or NaN."""
-    worst = WORST[name.partition("_")[2]]
+def clipped(name: str, metrics: Mapping[str, float | None]) -> float:
+    """Return an objective, `-val_r2` as −val_r2; the worst value stands for a missing one, NaN and what is worse."""
+    value, worst = metrics.get(name.lstrip("-")), WORST.get(name.partition("_")[2], WORST_OF_OTHERS)
+    if value is not None and name.startswith("-"):
+        value = -value
     return value if value is not None and value < worst else worst
