@@ -73,7 +73,7 @@ class Watch:
 
     def __init__(self, plan: Mapping[str, Any], runs: Path) -> None:
         self.runs = runs
-        self.judged, self.better = plan["study"].get("judged") or ERROR
+        self.judged, self.better = plan.get("study", {}).get("judged") or ERROR
         entries = [(run, cell) for cell in plan["cells"] for run in (*cell["runs"], *cell["further"])]
         self.needed = Needed(plan if any(cell["further"] for cell in plan["cells"]) else None, runs)
         self.cells = {run["folder"]: (run["label"], cell) for run, cell in entries}

@@ -69,7 +69,7 @@ def there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_claims_on_its_metrics_get_verdicts(place: Path) -> None:
     verdicts = skipbench.study("centres").verdicts()
-    assert list(verdicts.verdict) == ["supported", "contradicted"]
+    assert list(verdicts.verdict) == ["supported", "contradicted"], verdicts.to_string()
 
 
 def test_what_is_shown_is_what_the_task_is_judged_by(place: Path) -> None:
