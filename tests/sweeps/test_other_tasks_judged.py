@@ -25,7 +25,7 @@ study:
   name: centres
   question: Does a residual net find the centre?
   grid: {block: [plain, residual], depth: [8, 14]}
-  seeds: {from: 3, most: 4}
+  seeds: {from: 3, most: 10}
   fixed: {data: digits_centre, recipe: digits_quick, recipe.epochs: 2}
   claims:
     - says: Residual nets are better than three times the variance.

@@ -48,6 +48,15 @@ def test_an_operation_is_pillows(name: str, strength: float) -> None:
     assert (made != PICTURE).any()
 
 
+@pytest.mark.parametrize("size", [(32, 40), (40, 40), (17, 23)])
+def test_equalize_is_pillows_to_the_last_digit(size: tuple[int, int]) -> None:
+    """Of a dark picture, so that the table's steps are large and their rounding shows."""
+    pixels = np.random.default_rng(1).normal(60, 25, (*size, 3)).clip(0, 255).astype(np.uint8)
+    expected = np.asarray(ImageOps.equalize(Image.fromarray(pixels)))
+    made = operation("equalize", torch.from_numpy(pixels)[None], torch.tensor([0.3]))[0].numpy()
+    assert (made == expected).all()
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_it_takes_grey_and_colour_and_is_a_function_of_the_generator(channels: int) -> None:
     batch = np.random.default_rng(0).integers(0, 256, (64, 8, 8, channels), dtype=np.uint8)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import nn
 
+from ablations.catalog.choices import CONF
 from lightning_modules.networks.block_finder import find_blocks
 from lightning_modules.training.parameter_groups import parameter_groups
 from tests.lightning_modules.trained import composed, instantiate, train
@@ -37,6 +40,19 @@ def test_norms_and_biases_are_spared_the_decay_and_nothing_else(words: tuple[str
     only_norms = rates(list(parameter_groups(made, lr=1.0, no_decay=["norm"])))
     head = [parameter for name, parameter in made.named_parameters() if name.endswith("bias")][-1]
     assert only_norms[head] == (1.0, 1.0), "the bias of the last layer is no norm's"
+
+
+def test_the_recipe_of_fitnets_authors_lets_every_bias_alone_and_nothing_else() -> None:
+    """Type what the header of its file says."""
+    header = (CONF / "network" / "fitnet.yaml").read_text(encoding="utf-8")
+    (word,) = re.findall(r"type (recipe\.no_decay=\S+)\.", header)
+    config = composed("data=cifar10", "network=fitnet", "depth=19", "recipe.weight_decay=0.01", word)
+    made, recipe = instantiate(config.network), instantiate(config.recipe)
+    optimizer, _ = recipe.optimization(recipe.groups(made), 10)
+    found = rates(optimizer.param_groups)
+    decays = {name: found[parameter][1] for name, parameter in made.named_parameters()}
+    assert {decay for name, decay in decays.items() if name.endswith("bias")} == {0.0}
+    assert {decay for name, decay in decays.items() if not name.endswith("bias")} == {0.01}
 
 
 def test_each_block_learns_at_a_fixed_share_of_the_rate_of_the_next() -> None:
