@@ -8,6 +8,9 @@ import torch
 
 from lightning_modules.data.augment import CropFlip, NoAugment
 from lightning_modules.data.mixing import CutMix, Mixup
+from lightning_modules.training.classifier import Classifier
+from sweeps.training import build
+from tests.lightning_modules.trained import composed
 
 IMAGES = torch.randn(16, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 ONE_HOT = torch.eye(16)  # tells which images an image is mixed of
@@ -73,3 +76,17 @@ def test_what_comes_first_is_done_first() -> None:
     assert (Mixup(CropFlip())(batch.copy(), rng(3)) == CropFlip()(batch.copy(), rng(3))).all()
     with pytest.raises(ValueError, match="alpha=0 must be > 0"):
         Mixup(NoAugment(), alpha=0)
+
+
+def test_a_training_mixes_by_seed_epoch_and_batch_and_by_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, _, recipe = build(composed("augment=mixup"))
+
+    def mixed(*, seed: int = 0, epoch: int = 0, batch: int = 0) -> torch.Tensor:
+        monkeypatch.setattr(Classifier, "current_epoch", epoch)
+        classifier = Classifier(network, recipe, seed=seed)
+        classifier.outputs = 16
+        return classifier.mixed((IMAGES, torch.arange(16)), batch)[0]
+
+    assert torch.equal(mixed(seed=1, epoch=2, batch=3), mixed(seed=1, epoch=2, batch=3))
+    kinds = [mixed(), mixed(seed=1), mixed(epoch=1), mixed(batch=1)]
+    assert not any(torch.equal(kinds[i], kinds[k]) for i in range(4) for k in range(i))
