@@ -61,7 +61,7 @@ def start_from_run(network: Any, folder: str, digest: str | None) -> None:
     if digest is not None and content_digest(weights) != digest:
         raise ValueError(f"init.run={folder}: its weights have changed since this run was planned")
     if kept := start_from(network, weights):
-        logging.getLogger(__name__).warning("%s of the classifier starts afresh: it has other classes", ", ".join(kept))
+        logging.getLogger(__name__).warning("%s of the last layer starts afresh: it has other outputs", ", ".join(kept))
 
 
 def fit_parts(

@@ -23,7 +23,7 @@ def trained(network: nn.Module, *, run: str | None = None, weights: str | None =
 def start_from(network: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
     """Copy weights into a network of the same architecture; return the names of those that stay as they are.
 
-    Those are the classifier's, where the number of classes is another one.
+    Those are the last layer's, where the number of outputs is another one.
 
     Raises:
         ValueError: the architectures differ; names the first weight that does not fit.
@@ -34,7 +34,8 @@ def start_from(network: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
             where = "trained" if name in own else "new"
             raise ValueError(f"the trained network is another one: {name} is not in the {where} one")
     other = [name for name, value in own.items() if value.shape != weights[name].shape]
-    kept = [name for name in other if is_classifier(network.get_submodule(name.rpartition(".")[0]))]
+    last = last_layer(network)
+    kept = [name for name in other if network.get_submodule(name.rpartition(".")[0]) is last]
     for name in other:
         if name not in kept:
             shapes = f"{tuple(weights[name].shape)} there and {tuple(own[name].shape)} here"
@@ -43,6 +44,8 @@ def start_from(network: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
     return kept
 
 
-def is_classifier(module: nn.Module) -> bool:
-    """Tell whether a layer is the last one, which gives a number for each class."""
-    return isinstance(module, Readout)
+def last_layer(network: nn.Module) -> nn.Module | None:
+    """Return the layer that gives the outputs: the `Readout`, or of other networks the last one with parameters."""
+    layers = [module for module in network.modules() if any(True for _ in module.parameters(recurse=False))]
+    readouts = [module for module in layers if isinstance(module, Readout)]
+    return (readouts or layers or [None])[-1]

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import skipbench
+from lightning_modules.networks.trained import start_from
 from sweeps.data import seen
 from sweeps.export import export
 from tests.typed import typed
@@ -191,6 +192,19 @@ def test_networks_of_ones_own_run_and_sweep_from_python(place: Path) -> None:
     assert sorted(swept.records().params) == [4 * 65 + 5 * 2, 5 * 65 + 6 * 2]
     assert "val_mse" in swept._repr_html_()
     assert swept.figures
+
+
+def test_the_last_layer_of_a_network_of_ones_own_starts_afresh_for_other_outputs() -> None:
+    def network(classes: int) -> torch.nn.Module:
+        return torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, classes))
+
+    first, second = network(2), network(3)
+    assert start_from(second, first.state_dict()) == ["2.weight", "2.bias"]
+    assert torch.equal(second[0].weight, first[0].weight)  # pyright: ignore[reportIndexIssue]
+    with pytest.raises(ValueError, match="another one"):
+        start_from(
+            torch.nn.Sequential(torch.nn.Linear(5, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2)), first.state_dict()
+        )
 
 
 def test_a_run_starts_from_the_weights_of_another_task(trained: dict[str, Path], place: Path) -> None:
