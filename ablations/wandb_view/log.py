@@ -24,7 +24,7 @@ class Log:
     @property
     def step(self) -> int:
         """How many rows W&B has already, from an earlier time."""
-        return int(getattr(self._run, "step", 0) or 0)
+        return int(getattr(self._run, "starting_step", 0) or 0)
 
     @property
     def address(self) -> tuple[str, str] | None:

@@ -11,6 +11,7 @@ from ablations.records.task_metrics import shown_metric, shown_pair
 from ablations.report.answer import Answer
 from ablations.report.markdown import verdict_line
 from ablations.report.table import markdown
+from ablations.wandb_view.log import sentence
 
 NEEDED = "views need wandb-workspaces: pip install 'skipbench[wandb-reports]'"
 
@@ -47,12 +48,20 @@ def report(answer: Answer, entity: str, project: str) -> Any:
 
 
 def save_views(answer: Answer, entity: str, project: str) -> list[str]:
-    """Save both; return a line with the address of each. Those saved before are replaced: `wandb.json` names them."""
+    """Save both; return a line with the address of each, or one line that says why they could not be saved."""
     try:
-        import wandb_workspaces.workspaces as ws
-        from wandb_workspaces.reports.v2.interface import Report
+        return _save(answer, entity, project)
     except ImportError:
         return [NEEDED]
+    except Exception as error:
+        return [f"runs and results are sent, their views were not saved: {sentence(error)}"]
+
+
+def _save(answer: Answer, entity: str, project: str) -> list[str]:
+    """Save both. Those saved before are replaced: `wandb.json` names them."""
+    import wandb_workspaces.workspaces as ws
+    from wandb_workspaces.reports.v2.interface import Report
+
     path = plan_path(answer.runs, answer.plan["name"]).with_name("wandb.json")
     known = read_json(path) if path.exists() else {}
     view, page = workspace(answer, entity, project), report(answer, entity, project)

@@ -116,7 +116,7 @@ def test_a_run_that_is_half_there_is_completed(study, tmp_path, monkeypatch):
     class Half:
         """A run of which the server has two epochs."""
 
-        offline, entity, project, step, tags = False, "me", "skipbench", 3, ()
+        offline, entity, project, starting_step, tags = False, "me", "skipbench", 3, ()
 
         def __init__(self):
             self.summary = {"epoch": 2}
