@@ -47,6 +47,14 @@ class Parser(argparse.ArgumentParser):
     """Answers bad usage with one sentence and an exit status."""
 
     bad_usage = 1
+    intermixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Let options of a command stand between its names, as in `site OUT --runs DIR STUDY`."""
+        if self.intermixed or self._subparsers:
+            return super().parse_known_args(args, namespace)
+        self.intermixed = True  # the next line comes back here
+        return self.parse_known_intermixed_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.exit(self.bad_usage, f"error: {' '.join(message.split())}; {self.prog} --help says what is allowed\n")

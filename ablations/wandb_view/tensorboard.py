@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,4 @@ def _is_number(value: Any) -> bool:
 
 
 def _writer(folder: Path) -> Any:
-    from tensorboard.summary import Writer
-
-    return Writer(str(folder))
+    return import_module("tensorboard.summary").Writer(str(folder))

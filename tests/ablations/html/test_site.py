@@ -123,6 +123,13 @@ def test_typed_again_it_writes_only_what_has_changed(runs, tmp_path, capsys):
     assert "Why?" in (out / "index.html").read_text(), "studies that are not named stay listed"
 
 
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_options_stand_where_one_likes_between_the_names(runs, tmp_path, capsys, at):
+    words = [str(tmp_path / "out"), NAMES[0]]
+    assert main(["site", *words[:at], "--runs", str(runs), *words[at:]]) == 0
+    assert "1 of 1 studies written" in capsys.readouterr().out
+
+
 def test_a_study_that_cannot_be_shown_leaves_the_others_and_its_old_page(runs, tmp_path, capsys):
     out = tmp_path / "site"
     assert site(runs, out) == 0
