@@ -12,6 +12,7 @@ from ablations.catalog.choices import Choice
 from ablations.catalog.studies import STUDIES, chosen_plan, duration, written_studies
 from ablations.records.files import printable, write_text
 from ablations.records.record import Record, RecordError, plans, read_plan, read_records
+from ablations.records.typed_command import from_here
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,7 +55,7 @@ def list_(options: argparse.Namespace) -> None:
         known.append(_Listed(choice.name, "–", "–", {"question": f"of {choice.origin}"}, "dim"))
     console = plain_console()
     if known:
-        _print_studies(known, records, console)
+        _print_studies(known, records, options.runs, console)
     else:
         console.print(f"No studies in {STUDIES} and none in {options.runs}.", markup=False)
     for sentence in [*damaged, *problems[:1]]:
@@ -80,7 +81,7 @@ class _Listed(NamedTuple):
         return self.name.rpartition("/")[0]
 
 
-def _print_studies(known: Sequence[_Listed], records: Mapping[str, Record], console: Console) -> None:
+def _print_studies(known: Sequence[_Listed], records: Mapping[str, Record], runs: Path, console: Console) -> None:
     """Print a line of numbers for each study; below it what it asks, what to expect, and whether its code changed.
 
     A folder has a heading.
@@ -105,7 +106,7 @@ def _print_studies(known: Sequence[_Listed], records: Mapping[str, Record], cons
         for words in said:
             console.print(Padding(words, (0, 0, 0, 2), expand=False))
         if one.plan:
-            _say_outdated(one.plan, records, console)
+            _say_outdated(one.plan, records, runs, console)
 
 
 def _times(study: Mapping[str, Any]) -> tuple[str, str]:
@@ -158,15 +159,17 @@ def status(options: argparse.Namespace) -> None:
         plain_console().print(picture(TrialWatch(found, options.runs).look()))
     if found["cells"]:
         plain_console().print(picture(Watch(found, options.runs).look()))
-    _say_outdated(found, read_records(options.runs)[0], plain_console())
+    _say_outdated(found, read_records(options.runs)[0], options.runs, plain_console())
 
 
-def _say_outdated(plan: Mapping[str, Any], records: Mapping[str, Record], console: Console) -> None:
+def _say_outdated(plan: Mapping[str, Any], records: Mapping[str, Record], runs: Path, console: Console) -> None:
+    from ablations.analysis.next_command import training_command
     from ablations.report.completeness import outdated_words
 
     wanted = [records[run["identity"]] for cell in plan["cells"] for run in cell["runs"] if run["identity"] in records]
+    command = training_command(plan)
     for line in outdated_words(plan, [record for record in wanted if record["status"] != "failed"]):
-        console.print(line, style="yellow", markup=False, soft_wrap=True)
+        console.print(line.replace(command, from_here(command, runs)), style="yellow", markup=False, soft_wrap=True)
 
 
 def report(options: argparse.Namespace) -> None:
@@ -195,11 +198,11 @@ def verdict(options: argparse.Namespace) -> None:
 
     found, records = chosen_plan(options.runs, options.study), _good_records(options.runs)
     answer = Answer(found, records, options.runs)
-    for line in answer.cautions:
+    for line in answer.cautions_here:
         plain_console().print(line, style="yellow", markup=False, soft_wrap=True)
     if not answer.verdicts:
         print(f"The study {found['name']} makes no claims; add some under `claims:` in its YAML.")
-    print_list(answer.verdicts, plain_console(), answer.settings, answer.footnotes)
+    print_list(answer.verdicts_here, plain_console(), answer.settings, answer.footnotes)
 
 
 def doctor(options: argparse.Namespace) -> int:

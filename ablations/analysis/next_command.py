@@ -7,6 +7,7 @@ import shlex
 
 from ablations.analysis.results import Plan
 from ablations.question.seeds import UNTIL_DECIDED
+from ablations.records.typed_command import STARTS
 
 NOT_REPEATED = ("plan=", "retry=", "workers=")  # settings of one call, not of the study
 
@@ -21,8 +22,7 @@ def training_command(plan: Plan) -> str:
         words = shlex.split(command)
     except ValueError:
         words = command.split()
-    known = (["python", "run.py"], ["skipbench"], ["python", "-m", "ablations", "judge"])
-    if not any(words[: len(start)] == start for start in known):
+    if not any(words[: len(start)] == start for start in (*STARTS, ["python", "-m", "ablations", "judge"])):
         words = ["python", "run.py", "-m", f"study={plan['name']}"]
     return shlex.join(word for word in words if not word.startswith(NOT_REPEATED))
 

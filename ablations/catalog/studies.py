@@ -9,6 +9,7 @@ from typing import Any
 from ablations.catalog.choices import CONF, config_files
 from ablations.question.did_you_mean import instead
 from ablations.records.record import plans, read_plan
+from ablations.records.typed_command import from_here
 
 STUDIES = CONF / "study"
 
@@ -59,7 +60,8 @@ def chosen_plan(runs: Path, study: str) -> dict[str, Any]:
     if study in names:
         return read_plan(runs, study)
     if written_studies().get(study) is not None:
-        raise ValueError(f"{study} has not been run into {runs}/ yet; python run.py -m study={study}")
+        command = from_here(f"python run.py -m study={study}", runs)
+        raise ValueError(f"{study} has not been run into {runs}/ yet; {command}")
     if moved := new_name(study):
         raise ValueError(moved)
     known = list(dict.fromkeys([*names, *(name for name, written in written_studies().items() if written is not None)]))

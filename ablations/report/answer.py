@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ablations.analysis.anova import AxisEffects, axis_effects
+from ablations.analysis.next_command import training_command
 from ablations.analysis.results import Plan, Record, Row, result_rows
 from ablations.analysis.until_decided import grown
 from ablations.analysis.verdicts import Verdict, judge, level_of
 from ablations.records.kept import kept_in, short_bytes
 from ablations.records.task_metrics import shown_metric
+from ablations.records.typed_command import from_here
 from ablations.report.comparability import published_settings
 from ablations.report.completeness import incomplete, outdated_words
 from ablations.report.verdict_list import reading_notes
@@ -51,6 +53,17 @@ class Answer:
     @cached_property
     def verdicts(self) -> list[Verdict]:
         return judge(self.plan, self.records, runs=self.runs, images=True)
+
+    @property
+    def verdicts_here(self) -> list[Verdict]:
+        """The verdicts, with the commands that run from the current folder."""
+        return [replace(verdict, command=from_here(verdict.command, self.runs)) for verdict in self.verdicts]
+
+    @property
+    def cautions_here(self) -> list[str]:
+        """The cautions, with the command that runs from the current folder."""
+        command = training_command(self.plan)
+        return [line.replace(command, from_here(command, self.runs)) for line in self.cautions]
 
     @cached_property
     def settings(self) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablations.analysis.next_command import training_command, until_decided
 from ablations.analysis.results import Plan
+from ablations.records.typed_command import from_here
 from ablations.report.answer import Answer
 from ablations.report.completeness import troubles
 from ablations.report.search_report import print_search
@@ -40,13 +41,13 @@ def print_report(answer: Answer, console: Console) -> None:
     if answer.is_search:
         print_search(answer, console)
     console.print()
-    for line in answer.cautions:
+    for line in answer.cautions_here:
         console.print(Text(line, style="yellow"))
     if any(row.n for row in rows):
         console.print(result_table(rows, console=console))
     else:
         console.print("No run of this study is finished yet.")
-    print_verdicts(answer.verdicts, console, answer.settings, answer.footnotes)
+    print_verdicts(answer.verdicts_here, console, answer.settings, answer.footnotes)
     if lines := troubles(plan, rows, answer.problems):
         console.print()
         for colour, line in lines:
@@ -71,11 +72,11 @@ def print_next(answer: Answer, console: Console) -> None:
     have, name = sum(row.n for row in rows), shlex.quote(plan["name"])
     lines = []
     if any(row.missing for row in rows):
-        lines.append(("train what is missing", training_command(plan)))
+        lines.append(("train what is missing", from_here(training_command(plan), runs)))
     if any(row.failed for row in rows):
-        lines.append(("try the failed again", f"{training_command(plan)} retry=failed"))
+        lines.append(("try the failed again", f"{from_here(training_command(plan), runs)} retry=failed"))
     if any(verdict.open for verdict in answer.verdicts) and isinstance(plan["study"].get("seeds"), list):
-        lines.append(("seeds until decided", until_decided(plan)))
+        lines.append(("seeds until decided", from_here(until_decided(plan), runs)))
     lines.append(("this again", f"python -m ablations report {name}{where}"))
     lines.append(("with figures", f"python -m ablations report {name} --html {name}.html{where}"))
     lines.append(("for a README", f"python -m ablations export {name} --format md{where}"))

@@ -7,7 +7,7 @@ import re
 
 from ablations.catalog.choices import CONF, config_files
 from ablations.question.hydra_syntax import quoted
-from ablations.records.provenance import program
+from ablations.records.typed_command import program_here
 from sweeps.compose.compose import default_axes
 from sweeps.compose.hydra_internals import hydra_parser
 
@@ -28,7 +28,7 @@ def read_words(words: list[str]) -> tuple[list[str], argparse.Namespace]:
     try:
         typed, rest = parser.parse_known_args(sorted(words, key=lambda word: word not in SWEEP))
     except argparse.ArgumentError as error:
-        raise ValueError(f"{error}; {program()} --hydra-help shows the flags") from error
+        raise ValueError(f"{error}; {program_here()} --hydra-help shows the flags") from error
     for word in rest:
         if word.startswith("-"):
             raise ValueError(f"there is no flag {word}: {_flag(word.lstrip('-'), _after(word, words))}")

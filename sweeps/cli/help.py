@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ablations.records.provenance import program
+from ablations.records.typed_command import program_here
 
 
 def help_text(conf: Path, typed: argparse.Namespace) -> str:
@@ -17,4 +17,4 @@ def help_text(conf: Path, typed: argparse.Namespace) -> str:
         overrides.append(f"hydra.searchpath=['file://{Path(typed.config_dir).resolve()}']")
     with initialize_config_dir(str(conf), version_base="1.3"):
         text = compose("config", overrides, return_hydra_config=True).hydra.help.template
-    return text.replace("python run.py", program())
+    return text.replace("python run.py", program_here())

@@ -23,6 +23,7 @@ from sweeps.cli.settings import SETTINGS, check_setting
 from sweeps.closing import left_words
 from sweeps.compose.compose import default_axes
 
+ROOT = Path(__file__).resolve().parents[3]
 Typed = Callable[..., str]
 
 
@@ -138,7 +139,7 @@ def test_a_setting_of_another_kind_is_refused_first(refused: Typed, typed: str, 
         ("--depth 8", "there is no flag --depth: write depth=8"),
         ("--depth", "there is no flag --depth: write depth=20"),
         ("-n", "there is no flag -n: the flag of a sweep is -m, and --hydra-help shows the others; write axis="),
-        ("--cfg", "argument --cfg/-c: expected one argument; python run.py --hydra-help shows the flags"),
+        ("--cfg", f"argument --cfg/-c: expected one argument; python {ROOT}/run.py --hydra-help shows the flags"),
         ("-m block=[plain,residual]", "block takes one word: for several write block=plain,residual in a sweep (-m)"),
         ("--config-dir . blok=highway", "there is no setting 'blok'; did you mean block? there are depth, width, "),
         ("block=highwy", "block=highwy: there is no block 'highwy'; did you mean highway? choose from bn_after_"),
