@@ -72,7 +72,10 @@ class MLflowLog:
 
 def _start(runs: Path, experiment: str, name: str) -> tuple[Any, str]:
     """Begin an MLflow run; return the client and the run's id."""
-    where = os.environ.get("MLFLOW_TRACKING_URI") or (Path(runs) / "mlruns").resolve().as_uri()
+    where = os.environ.get("MLFLOW_TRACKING_URI")
+    if not where:
+        where = (Path(runs) / "mlruns").resolve().as_uri()
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")  # MLflow ≥ 3.17 refuses files unless this is set
     client = import_module("mlflow").MlflowClient(where)
     found = client.get_experiment_by_name(experiment)
     known = found.experiment_id if found else client.create_experiment(experiment)

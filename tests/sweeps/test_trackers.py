@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -93,6 +94,30 @@ def test_the_files_of_tensorboard_hold_the_curve(tmp_path: Path) -> None:
         told = {event.step: float(event.tensor_proto.float_val[0]) for event in found.Tensors(name)}
         assert told == pytest.approx({int(row["epoch"]): float(row[name]) for row in rows})
     assert (tmp_path / "r" / "tensorboard" / study / "results").is_dir()
+
+
+@pytest.mark.skipif(find_spec("mlflow") is None, reason="mlflow is not installed: pip install mlflow-skinny")
+def test_the_files_of_mlflow_hold_the_curve_and_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = typed(*ASKED, "tracker=mlflow", "runs=r", at=tmp_path, MLFLOW_TRACKING_URI="")
+    assert done.returncode == 0, done.stderr
+    assert "the tracker did not take" not in done.stdout
+    (record,) = read_records(tmp_path / "r")[0].values()
+    (study,) = plans(tmp_path / "r")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # to read them here: the run had to do without
+    client = import_module("mlflow").MlflowClient((tmp_path / "r" / "mlruns").as_uri())
+    known = client.get_experiment_by_name(study)
+    found = {run.info.run_name: run for run in client.search_runs([known.experiment_id])}
+    assert set(found) == {record["label"], "results"}
+    run = found[record["label"]]
+    assert (run.info.status, run.data.params["seed"]) == ("FINISHED", "0")
+    assert run.data.params["block"] == "plain"
+    assert run.data.metrics["final/test_error"] == pytest.approx(record["metrics"]["test_error"])
+    with open(tmp_path / "r" / record["folder"] / "curve.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    told = {one.step: one.value for one in client.get_metric_history(run.info.run_id, "val_error")}
+    assert told == pytest.approx({int(row["epoch"]): float(row["val_error"]) for row in rows})
+    (table,) = (tmp_path / "r" / "mlruns").rglob("results.json")
+    assert len(json.loads(table.read_text(encoding="utf-8"))["rows"]) == 1
 
 
 def test_the_protocols_are_what_w_and_b_has() -> None:
