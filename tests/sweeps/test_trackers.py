@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,7 @@ from ablations.records.record import plans, read_records
 from ablations.wandb_view import protocol
 from ablations.wandb_view.mlflow import MLflow
 from ablations.wandb_view.tensorboard import TensorBoard
+from tests.pages import FILES, commands
 from tests.typed import typed
 
 ASKED = ["-m", "block=plain", "depth=8", "seed=0", "recipe.epochs=2", "hydra/launcher=basic"]
@@ -61,6 +63,19 @@ def test_a_tracker_of_ones_own_is_told_everything(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "r" / "told.json").read_text())
     assert told == {"word": "hello", "group": study, "epochs": [1, 2], "inside": [1, 2], "status": "finished"}
     assert json.loads((tmp_path / "r" / "results.json").read_text()) == [1]
+
+
+def test_the_tracker_of_the_page_writes_a_line_a_run(tmp_path: Path) -> None:
+    for name, text in FILES["docs/trackers.md"].items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (command,) = [one.text for one in commands() if one.page == "docs/trackers.md" and "own" in one.text]
+    done = typed(*shlex.split(command)[2:], "hydra/launcher=basic", at=tmp_path)
+    assert done.returncode == 0, done.stderr
+    *runs, last = (tmp_path / "runs" / "lines.txt").read_text(encoding="utf-8").splitlines()
+    records = read_records(tmp_path / "runs")[0].values()
+    assert sorted(runs) == sorted(f"{one['folder']} 2 {one['metrics']['test_error']}" for one in records)
+    assert (len(runs), last) == (2, "2 cells")
 
 
 def test_results_that_a_tracker_cannot_take_lose_nothing(tmp_path: Path) -> None:
