@@ -19,6 +19,7 @@ from sweeps.planning import make_plan
 from sweeps.question import resolve_question
 from tests.ablations.conftest import make_records
 from tests.pages import ROOT
+from tests.typed import typed
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +79,12 @@ def test_seeds_until_decided_can_be_typed_with_the_most(planned: Any, words: lis
 def test_cells_that_no_claim_names_have_the_seeds_of_context(planned: Any) -> None:
     plan = planned("study=headline", "+study.seeds.context=1")
     assert sorted(len(cell["runs"]) for cell in plan["cells"]) == [1] * 4 + [3] * 5
+
+
+def test_a_grid_of_ones_own_says_which_axes_and_claims_of_the_study_it_drops(tmp_path: Path) -> None:
+    done = typed("-m", "depth=8,20", "plan=true", "runs=r", at=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "your own grid replaces the study's: block not varied" in said
+    assert "the study's claims 1, 2, 3, 4 cannot be judged" in said
+    assert said.startswith("depth-"), "it is named after what it varies"

@@ -1,5 +1,6 @@
 """`python -m ablations new block mine` and `list blocks`. (test_examples.py installs and tests what is written.)"""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,15 @@ def test_a_name_that_will_not_do_is_refused_and_nothing_is_written(tmp_path, mon
     assert line.startswith("error: ")
     assert not list(tmp_path.iterdir())
     assert not list(tmp_path.parent.glob("out"))
+
+
+def test_the_package_brings_what_its_readme_tests_with(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "block", "mine"]) == 0
+    extras = tomllib.loads((tmp_path / "mine" / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert any(one.startswith("pytest") for one in extras["test"])
+    said = (tmp_path / "mine" / "README.md").read_text()
+    assert said.index("pip install -e '.[test]'") < said.index("python -m pytest")
 
 
 def test_what_is_there_is_not_written_over(tmp_path, monkeypatch, capsys):
