@@ -10,11 +10,11 @@ run: .venv/.run
 	$(BIN)/python run.py -m $(ARGS)
 
 test: .venv/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # What takes long and proves at length what another test proves in short.
 proofs: .venv/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m long $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m long $(ARGS)
 
 # The tests with the newest releases that pyproject.toml allows, not those of constraints.txt; in a .venv of their own.
 # torch is the one of constraints.txt, since the newest is some gigabytes: TORCH=torch takes that.
@@ -22,7 +22,7 @@ TORCH ?= $(shell grep '^torch==' constraints.txt)
 latest:
 	$(PYTHON) -m venv .venv-latest
 	.venv-latest/bin/python -m pip --disable-pip-version-check install --upgrade $(TORCH) -e '.[test]'
-	OMP_NUM_THREADS=1 .venv-latest/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 .venv-latest/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/.test
 	$(BIN)/ruff check .

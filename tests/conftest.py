@@ -2,8 +2,16 @@
 
 import signal
 
+import pytest
+
 
 def pytest_configure() -> None:
     """Heed Ctrl-C: a process in the background (`make test &`) starts with it ignored, and its children would too."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that have slow tests, so that at the end no process waits for another."""
+    slow = {item.nodeid.partition("::")[0] for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.nodeid.partition("::")[0] not in slow)

@@ -38,11 +38,16 @@ def typed(*words: object, at: Path, root: Path = ROOT, cold: bool = False, timeo
 
 def start(*words: object, at: Path, root: Path = ROOT, cold: bool = False, **env: str) -> Begun:
     """Type it, in a process group of its own, and do not wait."""
-    call, around = [str(root / "run.py"), *map(str, words)], os.environ | {"COLUMNS": "200", "PYTHONPATH": ""} | env
+    call, around = [str(root / "run.py"), *map(str, words)], surroundings() | {"COLUMNS": "200", "PYTHONPATH": ""} | env
     if not cold:
         return Fork(call, at, around)
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, *call], cwd=at, env=around, start_new_session=True, **pipes)
+
+
+def surroundings() -> dict[str, str]:
+    """The environment without what W&B leaves there for children of this process: its service has other folders."""
+    return {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
 
 
 def ended(process: Begun, timeout: float = 300) -> Done:

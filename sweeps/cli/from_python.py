@@ -121,7 +121,8 @@ def _environment(more: dict[str, str]) -> dict[str, str]:
     folders = [os.path.abspath(folder) for folder in sys.path if folder]
     found = {VARIABLE: os.pathsep.join([*filter(None, [os.environ.get(VARIABLE)]), *folders])}
     found |= {"PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1", "COLUMNS": os.environ.get("COLUMNS", "100")}
-    return os.environ | found | more
+    around = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}  # which is this process's
+    return around | found | more
 
 
 def _refuse(said: str, words: list[str], status: int) -> None:

@@ -55,17 +55,18 @@ def killed(runs: Path, kind: str, launcher: str, chance: random.Random) -> bool:
 
 
 @pytest.mark.slow
-def test_killed_at_twenty_random_instants_it_ends_in_the_table_of_an_unkilled_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [10, pytest.param(20, marks=pytest.mark.long)])
+def test_killed_at_random_instants_it_ends_in_the_table_of_an_unkilled_one(tmp_path: Path, kills: int) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     finish(whole, *ASKED, "hydra/launcher=basic")
     chance = random.Random(20)
     hits, kept, halves = 0, set[str](), 0
-    for kind, launcher in zip(chance.sample(KILLS, len(KILLS)), cycle(STARTING), strict=False):
+    for kind, launcher in zip(chance.sample(KILLS, kills), cycle(STARTING), strict=False):
         hits += killed(broken, kind, launcher, chance)
         halves += len(list(broken.glob("*/last.ckpt")))
         assert kept <= set(results(broken)), "what was recorded stays"
         kept = set(results(broken))
-    assert hits >= 15, f"only {hits} of {len(KILLS)} kills met a sweep at work"
+    assert hits >= 0.75 * kills, f"only {hits} of {kills} kills met a sweep at work"
     assert halves, "some were killed in the midst of a training"
     said = finish(broken, *ASKED, "hydra/launcher=basic")
     assert f"{RUNS - len(kept)} to train, {len(kept)} reused" in said

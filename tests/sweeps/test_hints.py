@@ -41,7 +41,7 @@ COMMAND = re.compile(
 def shell(command: str, at: Path) -> str:
     """What a command prints that is typed in the folder `at`, with nothing but what is installed."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    env = os.environ | {"PATH": path, "COLUMNS": "300"}
+    env = typed.surroundings() | {"PATH": path, "COLUMNS": "300"}
     done = subprocess.run(command, shell=True, cwd=at, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, f"{command}: {done.stderr}"
     return done.stdout
@@ -111,11 +111,3 @@ def test_a_study_that_has_not_been_run_is_run_by_what_the_error_says(week: Path)
     (hint,) = hints_of(done.stderr.strip())
     assert "to train" in shell(f"{hint} plan=true", week.parent)
     assert (week / "my runs" / ".studies" / "shortcuts").is_dir() or "my work/my runs" in hint
-
-
-def test_a_run_py_of_ones_own_is_not_mistaken_for_skipbench(tmp_path: Path) -> None:
-    (tmp_path / "run.py").write_text("raise SystemExit('mine')", encoding="utf-8")
-    words = "-m block=plain depth=8 seed=0,1 recipe.epochs=1 tracker=none workers=2 runs=r"
-    said = shell(f"skipbench {words}", tmp_path)
-    assert len(list((tmp_path / "r").glob("*/record.json"))) == 2
-    assert "killed" not in said

@@ -34,7 +34,7 @@ def server() -> Iterator[StandIn]:
 def ablations(*words: str, at: Path, server: StandIn) -> str:
     """What `python -m ablations words…` prints."""
     call = [sys.executable, "-m", "ablations", *words]
-    env = typed.os.environ | server.environment(at) | {"PYTHONPATH": str(typed.ROOT)}
+    env = typed.surroundings() | server.environment(at) | {"PYTHONPATH": str(typed.ROOT)}
     done = subprocess.run(call, cwd=at, env=env, capture_output=True, text=True, timeout=120)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     return done.stdout
@@ -100,7 +100,7 @@ def test_the_line_that_uploads_sends_what_was_trained_offline(tmp_path: Path, se
     assert not server.runs
     words = shlex.split(line[line.index("wandb sync") :])
     call = [str(Path(sys.executable).with_name(words[0])), *words[1:]]
-    env = typed.os.environ | server.environment(tmp_path)
+    env = typed.surroundings() | server.environment(tmp_path)
     for _ in range(2):
         synced = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
         assert synced.returncode == 0, synced.stderr
