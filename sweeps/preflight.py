@@ -49,10 +49,8 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
 
     for name, node in nodes.items():
         check_flags(node, name)
-        if name != "data":  # whose own check knows what may be set there
-            check_names(
-                node, name, top=name != "network"
-            )  # which may leave out what a class of one's own does not take
+        if name != "data":  # which `check_data` checks
+            check_names(node, name, top=name != "network")  # a class of one's own need not take everything
     network, data, recipe = nodes["network"], nodes["data"], recipe_of(nodes["recipe"])
     shape, tokens, images = check_data(data, data_dir, recipe.augment)
     recipe.learnt.check(seen(data["source"], data_dir).images.train_labels, data["classes"])

@@ -1,6 +1,8 @@
 """Settings of all tests."""
 
+import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,3 +17,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that have slow tests, so that at the end no process waits for another."""
     slow = {item.nodeid.partition("::")[0] for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.nodeid.partition("::")[0] not in slow)
+
+
+@pytest.fixture(autouse=True)
+def own_service() -> Iterator[None]:
+    """Keep the service that W&B has started in this process from the processes that later tests start."""
+    yield
+    os.environ.pop("WANDB_SERVICE", None)
