@@ -287,6 +287,7 @@ def test_a_training_ends_with_the_program_that_asked_for_it(sent: signal.Signals
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_python_block_of_the_page_runs(tmp_path: Path) -> None:
     cells = re.findall(r"```python\n(.*?)```", TEXTS[PAGE], re.DOTALL)
     assert len(cells) >= 6

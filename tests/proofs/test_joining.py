@@ -19,6 +19,7 @@ def starts(runs: Path) -> Counter[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_three_processes_train_every_run_exactly_once(tmp_path: Path) -> None:
     alone, shared = tmp_path / "alone", tmp_path / "shared"
     finish(alone, *ASKED)

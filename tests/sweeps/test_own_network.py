@@ -90,6 +90,7 @@ def test_a_function_that_hands_on_its_options_is_given_those_that_are_typed(fold
     assert (record["axes"]["depth"], record["params"]) == (1, 64 * 65 + 65 * 10)
 
 
+@pytest.mark.long
 def test_a_sweep_goes_over_its_options_and_over_networks(folder):
     swept = "network._target_=mine.Net,mine.Linear", "network.hidden=4,5", "seed=0"
     records, _ = trained(folder, "-m", *swept, "on_invalid=skip", "workers=1")

@@ -158,6 +158,7 @@ def refused(*arguments: str, at: Path, **env: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_name_that_is_taken_is_refused_with_both_origins(tmp_path: Path) -> None:
     site = package(tmp_path / "site", "wide_one", POINTS.replace("offered", "plain"), widen=CODE.format(name="Own"))
     line = refused("block=plain", *QUICK, at=tmp_path, PYTHONPATH=str(site))

@@ -77,6 +77,7 @@ def test_gpus_are_shared_round_robin() -> None:
     assert device_of(5, []) is None, "without GPUs, or where the scheduler assigns them"
 
 
+@pytest.mark.long
 def test_submitit_workers_train_and_go_on_where_they_were_preempted(tmp_path: Path) -> None:
     asked = [*QUICK, "seed=0,1", "recipe.epochs=40", "hydra/launcher=submitit_local", "workers=2"]
     process = start("-m", f"runs={tmp_path}", *asked, at=tmp_path)
