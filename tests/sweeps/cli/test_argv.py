@@ -187,7 +187,7 @@ def test_a_study_that_has_moved_is_told_by_its_new_name(refused: Typed, typed: s
         ("+optimizer.nesterov=off", "optimizer.nesterov=off is neither true nor false: write optimizer.nesterov=false"),
         ("+optimizer.foreach=on", "optimizer.foreach=on is neither true nor false: write optimizer.foreach=true"),
         ("+recipe.epoch=3", "nothing uses recipe.epoch; did you mean epochs?"),
-        ("+data.source.note=1", "nothing uses data.source.note; there are"),
+        ("+data.source.note=1", "data.source has no option note: it has split_seed"),
         ("+block.start=1", "nothing uses block.start; did you mean"),
     ],
 )
