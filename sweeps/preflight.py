@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablations.identity.run import NODES
 from sweeps.cli.errors import as_value_error
-from sweeps.compose.signatures import check_flags, check_names
+from sweeps.compose.signatures import check_flags, check_names, is_as_shipped
 from sweeps.data import check_data, data_digest, fill_sizes, seen  # noqa: F401 data_digest is for others
 from sweeps.instantiate import Node, instantiate, once_a_node
 
@@ -48,9 +48,7 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
     from torch import nn, zeros
 
     for name, node in nodes.items():
-        check_flags(node, name)
-        if name != "data":  # which `check_data` checks
-            check_names(node, name, top=name != "network")  # a class of one's own need not take everything
+        check_signatures(node, name)
     network, data, recipe = nodes["network"], nodes["data"], recipe_of(nodes["recipe"])
     shape, tokens, images = check_data(data, data_dir, recipe.augment)
     recipe.learnt.check(seen(data["source"], data_dir).images.train_labels, data["classes"])
@@ -74,6 +72,20 @@ def refuse_closure(optimizer: Any) -> None:
     if closure is not None and closure.default is Parameter.empty:
         name = type(optimizer).__name__
         raise ValueError(f"optimizer: {name} computes the loss several times a step, which is not supported: try adamw")
+
+
+@once_a_node
+def check_signatures(node: Node, name: str) -> None:
+    """Check the values of a node against what they are handed to.
+
+    Raises:
+        ValueError: a flag is neither true nor false, or nothing uses a setting.
+    """
+    if is_as_shipped(node, name):
+        return
+    check_flags(node, name)
+    if name != "data":  # which `check_data` checks
+        check_names(node, name, top=name != "network")  # a class of one's own need not take everything
 
 
 @once_a_node

@@ -14,7 +14,7 @@ from ablations.plan.staleness import RETRY, STALE
 from ablations.question.did_you_mean import nearest
 from ablations.question.hydra_syntax import to_overrides
 from ablations.question.seeds import LARGEST, UNTIL_DECIDED
-from sweeps.compose.signatures import MEANT, check_flags, check_names
+from sweeps.compose.signatures import MEANT, check_flags, check_names, is_as_shipped
 from sweeps.compose.unused import refuse_unused
 
 SWEEPS_ONLY = {
@@ -89,8 +89,9 @@ def check_settings(config: DictConfig, hydra: DictConfig, typed: Iterable[str], 
     refuse_unused(config, hydra)
     for group in PLACES:
         node = OmegaConf.to_container(config[group], resolve=True) if config.get(group) else {}
-        check_flags(node, group)
-        check_names(node, group)
+        if not is_as_shipped(node, group):
+            check_flags(node, group)
+            check_names(node, group)
     for setting in SETTINGS:
         if setting in config and not (sweep and setting == "seed" and config.seed == UNTIL_DECIDED):
             check_setting(setting, config[setting])

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
+from inspect import Parameter
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
+
+from sweeps.compose.signatures import parameters_at
 
 TARGET = "network._target_"
 
@@ -30,11 +33,12 @@ def fitted(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
         overrides: the words that made the config.
     """
     axes = [override.partition("=")[0].lstrip("+~") for override in overrides]
-    names = names_of(config.network._target_) if TARGET in axes else None
-    if names is None:
+    parameters = parameters_at(config.network._target_) if TARGET in axes else None
+    if parameters is None:
         return config
     from sweeps.compose.entry_points import AXES
 
+    names = [name for name, one in parameters.items() if one.kind != Parameter.VAR_KEYWORD]
     typed = {axis.partition(".")[2] for axis in axes if axis.startswith("network.")}
     before: Any = OmegaConf.to_container(config.network)
     node = {name: AXES["network"][name] for name in names if name in AXES["network"]}
@@ -43,15 +47,3 @@ def fitted(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
     with open_dict(made):
         made.network = {"_target_": config.network._target_, **node}
     return made
-
-
-def names_of(target: str) -> list[str] | None:
-    """Name the parameters of what a dotted name stands for; None where it cannot be found or has no signature."""
-    from hydra.utils import get_object
-
-    from lightning_modules.networks.signature import parameters_of
-
-    try:
-        return list(parameters_of(get_object(target)))
-    except Exception:  # whatever its import raises: building it says why
-        return None

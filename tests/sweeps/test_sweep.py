@@ -13,10 +13,10 @@ from tests.typed import Done, typed
 QUICK = ["recipe.epochs=1", "tracker=none"]
 
 
-def sweep(*arguments: str, runs: Path, cold: bool = False) -> Done:
+def sweep(*arguments: str, runs: Path, cold: bool = False, **env: str) -> Done:
     own = any("hydra/launcher" in argument for argument in arguments)
     launcher = [] if own else ["hydra/launcher=basic"]  # workers in processes of their own take seconds to begin
-    return typed("-m", f"runs={runs}", *launcher, *arguments, at=runs, cold=cold)
+    return typed("-m", f"runs={runs}", *launcher, *arguments, at=runs, cold=cold, **env)
 
 
 def records(runs: Path) -> dict[str, dict]:
@@ -51,8 +51,15 @@ def test_a_sweep_trains_what_is_missing_and_only_that(tmp_path: Path) -> None:
 
     left = tmp_path / min(before) / "lease.json"
     left.write_text(json.dumps({**here(), "pid": 2**22 + 1}))  # killed between record and release
-    again = sweep("block=plain,residual", "depth=8", "seed=0,1", *QUICK, runs=tmp_path)
+    again = sweep(
+        "block=plain,residual", "depth=8", "seed=0,1", *QUICK, runs=tmp_path, cold=True, PYTHONPROFILEIMPORTTIME="1"
+    )
     assert again.returncode == 0, again.stderr
+    imported = {
+        line.rpartition("|")[2].strip() for line in again.stderr.splitlines() if line.startswith("import time:")
+    }
+    assert "sweeps.sweep" in imported
+    assert not {"torch", "pytorch_lightning", "optuna"} & imported, "where nothing is missing the answer comes at once"
     assert not left.exists()
     assert "0 to train, 4 reused" in again.stdout
     assert stamps(tmp_path) == before

@@ -1,0 +1,46 @@
+"""What is as shipped is known to be right without importing its target; all else is compared with the signature."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from ablations.catalog.choices import CONF
+from sweeps.compose.signatures import check_flags, check_names, is_as_shipped
+
+GROUPS = ("trainer", "tracker", "sampler", "pruner", "data")
+FILES = [path for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
+
+
+def node_of(path: Any) -> dict[str, Any]:
+    file = yaml.safe_load(path.read_text("utf-8"))
+    return {key: value for key, value in file.get(path.parent.name, file).items() if key != "defaults"}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if "_target_" in node_of(path)], ids=str)
+def test_a_shipped_node_is_as_shipped_and_passes_both_checks(path: Any) -> None:
+    node, group = node_of(path), path.parent.name
+    assert is_as_shipped(node, group)
+    check_flags(node, group)
+    if group != "data":
+        check_names(node, group)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if "_target_" in node_of(path)], ids=str)
+def test_every_flag_of_a_shipped_node_is_written_as_true_or_false(path: Any) -> None:
+    """Otherwise a value that is neither would be taken for as shipped."""
+    node, group = node_of(path), path.parent.name
+    for key, value in node.items():
+        if not key.startswith("_") and not isinstance(value, bool | dict):
+            check_flags({**node, key: "yes"}, group)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"deterministic": "yes"}, {"treads": 2}, {"_target_": "mine.Trainer"}, {"threads": [1]}]
+)
+def test_what_differs_in_kind_is_not_as_shipped(changed: dict[str, Any]) -> None:
+    node = node_of(CONF / "trainer" / "auto.yaml")
+    assert is_as_shipped({**node, "threads": 2, "deterministic": True, "compile": None}, "trainer")
+    assert not is_as_shipped({**node, **changed}, "trainer")
