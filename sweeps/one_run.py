@@ -113,9 +113,8 @@ def train(
         parts.data.prepare_data()
         parts.recipe.learnt.check(parts.data.train_targets, parts.data.classes)
         classifier(parts.network, parts.recipe, config.seed, config.micro_batch)
-        params, macs = size_of(
-            run.config["network"], parts.data.shape, tokens=parts.data.tokens
-        )  # counted once for all seeds
+        # Counted once for all seeds.
+        params, macs = size_of(run.config["network"], parts.data.shape, tokens=parts.data.tokens)
     recorder.begin(params=params, macs=macs, note=parts.data.note, data_digest=parts.data.digest)
     with instantiate(config.tracker).track(run, folder, group=None if alone else config.study.name) as log:
         bar = run.label if alone else None

@@ -23,7 +23,7 @@ def refuse_unused(config: DictConfig, hydra: DictConfig, added: Iterable[str] = 
     tree = plain_tree(config)
     known = {*default_axes(conf_dir(hydra)), *hydra.runtime.choices}
     added = [axis.lstrip("+").partition(".")[0] for axis in added if axis.startswith("+")]
-    used = set(reached(tree, [key for key in tree if key in set(known)])) | set(known)
+    used = {*reached(tree, [key for key in tree if key in known]), *known}
     for key in (*tree, *added):
         if key not in used:
             places = _places(key, tree)

@@ -15,11 +15,8 @@ from typing import Any
 from ablations.records.provenance import ROOT
 from ablations.wandb_view.tracking import IMPORTED_LATE
 
-PROGRAMS = (
-    "run.py",
-    "skipbench",
-    "skipbench.py",
-)  # a fork imports the program again, which another program may not expect
+# A fork imports the program again, which another program may not expect.
+PROGRAMS = "run.py", "skipbench", "skipbench.py"
 IMPORTED = [
     "sweeps.workers.parent_death",
     "lightning_modules.inspection.diagnostics",
