@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import OmegaConf, open_dict
 from rich.console import Console
+from rich.markup import escape
 
-from ablations.identity.run import REFERENCE, digest
+from ablations.identity.run import digest
 from ablations.monitor.status import TrialWatch
 from ablations.plan.plan import Plan, point_words
 from ablations.question.did_you_mean import instead
@@ -25,13 +24,13 @@ from ablations.records.lease import release_orphan
 from ablations.records.provenance import command
 from ablations.records.record import plan_path, read_record, usable, write_json
 from ablations.records.task_metrics import ERROR, judged_by, task_metrics
-from ablations.search.trials import best_trials, read_trials, trial_folder, tunings_folder
-from sweeps.cli.errors import as_value_error
-from sweeps.compose.active_options import active_point, has_option
+from ablations.search.trials import best_trials, read_trials, trial_folder, tunings_folder, uses_trial
+from sweeps.compose.active_options import active_point
 from sweeps.compose.arguments import Arguments
-from sweeps.compose.compose import Composer, plain_tree, run_of
+from sweeps.compose.compose import Composer
 from sweeps.compose.fast_compose import FastComposer
 from sweeps.preflight import data_digest, suggestions
+from sweeps.spaces import Composed, trained_before
 from sweeps.workers.launch import launch_workers, others_gave_up
 from sweeps.workers.live_status import watched
 from sweeps.workers.resources import Resources
@@ -60,7 +59,7 @@ class Searching:
     """
 
     def __init__(self, study: dict[str, Any], search: Search, points: list[Point], composer: Composer) -> None:
-        from ablations.search.tuning import check_sampler
+        from ablations.search.suggestions import check_sampler
 
         self.study, self.composer = study, composer
         self.config = config = composer.master
@@ -70,7 +69,8 @@ class Searching:
         if len(search.objectives) > 1 and not config.pruner._target_.endswith("NopPruner"):
             raise StudyError("several objectives cannot be pruned; leave pruner=none, or keep one of search.objectives")
         check_sampler(search, suggestions(config)[0])
-        self.order, code = self.asking_order(points)
+        composed = Composed(composer, self.fast)
+        self.order, code = composed.asking_order(search.space, points)
         question = {key: study.get(key) for key in ("space", "search")}
         question["search"] = {k: v for k, v in (question["search"] or {}).items() if k not in ("trials", "replicate")}
         made = {"question": question, "code": code, "by": OmegaConf.to_container(config.sampler)}
@@ -82,6 +82,10 @@ class Searching:
             for point in points
         }
         study["tunings"] = [{"name": name, "point": point} for name, point in self.points.items()]
+        self.spaces = {name: composed.space(search, self.order, point) for name, point in self.points.items()}
+        for space in self.spaces.values():
+            composed.refuse_infeasible(space)
+        self.known = trained_before(self.runs, study["name"], search, self.spaces, composed)
 
     def with_objectives(self, search: Search, point: Point) -> Search:
         """Let a search that names no objective have the metric its task is judged by; give each its better side.
@@ -115,45 +119,6 @@ class Searching:
         source: Any = OmegaConf.to_container(self.composer(active_point(point, self.fast)).data, resolve=True)
         return data_digest(source["source"], Path(self.config.data_dir)) if "source" in source else None
 
-    def asking_order(self, points: list[Point]) -> tuple[list[str], dict[str, str]]:
-        """Order the axes so that each comes after those that decide whether it matters; also hash the code.
-
-        Raises:
-            ValueError: a choice or an axis of the space does not exist.
-        """
-        space = self.search.space
-        needs: dict[str, set[str]] = {axis: {axis.partition(".")[0]} & ({*space} - {axis}) for axis in space}
-        code: dict[str, str] = {}
-        refused: dict[str, ValueError] = {}
-        built: set[str] = set()
-        for axis, values in {axis: _values_to_try(options) for axis, options in space.items()}.items():
-            for point in self.choices(axis, values, points):
-                try:
-                    with as_value_error():
-                        config = self.composer({**active_point(point, self.fast), axis: point[axis]})
-                        code |= run_of(config, config.hydra).code
-                except ValueError as error:
-                    refused.setdefault(axis, error)
-                    if not needs[axis]:
-                        raise
-                    continue
-                built.add(axis)
-                named = set(REFERENCE.findall(json.dumps(plain_tree(config).get(axis), default=str)))
-                for other in named & {*space} - {axis}:
-                    needs[other].add(axis)
-        for axis in refused.keys() - built:
-            raise refused[axis]
-        return list(TopologicalSorter(needs).static_order()), code
-
-    def choices(self, axis: str, values: list[Any], points: list[Point]) -> list[Point]:
-        """List a point with each value of an axis; of an option (`block.coupled`) with each choice that may have it."""
-        group = axis.partition(".")[0]
-        if group != axis and group in self.search.space:
-            hosts = [{**points[0], group: host} for host in _values_to_try(self.search.space[group])]
-        else:
-            hosts = [next((point for point in points if has_option(axis, point, self.fast)), points[0])]
-        return [{**host, axis: value} for value in values for host in hosts]
-
     def plan(self) -> dict[str, Any]:
         """The plan that is written before there are winners."""
         return Plan(self.study["name"], self.study, [], command()).as_json()
@@ -162,36 +127,49 @@ class Searching:
         """Summarise the search: `3 tunings × 20 trials in up to 90 points: 19 to go, 41 done; minimises val_error`."""
         trials, _ = read_trials(self.runs, self.study["name"], self.points)
         wanted = len(self.points) * self.search.trials
-        done = sum(trial["state"] != "running" for trial in trials)
+        done = sum(trial["state"] != "running" for trial in trials if uses_trial(trial))
         size = f"up to {self.search.size:,.0f} points" if self.search.size < float("inf") else "a continuous space"
         tunings = f"{len(self.points)} tunings × " if len(self.points) > 1 else ""
         limits = "".join(f", {limit}" for limit in self.search.constraints)
         folder = tunings_folder(self.runs, self.study["name"])
         other = {path.name for path in folder.glob("*")} - set(self.points)
         older = "; an earlier search, of other code, space, sampler or pruner, is kept beside it" if other else ""
+        known = sum(map(len, self.known.values()))
+        were = "cell was trained before and is" if known == 1 else "cells were trained before and are"
+        told = f"; {known} {were} told to the sampler" * bool(known)
         return (
             f"{tunings}{self.search.trials} trials in {size}: {max(0, wanted - done)} to go, {done} done; "
-            f"minimises {' and '.join(self.search.objectives)}{limits}{older}"
+            f"minimises {' and '.join(self.search.objectives)}{limits}{told}{older}"
         )
 
     def carry_out(self, *, context: HydraContext, main: TaskFunction, console: Console) -> None:
         """Carry out the trials that are left, with as many workers as the launcher has places."""
         name = self.study["name"]
         write_json(plan_path(self.runs, name), self.plan())
-        tunings = open_tunings(self.config, name, self.search, self.points)
-        with console.status("queueing trials …"):
+        tunings = open_tunings(self.config, name, self.search, self.spaces)
+        with console.status("telling the sampler what is known …"):
             for tuning in tunings:
+                tuning.begin(self.known[tuning.name])
                 if self.config.retry:
                     self.rename_records(tuning.retry(self.config.retry))
-                tuning.enqueue_missing()
-        left = self.open_folders(tunings)
-        if not left:
+        left = len(self.open_folders(tunings)) + sum(tuning.left() for tuning in tunings)
+        if left:
+            self.launch(tunings, left, context=context, main=main, console=console)
+        else:
             for folder in self.leases():
                 release_orphan(folder)
-            return
-        places = Resources.of(self.config, most=len(left))
+        for tuning, about in zip(tunings, self.study["tunings"], strict=True):
+            if why := tuning.why_ended():
+                about["ended"] = why
+                console.print(f"[yellow]![/] {escape(f'the search ended early: {why}')}", highlight=False)
+
+    def launch(
+        self, tunings: list[Any], most: int, *, context: HydraContext, main: TaskFunction, console: Console
+    ) -> None:
+        """Start workers, as many as the launcher has places, and at most so many."""
+        places = Resources.of(self.config, most=most)
         with open_dict(self.config):
-            self.config.study.name = name
+            self.config.study.name = self.study["name"]
         rest, patience = self.composer.rest, self.config.max_consecutive_failures
         worker = TrialWorker(
             main, context, self.config, self.search, self.points, self.order, rest, patience, places.threads
@@ -214,7 +192,8 @@ class Searching:
 
     def leases(self) -> list[Path]:
         """List the folders in which a killed worker of this search may have left a lease."""
-        name, (trials, _) = self.study["name"], read_trials(self.runs, self.study["name"], self.points)
+        name, (known, _) = self.study["name"], read_trials(self.runs, self.study["name"], self.points)
+        trials = [trial for trial in known if not trial.get("warm_start")]
         folders = [trial_folder(self.runs, name, trial["tuning"], trial["number"]) for trial in trials]
         return [*folders, *(self.runs / run["folder"] for trial in trials for run in trial["runs"])]
 
@@ -230,11 +209,6 @@ class Searching:
             trials, _ = read_trials(self.runs, self.study["name"], [name])
             found += [trial["point"] for trial in best_trials(trials, self.search.objectives, self.search.top)]
         return found
-
-
-def _values_to_try(options: Any) -> list[Any]:
-    """Values to compose once: all of a choice, the lower end of a range, None where there are no options."""
-    return [None] if options is None else list(options.values) if isinstance(options, Choice) else [options.low]
 
 
 def _name(point: Point, axes: list[str]) -> str:

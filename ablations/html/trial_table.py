@@ -21,7 +21,9 @@ def trial_tables(answer: Answer) -> str:
     for tuning in tunings:
         trials, problems = read_trials(answer.runs, answer.plan["name"], [tuning["name"]])
         name = f"{tuning['name'].rpartition('-')[0]}: " if len(tunings) > 1 else ""
-        parts.append(f"<p class=quiet>{escape(name + ended(trials, search))}. Bold: no other trial is better.</p>")
+        parts.append(
+            f"<p class=quiet>{escape(name + ended(trials, search, tuning))}. Bold: no other trial is better.</p>"
+        )
         parts.append(_table(trials, search))
         parts += [f"<p class=note>{escape(problem)}</p>" for problem in problems]
     return f'<section id="trials"><h2>Trials</h2>{"".join(parts)}</section>'
@@ -48,7 +50,8 @@ def _table(trials: Sequence[Trial], search: Search) -> str:
 
 def _state(trial: Trial) -> str:
     same, cause = trial.get("same_as"), trial.get("cause")
-    return f"{trial['state']}{f': {cause}' if cause else ''}{'' if same is None else f', as trial {same}'}"
+    before = ", trained before" if trial.get("warm_start") else ""
+    return f"{trial['state']}{before}{f': {cause}' if cause else ''}{'' if same is None else f', as trial {same}'}"
 
 
 def _objective(trial: Trial, name: str) -> str:

@@ -20,10 +20,11 @@ from ablations.records.lease import EXPIRES, expired, held, leases
 from ablations.records.record import STUDIES, Record, read_plan, read_record, read_records, record_paths, study_of
 from ablations.records.worker_deaths import NAME as DEATHS
 from ablations.search import journal_repair as journal
-from ablations.search.trials import read_trial
+from ablations.search.trials import WARM_START, read_trial
 
 QUARANTINE = ".quarantine"
 PART = re.compile(r"\.[\w.]+\.(?:\d+(?:\.[0-9a-f]+)?|part)")  # of a file in writing, or of a look at the clock
+TOLD = "Optuna still has what it was told"
 OFF = 300.0  # seconds a clock may be ahead of ours before it is worth a word
 
 
@@ -164,7 +165,9 @@ def _study(runs: Path, folder: Path) -> Iterator[Finding]:
         if trial.is_dir() and not held(trial):
             yield from _leftovers(runs, trial, sorted(os.listdir(trial)))
             if (trial / "trial.json").exists():
-                yield from _readable(runs, trial / "trial.json", "Optuna still has what it was told", read_trial)
+                yield from _readable(runs, trial / "trial.json", TOLD, read_trial)
+        elif trial.name == WARM_START:
+            yield from _readable(runs, trial, TOLD)
     for lock in journal.stale_locks(folder):
         yield _out(runs, lock, f"{lock}: the lock of a process that was killed", "the journal can be written again")
     if journal.JOURNAL in names and (damage := journal.find_damage(folder / journal.JOURNAL)):

@@ -18,7 +18,7 @@ from ablations.records.layout import CURVE, RECORD
 from ablations.records.lease import held, holder
 from ablations.records.record import Record, RecordError, read_record
 from ablations.records.task_metrics import ERROR
-from ablations.search.trials import distinct_trials, read_trials
+from ablations.search.trials import distinct_trials, free_words, read_trials, uses_trial
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -60,6 +60,7 @@ class Status:
     best: tuple[str, float] | None
     unit: str = "runs"
     judged: str = ERROR[0]
+    besides: str = ""  # of a search: what used up no trial
 
 
 class Watching(Protocol):
@@ -125,12 +126,15 @@ class TrialWatch:
         self.runs, self.name = runs, plan["name"]
         self.tunings = [tuning["name"] for tuning in plan["study"]["tunings"]]
         search = read_search(plan["study"])
-        self.planned = search.trials * len(self.tunings)
+        self.trials = search.trials
+        self.over = {tuning["name"] for tuning in plan["study"]["tunings"] if "ended" in tuning}
         self.objectives = search.objectives
 
     def look(self) -> Status:
         trials, _ = read_trials(self.runs, self.name, self.tunings)
-        done = [trial for trial in trials if trial["state"] != "running"]
+        done = [trial for trial in trials if trial["state"] != "running" and uses_trial(trial)]
+        planned = sum(trial["tuning"] in self.over for trial in done)
+        planned += self.trials * sum(name not in self.over for name in self.tunings)
         training = [
             _training(self.runs / run["folder"], run["label"], trial.get("epochs"))
             for trial in trials
@@ -141,15 +145,16 @@ class TrialWatch:
         first = self.objectives[0]
         best = min(distinct_trials(trials), key=lambda trial: trial["values"][first], default=None)
         return Status(
-            planned=self.planned,
+            planned=planned,
             done=len(done),
             diverged=0,
             failed=sum(trial["state"] == "failed" for trial in done),
             training=tuple(training),
-            share=len(done) / self.planned,
+            share=len(done) / max(1, planned),
             best=(best["label"], best["values"][first]) if best and is_curve(first) else None,
             unit="trials",
             judged=first,
+            besides=free_words(trials),
         )
 
 
@@ -205,6 +210,8 @@ def picture(status: Status, left: float | None = None) -> Group:
     ]
     if len(status.training) > MAX_LINES:
         lines.append(Text(f"  and {len(status.training) - MAX_LINES} more", style="dim"))
+    if status.besides:
+        lines.append(Text(f"  besides, {status.besides}", style="dim"))
     if status.best:
         label, value = status.best
         words = f"validation error {value:.2f}%" if status.judged == ERROR[0] else f"{status.judged} {value:.4g}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ablations.question.did_you_mean import nearest
@@ -29,6 +29,14 @@ class Choice:
     def size(self) -> float:
         return len(self.values)
 
+    def all(self) -> list[Any]:
+        """Every value."""
+        return list(self.values)
+
+    def like(self, value: Any) -> list[Any]:
+        """The value that equals `value`, if there is one."""
+        return [one for one in self.values if one == value and isinstance(one, bool) == isinstance(value, bool)]
+
 
 @dataclass(frozen=True)
 class Range:
@@ -46,7 +54,20 @@ class Range:
     @property
     def size(self) -> float:
         step = self.step or (1 if self.whole else None)
-        return math.inf if step is None else math.floor((self.high - self.low) / step + 1e-9) + 1
+        return math.inf if step is None else _steps(self.low, self.high, step) + 1
+
+    def all(self) -> list[float]:
+        """Every value; none of a range that is real-valued and has no step."""
+        return [] if self.size == math.inf else [self.low + k * (self.step or 1) for k in range(int(self.size))]
+
+    def like(self, value: Any) -> list[float]:
+        """`value`, if the range holds it."""
+        if not isinstance(value, int | float) or isinstance(value, bool) or not self.low <= value <= self.high:
+            return []
+        steps = (value - self.low) / (self.step or 1)
+        if (self.step or self.whole) and abs(steps - round(steps)) > 1e-9:
+            return []
+        return [int(value) if self.whole else float(value)]
 
 
 @dataclass(frozen=True)
@@ -70,7 +91,7 @@ class Search:
     """The search of a study.
 
     Attributes:
-        trials: how many suggestions there are; for a study with a grid too, in every cell of it.
+        trials: how many cells are trained; for a study with a grid too, in every cell of it.
         seeds: what each trial is trained with; the sampler is told the mean.
         objectives: what is minimised, `-val_r2` of a metric of which more is better; several give a Pareto front.
         constraints: what a network must keep to.
@@ -79,6 +100,7 @@ class Search:
         diverged: what the sampler is told of a diverged run: the `worst` value, or that the trial `failed`.
         prune_by: what the pruner counts: the epochs of the first seed, or the seeds.
         seed: decides the suggestions.
+        warm_start: whether the sampler is told what was trained before; None: unless there is a grid.
     """
 
     space: dict[str, Choice | Range]
@@ -91,6 +113,7 @@ class Search:
     diverged: str
     prune_by: str
     seed: int
+    warm_start: bool | None = None
 
     @property
     def size(self) -> float:
@@ -112,6 +135,7 @@ DEFAULTS: dict[str, Any] = {
     "diverged": "worst",
     "prune_by": "epochs",
     "seed": 0,
+    "warm_start": None,
 }
 
 
@@ -149,6 +173,7 @@ def read_search(study: Mapping[str, Any]) -> Search:
         diverged=said["diverged"],
         prune_by=said["prune_by"],
         seed=_whole("search.seed", said["seed"], least=0),
+        warm_start=_switch("search.warm_start", said["warm_start"]),
     )
 
 
@@ -180,7 +205,12 @@ def _range(axis: str, value: Mapping[str, Any]) -> Range:
         raise StudyError(f"space.{axis}.step={step} must be > 0")
     if log and (found.low <= 0 or step is not None):
         raise StudyError(f"space.{axis}: log: true needs low > 0 and no step")
-    return found
+    last = found.high if step is None else found.low + _steps(found.low, found.high, step) * step
+    return found if math.isclose(last, found.high) else replace(found, high=last)
+
+
+def _steps(low: float, high: float, step: float) -> int:
+    return math.floor((high - low) / step + 1e-9)
 
 
 def _constraint(text: Any) -> Constraint:
@@ -213,6 +243,12 @@ def _seeds(where: str, value: Any) -> list[int]:
 def _whole(where: str, value: Any, *, least: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise StudyError(f"{where}={value} must be a whole number ≥ {least}")
+    return value
+
+
+def _switch(where: str, value: Any) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise StudyError(f"{where}={value} is neither true nor false")
     return value
 
 

@@ -11,7 +11,7 @@ from ablations.analysis.results import Row, Spread
 from ablations.question.search_space import SIZES, Search, is_curve, read_search
 from ablations.report.answer import Answer
 from ablations.report.table import short_count, short_seconds, spreads
-from ablations.search.trials import Trial, pareto_front, read_trials
+from ablations.search.trials import Trial, free_words, pareto_front, read_trials, uses_trial
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +29,7 @@ def print_search(answer: Answer, console: Console) -> None:
         trials, problems = read_trials(answer.runs, answer.plan["name"], [tuning["name"]])
         heading = " ".join(["Search", *_different_choices(tuning["point"], tunings)])
         console.print()
-        console.print(Text.assemble((heading, "bold"), (f"  {ended(trials, search)}", "dim")))
+        console.print(Text.assemble((heading, "bold"), (f"  {ended(trials, search, tuning)}", "dim")))
         best = pareto_front(trials, search.objectives)
         if len(best) > 1 or len(search.objectives) > 1:
             console.print(best_table(best, rows, search, shown=SHOWN if len(search.objectives) == 1 else 3 * SHOWN))
@@ -37,14 +37,17 @@ def print_search(answer: Answer, console: Console) -> None:
             console.print(Text.assemble(("! ", "red"), sentence))
 
 
-def ended(trials: Sequence[Trial], search: Search) -> str:
-    """`30 of 30 trials: 18 complete, 9 pruned, 3 infeasible; 2 were the same as others`."""
-    counts = Counter(trial["state"] for trial in trials)
-    done = len(trials) - counts["running"]
-    same = sum(trial.get("same_as") is not None for trial in trials)
+def ended(trials: Sequence[Trial], search: Search, tuning: Mapping[str, Any] | None = None) -> str:
+    """`30 of 30 trials: 21 complete, 9 pruned; besides, 3 infeasible (most often: depth=13 is …), 2 repeated`.
+
+    Args:
+        tuning: of the plan, which knows why the search ended early.
+    """
+    counts = Counter(trial["state"] for trial in trials if uses_trial(trial))
     words = ", ".join(f"{n} {state}" for state, n in counts.most_common())
-    tail = f"; {same} {'was' if same == 1 else 'were'} the same as another" if same else ""
-    return f"{done} of {search.trials} trials{': ' + words if words else ''}{tail}"
+    line = f"{sum(counts.values()) - counts['running']} of {search.trials} trials{': ' + words if words else ''}"
+    line += f"; besides, {free}" if (free := free_words(trials)) else ""
+    return line + (f"; ended early: {tuning['ended']}" if tuning and "ended" in tuning else "")
 
 
 def best_table(best: Sequence[Trial], rows: Mapping[str, Row], search: Search, *, shown: int) -> Any:

@@ -23,8 +23,8 @@ import numpy as np
 import optuna
 
 from ablations.question.search_space import Search, read_search
+from ablations.search.suggestions import known_trial, new_study
 from ablations.search.trials import Trial, read_trials
-from ablations.search.tuning import optuna_distribution
 
 BEST = 0.25  # the fraction of the trials that counts as the best; a tenth would be only one or two trials
 FEWEST = 8  # trials; of fewer, a quarter is a single one
@@ -66,14 +66,17 @@ def importance(study: optuna.Study) -> tuple[dict[str, float], float]:
     if len(complete) < FEWEST:
         raise ValueError(f"importance needs {FEWEST} complete trials; there are {len(complete)}")
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=BEST)
-    found, draw = evaluator.evaluate(study), np.random.default_rng(0)
-    total = sum(found.values())
-    if not total:  # or no axis was asked for
-        return {}, 1.0
-    largest = [
-        max(_permuted(evaluator, study, complete, draw.permutation(len(complete)).tolist()).values())
-        for _ in range(PERMUTATIONS)
-    ]
+    draw = np.random.default_rng(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says that low values are the best ones, and that few trials had an axis
+        found = evaluator.evaluate(study)
+        total = sum(found.values())
+        if not total:  # or no axis was asked for
+            return {}, 1.0
+        largest = [
+            max(_permuted(evaluator, study, complete, draw.permutation(len(complete)).tolist()).values())
+            for _ in range(PERMUTATIONS)
+        ]
     floor = float(np.quantile(largest, FLOOR, method="higher"))
     return {axis: value / total for axis, value in found.items()}, min(1.0, floor / total)
 
@@ -121,9 +124,7 @@ def _permuted(
     """The importances if the trials had each other's values, in this order."""
     if len(study.directions) == 1:  # three times as fast as another study
         values = {trial.number: trials[k].values[0] for trial, k in zip(trials, order, strict=True)}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it says that low values are the best ones
-            return evaluator.evaluate(study, target=lambda trial: values[trial.number])
+        return evaluator.evaluate(study, target=lambda trial: values[trial.number])
     other = optuna.create_study(directions=study.directions)
     for trial, k in zip(trials, order, strict=True):
         other.add_trial(
@@ -134,15 +135,6 @@ def _permuted(
 
 def _study(search: Search, trials: Sequence[Trial]) -> optuna.Study:
     """An Optuna study in memory that holds the trials."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # else Optuna logs every study that is created
-    study = optuna.create_study(directions=[optuna.study.StudyDirection.MINIMIZE for _ in search.objectives])
-    for trial in trials:
-        suggested: Mapping[str, Any] = trial["suggested"]
-        study.add_trial(
-            optuna.create_trial(
-                values=[trial["values"][name] for name in search.objectives],
-                params=dict(suggested),
-                distributions={axis: optuna_distribution(search.space[axis]) for axis in suggested},
-            )
-        )
+    study = new_study(len(search.objectives))
+    study.add_trials([known_trial(search, trial) for trial in trials])
     return study

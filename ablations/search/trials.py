@@ -1,20 +1,24 @@
 """Read and write the trials of a search, one file each, and choose the best of them.
 
 The file is `runs/.studies/<study>/trials/<tuning>/<number>/trial.json`, written by the worker that trains the trial. A
-tuning is one Optuna study: the whole space, or the space inside one cell of the study's grid. Optuna's storage can be
-rebuilt from these files.
+tuning is one Optuna study: the whole space, or the space inside one cell of the study's grid. What was trained before
+the search began, and told to the sampler, stands in `trials/<tuning>/warm_start.json`: complete trials with the first
+numbers. Optuna's storage can be rebuilt from these files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ablations.records.files import SCHEMA, RecordError, read_json, write_json
 from ablations.records.record import study_folder
 
-STATES = ("running", "complete", "pruned", "infeasible", "failed")
+STATES = ("running", "complete", "pruned", "infeasible", "repeated", "failed")
+FREE = ("infeasible", "repeated")  # states of suggestions that use up no trial
+WARM_START = "warm_start.json"
 FIELDS = ("tuning", "number", "state", "point", "suggested", "cell", "label", "runs", "values", "constraints")
 
 Trial = dict[str, Any]
@@ -41,7 +45,10 @@ def read_trial(path: Path) -> Trial:
     Raises:
         RecordError: the file is damaged or holds something else.
     """
-    trial = read_json(path)
+    return _checked(path, read_json(path))
+
+
+def _checked(path: Path, trial: Trial) -> Trial:
     if absent := [key for key in FIELDS if key not in trial]:
         raise RecordError(f"{path}: has no {', '.join(absent)}")
     if trial["state"] not in STATES:
@@ -49,17 +56,58 @@ def read_trial(path: Path) -> Trial:
     return trial
 
 
+def write_warm_start(runs: Path, study: str, tuning: str, trials: Sequence[Trial]) -> None:
+    """Write what a tuning was told before its first suggestion."""
+    write_json(
+        tunings_folder(runs, study) / tuning / WARM_START, {"schema": SCHEMA, "trials": list(trials)}, indent=None
+    )
+
+
+def read_warm_start(runs: Path, study: str, tuning: str) -> list[Trial] | None:
+    """What a tuning was told before its first suggestion; None if it has not begun.
+
+    Raises:
+        RecordError: the file is damaged.
+    """
+    path = tunings_folder(runs, study) / tuning / WARM_START
+    return [_checked(path, trial) for trial in read_json(path).get("trials", [])] if path.exists() else None
+
+
 def read_trials(runs: Path, study: str, tunings: Iterable[str]) -> tuple[list[Trial], list[str]]:
-    """The trials of the given tunings, sorted by number, and an error message for each damaged file."""
+    """The suggestions of the given tunings, sorted by number, and an error message for each damaged file."""
     trials: list[Trial] = []
     problems: list[str] = []
     for tuning in tunings:
+        try:
+            trials += read_warm_start(runs, study, tuning) or []
+        except RecordError as error:
+            problems.append(str(error))
         for path in sorted((tunings_folder(runs, study) / tuning).glob("*/trial.json")):
             try:
                 trials.append(read_trial(path))
             except RecordError as error:
                 problems.append(str(error))
     return trials, problems
+
+
+def uses_trial(about: Mapping[str, Any]) -> bool:
+    """Whether a suggestion uses up one of the search's trials, by its file or Optuna's user attributes."""
+    return about.get("state") not in FREE and not about.get("warm_start")
+
+
+def commonest_cause(suggestions: Iterable[Mapping[str, Any]]) -> str | None:
+    """The reason for which most suggestions were infeasible."""
+    causes = Counter(about["cause"] for about in suggestions if about.get("state") == "infeasible")
+    return causes.most_common(1)[0][0] if causes else None
+
+
+def free_words(trials: Iterable[Trial]) -> str:
+    """What used up no trial: `12 trained before, 3 infeasible (most often: depth=13 is not 6n+2; …), 2 repeated`."""
+    some = list(trials)
+    counts = Counter("trained before" if trial.get("warm_start") else trial["state"] for trial in some)
+    words = [f"{counts[kind]} {kind}" for kind in ("trained before", *FREE) if counts[kind]]
+    cause = commonest_cause(some)
+    return ", ".join(f"{word} (most often: {cause})" if word.endswith("infeasible") else word for word in words)
 
 
 def distinct_trials(trials: Iterable[Trial]) -> list[Trial]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,12 +17,10 @@ from ablations.records.layout import CURVE, RECORD
 from ablations.records.lease import claim
 from ablations.records.record import Record, read_record, usable
 from ablations.records.recorder import Stopped
+from ablations.search.objectives import clipped, objective_value
 from ablations.search.trials import Trial
 from sweeps.preflight import data_digest
 from sweeps.workers.worker import PlannedRun, memory_freed, train_run
-
-WORST_OF_OTHERS = 1e30  # of metrics whose worst value nobody knows; finite, as Optuna wants it
-WORST = {"error": 100.0, "loss": 10.0}  # percent; nats, worse than chance with 20,000 classes
 
 
 class TrialFailed(Exception):
@@ -114,18 +111,3 @@ def report_epochs(trial: Any, name: str, rows: list[dict[str, float]], *, prune:
             trial.report(clipped(name, row), step=int(row["epoch"]))
     if prune and trial.should_prune():
         raise Stopped
-
-
-def objective_value(record: Record, name: str) -> float:
-    """Read an objective from a record; a diverged run counts as the worst."""
-    if is_curve(name):
-        return clipped(name, {} if record["status"] == "diverged" else record["metrics"])
-    return float(record[name])
-
-
-def clipped(name: str, metrics: Mapping[str, float | None]) -> float:
-    """Return an objective, `-val_r2` as −val_r2; the worst value stands for a missing one, NaN and what is worse."""
-    value, worst = metrics.get(name.lstrip("-")), WORST.get(name.partition("_")[2], WORST_OF_OTHERS)
-    if value is not None and name.startswith("-"):
-        value = -value
-    return value if value is not None and value < worst else worst

@@ -1,8 +1,9 @@
-"""Take a trial, let Optuna choose the active axes, train the choice with every seed, tell Optuna the result."""
+"""Take a suggestion, let Optuna choose the active axes, train the choice with every seed, tell Optuna the result."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,14 +15,19 @@ from omegaconf import DictConfig
 from ablations.question.search_space import Search
 from ablations.records.recorder import Stopped, cause_of, disk_full
 from ablations.records.worker_deaths import MAX_DEATHS, deaths_of
-from ablations.search.trials import Trial, trial_folder, write_trial
-from sweeps.cli.errors import as_value_error
+from ablations.search.space import Infeasible, Space
+from ablations.search.trials import FREE, Trial, trial_folder, write_trial
 from sweeps.compose.active_options import active_point
-from sweeps.compose.compose import Composer, is_active, plain_tree, run_of, settings_of
+from sweeps.compose.compose import Composer, plain_tree, run_of, settings_of
 from sweeps.compose.fast_compose import FastComposer
 from sweeps.preflight import check, suggestions
+from sweeps.spaces import Composed, as_infeasible
 from sweeps.workers.trial_objectives import TrialFailed, TrialTrainer
-from sweeps.workers.worker import PlannedRun
+from sweeps.workers.worker import LOOK_EVERY, PlannedRun
+
+
+class Repeated(Exception):
+    """A suggestion of a cell that another one has trained, or is training."""
 
 
 @dataclass
@@ -60,13 +66,19 @@ class TrialWorker:
         self.trainer = TrialTrainer(self.main, self.context, self.master, self.search, self.threads)
         for tuning, trial in self.claim_trials():
             outcome = self.carry_out(tuning, trial)
-            failures = failures + 1 if outcome["state"] == "failed" else 0
+            if outcome["state"] not in FREE:
+                failures = failures + 1 if outcome["state"] == "failed" else 0
             if failures == self.patience:
                 return
 
     def claim_trials(self) -> Iterator[tuple[Any, Any]]:
-        """Claim the trials of all tunings one after the other, those with the lowest numbers first."""
-        ours = open_tunings(self.master, self.study, self.search, self.points)
+        """Claim the suggestions of all tunings one after the other, those with the lowest numbers first.
+
+        Where none is left to claim, another is queued, for the tuning that has the most trials to go.
+        """
+        composed = Composed(self.composer, self.fast)
+        spaces = {name: composed.space(self.search, self.order, point) for name, point in self.points.items()}
+        ours = open_tunings(self.master, self.study, self.search, spaces)
         while True:
             waiting = [(number, k) for k, one in enumerate(ours) for number in one.unfinished()]
             for number, k in sorted(waiting):
@@ -75,10 +87,14 @@ class TrialWorker:
                         yield ours[k], trial
                         break
             else:
-                return
+                if any(one.queue_next() for one in sorted(ours, key=lambda one: -one.left())):
+                    continue
+                if not any(one.undecided() for one in ours):
+                    return
+                time.sleep(LOOK_EVERY)  # a suggestion that others look at now may use up no trial
 
     def carry_out(self, tuning: Any, trial: Any) -> Trial:
-        """Carry out one trial: suggest, check, train, tell."""
+        """Carry out one suggestion: choose, check, train, tell."""
         folder = trial_folder(self.runs, self.study, tuning.name, trial.number)
         outcome: Trial = {
             **{"tuning": tuning.name, "number": trial.number, "state": "running", "point": self.points[tuning.name]},
@@ -89,6 +105,7 @@ class TrialWorker:
                 if deaths_of(folder) >= MAX_DEATHS:
                     raise TrialFailed(f"killed {MAX_DEATHS} times")
                 planned = self.suggest_runs(tuning, trial, outcome)
+                outcome["suggested"] = dict(trial.params)
                 write_trial(folder, outcome)
                 values = self.trainer.objectives(trial, outcome, planned)
                 outcome |= {"state": "complete", "values": {k: fmean(v) for k, v in values.items()}}
@@ -105,6 +122,8 @@ class TrialWorker:
             yield
         except Stopped:
             outcome["state"] = "pruned"
+        except Repeated:
+            outcome["state"] = "repeated"
         except Infeasible as error:
             outcome |= {"state": "infeasible", "cause": str(error)}
             for name, excess in (outcome["constraints"] or {"can be built": 1.0}).items():
@@ -122,15 +141,10 @@ class TrialWorker:
 
         Raises:
             Infeasible: what was chosen cannot be built, or breaks a constraint.
+            Repeated: it is the cell of another suggestion.
         """
-        from ablations.search.tuning import suggest
-
         point = outcome["point"] = dict(self.points[tuning.name])
-        for axis in self.order:
-            with as_infeasible():
-                active = is_active(axis, self.composer(active_point(point, self.fast)))
-            if active:
-                point[axis] = suggest(trial, axis, self.search.space[axis])
+        tuning.space.choose(trial, point)
         with as_infeasible():
             bare = active_point(point, self.fast)
             config = self.composer(bare)
@@ -143,11 +157,10 @@ class TrialWorker:
         broken = [f"not {name}" for name, excess in outcome["constraints"].items() if excess > 0]
         if broken:
             raise Infeasible(", ".join(broken))
-        same = tuning.find_duplicate(trial.number, run.cell)
+        same = tuning.claim_cell(trial, run.cell)
         if same is not None:
             outcome["same_as"] = same.number
-            if same.user_attrs.get("state") == "pruned":
-                raise Stopped
+            raise Repeated
         seeded = [run.with_seed(seed) for seed in self.search.seeds]
         outcome["runs"] = [
             {"seed": r.seed, "identity": r.identity, "label": r.label, "folder": r.folder} for r in seeded
@@ -156,7 +169,7 @@ class TrialWorker:
         return [PlannedRun(one, self.composer.overrides(bare), settings) for one in seeded]
 
 
-def open_tunings(master: DictConfig, study: str, search: Search, names: Iterable[str]) -> list[Any]:
+def open_tunings(master: DictConfig, study: str, search: Search, spaces: Mapping[str, Space]) -> list[Any]:
     """Open the Optuna studies of a search, with the sampler and the pruner that the config names."""
     from ablations.search.storage import open_storage
     from ablations.search.tuning import Tuning
@@ -164,18 +177,7 @@ def open_tunings(master: DictConfig, study: str, search: Search, names: Iterable
     sampler, pruner = suggestions(master)
     runs = Path(master.runs)
     storage = open_storage(master.storage, runs, study)
-    return [Tuning(storage, runs, study, name, search, sampler=sampler, pruner=pruner) for name in names]
-
-
-@contextmanager
-def as_infeasible() -> Iterator[None]:
-    """Turn an error about a suggestion into `Infeasible`."""
-    try:
-        with as_value_error():
-            yield
-    except ValueError as error:
-        raise Infeasible(str(error)) from error
-
-
-class Infeasible(Exception):
-    """A suggestion that cannot be built or that breaks a constraint; it was not trained."""
+    return [
+        Tuning(storage, runs, study, name, search, space, sampler=sampler, pruner=pruner)
+        for name, space in spaces.items()
+    ]

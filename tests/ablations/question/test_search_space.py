@@ -27,6 +27,19 @@ def test_lists_choose_and_ranges_range() -> None:
     assert not Range(1, 3.0).whole
 
 
+def test_a_range_ends_with_its_last_step_and_knows_what_it_holds() -> None:
+    steps = {"depth": {"low": 8, "high": 20, "step": 5}, "lr": {"low": 0.1, "high": 0.3, "step": 0.1}}
+    depth, rate = read_search({"space": steps}).space.values()
+    assert (depth, rate) == (Range(8, 18, 5), Range(0.1, 0.3, 0.1))
+    assert depth.all() == [8, 13, 18]
+    assert rate.all() == pytest.approx([0.1, 0.2, 0.3])
+    assert Range(0.1, 1.0).all() == []
+    assert [depth.like(value) for value in (13, 13.0, 14, 23, True, "13", None)] == [[13], [13], [], [], [], [], []]
+    assert [rate.like(value) for value in (0.3, 0.25)] == [[0.3], []]
+    assert Range(0.1, 1.0).like(1) == [1.0]
+    assert [Choice((1, True, None)).like(value) for value in (1.0, True, None, 2)] == [[1], [True], [None], []]
+
+
 def test_a_constraint_is_a_comparison_of_a_size() -> None:
     (limit,) = read_search({"space": SPACE, "search": {"constraints": "params <= 300_000"}}).constraints
     assert limit == Constraint("params", 300_000, at_most=True)

@@ -1,6 +1,7 @@
 """Studies that search, really typed: trials trained, pruned, infeasible, equal; winners with fresh seeds."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -8,29 +9,35 @@ import pytest
 
 from ablations.records.lease import here
 from tests.sweeps.search.typed import plan_name, plan_of, search, stamps, trials_of, write_study
+from tests.typed import typed
 
 
-def test_only_active_axes_are_asked_for_and_equal_trials_cost_nothing(tmp_path: Path) -> None:
+def test_only_active_axes_are_asked_for_and_a_small_space_is_tried_once_and_no_more(tmp_path: Path) -> None:
     space = "{gate_bias: [-1, -3], shortcut: [A, B], block: [plain, highway], block.coupled: [true, false]}"
-    write_study(tmp_path, space=space, search="{trials: 10, replicate: {top: 2, seeds: [1, 2]}}")
+    write_study(tmp_path, space=space, search="{trials: 12, replicate: {top: 2, seeds: [1, 2]}}")
     done = search(tmp_path, cold=True)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    trials = trials_of(tmp_path)
-    assert [trial["number"] for trial in trials] == list(range(10))
-    asked = {trial["point"]["block"]: set(trial["suggested"]) for trial in trials}
+    found = trials_of(tmp_path)
+    assert [trial["number"] for trial in found] == list(range(len(found)))
+    asked = {trial["point"]["block"]: set(trial["suggested"]) for trial in found}
     assert asked == {"plain": {"block"}, "highway": {"block", "block.coupled", "shortcut", "gate_bias"}}
-    cells = Counter(trial["cell"] for trial in trials)
-    assert sum(trial.get("same_as") is not None for trial in trials) == 10 - len(cells) > 0
+    trials = [trial for trial in found if trial["state"] == "complete"]
+    repeated = [trial for trial in found if trial["state"] == "repeated"]
+    assert len(trials) == len({trial["cell"] for trial in trials}) == 9, "every point there is, a plain net once"
+    assert len(found) == 9 + len(repeated) > 9
+    cells = {trial["number"]: trial["cell"] for trial in trials}
+    assert all(trial["cell"] == cells[trial["same_as"]] and not trial["runs"] for trial in repeated)
+    says = f"9 of 12 trials: 9 complete; besides, {len(repeated)} repeated; ended early: all 9 points were tried"
+    assert says in done.stdout
     searched = {run["folder"] for trial in trials for run in trial["runs"]}
-    assert len(searched) == len(cells), "a cell is trained once"
     plan = plan_of(tmp_path)
     replicated = {run["folder"] for cell in plan["cells"] for run in cell["runs"]}
     assert len(replicated) == 4
     assert replicated | searched == set(stamps(tmp_path))
     assert {run["seed"] for cell in plan["cells"] for run in cell["runs"]} == {1, 2}
-    best = sorted({trial["cell"]: trial["values"]["val_error"] for trial in trials}.values())[:2]
     scores = {trial["cell"]: trial["values"]["val_error"] for trial in trials}
+    best = sorted(scores.values())[:2]
     assert sorted(scores[cell["cell"]] for cell in plan["cells"]) == best, "the best two, on seeds no trial saw"
     assert "fresh seeds" in done.stdout
     before = stamps(tmp_path)
@@ -39,10 +46,43 @@ def test_only_active_axes_are_asked_for_and_equal_trials_cost_nothing(tmp_path: 
     again = search(tmp_path)
     assert again.returncode == 0, again.stderr
     assert not left.exists()
-    assert "0 to go, 10 done" in again.stdout
+    assert says in again.stdout
     assert stamps(tmp_path) == before
-    more = search(tmp_path, "study.search.trials=12", "workers=2", "retry=failed", "plan=true")
-    assert "2 to go, 10 done" in more.stdout, "who searches, and how long, is the same search"
+    more = search(tmp_path, "study.search.trials=14", "workers=2", "retry=failed", "plan=true")
+    assert "5 to go, 9 done" in more.stdout, "who searches, and how long, is the same search"
+
+
+def test_what_was_trained_before_is_told_and_a_wider_space_keeps_its_trials(tmp_path: Path) -> None:
+    """Cells of a grid, then of a search in a smaller space: those of today's code, data, seeds and settings."""
+    words = ["-m", "block=plain,residual", "depth=8", "recipe.epochs=2", f"runs={tmp_path / 'runs'}", "tracker=none"]
+    grid = typed(*words, "seed=0,1", "hydra/launcher=basic", at=tmp_path)
+    assert grid.returncode == 0, grid.stderr
+    write_study(
+        tmp_path,
+        space="{block: [plain, residual], depth: [8, 14], recipe.epochs: [1, 2]}",
+        search="{trials: 3, seeds: [1], constraints: [params <= 60_000], replicate: {top: 1, seeds: [5]}}",
+    )
+    before = stamps(tmp_path)
+    done = search(tmp_path, "recipe.epochs=2", "sampler=random")
+    assert done.returncode == 0, done.stderr
+    assert "2 cells were trained before and are told to the sampler" in done.stdout
+    assert "2 of 3 trials: 2 complete; besides, 2 trained before" in done.stdout
+    assert "ended early: all 4 points were tried" in done.stdout
+    assert len(stamps(tmp_path)) == len(before) + 3, "depth 14, and the winner with its fresh seed"
+    assert before.items() <= stamps(tmp_path).items()
+    told = "cells were trained before and are told to the sampler"
+    wider = search(tmp_path, "plan=true")
+    assert f"; 4 {told}" in wider.stdout
+    for words in (
+        ["+study.search.warm_start=false"],
+        ["study.search.seeds=[2]"],
+        ["block=plain,residual"],
+        ["norm=group"],
+    ):
+        assert told not in search(tmp_path, *words, "plan=true").stdout, words
+    (old, *_) = (tmp_path / "runs").glob("plain-*-d8-*s1-*/record.json")
+    old.write_text(re.sub(r'("data_digest": )"\w+"', r'\1"other"', old.read_text()))
+    assert f"; 3 {told}" in search(tmp_path, "plan=true").stdout, "those of other data are not"
 
 
 def test_what_breaks_a_constraint_is_not_trained_and_never_wins(tmp_path: Path) -> None:
@@ -50,9 +90,10 @@ def test_what_breaks_a_constraint_is_not_trained_and_never_wins(tmp_path: Path) 
     write_study(tmp_path, space="{width: [0.5, 1, 3], depth: [8, 11, 14], block: [residual]}", search=limits)
     done = search(tmp_path)
     assert done.returncode == 0, done.stderr
-    trials = trials_of(tmp_path)
+    trials = [trial for trial in trials_of(tmp_path) if trial["state"] != "repeated"]
     states = {trial["state"] for trial in trials}
     assert states == {"complete", "infeasible"}
+    assert "ended early: all 9 points were tried" in done.stdout
     for trial in trials:
         point = trial["point"]
         allowed = point["depth"] != 11 and point["width"] < 3 and not (point["width"] == 1 and point["depth"] == 14)
@@ -69,7 +110,8 @@ def test_the_front_of_two_objectives_is_replicated(tmp_path: Path) -> None:
     write_study(tmp_path, space="{width: [0.5, 1, 2], block: [plain, residual]}", search=both)
     done = search(tmp_path)
     assert done.returncode == 0, done.stderr
-    values = {t["cell"]: (t["values"]["val_error"], t["values"]["macs"]) for t in trials_of(tmp_path)}
+    complete = [trial for trial in trials_of(tmp_path) if trial["state"] == "complete"]
+    values = {trial["cell"]: (trial["values"]["val_error"], trial["values"]["macs"]) for trial in complete}
     front = {c for c, v in values.items() if not any(o != v and o[0] <= v[0] and o[1] <= v[1] for o in values.values())}
     assert {cell["cell"] for cell in plan_of(tmp_path)["cells"]} == front
     refused = search(tmp_path, "pruner=median")
@@ -142,6 +184,8 @@ def test_equal_tuning_gives_every_cell_the_same_trials_and_compares_the_winners(
         ("{depth: [8, 14]}", ["storage=sqlite:///x.db"], "SQLite hands one trial to two workers"),
         ("{depth: {low: 14, high: 8}}", [], "low=14 is not below high=8"),
         ("{depth: [8, 14]}", ["study.search.trials=0"], "search.trials=0 must be"),
+        ("{depth: [8, 14]}", ["+study.search.warm_start=2"], "search.warm_start=2 is neither true nor false"),
+        ("{depth: {low: 9, high: 20, step: 6}}", ["plan=true"], "can be built: depth=15 is not 6n+2; the nearest are"),
         ("{depth: [8, 14]}", ["data=cifar10", "data_dir=nowhere"], "data_batch_1.bin"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
@@ -165,7 +209,7 @@ def test_a_diverged_trial_is_told_as_the_study_says_and_never_as_nan(tmp_path: P
     done = search(tmp_path, "norm=none", "init=he_fan_in", "max_consecutive_failures=9")
     assert done.returncode == 0, done.stderr
     paths = sorted((tmp_path / "runs" / ".studies" / plan_name(tmp_path) / "trials").glob("*/*/trial.json"))
-    trials = [json.loads(path.read_text()) for path in paths]
+    trials = [trial for trial in map(json.loads, map(Path.read_text, paths)) if trial["state"] != "repeated"]
     wild = [trial for trial in trials if trial["point"]["recipe.lr"] == 1e6]
     assert 0 < len(wild) < len(trials)
     for trial in wild:
@@ -186,7 +230,7 @@ def test_options_that_only_some_choices_have_may_be_fixed_or_searched(tmp_path: 
     done = search(tmp_path, "block=residual", "body.reduction=2", "seed=1")
     assert done.returncode == 0, done.stderr
     trials = [json.loads(path.read_text()) for path in (tmp_path / "runs").glob(".studies/*/trials/*/*/trial.json")]
-    assert {trial["state"] for trial in trials} == {"complete"}
+    assert sum(trial["state"] == "complete" for trial in trials) == 4
     assert {trial["point"]["body"] for trial in trials} == {"basic", "se"}
     assert all(set(trial["suggested"]) == {"body", "depth"} for trial in trials)
     axes = [json.loads(path.read_text())["axes"] for path in (tmp_path / "runs").glob("*/record.json")]
