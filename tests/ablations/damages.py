@@ -121,9 +121,9 @@ def in_the_journal(tail: bytes) -> Callable[[Path], None]:
     return damage
 
 
-def in_a_trial(name: str, content: str, age: float = 0.0) -> Callable[[Path], None]:
+def in_a_tuning(name: str, content: str, age: float = 0.0) -> Callable[[Path], None]:
     def damage(runs: Path) -> None:
-        path = runs / ".studies" / "headline" / "trials" / "all" / "0003" / name
+        path = runs / ".studies" / "headline" / "trials" / "all" / name
         path.parent.mkdir(parents=True)
         path.write_text(content)
         os.utime(path, (time.time() - age, time.time() - age))
@@ -161,10 +161,11 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
         "cannot be read",
     ),
     "garbage count of deaths": (text(b"3", "attempts.json"), "holds a int, not an object"),
-    "torn trial": (in_a_trial("trial.json", '{"schema": 1, "tun'), "damaged, not whole JSON"),
-    "trial of no state": (in_a_trial("trial.json", '{"schema": 1}'), "has no tuning"),
-    "part of a trial": (in_a_trial(".trial.json.12.abcdef", "{"), "part of a file whose writer was killed"),
-    "lease of a dead trial": (in_a_trial("lease.json", "{}", age=AN_HOUR), "sent no sign"),
+    "torn trial": (in_a_tuning("0003/trial.json", '{"schema": 1, "tun'), "damaged, not whole JSON"),
+    "torn warm start": (in_a_tuning("warm_start.json", '{"schema": 1, "tri'), "damaged, not whole JSON"),
+    "trial of no state": (in_a_tuning("0003/trial.json", '{"schema": 1}'), "has no tuning"),
+    "part of a trial": (in_a_tuning("0003/.trial.json.12.abcdef", "{"), "part of a file whose writer was killed"),
+    "lease of a dead trial": (in_a_tuning("0003/lease.json", "{}", age=AN_HOUR), "sent no sign"),
     "garbage curve": (text(b"epoch,loss\n1,\xff\x00", "curve.csv"), "no table of numbers"),
     "torn curve": (text(b"epoch,train_error\n1,80\n2,7\n3", "curve.csv"), "no table of numbers"),
     "empty checkpoint": (checkpoint(b""), "no whole checkpoint"),

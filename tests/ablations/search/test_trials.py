@@ -10,10 +10,12 @@ from ablations.records.record import RecordError
 from ablations.search.trials import (
     best_trials,
     distinct_trials,
+    free_words,
     pareto_front,
     read_trial,
     read_trials,
     trial_folder,
+    uses_trial,
     write_trial,
 )
 
@@ -67,3 +69,14 @@ def test_a_damaged_file_is_named_and_the_others_are_read(tmp_path: Path) -> None
     path.write_text('{"schema": 1, "number": 1}')
     with pytest.raises(RecordError, match="has no tuning"):
         read_trial(path)
+
+
+def test_what_uses_up_no_trial_is_counted_and_the_commonest_cause_is_named() -> None:
+    causes = ["depth=13", "depth=18", "depth=18"]
+    free = [{**trial(k, state="infeasible"), "cause": cause} for k, cause in enumerate(causes)]
+    free += [{**trial(3, 1.0), "warm_start": True}, trial(4, state="repeated")]
+    others = [trial(5, 2.0), trial(6, state="pruned"), trial(7, state="failed"), trial(8, state="running")]
+    assert [one["number"] for one in [*free, *others] if uses_trial(one)] == [5, 6, 7, 8]
+    assert free_words([*free, *others]) == "1 trained before, 3 infeasible (most often: depth=18), 1 repeated"
+    assert free_words(others) == ""
+    assert [one["number"] for one in best_trials([*free, *others], ["val_error"], 2)] == [3, 5]
