@@ -21,13 +21,7 @@ from ablations.question.study import StudyError
 from ablations.search.space import Space, optuna_distribution
 from ablations.search.trials import FREE, Trial, commonest_cause, uses_trial
 
-OPTUNA_STATE = {
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "infeasible": TrialState.PRUNED,
-    "repeated": TrialState.FAIL,  # which samplers pass over: they know the values of this cell
-    "failed": TrialState.FAIL,
-}
+PRUNED = ("pruned", "infeasible")  # states that Optuna is told as pruned
 REPEATS = 5  # among suggestions in a row that use up no trial; then a point is drawn that was not tried
 IN_VAIN = 200  # suggestions in a row that use up no trial; then the search ends
 DRAWS = 100  # random points that are looked at before all points are
@@ -121,21 +115,26 @@ def find_same(study: optuna.Study, number: int, cell: str) -> FrozenTrial | None
     return None
 
 
+def repeated(search: Search, same: FrozenTrial) -> Trial:
+    """The outcome of a suggestion whose cell another one has: the values of that one, if it has any yet."""
+    values = same.values if same.state == TrialState.COMPLETE else ()
+    return {"state": "repeated", "same_as": same.number, "values": dict(zip(search.objectives, values, strict=False))}
+
+
 def tell(study: optuna.Study, search: Search, trial: optuna.Trial, outcome: Trial) -> None:
-    """Tell Optuna how a suggestion ended: with its values, or that it was pruned, infeasible, repeated or failed."""
+    """Tell Optuna how a suggestion ended: with its values, or that it was pruned, infeasible or failed."""
     for key, value in attributes(outcome).items():
         trial.set_user_attr(key, value)
-    if outcome["state"] == "complete":
-        study.tell(trial, [outcome["values"][name] for name in search.objectives])
-    else:
-        study.tell(trial, state=OPTUNA_STATE[outcome["state"]])
+    state, values = _told(search, outcome)
+    study.tell(trial, values, state=state)
 
 
 def known_trial(search: Search, trial: Trial) -> FrozenTrial:
     """Make a trial of Optuna's that has ended, for `Study.add_trial`."""
+    state, values = _told(search, trial)
     return optuna.trial.create_trial(
-        state=OPTUNA_STATE[trial["state"]],
-        values=[trial["values"][name] for name in search.objectives] if trial["values"] else None,
+        state=state,
+        values=values,
         params=trial["suggested"],
         distributions={axis: optuna_distribution(search.space[axis]) for axis in trial["suggested"]},
         intermediate_values=dict(trial.get("reported", ())),
@@ -148,6 +147,13 @@ def attributes(outcome: Mapping[str, Any]) -> dict[str, Any]:
     """The user attributes of a trial, which optuna-dashboard shows. The state comes first: see `find_same`."""
     kept = ("state", "label", "cell", "params", "macs", "seed_values", "same_as", "cause", "warm_start")
     return {key: outcome[key] for key in kept if outcome.get(key) is not None}
+
+
+def _told(search: Search, outcome: Trial) -> tuple[TrialState, list[float] | None]:
+    """What Optuna is told. Samplers repeat themselves less if they are told of it, as measured with TPE."""
+    if outcome["values"]:
+        return TrialState.COMPLETE, [outcome["values"][name] for name in search.objectives]
+    return TrialState.PRUNED if outcome["state"] in PRUNED else TrialState.FAIL, None
 
 
 def _in_vain(study: optuna.Study) -> list[dict[str, Any]]:

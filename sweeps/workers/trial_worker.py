@@ -27,7 +27,11 @@ from sweeps.workers.worker import LOOK_EVERY, PlannedRun
 
 
 class Repeated(Exception):
-    """A suggestion of a cell that another one has trained, or is training."""
+    """A suggestion of a cell that another one, `same`, has trained, or is training."""
+
+    def __init__(self, same: Any) -> None:
+        super().__init__()
+        self.same = same
 
 
 @dataclass
@@ -117,24 +121,23 @@ class TrialWorker:
 
     @contextmanager
     def ends_in(self, outcome: Trial, trial: Any) -> Iterator[None]:
-        """Write into the outcome why the body ended the trial early, and give Optuna the constraints."""
+        """Write into the outcome why the body ended the trial early."""
+        from ablations.search.suggestions import repeated
+
         try:
             yield
         except Stopped:
             outcome["state"] = "pruned"
-        except Repeated:
-            outcome["state"] = "repeated"
+        except Repeated as error:
+            outcome |= repeated(self.search, error.same)
         except Infeasible as error:
             outcome |= {"state": "infeasible", "cause": str(error)}
-            for name, excess in (outcome["constraints"] or {"can be built": 1.0}).items():
-                trial.set_constraint(name, excess)
+            if not outcome["constraints"]:
+                trial.set_constraint("can be built", 1.0)
         except Exception as error:
             if disk_full(error):
                 raise
             outcome |= {"state": "failed", "cause": str(error) if isinstance(error, TrialFailed) else cause_of(error)}
-        else:
-            for name, excess in outcome["constraints"].items():
-                trial.set_constraint(name, excess)
 
     def suggest_runs(self, tuning: Any, trial: Any, outcome: Trial) -> list[PlannedRun]:
         """Let Optuna choose a value for each axis that is active given those before it; return a run for each seed.
@@ -153,14 +156,14 @@ class TrialWorker:
         outcome |= {"cell": run.cell, "label": run.label.rpartition("-s")[0], "epochs": size.epochs}
         outcome |= {"params": size.params, "macs": size.macs}
         for constraint in self.search.constraints:
-            outcome["constraints"][str(constraint)] = constraint.excess(getattr(size, constraint.quantity))
+            excess = outcome["constraints"][str(constraint)] = constraint.excess(getattr(size, constraint.quantity))
+            trial.set_constraint(str(constraint), excess)
         broken = [f"not {name}" for name, excess in outcome["constraints"].items() if excess > 0]
         if broken:
             raise Infeasible(", ".join(broken))
         same = tuning.claim_cell(trial, run.cell)
         if same is not None:
-            outcome["same_as"] = same.number
-            raise Repeated
+            raise Repeated(same)
         seeded = [run.with_seed(seed) for seed in self.search.seeds]
         outcome["runs"] = [
             {"seed": r.seed, "identity": r.identity, "label": r.label, "folder": r.folder} for r in seeded

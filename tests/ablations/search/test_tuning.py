@@ -16,7 +16,7 @@ from ablations.question.study import StudyError
 from ablations.records.record import plan_path
 from ablations.search.space import Space
 from ablations.search.storage import open_storage
-from ablations.search.suggestions import IN_VAIN, check_sampler, seeded
+from ablations.search.suggestions import IN_VAIN, check_sampler, repeated, seeded
 from ablations.search.trials import FREE, read_warm_start, trial_folder, write_trial
 from ablations.search.tuning import Tuning
 
@@ -69,7 +69,7 @@ def take(one: Tuning, allowed: Any = lambda point: True) -> dict[str, Any] | Non
                 if not allowed(point):
                     outcome |= {"state": "infeasible", "cause": f"depth={point['depth']}"}
                 elif (same := one.claim_cell(trial, outcome["cell"])) is not None:
-                    outcome |= {"state": "repeated", "same_as": same.number}
+                    outcome |= repeated(one.search, same)
                 else:
                     outcome |= {"state": "complete", "values": {"val_error": value_of(point)}}
                 write_trial(trial_folder(one.runs, "s", one.name, number), outcome)
