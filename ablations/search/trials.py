@@ -97,7 +97,8 @@ def uses_trial(about: Mapping[str, Any]) -> bool:
 
 def commonest_cause(suggestions: Iterable[Mapping[str, Any]]) -> str | None:
     """The reason for which most suggestions were infeasible."""
-    causes = Counter(about["cause"] for about in suggestions if about.get("state") == "infeasible")
+    free = (about for about in suggestions if about.get("state") == "infeasible")
+    causes = Counter(about["cause"] for about in free if "cause" in about)  # another process may be about to write it
     return causes.most_common(1)[0][0] if causes else None
 
 
