@@ -117,17 +117,22 @@ def decode(file: Path, *, size: Any, channels: int) -> np.ndarray:
     Raises:
         DataError: the file cannot be decoded.
     """
+    with opened(file) as image:
+        return fitted(image, size=size, channels=channels, name=f"data=image_folder: {file}")
+
+
+def fitted(image: Image, *, size: Any, channels: int, name: str) -> np.ndarray:
+    """Return an open image as `decode` returns a file; `name` is what a DataError calls it."""
     from PIL import ImageOps
     from PIL.Image import Resampling
 
     high, wide = pair(size)
     longer = max(high, wide)
-    with opened(file) as image:
-        image.draft("RGB" if channels == 3 else "L", (longer, longer))  # JPEG: decodes at a fraction of its size
-        pixels = ImageOps.exif_transpose(image) if image.getexif().get(ORIENTATION, 1) != 1 else image
-        if image.mode == "P" and "transparency" in image.info:
-            pixels = pixels.convert("RGBA")
-        pixels = eight_bits(pixels, file).convert("RGB" if channels == 3 else "L")
+    image.draft("RGB" if channels == 3 else "L", (longer, longer))  # JPEG: decodes at a fraction of its size
+    pixels = ImageOps.exif_transpose(image) if image.getexif().get(ORIENTATION, 1) != 1 else image
+    if image.mode == "P" and "transparency" in image.info:
+        pixels = pixels.convert("RGBA")
+    pixels = eight_bits(pixels, name).convert("RGB" if channels == 3 else "L")
     scale = max(high / pixels.height, wide / pixels.width)
     width, height = max(wide, round(pixels.width * scale)), max(high, round(pixels.height * scale))
     left, top = (width - wide) // 2, (height - high) // 2
@@ -135,7 +140,7 @@ def decode(file: Path, *, size: Any, channels: int) -> np.ndarray:
     return np.asarray(pixels).reshape(high, wide, channels)
 
 
-def eight_bits(image: Image, file: Path) -> Image:
+def eight_bits(image: Image, name: str) -> Image:
     """Return an image of 16 bits in 8, and any other as it is; raise DataError for 32 bits."""
     from PIL import Image as images
 
@@ -143,7 +148,7 @@ def eight_bits(image: Image, file: Path) -> Image:
         return image
     if image.mode == "F" or (image.mode == "I" and getattr(image, "format", None) == "TIFF"):
         raise DataError(
-            f"data=image_folder: {file} has pixels of 32 bits, whose black and white are not known: "
+            f"{name} has pixels of 32 bits, whose black and white are not known: "
             "save it in 8 or 16 bits, or use data=arrays"
         )
     return images.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from lightning_modules.data.augment import Augment
 from lightning_modules.data.batches import channels_second
+from lightning_modules.data.image_files import fitted
 
 
 class Preprocess:
@@ -25,9 +26,9 @@ class Preprocess:
     | series (L, C) or vectors (D,)   | as images                           | (N, C, L), (N, D)|
     | tokens (L,), `int64`            | whole numbers from 0; of any length | (N, L), int64    |
 
-    With one channel, C may be left out. Of images of `uint8` it also takes a PIL image or a list of them. One of
-    another size is scaled so that its shorter side fits, and its centre is taken, as image folders are read. Where the
-    training resized its images (`augment=resize`), so does this.
+    With one channel, C may be left out. Of images of `uint8` it also takes a PIL image or a list of them, which are read
+    as files of image folders are: turned upright, in 8 bits, scaled until they cover the size, cut to their centre.
+    Where the training resized its images (`augment=resize`), so does this.
 
     Args:
         mean, std: of each channel, in raw units.
@@ -67,11 +68,17 @@ class Preprocess:
     def _batch(self, examples: Any) -> np.ndarray:
         """Return examples (N, …) in the type in which they were stored."""
         if self.stored == "uint8" and len(self.shape) == 3:
-            if hasattr(examples, "convert"):
-                return self._fitted(examples)[None]
-            if isinstance(examples, list | tuple) and examples and hasattr(examples[0], "convert"):
-                return np.stack([self._fitted(image) for image in examples])
-        array = np.asarray(examples)
+            several = examples if isinstance(examples, list | tuple) else [examples]
+            if several and all(hasattr(image, "convert") for image in several):
+                about = {"size": self.shape[:2], "channels": self.shape[2]}
+                try:
+                    return np.stack([fitted(image, **about, name=f"image {k}") for k, image in enumerate(several)])
+                except OSError as error:
+                    raise ValueError(str(error)) from error
+        try:
+            array = np.asarray(examples)
+        except ValueError as error:
+            raise ValueError("examples have several shapes, or are of several kinds: give arrays of one shape") from error
         found = self._shaped(array)
         if self.stored == "float32":
             if found.dtype.kind not in "buif" or not np.isfinite(found).all():
@@ -97,17 +104,3 @@ class Preprocess:
             axes = {3: " (height × width × channels)", 2: " (length × channels)"}.get(len(self.shape), "")
             raise ValueError(f"examples have shape {array.shape}, not (N, …) of {says}{axes}")
         return found
-
-    def _fitted(self, image: Any) -> np.ndarray:
-        """Return a PIL image as uint8 (H, W, C): scaled until it covers that size, then its centre."""
-        from PIL.Image import Resampling
-
-        high, wide, channels = self.shape
-        image = image.convert("RGB" if channels == 3 else "L")
-        if image.size != (wide, high):
-            scale = max(wide / image.width, high / image.height)
-            width, height = max(wide, round(image.width * scale)), max(high, round(image.height * scale))
-            left, top = (width - wide) // 2, (height - high) // 2
-            box = (left, top, left + wide, top + high)
-            image = image.resize((width, height), Resampling.BILINEAR).crop(box)
-        return np.array(image).reshape(self.shape)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from lightning_modules.data.augment import NoAugment, Resize
+from lightning_modules.data.image_files import decode
 from lightning_modules.data.preprocess import Preprocess
 from lightning_modules.training.weights import KeptEpoch, content_digest, packed, read_weights, tensors
 from tests.lightning_modules.trained import Trained, perceptron, tiny_data, train
@@ -103,6 +104,29 @@ def test_images_are_prepared_as_the_training_did(augment) -> None:
     assert torch.equal(prepare(images[0]), expected[:1])
     assert torch.equal(prepare(images[0, ..., 0]), expected[:1])
     assert prepare(Image.fromarray(np.zeros((30, 20, 3), np.uint8))).shape[1:] == expected.shape[1:]
-    for wrong, says in ((images[:, :7], "height × width × channels"), (images / 255, "whole numbers from 0 to 255")):
+    wide = Image.fromarray(np.zeros((8, 8), np.float32))
+    for wrong, says in (
+        (images[:, :7], "height × width × channels"),
+        (images / 255, "whole numbers from 0 to 255"),
+        ([Image.fromarray(images[0, ..., 0]), images[0]], "of several kinds"),
+        ([wide], "image 0 has pixels of 32 bits"),
+    ):
         with pytest.raises(ValueError, match=says):
             prepare(wrong)
+
+
+def test_a_pil_image_is_read_as_a_file_of_an_image_folder(tmp_path: Path) -> None:
+    """Of 16 bits, turned by its camera, with a palette that is transparent somewhere, large enough to be thinned out."""
+    from PIL import Image
+
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    pixels = np.arange(40 * 64).reshape(40, 64)
+    Image.fromarray((pixels * 25).astype(np.uint16)).save(tmp_path / "16.png")
+    Image.fromarray((pixels % 256).astype(np.uint8)).save(tmp_path / "turned.jpg", exif=turned)
+    Image.fromarray((pixels % 256).astype(np.uint8)).quantize(8).save(tmp_path / "palette.png", transparency=1)
+    prepare = Preprocess(mean=[0.0], std=[1.0], shape=(8, 8, 1), augment=NoAugment(), dtype=torch.float32)
+    for name in ("16.png", "turned.jpg", "palette.png"):
+        with Image.open(tmp_path / name) as image:
+            found = prepare(image)[0, 0].numpy()
+        assert np.array_equal(found, decode(tmp_path / name, size=8, channels=1)[..., 0]), name
