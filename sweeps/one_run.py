@@ -19,7 +19,7 @@ from ablations.records.record import Record
 from ablations.records.recorder import Recorder, Stopped, objective, out_of_memory
 from ablations.records.run_folder import known, unbegun_removed
 from ablations.report.run_summary import print_run
-from ablations.wandb_view.tracking import Log
+from ablations.wandb_view.protocol import RunLog, tracked
 from sweeps.cli.errors import as_value_error, friendly_errors
 from sweeps.cli.from_python import answer
 from sweeps.cli.settings import check_hydra_folders, check_settings
@@ -116,8 +116,8 @@ def train(
         # Counted once for all seeds.
         params, macs = size_of(run.config["network"], parts.data.shape, tokens=parts.data.tokens)
     recorder.begin(params=params, macs=macs, note=parts.data.note, data_digest=parts.data.digest)
-    with instantiate(config.tracker).track(run, folder, group=None if alone else config.study.name) as log:
-        bar = run.label if alone else None
+    group, bar = (None, run.label) if alone else (config.study.name, None)
+    with tracked(instantiate(config.tracker), run, folder, group=group) as log:
         record = fit_and_record(config, parts, recorder, log, bar=bar, watch=watch, turn=turn)
         log.record(record)
     return record
@@ -127,7 +127,7 @@ def fit_and_record(
     config: DictConfig,
     parts: Parts,
     recorder: Recorder,
-    log: Log,
+    log: RunLog,
     *,
     bar: str | None,
     watch: Watch | None,

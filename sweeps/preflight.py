@@ -51,7 +51,9 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
         check_signatures(node, name)
     network, data, recipe = nodes["network"], nodes["data"], recipe_of(nodes["recipe"])
     shape, tokens, images = check_data(data, data_dir, recipe.augment)
-    recipe.learnt.check(seen(data["source"], data_dir).images.train_labels, data["classes"])
+    targets = seen(data["source"], data_dir).images.train_labels
+    recipe.learnt.check(targets, data["classes"])
+    try_task(recipe.learnt, targets[:3], data["classes"])
     params, macs = size_of(network, shape, tokens=tokens)
     batches = max(1, images // recipe.batch_size)
     steps = recipe.total_steps(batches)
@@ -62,6 +64,42 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
             raise ValueError(f"recipe.grow_at={recipe.grow_at} must be less than the number of epochs, {epochs}")
         check_growth(network, nodes["recipe"], shape)
     return Size(params, macs, cost=3 * macs * steps * min(recipe.batch_size, images), epochs=epochs)
+
+
+def try_task(task: Any, targets: Any, outputs: int) -> None:
+    """Call the loss and the metrics of a task on some targets and outputs of zeros; of a task of one's own do nothing.
+
+    Raises:
+        ValueError: one of them raises, the loss is no number to minimise, or a metric gives no value an example.
+    """
+    import torch
+
+    if not type(task).__module__.startswith("lightning_modules."):
+        return  # what its network gives is unknown
+    true = torch.from_numpy(targets.copy())
+    made = torch.zeros(*(true.shape if type(task).__name__ == "NextToken" else (len(true),)), outputs)
+    with failing("loss"):
+        loss = task.loss(made.requires_grad_(), true)
+    if loss.ndim or not loss.requires_grad:
+        raise ValueError("loss: its function gives no mean over the batch that depends on the outputs")
+    if isinstance(task.criterion, torch.nn.Module) and any(True for _ in task.criterion.parameters()):
+        raise ValueError("loss: it has parameters of its own, which no optimiser of a network trains: fix them")
+    pair = task.compared(made.detach(), true)
+    for name, metric in task.metrics.items():
+        with failing(f"metric {name}"):
+            found = metric.function(*pair)
+        if not isinstance(found, torch.Tensor) or (found.ndim == 0) != metric.whole:
+            wanted = "one number, as a tensor, since whole is true" if metric.whole else "a value an example"
+            raise ValueError(f"metric {name} gives {found!r} for {len(true)} examples: it should give {wanted}")
+
+
+@contextmanager
+def failing(what: str) -> Iterator[None]:
+    """Raise ValueError that names a loss or a metric for whatever it raises."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{what} does not take the outputs and targets of this task: {error}") from error
 
 
 def refuse_closure(optimizer: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import yaml
 from torch import nn
 
+from ablations.plan.staleness import file_words, outdated
 from ablations.question.hydra_syntax import to_overrides
 from ablations.records.layout import RECORD, WEIGHTS
-from ablations.records.record import Record, read_record
+from ablations.records.record import Record, RecordError, read_record
+from sweeps.cli.errors import as_value_error
 from sweeps.trust import refuse_untrusted
 
 
@@ -41,22 +44,24 @@ def load(folder: str | Path, *, trust: Sequence[str] = ()) -> nn.Module:
 
     path = weights_of(Path(folder))
     weights, about = read_weights(path)
-    try:
-        refuse_untrusted([about["network"], about["augment"], about["task"]], trust)
-        network, augment = instantiate(about["network"]), instantiate(about["augment"])
-        dtype = next((value.dtype for value in weights.values() if value.is_floating_point()), torch.float32)
-        network = network.double() if dtype == torch.float64 else network
-        network.load_state_dict(weights)
-        if about["channels_last"]:
-            network = network.to(memory_format=torch.channels_last)
-        statistics = {name: about[name] for name in ("mean", "std", "shape")}
-        preprocess: Any = Preprocess(**statistics, stored=about["dtype"], augment=augment, dtype=dtype)
-        task = Classification() if about["task"] is None else instantiate(about["task"])
-        task.restore(about["targets"])
-    except (RuntimeError, KeyError) as error:
-        raise ValueError(
-            f"{path} does not fit the network that it names, whose code may have changed: {error}"
-        ) from error
+    warn_of_changed_code(path.parent)
+    with as_value_error():
+        try:
+            refuse_untrusted([about["network"], about["augment"], about["task"]], trust)
+            network, augment = instantiate(about["network"]), instantiate(about["augment"])
+            dtype = next((value.dtype for value in weights.values() if value.is_floating_point()), torch.float32)
+            network = network.double() if dtype == torch.float64 else network
+            network.load_state_dict(weights)
+            if about["channels_last"]:
+                network = network.to(memory_format=torch.channels_last)
+            statistics = {name: about[name] for name in ("mean", "std", "shape")}
+            preprocess: Any = Preprocess(**statistics, stored=about["dtype"], augment=augment, dtype=dtype)
+            task = Classification() if about["task"] is None else instantiate(about["task"])
+            task.restore(about["targets"])
+        except (RuntimeError, KeyError) as error:
+            raise ValueError(
+                f"{path} does not fit the network that it names, whose code may have changed: {error}"
+            ) from error
 
     def predict(examples: Any) -> torch.Tensor:
         with torch.no_grad():
@@ -64,6 +69,18 @@ def load(folder: str | Path, *, trust: Sequence[str] = ()) -> nn.Module:
 
     network.preprocess, network.predict, network.trained = preprocess, predict, about
     return network.eval()
+
+
+def warn_of_changed_code(folder: Path) -> None:
+    """Warn where a network's code has changed since the record in its folder: it may compute something else."""
+    try:
+        record = read_record(folder / RECORD)
+    except RecordError:
+        return
+    changed = outdated([record]).get(record["identity"], [])
+    if files := [file for file in changed if file in record.get("sources", ()) or "/networks/" in file]:
+        said = f"{file_words(files)} changed since {record['label']} was trained: it may compute something else now"
+        warnings.warn(said, stacklevel=4)
 
 
 def weights_of(folder: Path) -> Path:

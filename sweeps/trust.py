@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import sysconfig
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -26,6 +27,9 @@ def refuse_untrusted(nodes: Any, trust: Sequence[str] = ()) -> None:
 
     for name in sorted(targets(nodes) - LOOKED_UP):
         package = name.partition(".")[0]
+        if package not in sys.modules and find_spec(package) is None:
+            says = "add its folder to sys.path, or take the copy in runs/.sources"
+            raise ValueError(f"the weights are of a network that calls {name}, which is not found here: {says}")
         if f"{name}.".startswith(OURS) or is_own(package) or package in trust:
             source = f"{getattr(get_object(name), '__module__', None)}."
             if source.startswith(OURS) or is_own(source.partition(".")[0]) or source.partition(".")[0] in trust:

@@ -12,13 +12,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
 from ablations.analysis.results import Record
 from ablations.identity.run import Run
+from ablations.wandb_view.log import sentence, warn
 
 Row = Mapping[str, float | None]  # an epoch
 
@@ -47,6 +48,57 @@ class RunTracker(Protocol):
             group: the study; None for a single run.
         """
         ...
+
+
+@contextmanager
+def tracked(tracker: RunTracker, run: Run, folder: Path, *, group: str | None) -> Iterator[RunLog]:
+    """Track a run; the first error of a tracker ends that with one warning, and the training goes on."""
+    log = Forgiving()
+    context: AbstractContextManager[Any] = nullcontext()
+    try:
+        context = tracker.track(run, folder, group=group)
+        log.log = context.__enter__()
+    except Exception as error:
+        context = nullcontext()
+        log.stop(error)
+    ended = None
+    try:
+        yield log
+    except BaseException as error:
+        ended = error
+        raise
+    finally:
+        try:
+            context.__exit__(type(ended) if ended else None, ended, ended and ended.__traceback__)
+        except Exception as error:
+            if error is not ended:
+                log.stop(error)
+
+
+class Forgiving:
+    """Tells a log what there is to log, until it raises."""
+
+    log: RunLog | None = None
+
+    def epochs(self, rows: Iterable[Row]) -> None:
+        self._tell("epochs", rows)
+
+    def diagnostics(self, rows: Iterable[Row]) -> None:
+        self._tell("diagnostics", rows)
+
+    def record(self, record: Record) -> None:
+        self._tell("record", record)
+
+    def stop(self, error: Exception) -> None:
+        self.log = None
+        warn(f"the tracker stopped, training goes on: {type(error).__name__}: {sentence(error)}")
+
+    def _tell(self, method: str, what: Any) -> None:
+        try:
+            if self.log is not None:
+                getattr(self.log, method)(what)
+        except Exception as error:
+            self.stop(error)
 
 
 def results(answer: Any) -> tuple[list[str], list[list[Any]]]:

@@ -26,9 +26,9 @@ class Preprocess:
     | series (L, C) or vectors (D,)   | as images                           | (N, C, L), (N, D)|
     | tokens (L,), `int64`            | whole numbers from 0; of any length | (N, L), int64    |
 
-    With one channel, C may be left out. Of images of `uint8` it also takes a PIL image or a list of them, which are read
-    as files of image folders are: turned upright, in 8 bits, scaled until they cover the size, cut to their centre.
-    Where the training resized its images (`augment=resize`), so does this.
+    With one channel, C may be left out. Of images of `uint8` it also takes a PIL image or a list of them, read as the
+    files of image folders are: turned upright, in 8 bits, scaled until they cover the size, cut to their centre. Where
+    the training resized its images (`augment=resize`), so does this.
 
     Args:
         mean, std: of each channel, in raw units.
@@ -78,7 +78,7 @@ class Preprocess:
         try:
             array = np.asarray(examples)
         except ValueError as error:
-            raise ValueError("examples have several shapes, or are of several kinds: give arrays of one shape") from error
+            raise ValueError("examples have several shapes, or are of several kinds: give one array") from error
         found = self._shaped(array)
         if self.stored == "float32":
             if found.dtype.kind not in "buif" or not np.isfinite(found).all():

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
 
+from lightning_modules.tasks.classification import Classification
+from lightning_modules.tasks.losses import cross_entropy, mse
+from lightning_modules.tasks.task import Metric
+from sweeps.preflight import try_task
 from tests.lightning_modules.trained import train
 from tests.pages import FILES
 from tests.typed import typed
@@ -67,3 +76,39 @@ def test_a_search_of_another_task_minimises_what_that_is_judged_by(tmp_path: Pat
     done = typed("-m", *words, at=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "minimises val_mse" in done.stdout
+
+
+class Learnt(nn.CrossEntropyLoss):
+    """A cross-entropy with a temperature."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.temperature = nn.Parameter(torch.ones(()))
+
+
+LOSSES = {
+    "does not take the outputs and targets of this task": mse,
+    "no mean over the batch": lambda outputs, targets: F.cross_entropy(outputs, targets, reduction="none"),
+    "depends on the outputs": lambda outputs, targets: torch.zeros(()),
+    "parameters of its own": Learnt(),
+}
+METRICS: dict[str, tuple[Any, bool]] = {
+    r"gives tensor\(.*\) for 3 examples: it should give a value an example": (lambda o, t: o.mean(), False),
+    "gives 0.0 for 3 examples": (lambda o, t: float(o.mean()), False),
+    "one number, as a tensor, since whole is true": (lambda o, t: o[:, 0], True),
+    "metric mine does not take .* takes 1 positional": (lambda o: o, False),
+}
+
+
+@pytest.mark.parametrize("says", LOSSES)
+def test_a_loss_that_cannot_be_minimised_is_refused_before_training(says: str) -> None:
+    with pytest.raises(ValueError, match=f"loss.*{says}"):
+        try_task(Classification(loss=LOSSES[says]), np.array([0, 1, 2]), 4)
+
+
+@pytest.mark.parametrize("says", METRICS)
+def test_a_metric_that_gives_something_else_is_refused_before_training(says: str) -> None:
+    function, whole = METRICS[says]
+    task = Classification(loss=cross_entropy, further={"mine": Metric(function, better="lower", whole=whole)})
+    with pytest.raises(ValueError, match=says):
+        try_task(task, np.array([0, 1, 2]), 4)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ablations.records.record import plans, read_records
+from ablations.records.recorder import Stopped
 from ablations.wandb_view import protocol
 from ablations.wandb_view.mlflow import MLflow
 from ablations.wandb_view.tensorboard import TensorBoard
@@ -79,12 +83,34 @@ def test_the_tracker_of_the_page_writes_a_line_a_run(tmp_path: Path) -> None:
 
 
 def test_results_that_a_tracker_cannot_take_lose_nothing(tmp_path: Path) -> None:
-    (tmp_path / "own_tracker.py").write_text(OWN.replace("answer.rows", "answer.nothing"))
+    wrong = {"answer.rows": "answer.nothing", 'self.told["epochs"] +=': 'self.told["nothing"] +='}
+    code = OWN
+    for right, other in wrong.items():
+        code = code.replace(right, other)
+    (tmp_path / "own_tracker.py").write_text(code)
     words = ["tracker._target_=own_tracker.Mine", "+tracker.word=x", "~tracker.mode", "~tracker.project"]
     done = typed(*ASKED, *words, "runs=r", at=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "the tracker did not take the results: AttributeError" in done.stdout
-    assert len(read_records(tmp_path / "r")[0]) == 1
+    assert "the tracker stopped, training goes on: KeyError: 'nothing'" in done.stderr
+    assert [one["status"] for one in read_records(tmp_path / "r")[0].values()] == ["finished"]
+
+
+@pytest.mark.parametrize("where", ["call", "enter", "exit"])
+def test_a_tracker_that_raises_when_it_begins_or_ends_stops_nothing(tmp_path: Path, where: str) -> None:
+    class Raising:
+        @contextmanager
+        def track(self, run: Any, folder: Path, *, group: str | None) -> Iterator[None]:
+            assert where != "enter"
+            yield
+            assert where != "exit"
+
+    tracker: Any = Raising() if where != "call" else object()
+    run: Any = None
+    with protocol.tracked(tracker, run, tmp_path, group=None) as log:
+        log.record({})
+    with pytest.raises(Stopped), protocol.tracked(tracker, run, tmp_path, group=None):
+        raise Stopped
 
 
 @pytest.mark.parametrize("kind", [TensorBoard, MLflow])

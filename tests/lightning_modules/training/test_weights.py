@@ -116,7 +116,7 @@ def test_images_are_prepared_as_the_training_did(augment) -> None:
 
 
 def test_a_pil_image_is_read_as_a_file_of_an_image_folder(tmp_path: Path) -> None:
-    """Of 16 bits, turned by its camera, with a palette that is transparent somewhere, large enough to be thinned out."""
+    """Of 16 bits, turned by its camera, with a palette that is transparent somewhere, and large."""
     from PIL import Image
 
     turned = Image.Exif()
