@@ -23,6 +23,7 @@ from typing import Any
 SUFFIXES = {"torchscript": ".pt", "onnx": ".onnx"}
 NEEDED = {"torchscript": (), "onnx": ("onnx", "onnxscript")}  # beside torch
 NEAR = 1e-4
+SHOWN = 2  # examples that an exporter sees; the file is compared on one more, since it takes batches of any size
 
 
 def export(folder: Path, kind: str, out: Path | None = None, *, trust: Sequence[str] = ()) -> Path:
@@ -43,39 +44,51 @@ def export(folder: Path, kind: str, out: Path | None = None, *, trust: Sequence[
     from sweeps.trained import load
 
     network: Any = load(folder, trust=trust)
-    images = torch.randn(2, *network.trained["input"], generator=torch.Generator().manual_seed(0))
+    images = torch.randn(SHOWN + 1, *network.trained["input"], generator=torch.Generator().manual_seed(0))
     tokens = network.trained["dtype"] == "int64"
-    images = torch.zeros_like(images, dtype=torch.int64) if tokens else images.to(next(network.parameters()).dtype)
+    images = (images > 0).long() if tokens else images.to(network.preprocess.dtype)
     home = folder if folder.is_dir() else folder.parent
     path = out or home / f"network{SUFFIXES[kind]}"
     part = path.with_name(f".{path.name}.part")
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch, about its own future
         expected = network(images)
-        found = (_torchscript if kind == "torchscript" else _onnx)(network, images, part)
-    if found is not None and not torch.allclose(found, expected, atol=NEAR * max(1.0, expected.abs().max().item())):
-        part.unlink()
-        raise ValueError(f"the exported network computes something else than that of {folder}")
-    os.replace(part, path)
+        try:
+            found = (_torchscript if kind == "torchscript" else _onnx)(network, images, part)
+            if found is not None and not torch.allclose(found, expected, atol=NEAR * max(1, expected.abs().max())):
+                raise ValueError("it computes something else")
+            os.replace(part, path)
+        except Exception as error:
+            says = str(error).strip().splitlines() or [type(error).__name__]
+            raise ValueError(f"the network of {folder} cannot be exported to {kind}: {says[-1]}") from error
+        finally:
+            part.unlink(missing_ok=True)
     return path
 
 
 def _torchscript(network: Any, images: Any, path: Path) -> Any:
-    """Trace a network; return what the file computes."""
+    """Trace a network; return what the file computes of a larger batch."""
     import torch
 
-    torch.jit.save(torch.jit.trace(network, images), str(path))
+    torch.jit.save(torch.jit.trace(network, images[:SHOWN]), str(path))
     return torch.jit.load(str(path))(images)
 
 
 def _onnx(network: Any, images: Any, path: Path) -> Any:
-    """Write a network as ONNX in one file; return what it computes, None without onnxruntime."""
+    """Write a network as ONNX in one file; return what it computes of a larger batch, None without onnxruntime."""
     import torch
 
     batch = {0: torch.export.Dim("batch")}
     names: dict[str, Any] = {"input_names": ["images"], "output_names": ["logits"]}
     torch.onnx.export(
-        network, (images,), str(path), dynamo=True, dynamic_shapes=(batch,), external_data=False, verbose=False, **names
+        network,
+        (images[:SHOWN],),
+        str(path),
+        dynamo=True,
+        dynamic_shapes=(batch,),
+        external_data=False,
+        verbose=False,
+        **names,
     )
     if importlib.util.find_spec("onnxruntime") is None:
         print("not compared with the network's outputs: pip install onnxruntime", file=sys.stderr)

@@ -84,6 +84,8 @@ def try_task(task: Any, targets: Any, outputs: int) -> None:
         raise ValueError("loss: its function gives no mean over the batch that depends on the outputs")
     if isinstance(task.criterion, torch.nn.Module) and any(True for _ in task.criterion.parameters()):
         raise ValueError("loss: it has parameters of its own, which no optimiser of a network trains: fix them")
+    if type(task).__name__ == "Classification" and "ece" in task.metrics:
+        raise ValueError("metric: a classification has an ece already; give yours another name")
     pair = task.compared(made.detach(), true)
     for name, metric in task.metrics.items():
         with failing(f"metric {name}"):

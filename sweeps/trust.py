@@ -46,7 +46,8 @@ def is_own(package: str) -> bool:
         spec = find_spec(package)
     except (ImportError, ValueError):
         return False
-    if spec is None or spec.origin is None or not spec.has_location:
+    if spec is None:
         return False
+    places = [spec.origin] if spec.has_location and spec.origin else spec.submodule_search_locations or []
     libraries = {Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    return not any(Path(spec.origin).is_relative_to(folder) for folder in libraries)
+    return bool(places) and not any(Path(place).is_relative_to(folder) for place in places for folder in libraries)

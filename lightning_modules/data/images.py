@@ -189,9 +189,20 @@ def finite(numbers: np.ndarray, what: str) -> np.ndarray:
 
 
 def targets(labels: np.ndarray, what: str) -> np.ndarray:
-    """Return whole numbers as int64 and others as float32; raise DataError where they are no finite numbers."""
+    """Return whole numbers as int64 and others as float32.
+
+    Raises:
+        DataError: they are no finite numbers, or float32, in which a network computes, does not tell them apart.
+    """
     if labels.dtype.kind not in "buif":
         raise DataError(f"{what} are {labels.dtype}, not numbers: number the classes from 0")
+    numbers = labels.astype(np.float64)
+    with np.errstate(all="ignore"):  # what is not finite is refused below
+        rounding = np.abs(numbers - numbers.astype(np.float32)).max(axis=0, initial=0)
+        spread = numbers.std(axis=0)
+        rounded = (rounding > 0.01 * spread) & (spread > 1e-12 * np.abs(numbers).max(axis=0, initial=0))
+    if np.isfinite(numbers).all() and rounded.any():
+        raise DataError(f"{what} differ too little for float32 to tell them apart: subtract their mean first")
     return finite(labels, what) if labels.dtype.kind == "f" else labels.astype(np.int64, copy=False)
 
 

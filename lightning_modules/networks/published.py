@@ -43,9 +43,12 @@ def load_into(
     with torch.no_grad():
         for mine, theirs in pairs:
             ours[mine].copy_(theirs)
+    training = [module for module in network.modules() if module.training]
     network.eval()
     if same_as is not None and (wrong := difference(network, *same_as)):
         network.load_state_dict(before)
+        for module in training:
+            module.training = True
         hint = f"; {PADS}: try shortcut.pad=symmetric, or shortcut.subsample=average" if padding(network) else ""
         raise ValueError(f"the weights fit, and the network computes something else: {wrong}{hint}")
     return network
@@ -88,8 +91,11 @@ def side(network: nn.Module, name: str) -> str:
 
 def difference(network: nn.Module, x: Tensor, y: Tensor) -> str | None:
     """Compare the outputs of a network with those that are expected; return what differs, or None."""
-    with torch.no_grad():
-        found = network(x)
+    try:
+        with torch.no_grad():
+            found = network(x)
+    except Exception as error:
+        return f"it does not take the input ({error})"
     if found.shape != y.shape:
         return f"its output has shape {tuple(found.shape)}, not {tuple(y.shape)}"
     largest, scale = (found - y).abs().max().item(), y.abs().max().item()

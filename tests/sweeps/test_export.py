@@ -7,12 +7,25 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 import skipbench
+from lightning_modules.training.weights import packed, read_weights
 from sweeps.export import main
 from sweeps.keeping import kept_weights
 from sweeps.training import build
 from tests.lightning_modules.trained import composed
+
+
+class OfTwo(nn.Module):
+    """A network in which an exporter takes the size of its batch for a constant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x.reshape(len(x), -1)) + torch.zeros(len(x), 1)
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +79,15 @@ def test_what_is_missing_is_named(
     assert capsys.readouterr().err == "error: onnx needs what is not installed: pip install onnx onnxscript\n"
     assert main(["torchscript", str(tmp_path / "nowhere")]) == 1
     assert "there is no folder" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_network_that_takes_one_size_of_batch_alone_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, about = read_weights(folder / "weights.safetensors")
+    network = {"_target_": f"{__name__}.OfTwo"}
+    (tmp_path / "weights.safetensors").write_bytes(packed(OfTwo().state_dict(), {**about, "network": network}))
+    assert main(["torchscript", str(tmp_path)]) == 1
+    assert f"error: the network of {tmp_path} cannot be exported to torchscript: " in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.safetensors"]

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 import skipbench
+from ablations.identity.code_hash import _sources
+from ablations.identity.run import Run
 from ablations.records.predictions import read_predictions
+from ablations.records.recorder import Recorder
 from lightning_modules.data.digits import digits
+from lightning_modules.training.fit import Outcome
 from lightning_modules.training.weights import content_digest, packed, read_weights
 from tests.typed import Done, typed
 
@@ -94,6 +99,33 @@ def test_a_file_of_weights_calls_nothing_of_a_stranger(kept: dict[str, Path], tm
             skipbench.load(tmp_path)
     with pytest.raises(ValueError, match=r"PIL\.Image\.open"):
         skipbench.load(tmp_path, trust=["numpy"])
+
+
+def test_a_network_whose_code_has_changed_or_gone_says_so(
+    kept: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "flat_net.py").write_text("from torch import nn\n\nclass Net(nn.Linear):\n    scale = 1\n")
+    monkeypatch.syspath_prepend(own)
+    _, about = read_weights(only(kept["final"]) / WEIGHTS)
+    network = {"_target_": "flat_net.Net", "in_features": 64, "out_features": 10}
+    run = Run(axes={"network": "net"}, seed=0, config={"network": network, "data": {}, "recipe": {}})
+    recorder = Recorder(run, tmp_path / run.folder)
+    recorder.begin(params=1, macs=1, note="", data_digest="d")
+    weights = packed(torch.nn.Linear(64, 10).state_dict(), {**about, "network": network})
+    done = Outcome({"val_error": 1.0}, epochs=2, steps=20, seconds=4.0, diverged=False, device="cpu")
+    recorder.finish(done, batch_size=16, weights=weights)
+    skipbench.load(recorder.folder)
+    (own / "flat_net.py").write_text("from torch import nn\n\nclass Net(nn.Linear):\n    scale = 2\n")
+    _sources.cache_clear()  # as another process would read it
+    with pytest.warns(UserWarning, match=r"flat_net.py changed since .* was trained"):
+        skipbench.load(recorder.folder)
+    monkeypatch.delitem(sys.modules, "flat_net")
+    (own / "flat_net.py").unlink()
+    _sources.cache_clear()
+    with pytest.raises(ValueError, match=r"calls flat_net.Net, which is not found here: add its folder to sys.path"):
+        skipbench.load(recorder.folder)
 
 
 def test_seeds_of_a_sweep_keep_their_weights_trained_as_one_program_too(tmp_path: Path) -> None:

@@ -77,7 +77,10 @@ def test_weights_that_fit_and_mean_something_else_are_refused() -> None:
     before = {name: value.clone() for name, value in network.state_dict().items()}
     with pytest.raises(ValueError, match=r"computes something else: outputs differ by .* try shortcut.pad=symmetric"):
         skipbench.load_into(network, weights, same_as=same_as)
+    with pytest.raises(ValueError, match=r"computes something else: it does not take the input"):
+        skipbench.load_into(network, weights, same_as=(same_as[0][:, :1], same_as[1]))
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert all(module.training for module in network.modules())
     with pytest.raises(ValueError, match=r"says where they go \(in .* at the end\): give same_as"):
         skipbench.load_into(network, weights)
 
