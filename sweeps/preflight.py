@@ -19,6 +19,7 @@ from sweeps.data import check_data, data_digest, fill_sizes, seen  # noqa: F401 
 from sweeps.instantiate import Node, instantiate, once_a_node
 
 Shape = tuple[int, ...]
+OURS = "lightning_modules."
 KINDS = {1: "vectors", 2: "series"}  # by the number of axes of an input
 
 
@@ -55,6 +56,8 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
     recipe.learnt.check(targets, data["classes"])
     try_task(recipe.learnt, targets[:3], data["classes"])
     params, macs = size_of(network, shape, tokens=tokens)
+    if not network["_target_"].startswith(OURS):
+        check_outputs(network, shape, data["classes"], type(recipe.learnt).__name__, tokens=tokens)
     batches = max(1, images // recipe.batch_size)
     steps = recipe.total_steps(batches)
     refuse_closure(recipe.optimization([nn.Parameter(zeros(1))], steps)[0])
@@ -74,7 +77,7 @@ def try_task(task: Any, targets: Any, outputs: int) -> None:
     """
     import torch
 
-    if not type(task).__module__.startswith("lightning_modules."):
+    if not type(task).__module__.startswith(OURS):
         return  # what its network gives is unknown
     true = torch.from_numpy(targets.copy())
     made = torch.zeros(*(true.shape if type(task).__name__ == "NextToken" else (len(true),)), outputs)
@@ -172,6 +175,10 @@ def network_errors() -> Iterator[None]:
         yield
     except (OSError, SystemExit) as error:
         raise ValueError(f"the network cannot be built: {type(error).__name__}: {error}") from error
+    except ValueError as error:
+        if "LazyModule" in str(error):
+            raise ValueError("the network has lazy modules, whose sizes nobody knows yet: write them out") from error
+        raise
 
 
 @once_a_node
@@ -193,6 +200,41 @@ def size_of(network: Node, shape: Shape, *, tokens: bool = False) -> tuple[int, 
 
     with network_errors():
         return measure(lambda: instantiate(network), size)
+
+
+@once_a_node
+def check_outputs(network: Node, shape: Shape, outputs: int, task: str, *, tokens: bool) -> None:
+    """Check that a network of one's own can learn one of the tasks that are included; leave other tasks alone.
+
+    Raises:
+        ValueError: it has nothing to train, or what it gives is no tensor of `outputs` numbers an example.
+    """
+    from torch import Tensor
+
+    from lightning_modules.networks.counting import measure, multiply_adds, parameters
+
+    wanted = {"Classification": (2, outputs), "Regression": (2, outputs), "Multilabel": (2, outputs)}
+    wanted["NextToken"] = (2, *shape, outputs)
+    if task not in wanted:
+        return
+    name = network["_target_"].rpartition(".")[2]
+
+    def given(made: Any, device: str) -> Any:
+        if not parameters(made):
+            raise ValueError(f"{name} has no parameters that are trained")
+        found: list[Any] = []
+        made.register_forward_hook(lambda module, inputs, output: found.append(output))
+        multiply_adds(made, shape, device, tokens=tokens)
+        return found[-1]
+
+    with network_errors():
+        found = measure(lambda: instantiate(network), given)
+    if not isinstance(found, Tensor):
+        raise ValueError(f"{name} returns a {type(found).__name__}: let its forward return the outputs alone, a tensor")
+    same = found.numel() == 2 * outputs if task == "Regression" else tuple(found.shape) == wanted[task]
+    if not same:
+        shapes = " × ".join(["N", *map(str, found.shape[1:])]), " × ".join(["N", *map(str, wanted[task][1:])])
+        raise ValueError(f"{name} gives outputs of {shapes[0]}, and the task and its data want {shapes[1]}")
 
 
 def unfit(network: Node, shape: Shape, *, tokens: bool) -> ValueError:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import nn
 
+from sweeps.preflight import check_outputs, size_of
 from tests.typed import ROOT, typed
 
 NET = '''
@@ -127,6 +129,40 @@ def test_an_argument_that_nothing_gives_is_named(folder):
     done = typed("network._target_=other.Net", *QUICK, at=folder)
     assert "missing 1 required positional argument: 'hidden'" in done.stderr
     assert done.returncode == 1
+
+
+class Odd(nn.Module):
+    """A network whose outputs are not those that the data has classes for."""
+
+    def __init__(self, gives):
+        super().__init__()
+        self.gives = gives
+        self.head = {"lazy": nn.LazyLinear(10), "nothing": nn.Identity()}.get(gives, nn.Linear(64, 15))
+
+    def forward(self, x):
+        outputs = self.head(x.flatten(1))
+        return {"pair": (outputs, x), "nothing": outputs[:, :10]}.get(self.gives, outputs)
+
+
+ODD = {
+    "more": "Odd gives outputs of N × 15, and the task and its data want N × 10",
+    "pair": "Odd returns a tuple: let its forward return the outputs alone",
+    "nothing": "Odd has no parameters that are trained",
+}
+
+
+@pytest.mark.parametrize("gives", ODD)
+def test_outputs_that_the_task_cannot_use_are_refused_before_training(gives: str) -> None:
+    node = {"_target_": f"{__name__}.Odd", "gives": gives}
+    with pytest.raises(ValueError, match=ODD[gives]):
+        check_outputs(node, (1, 8, 8), 10, "Classification", tokens=False)
+    check_outputs(node, (1, 8, 8), 10, "MyTask", tokens=False)
+    check_outputs({**node, "gives": "more"}, (1, 8, 8), 15, "Regression", tokens=False)
+
+
+def test_a_lazy_network_is_told_to_write_its_sizes_out() -> None:
+    with pytest.raises(ValueError, match="lazy modules"):
+        size_of({"_target_": f"{__name__}.Odd", "gives": "lazy"}, (1, 8, 8))
 
 
 def test_an_image_transformer_learns_digits(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from lightning_modules.data.checks import check
 from lightning_modules.data.errors import DataError
-from lightning_modules.data.images import Images
+from lightning_modules.data.images import Images, targets
 from lightning_modules.data.parts import split, statistics
 
 LABELS = np.random.default_rng(0).integers(0, 7, 1000)
@@ -168,6 +168,16 @@ def test_targets_are_of_any_type_and_shape(targets, dtype, classes):
     assert stored.train_labels.dtype == dtype
     assert stored.classes == classes
     check(stored, channels=3, size=4, classes=classes, name="mine")
+
+
+@pytest.mark.parametrize(
+    "numbers", [1.6e9 + np.arange(40), 1_600_000_000 + np.arange(40), np.arange(80).reshape(40, 2) + np.array([0, 1e9])]
+)
+def test_targets_that_float32_does_not_tell_apart_are_refused(numbers):
+    with pytest.raises(DataError, match="differ too little for float32 to tell them apart: subtract their mean first"):
+        targets(numbers, "train_labels")
+    assert len(targets(numbers - numbers.mean(0), "train_labels")) == 40
+    assert len(targets(np.full(40, 0.1), "train_labels")) == 40
 
 
 def test_a_data_set_knows_its_sizes():
