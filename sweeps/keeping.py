@@ -55,24 +55,21 @@ def steps_of(parts: Parts) -> int | None:
     return parts.recipe.total_steps(len(parts.data.train_dataloader()))
 
 
-def go_on_from_shorter(recorder: Recorder, parts: Parts) -> str | None:
+def go_on_from_shorter(recorder: Recorder, parts: Parts) -> None:
     """Put the state of the longest shorter run of the same kind where the checkpoint of this run belongs.
 
     Of the same kind is a run that differs in `recipe.epochs` alone, on the same images, if the schedule gives both the
-    same rates as far as the shorter one goes.
-
-    Returns:
-        the folder's name of the shorter run; None where there is none, or a checkpoint is there already.
+    same rates as far as the shorter one goes. Where a checkpoint is there already, nothing is done.
     """
     from lightning_modules.training.checkpoint import refusal
     from lightning_modules.training.longer import hand_over, same_beginning
 
     run, steps = recorder.run, steps_of(parts)
     if steps is None or recorder.checkpoint.exists():
-        return None
+        return
     each = steps // parts.recipe.epochs
     if not same_beginning(parts.recipe, each, steps):
-        return None
+        return
     folders = {path.parent.name[-8:]: path.parent for path in recorder.folder.parent.glob(f"*/{STATE}")}
     for epochs in range(parts.recipe.epochs - 1, 0, -1):
         shorter = replace(run, config=run.config | {"recipe": run.config["recipe"] | {"epochs": epochs}})
@@ -80,10 +77,9 @@ def go_on_from_shorter(recorder: Recorder, parts: Parts) -> str | None:
         origin = recorder.origin | {"identity": shorter.identity}
         if folder is None or refusal(folder / STATE, origin) or not same_beginning(parts.recipe, epochs * each, steps):
             continue
-        hand_over(folder / STATE, recorder.checkpoint, recorder.origin)
+        hand_over(folder / STATE, recorder.checkpoint, recorder.origin | {"continued": folder.name})
         logging.getLogger(__name__).info("goes on after the %d epochs of %s", epochs, folder.name)
-        return folder.name
-    return None
+        return
 
 
 def about(run: Run, parts: Parts) -> dict[str, Any]:

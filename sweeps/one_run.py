@@ -161,9 +161,10 @@ def fit_and_record(
         callbacks = [inside, kept, last, *([ProgressBar(bar)] if bar else [])]
         try:
             if not config.retrain:
-                recorder.continued = go_on_from_shorter(recorder, parts) or recorder.continued
+                go_on_from_shorter(recorder, parts)
             resume = recorder.resume(refusal)
             done = fit_parts(config, parts, callbacks, micro, resume, on_rows=on_rows, watch=watch, turn=turn)
+            recorder.continued = last.origin.get("continued")  # maybe before this process
         except Stopped:
             raise
         except Exception as error:

@@ -160,3 +160,6 @@ class LastEpoch(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         return self.origin
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.origin = dict(state_dict)

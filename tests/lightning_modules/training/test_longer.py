@@ -47,9 +47,11 @@ def test_it_equals_an_uninterrupted_training(
     train(*words, "recipe.epochs=3", callbacks=[last], **given)
     save_last_state(last, tmp_path / "state.ckpt")
     whole = train(*words, "recipe.epochs=7", **given)
-    hand_over(tmp_path / "state.ckpt", tmp_path / "longer.ckpt", {"identity": "longer"})
+    hand_over(tmp_path / "state.ckpt", tmp_path / "longer.ckpt", {"identity": "longer", "continued": "shorter"})
     epochs = Epochs()
     longer = train(*words, "recipe.epochs=7", checkpoint=tmp_path / "longer.ckpt", callbacks=[epochs], **given)
+    (last,) = [one for one in longer.trainer.callbacks if isinstance(one, LastEpoch)]
+    assert last.state_dict()["continued"] == "shorter", "after an interruption it is still known"
     assert epochs.begun == [3, 4, 5, 6]
     assert same(whole, longer)
 
