@@ -16,10 +16,10 @@ from ablations.identity.run import NODES
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.signatures import check_flags, check_names, is_as_shipped
 from sweeps.data import check_data, data_digest, fill_sizes, seen  # noqa: F401 data_digest is for others
+from sweeps.fits_task import OURS, check_outputs, try_task
 from sweeps.instantiate import Node, instantiate, once_a_node
 
 Shape = tuple[int, ...]
-OURS = "lightning_modules."
 KINDS = {1: "vectors", 2: "series"}  # by the number of axes of an input
 
 
@@ -56,7 +56,7 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
     recipe.learnt.check(targets, data["classes"])
     try_task(recipe.learnt, targets[:3], data["classes"])
     params, macs = size_of(network, shape, tokens=tokens)
-    if not network["_target_"].startswith(OURS):
+    if not str(network.get("_target_", OURS)).startswith(OURS):
         check_outputs(network, shape, data["classes"], type(recipe.learnt).__name__, tokens=tokens)
     batches = max(1, images // recipe.batch_size)
     steps = recipe.total_steps(batches)
@@ -67,44 +67,6 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
             raise ValueError(f"recipe.grow_at={recipe.grow_at} must be less than the number of epochs, {epochs}")
         check_growth(network, nodes["recipe"], shape)
     return Size(params, macs, cost=3 * macs * steps * min(recipe.batch_size, images), epochs=epochs)
-
-
-def try_task(task: Any, targets: Any, outputs: int) -> None:
-    """Call the loss and the metrics of a task on some targets and outputs of zeros; of a task of one's own do nothing.
-
-    Raises:
-        ValueError: one of them raises, the loss is no number to minimise, or a metric gives no value an example.
-    """
-    import torch
-
-    if not type(task).__module__.startswith(OURS):
-        return  # what its network gives is unknown
-    true = torch.from_numpy(targets.copy())
-    made = torch.zeros(*(true.shape if type(task).__name__ == "NextToken" else (len(true),)), outputs)
-    with failing("loss"):
-        loss = task.loss(made.requires_grad_(), true)
-    if loss.ndim or not loss.requires_grad:
-        raise ValueError("loss: its function gives no mean over the batch that depends on the outputs")
-    if isinstance(task.criterion, torch.nn.Module) and any(True for _ in task.criterion.parameters()):
-        raise ValueError("loss: it has parameters of its own, which no optimiser of a network trains: fix them")
-    if type(task).__name__ == "Classification" and "ece" in task.metrics:
-        raise ValueError("metric: a classification has an ece already; give yours another name")
-    pair = task.compared(made.detach(), true)
-    for name, metric in task.metrics.items():
-        with failing(f"metric {name}"):
-            found = metric.function(*pair)
-        if not isinstance(found, torch.Tensor) or (found.ndim == 0) != metric.whole:
-            wanted = "one number, as a tensor, since whole is true" if metric.whole else "a value an example"
-            raise ValueError(f"metric {name} gives {found!r} for {len(true)} examples: it should give {wanted}")
-
-
-@contextmanager
-def failing(what: str) -> Iterator[None]:
-    """Raise ValueError that names a loss or a metric for whatever it raises."""
-    try:
-        yield
-    except Exception as error:
-        raise ValueError(f"{what} does not take the outputs and targets of this task: {error}") from error
 
 
 def refuse_closure(optimizer: Any) -> None:
@@ -200,41 +162,6 @@ def size_of(network: Node, shape: Shape, *, tokens: bool = False) -> tuple[int, 
 
     with network_errors():
         return measure(lambda: instantiate(network), size)
-
-
-@once_a_node
-def check_outputs(network: Node, shape: Shape, outputs: int, task: str, *, tokens: bool) -> None:
-    """Check that a network of one's own can learn one of the tasks that are included; leave other tasks alone.
-
-    Raises:
-        ValueError: it has nothing to train, or what it gives is no tensor of `outputs` numbers an example.
-    """
-    from torch import Tensor
-
-    from lightning_modules.networks.counting import measure, multiply_adds, parameters
-
-    wanted = {"Classification": (2, outputs), "Regression": (2, outputs), "Multilabel": (2, outputs)}
-    wanted["NextToken"] = (2, *shape, outputs)
-    if task not in wanted:
-        return
-    name = network["_target_"].rpartition(".")[2]
-
-    def given(made: Any, device: str) -> Any:
-        if not parameters(made):
-            raise ValueError(f"{name} has no parameters that are trained")
-        found: list[Any] = []
-        made.register_forward_hook(lambda module, inputs, output: found.append(output))
-        multiply_adds(made, shape, device, tokens=tokens)
-        return found[-1]
-
-    with network_errors():
-        found = measure(lambda: instantiate(network), given)
-    if not isinstance(found, Tensor):
-        raise ValueError(f"{name} returns a {type(found).__name__}: let its forward return the outputs alone, a tensor")
-    same = found.numel() == 2 * outputs if task == "Regression" else tuple(found.shape) == wanted[task]
-    if not same:
-        shapes = " × ".join(["N", *map(str, found.shape[1:])]), " × ".join(["N", *map(str, wanted[task][1:])])
-        raise ValueError(f"{name} gives outputs of {shapes[0]}, and the task and its data want {shapes[1]}")
 
 
 def unfit(network: Node, shape: Shape, *, tokens: bool) -> ValueError:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from torch import nn
 
-from sweeps.preflight import check_outputs, size_of
+from sweeps.fits_task import check_outputs
+from sweeps.preflight import size_of
 from tests.typed import ROOT, typed
 
 NET = '''

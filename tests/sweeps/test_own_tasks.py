@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from lightning_modules.tasks.classification import Classification
 from lightning_modules.tasks.losses import cross_entropy, mse
 from lightning_modules.tasks.task import Metric
-from sweeps.preflight import try_task
+from sweeps.fits_task import try_task
 from tests.lightning_modules.trained import train
 from tests.pages import FILES
 from tests.typed import typed

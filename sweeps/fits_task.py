@@ -1,0 +1,84 @@
+"""Check that a loss, metrics and a network of one's own fit the task and the data, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sweeps.instantiate import Node, instantiate, once_a_node
+
+OURS = "lightning_modules."
+
+
+def try_task(task: Any, targets: Any, outputs: int) -> None:
+    """Call the loss and the metrics of a task on some targets and outputs of zeros; of a task of one's own do nothing.
+
+    Raises:
+        ValueError: one of them raises, the loss is no number to minimise, or a metric gives no value an example.
+    """
+    import torch
+
+    if not type(task).__module__.startswith(OURS):
+        return  # what its network gives is unknown
+    tokens = type(task).__name__ == "NextToken"
+    true = torch.from_numpy(targets[:, :3].copy() if tokens else targets.copy())
+    made = torch.zeros(*(true.shape if tokens else (len(true),)), outputs)
+    with failing("loss"):
+        loss = task.loss(made.requires_grad_(), true)
+    if loss.ndim or not loss.requires_grad:
+        raise ValueError("loss: its function gives no mean over the batch that depends on the outputs")
+    if isinstance(task.criterion, torch.nn.Module) and any(True for _ in task.criterion.parameters()):
+        raise ValueError("loss: it has parameters of its own, which no optimiser of a network trains: fix them")
+    if type(task).__name__ == "Classification" and "ece" in task.metrics:
+        raise ValueError("metric: a classification has an ece already; give yours another name")
+    pair = task.compared(made.detach(), true)
+    for name, metric in task.metrics.items():
+        with failing(f"metric {name}"):
+            found = metric.function(*pair)
+        if not isinstance(found, torch.Tensor) or (found.ndim == 0) != metric.whole:
+            wanted = "one number, as a tensor, since whole is true" if metric.whole else "a value an example"
+            raise ValueError(f"metric {name} gives {found!r} for {len(true)} examples: it should give {wanted}")
+
+
+@contextmanager
+def failing(what: str) -> Iterator[None]:
+    """Raise ValueError that names a loss or a metric for whatever it raises."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(f"{what} does not take the outputs and targets of this task: {error}") from error
+
+
+@once_a_node
+def check_outputs(network: Node, shape: tuple[int, ...], outputs: int, task: str, *, tokens: bool) -> None:
+    """Check that a network of one's own can learn one of the tasks that are included; leave other tasks alone.
+
+    Raises:
+        ValueError: it has nothing to train, or what it gives is no tensor of `outputs` numbers an example.
+    """
+    from torch import Tensor
+
+    from lightning_modules.networks.counting import measure, multiply_adds, parameters
+
+    flat = (2, outputs)
+    wanted = {"Classification": flat, "Regression": flat, "Multilabel": flat, "NextToken": (2, *shape, outputs)}
+    if task not in wanted:
+        return
+    name = network["_target_"].rpartition(".")[2]
+
+    def given(made: Any, device: str) -> Any:
+        if not parameters(made):
+            raise ValueError(f"{name} has no parameters that are trained")
+        found: list[Any] = []
+        made.register_forward_hook(lambda module, inputs, output: found.append(output))
+        multiply_adds(made, shape, device, tokens=tokens)
+        return found[-1]
+
+    found = measure(lambda: instantiate(network), given)
+    if not isinstance(found, Tensor):
+        raise ValueError(f"{name} returns a {type(found).__name__}: let its forward return the outputs alone, a tensor")
+    same = found.numel() == 2 * outputs if task == "Regression" else tuple(found.shape) == wanted[task]
+    if not same:
+        shapes = " × ".join(["N", *map(str, found.shape[1:])]), " × ".join(["N", *map(str, wanted[task][1:])])
+        raise ValueError(f"{name} gives outputs of {shapes[0]}, and the task and its data want {shapes[1]}")
