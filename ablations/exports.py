@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,13 +79,13 @@ def as_text(answer: Answer, kind: str, *, picture: str | None = None) -> str:
 
 def _draw(answer: Answer, file: Path) -> bool:
     """Write the picture of a study as PNG; False where there is nothing to draw."""
-    from ablations.charts.pictures import png, study_picture
+    from ablations.charts.pictures import picture, study_picture
 
     figure = study_picture(answer)
     if figure is None:
         return False
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(png(figure))
+    file.write_bytes(picture(figure, "png"))
     return True
 
 
@@ -107,17 +108,19 @@ def write_files(answer: Answer, folder: Path) -> list[Path]:
         ClaimError: a claim of the study is malformed.
     """
     from ablations.charts.figures import figures_of
-    from ablations.charts.pictures import write_pictures
+    from ablations.charts.pictures import picture
     from ablations.html.page import page
     from ablations.report.csv_files import as_csv, verdicts_table
 
     folder.mkdir(parents=True, exist_ok=True)
     figures = figures_of(answer)
-    pictures = write_pictures(figures, folder)
-    picture = next((path.name for path in pictures if path.name in ("search.png", "answer.png", "errors.png")), None)
+    pictures = [folder / f"{figure.name}.{kind}" for figure in figures for kind in paper.PICTURES]
+    for path, (figure, kind) in zip(pictures, product(figures, paper.PICTURES), strict=True):
+        path.write_bytes(picture(figure, kind))
+    main = next((path.name for path in pictures if path.name in ("search.png", "answer.png", "errors.png")), None)
     texts = {"report.html": page(answer, figures)}
     texts |= {f"results.{kind}": as_text(answer, kind) for kind in ("md", "csv", "tex")}
-    texts["answer.md"] = as_text(answer, "report", picture=picture)
+    texts["answer.md"] = as_text(answer, "report", picture=main)
     texts["verdicts.csv"] = as_csv(verdicts_table(answer.verdicts, answer.settings))
     for name, text in texts.items():
         write_text(folder / name, text)

@@ -113,14 +113,14 @@ class Chart:
         return DataFrame(self.figure.rows)
 
     def save(self, path: str | Path) -> None:
-        """Write the picture; the ending says how, `.svg` or `.png`."""
-        from ablations.charts.pictures import png, svg
+        """Write the picture; the ending says how: `.svg`, `.png` or `.pdf`."""
+        from ablations.charts.pictures import picture
+        from ablations.paper import PICTURES
 
-        kinds = {".svg": lambda: svg(self.figure).encode(), ".png": lambda: png(self.figure)}
-        kind = Path(path).suffix
-        if kind not in kinds:
-            raise ValueError(f"{path}: a picture ends in {' or '.join(kinds)}")
-        Path(path).write_bytes(kinds[kind]())
+        kind = Path(path).suffix.removeprefix(".")
+        if kind not in PICTURES:
+            raise ValueError(f"{path}: a picture ends in .{', .'.join(PICTURES)}")
+        Path(path).write_bytes(picture(self.figure, kind))
 
     def __repr__(self) -> str:
         return f"<Chart {self.figure.name}: {self.figure.title}>"

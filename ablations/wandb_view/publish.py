@@ -140,10 +140,12 @@ def _pictures(wandb: Any, answer: Answer, figures: Sequence[Figure] | None) -> d
 
     import PIL.Image
 
-    from ablations.charts.pictures import png, study_picture
+    from ablations.charts.pictures import picture, study_picture
     from ablations.html.page import page
 
     found: dict[str, Any] = {}
     if (main := study_picture(answer)) is not None:
-        found["figure"] = wandb.Image(PIL.Image.open(io.BytesIO(png(main))), caption=f"{main.title} {main.caption}")
+        found["figure"] = wandb.Image(
+            PIL.Image.open(io.BytesIO(picture(main, "png"))), caption=f"{main.title} {main.caption}"
+        )
     return found | {"page": wandb.Html(io.StringIO(page(answer, figures)), inject=False)}
