@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from ablations.charts import scales
 from ablations.charts.looks import NEUTRAL, Spec
-from ablations.charts.specs import ZOOM, faceted, tip
+from ablations.charts.specs import EPOCHS, ZOOM, faceted, tip
 
 SPREAD = (("mean", "mean"), ("low", "least"), ("high", "most"))
-EPOCHS = {"grid": False, "tickMinStep": 1, "format": "d"}
 PALE = {"condition": {"test": "datum.light", "value": 0.4}, "value": 1}
 
 

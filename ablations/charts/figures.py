@@ -31,10 +31,10 @@ def figures_of(answer: Answer, options: FigureOptions | None = None) -> list[Fig
     chosen = Chosen.of(answer, options)
     drawn: list[Figure | None] = []
     if answer.is_search:
-        from ablations.charts.search_figures import importance_figure, search_figure
-        from ablations.charts.slice_figure import slice_figure
+        from ablations.charts.axis_figures import axis_figures
+        from ablations.charts.search_figures import search_figures
 
-        drawn += [search_figure(answer), importance_figure(answer), slice_figure(answer)]
+        drawn += [*search_figures(answer), *axis_figures(answer)]
     drawn += claim_figures(answer)
     drawn += [answer_figure(answer, options), error_figure(answer, options)]
     drawn += [_curves(answer, chosen), None if answer.is_search else _interaction(answer.effects, chosen, answer.plan)]
@@ -45,9 +45,9 @@ def figures_of(answer: Answer, options: FigureOptions | None = None) -> list[Fig
 def main_figure(answer: Answer, options: FigureOptions | None = None) -> Figure | None:
     """The figure that answers the study: of a search its trials, else what its claims judge; None without runs."""
     if answer.is_search:
-        from ablations.charts.search_figures import search_figure
+        from ablations.charts.search_figures import search_figures
 
-        return search_figure(answer)
+        return next(iter(search_figures(answer)), None)
     return answer_figure(answer, options) or error_figure(answer, options)
 
 

@@ -1,122 +1,80 @@
-"""Draw a search: error against size with the front, or the best value by trial; and what each axis decides."""
+"""Draw the trials of a search: the front of error and size, and the best value so far."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ablations.analysis.results import Row
+from ablations.analysis.front_odds import front_odds
+from ablations.analysis.metrics import read_metric
+from ablations.analysis.results import Row, Spread
 from ablations.charts import scales
 from ablations.charts.figure import Figure
 from ablations.charts.looks import HIGHLIGHT, NEUTRAL, Spec, legend
-from ablations.charts.series import Table
-from ablations.charts.specs import LABELS, LINE, faceted, tip
+from ablations.charts.series import columns
+from ablations.charts.specs import EPOCHS, faceted, tip
 from ablations.question.search_space import SIZES, read_search
 from ablations.report.answer import Answer
-from ablations.report.search_report import heading, objective_spread
+from ablations.report.search_report import heading, objective_spread, tuning_names
 from ablations.search.trials import Trial, distinct_trials, pareto_front, read_trials
 
 TRIAL, FRONT, FRESH = "trial", "front", "fresh seeds, mean ± sd"
 KINDS = {TRIAL: NEUTRAL, FRONT: HIGHLIGHT, FRESH: HIGHLIGHT}  # no colour of a block
 MARKS = {TRIAL: "circle", FRONT: "circle", FRESH: "diamond"}
+DOT = {"type": "point", "filled": True, "size": 60, "opacity": 0.9}
+STEPS = {"interpolate": "step-after", "color": HIGHLIGHT}
 
 
-def search_figure(answer: Answer) -> Figure | None:
-    """A panel for each tuning; None before a trial is complete."""
-    lines: list[dict[str, Any]] = []
-    names = read_search(answer.plan["study"]).objectives[:2]
-    for tuning in answer.plan["study"]["tunings"]:
+def search_figures(answer: Answer) -> list[Figure]:
+    """The front where there are several objectives, and the first objective by trial; none before there are trials."""
+    names = read_search(answer.plan["study"]).objectives
+    history, front = [], []
+    for name, trials, rows in tunings_of(answer):
+        history += [{"tuning": name, **line} for line in _history_lines(trials, names[0])]
+        if len(names) > 1:
+            front += [{"tuning": name, **line} for line in _front_lines(trials, rows, names)]
+    figures = [_front(names[0], names[1], front)] if front else []
+    return figures + ([_history(names[0], history, "progress" if front else "search")] if history else [])
+
+
+def tunings_of(answer: Answer) -> list[tuple[str, list[Trial], list[Row]]]:
+    """Of each tuning with a complete trial: its name, its trials, and its networks that were trained again."""
+    found, tunings = [], answer.plan["study"]["tunings"]
+    for tuning, name in zip(tunings, tuning_names(tunings), strict=True):
         trials, _ = read_trials(answer.runs, answer.plan["name"], [tuning["name"]])
-        if not distinct_trials(trials):
-            continue
         point = tuning["point"].items()
-        winners = [row for row in answer.rows if all(row.axes.get(axis, value) == value for axis, value in point)]
-        found = _front_lines(trials, winners, names) if len(names) > 1 else _history_lines(trials, names[0])
-        lines += [{"tuning": _panel(tuning["name"]), **line} for line in found]
-    if not lines:
-        return None
-    if len(names) > 1:
-        spec = _front(names[0], names[1], lines)
-        caption = "Every trial; the line joins those that no other trial beats in both objectives."
-    else:
-        lost = any(line["value"] is None for line in lines)
-        spec = _history(names[0], [line["value"] for line in lines], lost=lost)
-        caption = "Every trial, and the lowest value so far" + "; ticks at the bottom: pruned or failed" * lost + "."
-    rows: Table = {name: [line[name] for line in lines] for name in lines[0]}
-    return Figure("search", "Search", caption, spec, rows, panels=min(2, len({*rows["tuning"]})), least=340)
+        rows = [row for row in answer.rows if all(row.axes.get(axis, value) == value for axis, value in point)]
+        if distinct_trials(trials):
+            found.append((name, trials, rows))
+    return found
+
+
+def objective_axis(name: str, values: Iterable[float | None]) -> Spec:
+    """The axis of an objective."""
+    if name.endswith("error"):
+        return scales.errors(values, f"{scales.words(read_metric(name))} (%)")
+    values = list(values)
+    negative = any(value is not None and value < 0 for value in values)
+    return scales.numbers(values, heading(name), **({} if negative else {"least": 0.0}))
 
 
 def _front_lines(trials: Sequence[Trial], rows: Sequence[Row], names: Sequence[str]) -> list[dict[str, Any]]:
-    y, x = names
+    y, x = names[:2]
     best = {trial["number"] for trial in pareto_front(trials, names)}
     lines = [
         {"kind": FRONT if trial["number"] in best else TRIAL, "label": trial["label"], "low": None, "high": None}
-        | {"x": trial["values"][x], "y": trial["values"][y]}
+        | {"x": trial["values"][x], "y": trial["values"][y], "odds": None}
         for trial in distinct_trials(trials)
     ]
-    for row in rows if x in SIZES else ():
-        spread = objective_spread(row, y)
-        if spread.mean is not None:
-            mean, sd = spread.mean, spread.sd or 0.0
-            ends = {"low": mean - sd, "high": mean + sd}
-            lines.append({"kind": FRESH, "label": f"{row.n} fresh seeds", **ends, "x": getattr(row, x), "y": mean})
+    fresh = [[objective_spread(row, name) for name in names] for row in rows]
+    for row, (up, along, *_), odds in zip(rows, fresh, front_odds(fresh), strict=True):
+        if up.mean is not None and along.mean is not None:
+            about = {"kind": FRESH, "label": f"{row.n} fresh seeds", "odds": odds, "x": along.mean, "y": up.mean}
+            lines.append(about | {"low": up.mean - (up.sd or 0.0), "high": up.mean + (up.sd or 0.0)})
     return lines
 
 
-def _history_lines(trials: Sequence[Trial], name: str) -> list[dict[str, Any]]:
-    lines, best = [], float("inf")
-    for trial in sorted(trials, key=lambda trial: trial["number"]):
-        if trial["state"] == "complete":
-            value = trial["values"][name]
-            best = min(best, value)
-            lines.append({"trial": trial["number"], "value": value, "best": best, "label": trial["label"]})
-        elif trial["state"] in ("pruned", "failed"):
-            lines.append({"trial": trial["number"], "value": None, "best": None, "label": trial["label"]})
-    return lines
-
-
-def importance_figure(answer: Answer) -> Figure | None:
-    """The importance of each axis as a bar, with the floor that noise reaches; None where the trials are too few."""
-    from ablations.search.importance import importance_caption
-
-    names = read_search(answer.plan["study"]).objectives
-    lines = [
-        {"tuning": _panel(one.tuning), "row": axis, "label": axis, "share": share, "floor": one.floor}
-        | {"named": int(axis in one.named), "trials": one.trials}
-        for one in answer.importance
-        for axis, share in one.shares.items()
-    ]
-    if not lines:
-        return None
-    caption = f"{importance_caption(names)} The line: what noise gives; bars below it are pale."
-    rows: Table = {name: [line[name] for line in lines] for name in lines[0]}
-    tips = [
-        tip("label", "axis"),
-        tip("share", "importance", ".0%"),
-        tip("floor", "noise", ".0%"),
-        tip("trials", "trials"),
-    ]
-    x: Spec = {"type": "quantitative", "title": "share of the importances"}
-    x |= {"scale": {"domain": [0, 1], "nice": False}, "axis": {"format": "%", "tickCount": 5}}
-    y = {**LABELS, "sort": list(dict.fromkeys(rows["row"]))}
-    pale = {"condition": {"test": "datum.named", "value": 1}, "value": 0.35}
-    layer = [
-        {"mark": {"type": "bar", "color": NEUTRAL, "height": {"band": 0.7}}}
-        | {"encoding": {"x": {"field": "share", **x}, "y": y, "opacity": pale, "tooltip": tips}},
-        {"mark": {"type": "tick", "color": HIGHLIGHT, "thickness": 2.5, "height": 18}}
-        | {"encoding": {"x": {"field": "floor", **x}, "y": y, "tooltip": tips}},
-    ]
-    spec = faceted("tuning", {"height": {"step": LINE + 9}, "encoding": {"y": y}, "layer": layer}, None)
-    spec["resolve"] = {"scale": {"y": "independent"}}
-    panels = min(2, len({*rows["tuning"]}))
-    return Figure("importance", "What mattered", caption, spec, rows, panels=panels, least=300)
-
-
-def _panel(tuning: str) -> str:
-    return tuning.rpartition("-")[0] or tuning
-
-
-def _front(y: str, x: str, lines: Sequence[Mapping[str, Any]]) -> Spec:
+def _front(y: str, x: str, lines: list[dict[str, Any]]) -> Figure:
     size, fresh = x in SIZES, any(line["kind"] == FRESH for line in lines)
     across = {
         "field": "x",
@@ -126,60 +84,95 @@ def _front(y: str, x: str, lines: Sequence[Mapping[str, Any]]) -> Spec:
         "axis": {"format": "~s", "tickCount": 5, "grid": False},
     }
     kinds = [kind for kind in KINDS if fresh or kind != FRESH]
-    colour = {"field": "kind", "type": "nominal", "title": None, "legend": legend()}
+    words = {key: value for key, value in legend().items() if key != "symbolType"}
+    colour = {"field": "kind", "type": "nominal", "title": None, "legend": words}
     colour["scale"] = {"domain": kinds, "range": [KINDS[kind] for kind in kinds]}
-    colour["legend"] = {key: value for key, value in legend().items() if key != "symbolType"}
     shape = {**colour, "scale": {"domain": kinds, "range": [MARKS[kind] for kind in kinds]}}
-    height, only = (
-        objective_axis(y, [line[end] for line in lines for end in ("y", "low", "high")]),
-        {kind: {"filter": f"datum.kind == '{kind}'"} for kind in KINDS},
-    )
+    height = objective_axis(y, [line[end] for line in lines for end in ("y", "low", "high")])
     at = {"y": {"field": "y", **height}}
     tips = [tip("label", "cell"), tip("x", heading(x), ",.4~r"), tip("y", heading(y), ".4g")]
-    line = {"type": "line", "interpolate": "step-after", "strokeWidth": 1.6, "color": HIGHLIGHT}
-    dot = {"type": "point", "filled": True, "size": 60}
+    only = {kind: [{"filter": f"datum.kind == '{kind}'"}] for kind in KINDS}
     layer: list[Spec] = [
-        {"transform": [only[FRONT]], "mark": line, "encoding": at},
-        {"mark": {**dot, "opacity": 0.9}, "encoding": {**at, "color": colour, "shape": shape, "tooltip": tips}}
-        | {"transform": [{"filter": f"datum.kind != '{FRESH}'"}]},
+        {"transform": only[FRONT], "mark": {"type": "line", "strokeWidth": 1.6, **STEPS}, "encoding": at},
+        {"transform": [{"filter": f"datum.kind != '{FRESH}'"}], "mark": DOT}
+        | {"encoding": {**at, "color": colour, "shape": shape, "tooltip": tips}},
     ]
     if fresh:  # an empty layer would have no scale
         ends = {"y": {"field": "low", **height}, "y2": {"field": "high"}}
+        share = {"field": "odds", "type": "quantitative", "format": ".0%"}
         layer += [
-            {"transform": [only[FRESH]], "mark": {"type": "rule"}, "encoding": {**ends, "color": colour}},
-            {"transform": [only[FRESH]], "mark": {**dot, "size": 80, "opacity": 1}}
-            | {"encoding": {**at, "color": colour, "shape": shape, "tooltip": tips}},
+            {"transform": only[FRESH], "mark": {"type": "rule"}, "encoding": {**ends, "color": colour}},
+            {"transform": only[FRESH], "mark": {**DOT, "size": 80, "opacity": 1}}
+            | {
+                "encoding": {
+                    **at,
+                    "color": colour,
+                    "shape": shape,
+                    "tooltip": [*tips, tip("odds", "on the front", ".0%")],
+                }
+            },
+            {
+                "transform": [{"filter": "datum.odds != null"}],
+                "mark": {"type": "text", "dx": 8, "dy": -8, "align": "left"},
+            }
+            | {"encoding": {**at, "text": share}},
         ]
-    return faceted("tuning", {"height": 300, "encoding": {"x": across}, "layer": layer}, None)
+    caption = "Every trial; the line joins those that no other trial beats in both objectives."
+    if any(line["odds"] is not None for line in lines):
+        caption += " Percent: how likely a network is to be on the front of those that were trained again, judged by"
+        caption += " their fresh seeds alone."
+    spec = faceted("tuning", {"height": 300, "encoding": {"x": across}, "layer": layer}, None)
+    return _figure("search", "Search", caption, spec, lines)
 
 
-def _history(name: str, values: Sequence[float | None], *, lost: bool) -> Spec:
-    height, there = objective_axis(name, values), {"filter": "datum.value != null"}
-    across = {
-        "field": "trial",
-        "type": "quantitative",
-        "title": "trial",
-        "axis": {"grid": False, "tickMinStep": 1, "format": "d"},
-    }
+def _history_lines(trials: Sequence[Trial], name: str) -> list[dict[str, Any]]:
+    """Each trial, and the best so far ± the deviation over its seeds."""
+    lines, best, sd = [], float("inf"), 0.0
+    for trial in sorted(trials, key=lambda trial: trial["number"]):
+        about = {"trial": trial["number"], "label": trial["label"]}
+        if trial["state"] == "complete":
+            if (value := trial["values"][name]) < best:
+                best, sd = value, Spread.of([*(trial.get("seed_values") or {}).values()]).sd or 0.0
+            lines.append(about | {"value": value, "best": best, "low": best - sd, "high": best + sd})
+        elif trial["state"] in ("pruned", "failed"):
+            lines.append(about | dict.fromkeys(("value", "best", "low", "high")))
+    return lines
+
+
+def _history(name: str, lines: list[dict[str, Any]], figure: str) -> Figure:
+    there, x = [{"filter": "datum.value != null"}], {"field": "trial", "type": "quantitative", "title": "trial"}
+    height = objective_axis(name, [line[end] for line in lines for end in ("value", "low", "high")])
     tips = [tip("label", "cell"), tip("value", heading(name), ".4g")]
-    line = {"type": "line", "interpolate": "step-after", "strokeWidth": 2, "color": HIGHLIGHT}
-    dot = {"type": "point", "filled": True, "size": 55, "opacity": 0.9, "color": KINDS[TRIAL]}
-    tick = {"type": "tick", "color": HIGHLIGHT, "thickness": 1.5, "height": 9}
     layer = [
-        {"transform": [there], "mark": line, "encoding": {"y": {"field": "best", **height}}},
-        {"transform": [there], "mark": dot, "encoding": {"y": {"field": "value", **height}, "tooltip": tips}},
+        {"transform": there, "mark": {"type": "line", "strokeWidth": 2, **STEPS}}
+        | {"encoding": {"y": {"field": "best", **height}}},
+        {"transform": there, "mark": {**DOT, "color": NEUTRAL}}
+        | {"encoding": {"y": {"field": "value", **height}, "tooltip": tips}},
     ]
-    if lost:
-        layer.append(
-            {"transform": [{"filter": "datum.value == null"}], "mark": tick, "encoding": {"y": {"value": 296}}}
+    caption = "Every trial, and the lowest value so far"
+    if any(line["low"] != line["high"] for line in lines):
+        caption += "; band: ± sd over the seeds of that trial"
+        band = {"type": "area", "opacity": 0.2, **STEPS}
+        layer.insert(
+            0,
+            {"transform": there, "mark": band, "encoding": {"y": {"field": "low", **height}, "y2": {"field": "high"}}},
         )
-    return faceted("tuning", {"height": 300, "encoding": {"x": across}, "layer": layer}, None)
+    if any(line["value"] is None for line in lines):
+        caption += "; ticks at the bottom: pruned or failed"
+        tick = {"type": "tick", "color": HIGHLIGHT, "thickness": 1.5, "height": 9}
+        layer.append(
+            {"transform": [{"filter": "datum.value == null"}], "mark": tick, "encoding": {"y": {"value": 236}}}
+        )
+    inner = {"height": 240, "encoding": {"x": {**x, "axis": EPOCHS}}, "layer": layer}
+    return _figure(
+        figure,
+        "Best so far" if figure == "progress" else "Search",
+        f"{caption}.",
+        faceted("tuning", inner, None),
+        lines,
+    )
 
 
-def objective_axis(name: str, values: Iterable[float | None]) -> Spec:
-    """The vertical axis of an objective."""
-    if name.endswith("error"):
-        return scales.errors(values, heading(name))
-    values = list(values)
-    negative = any(value is not None and value < 0 for value in values)
-    return scales.numbers(values, heading(name), **({} if negative else {"least": 0.0}))
+def _figure(name: str, title: str, caption: str, spec: Spec, lines: list[dict[str, Any]]) -> Figure:
+    panels = min(2, len({line["tuning"] for line in lines}))
+    return Figure(name, title, caption, spec, columns(lines), panels=panels, least=340)

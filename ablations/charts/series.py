@@ -121,6 +121,11 @@ def packed(table: Table) -> dict[str, Any]:
     return made
 
 
+def columns(lines: Sequence[Mapping[str, Any]]) -> Table:
+    """A table of rows that have the same keys."""
+    return {key: [short(line[key]) for line in lines] for key in (lines[0] if lines else ())}
+
+
 def _add(table: Table, line: Sequence[Any]) -> None:
     for column, value in zip(table.values(), line, strict=True):
         column.append(short(value))

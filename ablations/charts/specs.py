@@ -16,6 +16,7 @@ HEADER = {
 }
 OUTCOMES = {"supported": "circle", "contradicted": "cross", "inconclusive": "diamond", "no verdict": "diamond"}
 LINE = 13  # pixels of a line of text
+EPOCHS = {"grid": False, "tickMinStep": 1, "format": "d"}  # whole numbers on every tick
 
 
 def forest(unit: Sequence[str], names: Sequence[str], edges: Sequence[float], texts: int, *, zero: bool) -> Spec:

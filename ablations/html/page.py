@@ -18,7 +18,6 @@ from ablations.charts.looks import DARK, LIGHT, axes_of
 from ablations.html import tables
 from ablations.html.bundle import javascript
 from ablations.html.trial_table import trial_tables
-from ablations.question.search_space import read_search
 from ablations.report.answer import Answer
 from ablations.report.citation import bibtex, claim_ids
 from ablations.report.comparability import publications
@@ -74,8 +73,7 @@ def page(answer: Answer, figures: Sequence[Figure] | None = None, place: Place |
         "verdict_table": tables.verdict_table(answer.verdicts, publications(plan)),
         "figures": "".join(_section(figure) for figure in drawn),
         "results": tables.result_table(rows),
-        "effects_title": "What mattered" if answer.is_search else "What each axis does",
-        "effects": _importance(answer) if answer.is_search else tables.effect_table(answer.effects),
+        "effects": "" if answer.is_search else tables.effect_table(answer.effects),
         "provenance": tables.provenance(plan, rows),
     }
     return assemble(parts, data)
@@ -109,10 +107,6 @@ def _section(figure: Figure) -> str:
     heading = f"<h2>{escape(figure.title)}</h2>" if figure.title else ""
     caption = f"<figcaption>{escape(figure.caption)}</figcaption>" if figure.caption else ""
     return f'<section>{heading}<figure><div class=plot id="{figure.name}"></div>{caption}</figure></section>'
-
-
-def _importance(answer: Answer) -> str:
-    return tables.importance_table(answer.importance, read_search(answer.plan["study"]).objectives)
 
 
 def _progress(answer: Answer) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 from ablations.analysis.anova import AxisEffects
 from ablations.analysis.next_command import training_command
@@ -13,9 +12,6 @@ from ablations.analysis.verdicts import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, 
 from ablations.report.analyses import EFFECT_COLUMNS, effect_lines
 from ablations.report.table import caption, cell_texts, columns_of
 from ablations.report.verdict_list import SIGNS, cells, evidence_words
-
-if TYPE_CHECKING:
-    from ablations.search.importance import Importance  # with Optuna, which only a page of a search needs
 
 LONG = 30  # characters of a text that gets a column of some width
 TONES = {SUPPORTED: "yes", CONTRADICTED: "no", INCONCLUSIVE: "open", NO_VERDICT: "none"}
@@ -80,22 +76,11 @@ def result_table(rows: Sequence[Row]) -> str:
 
 def effect_table(effects: AxisEffects | str) -> str:
     """What each axis explains, the largest first; or the reason why that cannot be said."""
-    if isinstance(effects, str):
-        return f"<p class=quiet>{escape(effects)}</p>"
-    shown = table([f"effect on {effects.metric}", *EFFECT_COLUMNS], effect_lines(effects), left=1)
-    return shown + "".join(f"<p class=quiet>{escape(note)}</p>" for note in effects.notes)
-
-
-def importance_table(found: Sequence[Importance], objectives: Sequence[str]) -> str:
-    """The importance of each axis in each tuning of a search, the largest first."""
-    from ablations.search.importance import importance_caption, importance_lines
-
-    lines = []
-    for one in found:
-        name = one.tuning.rpartition("-")[0] or one.tuning
-        lines += [[name, *line, str(one.trials)] for line in importance_lines(one)]
-    shown = table(["tuning", "axis", "importance", "trials"], lines, left=2)
-    return f"{shown}<p class=quiet>{escape(importance_caption(objectives))}</p>"
+    notes, shown = [effects] if isinstance(effects, str) else effects.notes, ""
+    if not isinstance(effects, str):
+        shown = table([f"effect on {effects.metric}", *EFFECT_COLUMNS], effect_lines(effects), left=1)
+    words = "".join(f"<p class=quiet>{escape(note)}</p>" for note in notes)
+    return f"<section><h2>What each axis does</h2>{shown}{words}</section>"
 
 
 def provenance(plan: Plan, rows: Sequence[Row]) -> str:

@@ -1,15 +1,24 @@
-"""Show every trial of a search as a row of a table, and the search of each tuning in one line."""
+"""Show every trial of a search as a row of a table, the networks that were trained again beside their fresh numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from ablations.analysis.front_odds import front_odds
+from ablations.analysis.results import Row
 from ablations.html.tables import table
-from ablations.question.search_space import Search, read_search
+from ablations.question.search_space import SIZES, Search, read_search
 from ablations.report.answer import Answer
-from ablations.report.search_report import ended, heading, objective_words
+from ablations.report.search_report import (
+    ended,
+    fresh_words,
+    heading,
+    objective_spread,
+    objective_words,
+    tuning_names,
+)
 from ablations.report.table import short_count
 from ablations.search.trials import Trial, pareto_front, read_trials
 
@@ -17,29 +26,40 @@ from ablations.search.trials import Trial, pareto_front, read_trials
 def trial_tables(answer: Answer) -> str:
     """A table a tuning: number, state, choices and objectives of each trial; bold: what no other trial beats."""
     search, parts = read_search(answer.plan["study"]), []
-    tunings = answer.plan["study"]["tunings"]
-    for tuning in tunings:
+    tunings, rows = answer.plan["study"]["tunings"], {row.cell: row for row in answer.rows}
+    for tuning, words in zip(tunings, tuning_names(tunings), strict=True):
         trials, problems = read_trials(answer.runs, answer.plan["name"], [tuning["name"]])
-        name = f"{tuning['name'].rpartition('-')[0]}: " if len(tunings) > 1 else ""
+        name = f"{words}: " if words else ""
         parts.append(
             f"<p class=quiet>{escape(name + ended(trials, search, tuning))}. Bold: no other trial is better.</p>"
         )
-        parts.append(_table(trials, search))
+        parts.append(_table(trials, search, rows))
         parts += [f"<p class=note>{escape(problem)}</p>" for problem in problems]
     return f'<section id="trials"><h2>Trials</h2>{"".join(parts)}</section>'
 
 
-def _table(trials: Sequence[Trial], search: Search) -> str:
+def _table(trials: Sequence[Trial], search: Search, rows: Mapping[str, Row]) -> str:
     best = pareto_front(trials, search.objectives)[: None if len(search.objectives) > 1 else 1]
     numbers = {trial["number"] for trial in best}
-    heads = ["trial", "state", *(axis.removeprefix("recipe.") for axis in search.space)]
-    heads += [*map(heading, search.objectives), *(["parameters"] if "params" not in search.objectives else [])]
+    size = [] if "params" in search.objectives else ["params"]
+    columns: dict[str, list[str]] = {}
+    for name in search.objectives:
+        columns[heading(name)] = [_objective(trial, name) for trial in trials]
+        if name not in SIZES and rows:
+            columns[f"{heading(name)}, fresh seeds"] = fresh_words(trials, rows, name)
+    there = {trial["cell"] for trial in trials}
+    again = [cell for cell in rows if cell in there]
+    if len(search.objectives) > 1 and again:
+        fresh = [[objective_spread(rows[cell], name) for name in search.objectives] for cell in again]
+        odds = {cell: "–" if p is None else f"{p:.0%}" for cell, p in zip(again, front_odds(fresh), strict=True)}
+        columns["on the front"] = [odds.get(trial["cell"], "") for trial in trials]
+    columns |= {heading(name): [short_count(trial.get(name)).strip() for trial in trials] for name in size}
+    heads = ["trial", "state", *(axis.removeprefix("recipe.") for axis in search.space), *columns]
     lines = [
         [str(trial["number"]), _state(trial)]
         + [_value(trial["point"].get(axis)) for axis in search.space]
-        + [_objective(trial, name) for name in search.objectives]
-        + ([short_count(trial.get("params")).strip()] if "params" not in search.objectives else [])
-        for trial in trials
+        + [column[k] for column in columns.values()]
+        for k, trial in enumerate(trials)
     ]
 
     def about(index: int) -> str:

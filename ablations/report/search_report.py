@@ -25,11 +25,10 @@ def print_search(answer: Answer, console: Console) -> None:
 
     search, tunings = read_search(answer.plan["study"]), answer.plan["study"]["tunings"]
     rows = {row.cell: row for row in answer.rows}
-    for tuning in tunings:
+    for tuning, name in zip(tunings, tuning_names(tunings), strict=True):
         trials, problems = read_trials(answer.runs, answer.plan["name"], [tuning["name"]])
-        heading = " ".join(["Search", *_different_choices(tuning["point"], tunings)])
         console.print()
-        console.print(Text.assemble((heading, "bold"), (f"  {ended(trials, search, tuning)}", "dim")))
+        console.print(Text.assemble((f"Search {name}".strip(), "bold"), (f"  {ended(trials, search, tuning)}", "dim")))
         best = pareto_front(trials, search.objectives)
         if len(best) > 1 or len(search.objectives) > 1:
             console.print(best_table(best, rows, search, shown=SHOWN if len(search.objectives) == 1 else 3 * SHOWN))
@@ -64,7 +63,7 @@ def best_table(best: Sequence[Trial], rows: Mapping[str, Row], search: Search, *
     curves = [name for name in search.objectives if is_curve(name)]
     for name in curves:
         table.add_column(f"{heading(name)}, fresh seeds", justify="right")
-    fresh = {name: _fresh(best[:shown], rows, name) for name in curves}
+    fresh = {name: fresh_words(best[:shown], rows, name) for name in curves}
     for k, trial in enumerate(best[:shown]):
         chosen = [_value(trial["point"].get(axis)) for axis in axes]
         values = [objective_words(name, trial["values"][name]) for name in search.objectives]
@@ -92,7 +91,8 @@ def objective_words(name: str, value: float) -> str:
     return f"{value:.2f}" if name.endswith(("_error", "_loss")) else f"{value:.4g}"
 
 
-def _fresh(trials: Sequence[Trial], rows: Mapping[str, Row], name: str) -> list[str]:
+def fresh_words(trials: Sequence[Trial], rows: Mapping[str, Row], name: str) -> list[str]:
+    """Of each trial the mean ± deviation of an objective over fresh seeds; empty where it was not trained again."""
     there = [trial["cell"] for trial in trials if trial["cell"] in rows and rows[trial["cell"]].n]
     found = [objective_spread(rows[cell], name) for cell in there]
     words = dict(zip(there, spreads(found, 2 if name.endswith(("_error", "_loss")) else 4), strict=True))
@@ -100,16 +100,24 @@ def _fresh(trials: Sequence[Trial], rows: Mapping[str, Row], name: str) -> list[
 
 
 def objective_spread(row: Row, name: str) -> Spread:
-    """Mean and deviation of an objective over a row's seeds; of `-val_r2` the mean of −val_r2."""
+    """Mean and deviation of an objective over a row's seeds, 0 of a size; of `-val_r2` the mean of −val_r2."""
+    if name in SIZES:
+        return Spread(getattr(row, name), 0.0, row.n)
+    if name == "seconds":
+        return row.seconds
     spread = row.metrics.get(name.lstrip("-"), Spread(None, None, 0))
     if name.startswith("-") and spread.mean is not None:
         return replace(spread, mean=-spread.mean)
     return spread
 
 
-def _different_choices(point: Mapping[str, Any], tunings: Sequence[Mapping[str, Any]]) -> list[str]:
+def tuning_names(tunings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What tells each tuning from the others, as in `block=plain`; empty where there is one."""
     points = [tuning["point"] for tuning in tunings]
-    return [f"{axis}={value}" for axis, value in point.items() if any(other.get(axis) != value for other in points)]
+    return [
+        ", ".join(f"{axis}={value}" for axis, value in point.items() if any(o.get(axis) != value for o in points))
+        for point in points
+    ]
 
 
 def _numbers(trials: Sequence[Trial], axis: str) -> bool:

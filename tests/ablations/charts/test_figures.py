@@ -189,9 +189,10 @@ def test_a_panel_for_each_tuning_has_its_trials_and_its_own_winners(tmp_path, ob
     plan = search_plan(objectives)
     write_trials(tmp_path, plan, objectives, 3)
     figure = drawn(plan, lambda axes, seed: 3.0, tmp_path)
-    lines = [line for line in lines_of(figure) if line["tuning"] == "plain"]
+    lines = [line for line in lines_of(figure) if line["tuning"] == "block=plain"]
     if len(objectives) > 1:
         assert [line["kind"] for line in lines] == ["front", "front", "fresh seeds, mean ± sd"]
+        assert lines[2]["odds"] is None, "one seed says nothing"
     else:
         assert [(line["trial"], line["value"], line["best"]) for line in lines] == [
             (0, 30.0, 30.0),
@@ -206,10 +207,10 @@ def test_importances_are_bars_beside_what_noise_reaches(tmp_path):
     write_trials(tmp_path, plan, ["val_error"], 24, axes=("depth", "width"))
     answer = Answer(plan, make_records(plan), tmp_path)
     (figure,) = [one for one in figures_of(answer) if one.name == "importance"]
-    lines = [line for line in lines_of(figure) if line["tuning"] == "plain"]
+    lines = [line for line in lines_of(figure) if line["tuning"] == "block=plain"]
     assert {line["row"]: line["named"] for line in lines} == {"depth": 1, "width": 0}
     assert all(line["named"] == (line["share"] > line["floor"]) for line in lines)
-    assert sum(line["share"] for line in lines) == pytest.approx(1)
+    assert sum(line["share"] for line in lines) == pytest.approx(1, abs=0.001)
     assert "depth" in svg(figure)
 
 
@@ -222,7 +223,45 @@ def test_a_slice_has_every_complete_trial_by_each_axis(tmp_path):
     lines = lines_of(figure)
     assert len(lines) == 2 * 2 * 5, "two axes, two tunings, six trials of which one was pruned"
     assert {line["x"] for line in lines if line["panel"] == 0 and line["y"] > 24} == {8}
+    assert panels_of(figure.spec)[0]["encoding"]["x"]["axis"]["values"] == [8, 20], "ticks at what was tried"
     assert svg(figure).count("<path") > 10
+
+
+def test_over_all_axes_a_trial_is_a_line_and_the_best_quarter_stands_out(tmp_path):
+    axes = ("depth", "recipe.lr", "width")
+    plan = search_plan(["val_error"], axes=axes)
+    write_trials(tmp_path, plan, ["val_error"], 8, axes=axes)
+    (figure,) = [one for one in figures_of(Answer(plan, make_records(plan), tmp_path)) if one.name == "parallel"]
+    lines = [line for line in lines_of(figure) if not line["scale"] and line["tuning"] == "block=plain"]
+    assert len(lines) == 3 * 7, "three axes, eight trials of which one was pruned"
+    assert {line["trial"] for line in lines if line["good"]} == {7}
+    assert {(line["axis"], line["text"], line["at"]) for line in lines if line["axis"] == "depth"} == {
+        ("depth", "8", 0),
+        ("depth", "20", 1),
+    }
+    assert svg(figure).count("<path") > 14
+
+
+@pytest.mark.parametrize("spread", [0.0, 2.0])
+def test_the_best_so_far_has_a_band_where_its_trial_has_several_seeds(tmp_path, spread):
+    plan = search_plan(["val_error"])
+    for tuning in plan["study"]["tunings"]:
+        for number, value in enumerate((9.0, 5.0, 7.0)):
+            about = {"tuning": tuning["name"], "number": number, "point": {}, "suggested": {}, "constraints": {}}
+            about |= {
+                "runs": [],
+                "cell": f"c{number}",
+                "label": "l",
+                "state": "complete",
+                "values": {"val_error": value},
+            }
+            about |= {"seed_values": {"10": value - spread, "11": value + spread}}
+            write_trial(trial_folder(tmp_path, plan["name"], tuning["name"], number), about)
+    figure = drawn(plan, lambda axes, seed: 3.0, tmp_path)
+    found = [(line["best"], line["high"] - line["low"]) for line in lines_of(figure) if line["tuning"] == "block=plain"]
+    sd = spread * math.sqrt(2)
+    assert found == [(9, pytest.approx(2 * sd, rel=1e-3)), *[(5, pytest.approx(2 * sd, rel=1e-3))] * 2]
+    assert ("band" in figure.caption) == bool(spread)
 
 
 def test_claims_are_named_on_their_axis_and_nothing_is_cut(tmp_path):

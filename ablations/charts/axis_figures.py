@@ -1,0 +1,152 @@
+"""Draw what the axes of a search decide: importances, trials by one axis, and trials over all axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ablations.charts.answer_specs import side_by_side
+from ablations.charts.figure import Figure
+from ablations.charts.looks import HIGHLIGHT, NEUTRAL, Spec
+from ablations.charts.search_figures import objective_axis, tunings_of
+from ablations.charts.series import columns
+from ablations.charts.specs import LABELS, LINE, faceted, tip
+from ablations.question.search_space import read_search
+from ablations.report.answer import Answer
+from ablations.report.search_report import heading, tuning_names
+from ablations.search.trials import distinct_trials, pareto_front
+
+FEW = 6  # values of an axis that are all named
+Lines = list[dict[str, Any]]
+
+
+def axis_figures(answer: Answer) -> list[Figure]:
+    """Importances, slices, and parallel coordinates; those that the trials allow."""
+    search = read_search(answer.plan["study"])
+    lines: Lines = []
+    for tuning, trials, _ in tunings_of(answer):
+        known = distinct_trials(trials)
+        best = pareto_front(trials, search.objectives)
+        best = best[: max(1, len(known) // 4)] if len(search.objectives) == 1 else best
+        good = {trial["number"] for trial in best}
+        for trial in known:
+            about = {"trial": trial["number"], "y": trial["values"][search.objectives[0]], "label": trial["label"]}
+            about |= {"tuning": tuning, "good": int(trial["number"] in good)}
+            lines += [about | {"panel": k, "x": trial["point"].get(axis)} for k, axis in enumerate(search.space)]
+    lines = [line for line in lines if line["x"] is not None]
+    names = [axis.rpartition(".")[2] for axis in search.space]
+    what = "on the front" if len(search.objectives) > 1 else "in the best quarter"
+    drawn = [_importance(answer), _slices(names, search.objectives[0], lines), _parallel(names, what, lines)]
+    return [figure for figure in drawn if figure]
+
+
+def _importance(answer: Answer) -> Figure | None:
+    """The importance of each axis as a bar, with the floor that noise reaches; None where the trials are too few."""
+    from ablations.search.importance import importance_caption
+
+    words = tuning_names(answer.plan["study"]["tunings"])
+    lines = [
+        {"tuning": name, "row": axis.rpartition(".")[2], "label": axis, "share": share, "floor": one.floor}
+        | {"named": int(axis in one.named), "trials": one.trials}
+        for name, one in zip(words, answer.importance, strict=True)
+        for axis, share in one.shares.items()
+    ]
+    if not lines:
+        return None
+    caption = importance_caption(read_search(answer.plan["study"]).objectives)
+    tips = [tip("label", "axis"), tip("share", "importance", ".0%"), tip("floor", "noise", ".0%")]
+    x: Spec = {"type": "quantitative", "title": "share of the importances"}
+    x |= {"scale": {"domain": [0, 1], "nice": False}, "axis": {"format": "%", "tickCount": 5}}
+    pale = {"condition": {"test": "datum.named", "value": 1}, "value": 0.35}
+    layer = [
+        {"mark": {"type": "bar", "color": NEUTRAL, "height": {"band": 0.7}}}
+        | {"encoding": {"x": {"field": "share", **x}, "opacity": pale, "tooltip": [*tips, tip("trials", "trials")]}},
+        {"mark": {"type": "tick", "color": HIGHLIGHT, "thickness": 2.5, "height": 18}}
+        | {"encoding": {"x": {"field": "floor", **x}, "tooltip": tips}},
+    ]
+    spec = faceted("tuning", {"height": {"step": LINE + 9}, "encoding": {"y": LABELS}, "layer": layer}, None)
+    caption += " The line: what noise gives; bars below it are pale."
+    panels = min(2, len({line["tuning"] for line in lines}))
+    return Figure("importance", "What mattered", caption, spec, columns(lines), panels=panels, least=300)
+
+
+def _slices(names: list[str], objective: str, lines: Lines) -> Figure:
+    """Each trial's objective against each axis, a panel an axis."""
+    y, views = objective_axis(objective, [line["y"] for line in lines]), []
+    for panel, axis in enumerate(names):
+        if xs := sorted({line["x"] for line in lines if line["panel"] == panel}, key=str):
+            views.append(_slice(axis, panel, xs, y))
+    caption = f"Each complete trial, by its value on one axis: {heading(objective)} at the end of the trial."
+    return Figure(
+        "slices", "Trials by axis", caption, side_by_side(views), columns(lines), panels=min(3, len(views)), least=220
+    )
+
+
+def _slice(axis: str, panel: int, xs: list[Any], y: Spec) -> Spec:
+    """A panel: numbers on their scale, logarithmic where they span much; words side by side."""
+    x: Spec = {"field": "x", "title": axis, "type": "nominal", "axis": {"labelAngle": 0}}
+    if _numeric(xs):
+        x |= {"type": "quantitative", "axis": {"grid": False, "tickCount": 4, "format": ".3~g", "labelOverlap": True}}
+        x["scale"] = {"nice": False, "padding": 12, **({"type": "log"} if _wide(xs) else {"zero": False})}
+        if len(xs) <= FEW:
+            x["axis"]["values"] = sorted(xs)
+    tips = [tip("label", "cell"), tip("x", axis), tip("y", y["title"], ".4~g"), tip("tuning", "tuning")]
+    return {
+        "transform": [{"filter": f"datum.panel == {panel}"}],
+        "height": 180,
+        "mark": {"type": "point", "filled": True, "size": 45, "opacity": 0.6, "color": NEUTRAL},
+        "encoding": {"x": x, "y": {"field": "y", **y}, "tooltip": tips},
+    }
+
+
+def _parallel(names: list[str], what: str, lines: Lines) -> Figure | None:
+    """Each trial as a line over all axes (parallel coordinates); None with a single axis."""
+    from math import log
+
+    made: Lines = []
+    for panel, axis in enumerate(names):
+        here = [line for line in lines if line["panel"] == panel]
+        xs = sorted({line["x"] for line in here}, key=lambda x: x if _numeric([x]) else str(x))
+        if not xs:
+            continue
+        numbers = xs if _numeric(xs) else range(len(xs))
+        numbers = [log(number) for number in numbers] if _numeric(xs) and _wide(xs) else numbers
+        low, span = min(numbers), max(numbers) - min(numbers) or 1
+        at = {x: (number - low) / span for x, number in zip(xs, numbers, strict=True)}
+        for x in xs if len(xs) <= FEW or not _numeric(xs) else (xs[0], xs[-1]):
+            tick = {"tuning": "", "trial": -1, "label": "", "good": 0, "axis": axis, "at": at[x], "scale": 1}
+            text = f"{x:.3g}" if _numeric([x]) else str(x)
+            made += [
+                {**tick, "tuning": tuning, "text": text} for tuning in dict.fromkeys(one["tuning"] for one in lines)
+            ]
+        made += [
+            {key: line[key] for key in ("tuning", "trial", "label", "good")}
+            | {"axis": axis, "at": at[line["x"]], "scale": 0, "text": str(line["x"])}
+            for line in here
+        ]
+    if len({line["axis"] for line in made}) < 2:
+        return None
+    x = {"field": "axis", "type": "nominal", "sort": names, "title": None}
+    x["axis"] = {"grid": True, "labelAngle": 0, "ticks": False, "domain": False, "labelExpr": "split(datum.label, '_')"}
+    y = {"field": "at", "type": "quantitative", "axis": None, "scale": {"domain": [-0.06, 1.06], "nice": False}}
+    layer = [
+        {"transform": [{"filter": f"datum.scale == 0 && datum.good == {good}"}]}
+        | {"mark": {"type": "line", "strokeWidth": 1 + good, "opacity": 0.45 + 0.5 * good, "color": colour}}
+        | {"encoding": {"detail": {"field": "trial"}, "tooltip": [tip("label", "cell"), tip("trial", "trial")]}}
+        for good, colour in enumerate((NEUTRAL, HIGHLIGHT))
+    ]
+    layer.append(
+        {"transform": [{"filter": "datum.scale == 1"}]}
+        | {"mark": {"type": "text", "align": "left", "dx": 4, "fontSize": 11}, "encoding": {"text": {"field": "text"}}}
+    )
+    caption = f"A line a trial; the strong ones are {what}. A line passes by an axis that its network does not have."
+    spec = faceted("tuning", {"height": 220, "encoding": {"x": x, "y": y}, "layer": layer}, None)
+    panels = min(2, len({line["tuning"] for line in made}))
+    return Figure("parallel", "Trials over all axes", caption, spec, columns(made), panels=panels, least=420)
+
+
+def _numeric(xs: list[Any]) -> bool:
+    return all(isinstance(x, int | float) and not isinstance(x, bool) for x in xs)
+
+
+def _wide(xs: list[Any]) -> bool:
+    return min(xs) > 0 and max(xs) / min(xs) >= 8
