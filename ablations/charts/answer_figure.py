@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,24 @@ from ablations.analysis.results import INACTIVE, Row, Spread
 from ablations.charts import answer_specs, scales
 from ablations.charts.figure import Figure
 from ablations.charts.focus import MOST_CELLS, Focus, Judged, ends_of, focus_of
-from ablations.charts.looks import DASHES, SAFE, Axis, axes_of, cell_names, hue_axis, numeric_axis, row_names, wrapped
+from ablations.charts.looks import (
+    DASHES,
+    SAFE,
+    Axis,
+    Spec,
+    axes_of,
+    cell_names,
+    hue_axis,
+    numeric_axis,
+    row_names,
+    wrapped,
+)
 from ablations.charts.options import FigureOptions
-from ablations.charts.series import Table, short
+from ablations.charts.series import Lines, columns
 from ablations.question.did_you_mean import instead
 from ablations.records.task_metrics import ERROR, shown_metric
 from ablations.report.answer import Answer
 
-COLUMNS = ("cell", "panel", "single", "x", "mean", "low", "high", "n", "of", "label", "row", "hue", "rest", "light")
 MOST_ROWS = 40  # of a panel with a line a cell
 
 
@@ -98,47 +108,45 @@ def _figure(answer: Answer, options: FigureOptions) -> Figure | None:
     if not any(row.n for row in answer.rows):
         return None
     chosen = Chosen.of(answer, options)
-    table: Table = {column: [] for column in COLUMNS}
-    views, lost = [], 0
+    views, every, lost = [], [], 0
     for judged in chosen.focus.judged:
         lines, infinite = _lines(chosen, judged, x := _across(chosen, judged), len(views))
         lost += infinite
-        if not lines:
-            continue
-        views.append(_view(chosen, judged.metric, x, lines, len(views)))
-        for column in COLUMNS:
-            table[column] += [short(line[column]) for line in lines]
+        every += lines
+        if lines:
+            views.append(_view(chosen, judged.metric, x, lines, len(views)))
     if not views:
         return None
-    drawn = [answer.rows[cell] for cell in dict.fromkeys(table["cell"])]
+    drawn = [answer.rows[cell] for cell in dict.fromkeys(line["cell"] for line in every)]
     left_out = sum(row.n > 0 for row in answer.rows) - len(drawn)
     caption = error_caption(drawn)
     caption += f" {lost} infinite number{'s' * (lost > 1)} cannot be drawn." if lost else ""
-    caption += " Pale: cells that no claim names, with fewer seeds." if any(table["light"]) else ""
+    caption += " Pale: cells that no claim names, with fewer seeds." if any(line["light"] for line in every) else ""
     caption += f" {left_out} more cells are in the table of results." if left_out else ""
     own = {*ends_of(answer.plan), shown_metric(answer.plan["study"], "val")}
-    errors = all(one.metric.is_error for one in chosen.focus.judged)
-    errors = errors or all(one.metric.text in own for one in chosen.focus.judged)
-    titles = [view["title"]["text"] for view in views]
-    title = (
-        f"{'Errors' if ERROR[0] in own else 'Metrics'} at the end"
-        if errors
-        else f"What the claims judge: {', '.join(dict.fromkeys(titles))}"
-    )
-    name = "errors" if errors else "answer"
-    return Figure(name, title, caption, answer_specs.side_by_side(views), table, panels=min(2, len(views)), least=300)
+    titles = ", ".join(dict.fromkeys(view["title"]["text"] for view in views))
+    name, title = "answer", f"What the claims judge: {titles}"
+    if all(one.metric.is_error or one.metric.text in own for one in chosen.focus.judged):
+        name, title = "errors", f"{'Errors' if ERROR[0] in own else 'Metrics'} at the end"
+    spec = answer_specs.side_by_side(views)
+    return Figure(name, title, caption, spec, columns(every), panels=min(2, len(views)), least=300)
 
 
 def error_caption(rows: Sequence[Row]) -> str:
     """What a figure shows: over how many seeds, what diverged, and the notes of the data."""
-    counts = sorted({row.n for row in rows if row.n})
-    many = " to ".join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))
-    words = f"Mean ± sd over {many} seed{'' if counts[-1] == 1 else 's'}; small dots are single runs"
+    words = f"Mean ± sd over {seeds_words(row.n for row in rows if row.n)}; small dots are single runs"
     diverged = sum(row.diverged for row in rows)
     worst = "an error of 100%" if rows[0].judged == ERROR else "the worst value"
     words += f"; {diverged} diverged, which counts as {worst}." if diverged else "."
     notes = dict.fromkeys(str(run["note"]) for row in rows for run in row.runs if run.get("note"))
     return " ".join([words, *notes])
+
+
+def seeds_words(counts: Iterable[int]) -> str:
+    """`3 to 5 seeds`."""
+    known = sorted({*counts})
+    least, most = known[0], known[-1]
+    return f"{least} seed{'' if least == 1 else 's'}" if least == most else f"{least} to {most} seeds"
 
 
 def _across(chosen: Chosen, judged: Judged) -> str | None:
@@ -178,7 +186,7 @@ def _agrees(row: Row, where: Mapping[str, Any]) -> bool:
     return all(str(known.get(axis)) == str(value) for axis, value in where.items())
 
 
-def _lines(chosen: Chosen, judged: Judged, x: str | None, panel: int) -> tuple[list[dict[str, Any]], int]:
+def _lines(chosen: Chosen, judged: Judged, x: str | None, panel: int) -> tuple[Lines, int]:
     """The rows of a panel: of each cell mean ± sd (`single` 0) and every run (`single` 1); how many are infinite."""
     cells, lines, infinite = _cells(chosen, judged, x), [], 0
     names, keys = cell_names(chosen.axes, cells=len(chosen.rows)), chosen.keys(x, cells)
@@ -214,7 +222,7 @@ def _ends(metric: Metric, spread: Spread) -> tuple[float, float]:
     return max(low, spread.mean - sd), min(high, spread.mean + sd)
 
 
-def _view(chosen: Chosen, metric: Metric, x: str | None, lines: list[dict[str, Any]], panel: int) -> dict[str, Any]:
+def _view(chosen: Chosen, metric: Metric, x: str | None, lines: Lines, panel: int) -> Spec:
     """The spec of a panel."""
     cells = list(dict.fromkeys(line["cell"] for line in lines))
     ends = [line[end] for line in lines for end in ("low", "high")]

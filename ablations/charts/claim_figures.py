@@ -9,9 +9,10 @@ from typing import Any
 from ablations.analysis.claim_schema import Claim, check_claims
 from ablations.analysis.verdicts import Verdict
 from ablations.charts.figure import Figure
+from ablations.charts.looks import HIGHLIGHT, NEUTRAL
 from ablations.charts.scales import domain, words
-from ablations.charts.series import Table, short
-from ablations.charts.specs import forest
+from ablations.charts.series import Lines, columns
+from ablations.charts.specs import LINE, ZOOM, tip
 from ablations.report.answer import Answer
 from ablations.report.verdict_list import between, number
 
@@ -20,11 +21,13 @@ CAPTION = (
     "grey band: the region it expects; hollow diamond: the published number"
 )
 LETTERS = 44  # in a line of a claim: as many as a phone has room for
+MARKS = {"supported": "circle", "contradicted": "cross", "inconclusive": "diamond", "no verdict": "diamond"}
+MARKS |= {"∞": "triangle-right", "-∞": "triangle-left"}
 
 
 def claim_figures(answer: Answer) -> list[Figure]:
     """A figure for each unit: points of error and seconds do not share an axis."""
-    units: dict[str, list[dict[str, Any]]] = {}
+    units: dict[str, Lines] = {}
     missing = []
     for index, (verdict, claim) in enumerate(zip(answer.verdicts, check_claims(answer.plan["study"]), strict=True), 1):
         if verdict.effect is None or verdict.p is None or math.isnan(verdict.effect.mean):
@@ -39,7 +42,8 @@ def claim_figures(answer: Answer) -> list[Figure]:
     return [_figure(k, unit, lines, caption if k == 0 else "") for k, (unit, lines) in enumerate(units.items())]
 
 
-def _figure(index: int, unit: str, lines: list[dict[str, Any]], caption: str) -> Figure:
+def _figure(index: int, unit: str, lines: Lines, caption: str) -> Figure:
+    """The claims of one unit; the words of a claim stand above its marks, and an infinite estimate is an arrow."""
     signed = any(line["signed"] for line in lines)
     known = [line[name] for line in lines for name in ("mean", "low", "high", "from", "to", "published")]
     low, high = domain([*known, *([0.0] if signed else [])])
@@ -51,9 +55,35 @@ def _figure(index: int, unit: str, lines: list[dict[str, Any]], caption: str) ->
     texts = max(line["words"].count("\n") + 1 for line in lines)
     for line in lines:  # the words end where the marks begin
         line["words"] = "\n" * (texts - 1 - line["words"].count("\n")) + line["words"]
-    rows: Table = {key: [short(line[key]) for line in lines] for key in lines[0]}
-    spec = forest(textwrap.wrap(unit, LETTERS), rows["claim"], (low, high), texts, zero=signed)
-    return Figure(f"claims-{index}", "" if index else "Claims", caption, spec, rows)
+    step = LINE * texts + 26
+    below = {"yOffset": (step - 12) / 2 - 6}  # the marks lie below the words
+    x = {"type": "quantitative", "title": textwrap.wrap(unit, LETTERS)}
+    x |= {"scale": {"domain": [low, high], "nice": False, "zero": False}}
+    x |= {"axis": {"tickCount": 6, "titleLimit": 0, "grid": False}}
+    y = {"field": "claim", "type": "nominal", "sort": [line["claim"] for line in lines], "title": None, "axis": None}
+    tips = [tip("says", "claim"), tip("effect", "effect"), tip("expect", "expected"), tip("outcome", "verdict")]
+    tips += [tip("published", "published")]
+    shape = {"field": "mark", "type": "nominal", "legend": None}
+    shape["scale"] = {"domain": [*MARKS], "range": [*MARKS.values()]}
+    grey, text = {"clip": True, "color": NEUTRAL, **below}, {"type": "text", "align": "left", "baseline": "top"}
+    layer = [
+        {"mark": {"type": "bar", "opacity": 0.16, "height": 14, **grey}}
+        | {"encoding": {"x": {"field": "from", **x}, "x2": {"field": "to"}}},
+        {"mark": {"type": "rule", "strokeWidth": 2.4, **grey}}
+        | {"encoding": {"x": {"field": "low", **x}, "x2": {"field": "high"}}},
+        {"params": [{**ZOOM, "select": {**ZOOM["select"], "encodings": ["x"]}}]}
+        | {"mark": {"type": "point", "filled": True, "size": 90, "opacity": 1, "color": NEUTRAL, **below}}
+        | {"encoding": {"x": {"field": "mean", **x}, "shape": shape, "tooltip": tips}},
+        {"mark": {"type": "point", "shape": "diamond", "size": 110, "strokeWidth": 2, "color": HIGHLIGHT, **below}}
+        | {"encoding": {"x": {"field": "published", **x}, "tooltip": tips}},
+        {"mark": {**text, "lineBreak": "\n", "lineHeight": LINE, "fontSize": 11, "dy": 4 - step / 2}}
+        | {"encoding": {"x": {"value": 0}, "text": {"field": "words"}, "tooltip": tips}},
+    ]
+    if signed:
+        mark = {"type": "tick", "color": NEUTRAL, "thickness": 1.2, "height": 18, **below}
+        layer.insert(0, {"mark": mark, "encoding": {"x": {"datum": 0, **x}}})
+    spec = {"height": {"step": step}, "encoding": {"y": y}, "layer": layer}
+    return Figure(f"claims-{index}", "" if index else "Claims", caption, spec, columns(lines))
 
 
 def _unit(verdict: Verdict, claim: Claim) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 LEAST_EPOCHS = 12
@@ -40,18 +40,15 @@ class EpochFile:
             raise ValueError(f"{self.path}: column {name} holds something that is not a number ({error})") from error
         return [value if math.isfinite(value) else None for value in values]
 
-    def only(self, keep: Callable[[float], bool]) -> EpochFile:
-        """The same file with some epochs only."""
-        epochs = zip(self.column("epoch"), self.lines, strict=True)
-        return replace(self, lines=[line for epoch, line in epochs if epoch is not None and keep(epoch)])
 
-
-def by_epoch(files: Iterable[EpochFile], name: str) -> list[tuple[float, list[float]]]:
-    """The values of a column at each epoch, over all files."""
+def by_epoch(
+    files: Iterable[EpochFile], name: str, keep: Callable[[float], bool] = lambda epoch: True, *, key: str = "epoch"
+) -> list[tuple[float, list[float]]]:
+    """The values of a column at each epoch to keep, over all files."""
     found: dict[float, list[float]] = {}
     for file in files:
-        for epoch, value in zip(file.column("epoch"), file.column(name), strict=True):
-            if epoch is not None and value is not None:
+        for epoch, value in zip(file.column(key), file.column(name), strict=True):
+            if epoch is not None and value is not None and keep(epoch):
                 found.setdefault(epoch, []).append(value)
     return sorted(found.items())
 

@@ -1,11 +1,11 @@
-"""Collect the numbers that the figures of a study show: tables by column, with the index of the cell in each row."""
+"""Collect what the files of a study's runs say by epoch or by block: a row a point, with the index of its cell."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,73 +17,51 @@ from ablations.records.task_metrics import shown_pair
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 MOST_NUMBERS = 100_000  # of one figure; beyond it, epochs are left out evenly
 
+Lines = list[dict[str, Any]]
 Table = dict[str, list[Any]]  # column → values
 
 
-def curves(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path) -> Table:
+def curves(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path) -> Lines:
     """The metric a task is judged by, of training and validation, by epoch: mean, least and most over the seeds."""
     found = [files_of(plan, records, row, runs, CURVE) for row in rows]
-    keep = kept_epochs((file for files in found for file in files), MOST_NUMBERS // max(1, 4 * len(rows)))
-    table: Table = {name: [] for name in ("cell", "part", "epoch", "mean", "low", "high", "n", "note")}
-    for index, whole in enumerate(found):
-        files = [file.only(keep) for file in whole]
-        row = rows[index]
+    keep = kept_epochs(chain(*found), MOST_NUMBERS // max(1, 4 * len(rows)))
+    lines: Lines = []
+    for cell, (row, files) in enumerate(zip(rows, found, strict=True)):
         at_once = row.diverged == row.planned and all(run["epochs"] <= 1 for run in row.runs)
-        note = "diverged in the first epoch" if at_once else ""
+        about = {"cell": cell, "note": "diverged in the first epoch" if at_once else ""}
         for metric in shown_pair(plan["study"], "train", "val"):
-            part = PARTS[metric.partition("_")[0]]
-            for epoch, values in by_epoch(files, metric):
-                mean = math.fsum(values) / len(values)
-                line = (index, part, epoch, mean, min(values), max(values), len(values), note)
-                _add(table, line)
-    return table
-
-
-def costs(rows: Sequence[Row]) -> Table:
-    """Parameters, multiply-adds and seconds of each cell."""
-    table: Table = {name: [] for name in ("cell", "part", "value")}
-    for index, row in enumerate(rows):
-        named = {"parameters": row.params, "multiply-adds": row.macs, "seconds": row.seconds.mean}
-        for part, value in named.items():
-            if value is not None:
-                _add(table, (index, part, value))
-    return table
+            about["part"] = PARTS[metric.partition("_")[0]]
+            lines += [{**about, "epoch": epoch, **_spread(values)} for epoch, values in by_epoch(files, metric, keep)]
+    return lines
 
 
 def layers(
     plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path, kinds: Iterable[str]
-) -> dict[str, Table]:
-    """Mean diagnostics of every block by epoch (`gradient_norm.<block>`), a table a kind; none where there are none."""
+) -> dict[str, Lines]:
+    """Mean diagnostics of every block by epoch (`gradient_norm.<block>`), for each kind that was kept."""
     found = [files_of(plan, records, row, runs, DIAGNOSTICS) for row in rows]
-    tables: dict[str, Table] = {}
+    made: dict[str, Lines] = {}
     for kind in kinds:
         names = [blocks_of(files, kind) for files in found]
-        if not any(names):
-            continue
-        keep = kept_epochs((file for files in found for file in files), MOST_NUMBERS // sum(map(len, names)))
-        table: Table = {name: [] for name in ("cell", "block", "name", "epoch", "value")}
-        for index, (whole, blocks) in enumerate(zip(found, names, strict=True)):
-            files = [file.only(keep) for file in whole]
-            for number, block in enumerate(blocks, start=1):
-                for epoch, values in by_epoch(files, f"{kind}.{block}"):
-                    _add(table, (index, number, block, epoch, math.fsum(values) / len(values)))
-        tables[kind] = table
-    return tables
+        keep = kept_epochs(chain(*found), MOST_NUMBERS // max(1, sum(map(len, names))))
+        lines = [
+            {"cell": cell, "block": number, "name": block, "epoch": epoch, "value": math.fsum(values) / len(values)}
+            for cell, (files, blocks) in enumerate(zip(found, names, strict=True))
+            for number, block in enumerate(blocks, start=1)
+            for epoch, values in by_epoch(files, f"{kind}.{block}", keep)
+        ]
+        if lines:
+            made[kind] = lines
+    return made
 
 
-def damages(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path) -> Table:
+def damages(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path) -> Lines:
     """Points of validation error added by taking out each block: mean, least and most over the seeds."""
-    table: Table = {name: [] for name in ("cell", "block", "mean", "low", "high", "n")}
-    for index, row in enumerate(rows):
-        found: dict[float, list[float]] = {}
-        for file in files_of(plan, records, row, runs, DAMAGES):
-            for block, damage in zip(file.column("block"), file.column("damage"), strict=True):
-                if block is not None and damage is not None:
-                    found.setdefault(block, []).append(damage)
-        for block, values in sorted(found.items()):
-            mean = math.fsum(values) / len(values)
-            _add(table, (index, block, mean, min(values), max(values), len(values)))
-    return table
+    return [
+        {"cell": cell, "block": block, **_spread(values)}
+        for cell, row in enumerate(rows)
+        for block, values in by_epoch(files_of(plan, records, row, runs, DAMAGES), "damage", key="block")
+    ]
 
 
 def files_of(plan: Plan, records: Mapping[str, Record], row: Row, runs: Path, name: str) -> list[EpochFile]:
@@ -100,6 +78,11 @@ def blocks_of(files: Iterable[EpochFile], kind: str) -> list[str]:
         return list(names)
     parts = {name: re.split(r"(\d+)", name) for name in names}
     return sorted(names, key=lambda name: [(int(part) if part.isdigit() else -1, part) for part in parts[name]])
+
+
+def columns(lines: Lines) -> Table:
+    """Rows with the same keys as a table, with the digits that a picture can show."""
+    return {key: [short(line[key]) for line in lines] for key in (lines[0] if lines else ())}
 
 
 def short(value: Any) -> Any:
@@ -121,11 +104,5 @@ def packed(table: Table) -> dict[str, Any]:
     return made
 
 
-def columns(lines: Sequence[Mapping[str, Any]]) -> Table:
-    """A table of rows that have the same keys."""
-    return {key: [short(line[key]) for line in lines] for key in (lines[0] if lines else ())}
-
-
-def _add(table: Table, line: Sequence[Any]) -> None:
-    for column, value in zip(table.values(), line, strict=True):
-        column.append(short(value))
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    return {"mean": math.fsum(values) / len(values), "low": min(values), "high": max(values), "n": len(values)}

@@ -13,7 +13,7 @@ def cell(error: float | None, macs: float, sd: float | None = 1.0, n: int = 3) -
 
 
 def test_what_is_cheapest_is_on_the_front_and_what_is_worse_and_dearer_is_not():
-    assert front_odds([cell(90.0, 1e6), cell(5.0, 2e6), cell(60.0, 3e6)]) == [1.0, pytest.approx(1, abs=0.01), 0.0]
+    assert front_odds([cell(90.0, 1e6), cell(5.0, 2e6), cell(60.0, 3e6)]) == pytest.approx([1, 1, 0], abs=0.01)
 
 
 def test_of_two_equal_cells_of_one_size_each_is_on_it_in_half_of_the_draws():
