@@ -158,22 +158,22 @@ def colours(axis: Axis | None, field: str = "hue") -> Spec:
 
 def dashes(values: Sequence[str], field: str, *, each: int = 1) -> Spec:
     """The dash of each value, or of `each` values in turn."""
-    scale = {"domain": list(values), "range": [DASHES[i // each % len(DASHES)] for i in range(len(values))]}
-    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": LINES | {"labelExpr": SPLIT}}
+    return _told(values, field, [DASHES[i // each % len(DASHES)] for i in range(len(values))])
 
 
 def shapes(values: Sequence[str], field: str) -> Spec:
     """The point of each value, shown in the legend of the dashes."""
-    scale = {"domain": list(values), "range": [SHAPES[i % len(SHAPES)] for i in range(len(values))]}
-    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": LINES | {"labelExpr": SPLIT}}
+    return _told(values, field, [SHAPES[i % len(SHAPES)] for i in range(len(values))])
+
+
+def _told(values: Sequence[str], field: str, marks: list[Any]) -> Spec:
+    scale, words = {"domain": list(values), "range": marks}, {"symbolType": "stroke", "symbolSize": 160}
+    return {"field": field, "type": "nominal", "title": None, "scale": scale, "legend": legend() | words}
 
 
 def legend() -> Spec:
     """A legend above the chart, whose labels may have several lines and are never cut."""
     return {"orient": "top", "symbolType": "circle", "labelExpr": SPLIT, "labelLimit": 0, "titleLimit": 0}
-
-
-LINES = {"orient": "top", "symbolType": "stroke", "symbolSize": 160, "labelLimit": 0, "titleLimit": 0}
 
 
 def wrapped(text: str, letters: int = LETTERS) -> str:

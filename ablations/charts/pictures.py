@@ -95,9 +95,18 @@ def picture_spec(figure: Figure, paper: Print = SCREEN, inner: float | None = No
             view.pop("params", None)
             if isinstance(view.get("mark"), dict) and view["mark"].get("type") == "point":
                 view["mark"]["clip"] = False  # a point on an edge is drawn whole
-            for encoding in view["encoding"].values():
+            for channel, encoding in view["encoding"].items():
                 if isinstance(encoding, dict) and encoding.get("legend"):
                     encoding["legend"] = _fitted(encoding, data, whole)
+                if channel in ("x", "y") and isinstance(encoding.get("title"), str):
+                    room = (
+                        inner
+                        if channel == "x"
+                        else panel["height"]
+                        if isinstance(panel["height"], int | float)
+                        else 170
+                    )
+                    encoding["title"] = textwrap.wrap(encoding["title"], max(8, int(room / (0.52 * FONT))))
     config: Spec = {**CONFIG, "padding": 12 if paper.title else 2}
     if whole < NARROW:
         config["legend"] = {**CONFIG["legend"], "layout": {"top": {"direction": "vertical"}}}

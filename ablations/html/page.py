@@ -66,11 +66,13 @@ def page(answer: Answer, figures: Sequence[Figure] | None = None, place: Place |
         "home": f'<a href="{place.home}">All studies</a> · ' if place else "",
         "files": tables.links(place.files) if place else "",
         "verdicts": tables.verdict_list(
-            answer.verdicts, claim_ids(plan["study"].get("claims") or []), answer.settings, answer.footnotes
+            answer.verdicts,
+            claim_ids(plan["study"].get("claims") or []),
+            answer.settings,
+            [*answer.footnotes, *publications(plan)],
         ),
         "trials": trial_tables(answer) if answer.is_search else "",
         "cite": escape(place.bibtex if place else bibtex(answer)),
-        "verdict_table": tables.verdict_table(answer.verdicts, publications(plan)),
         "figures": "".join(_section(figure) for figure in drawn),
         "results": tables.result_table(rows),
         "effects": "" if answer.is_search else tables.effect_table(answer.effects),

@@ -11,7 +11,7 @@ from ablations.analysis.results import Plan, Row, best_row
 from ablations.analysis.verdicts import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
 from ablations.report.analyses import EFFECT_COLUMNS, effect_lines
 from ablations.report.table import caption, cell_texts, columns_of
-from ablations.report.verdict_list import SIGNS, cells, evidence_words
+from ablations.report.verdict_list import SIGNS, evidence_words
 
 LONG = 30  # characters of a text that gets a column of some width
 TONES = {SUPPORTED: "yes", CONTRADICTED: "no", INCONCLUSIVE: "open", NO_VERDICT: "none"}
@@ -40,24 +40,12 @@ def verdict_list(
         sign = SIGNS.get(verdict.outcome, ("?", ""))[0]
         command = f"<code>{escape(verdict.command)}</code>" if verdict.command else ""
         says, evidence = escape(verdict.says), escape(evidence_words(verdict, setting))
-        head = f'<a class=number href="#{name}" title="the address of this claim">{index}</a> '
-        head += (
-            f"<b class=sign>{sign}</b> <span class=says>{says}</span> <b class=outcome>{escape(verdict.outcome)}</b>"
-        )
+        head = f'<a class=number href="#{name}" title="the address of this claim">{index}</a> <b class=sign>{sign}</b>'
+        head += f" <span class=says>{says}</span> <b class=outcome>{escape(verdict.outcome)}</b>"
         tone = TONES[verdict.outcome]
         items.append(f'<li id="{name}" class="{tone}">{head}<p class=quiet>{evidence}</p>{command}</li>')
     notes = "".join(f"<p class=quiet>{escape(note)}</p>" for note in footnotes)
     return f"<ol class=verdicts>{''.join(items)}</ol>{notes}"
-
-
-def verdict_table(verdicts: Sequence[Verdict], publications: Sequence[str] = ()) -> str:
-    """Effect, interval, n, p and published number of each claim; below, where the numbers were published."""
-    heads = ["", "claim", "metric", "effect", "95% interval", "n", "p", "needed", "published"]
-    lines = [
-        [f"{i} {SIGNS.get(v.outcome, ('?', ''))[0]}", v.says, v.metric, *cells(v)] for i, v in enumerate(verdicts, 1)
-    ]
-    notes = "".join(f"<p class=quiet>{escape(text)}</p>" for text in publications)
-    return f"<section><h2>Claims in numbers</h2>{table(heads, lines, left=3)}{notes}</section>" if lines else ""
 
 
 def result_table(rows: Sequence[Row]) -> str:

@@ -180,6 +180,11 @@ CUT = """async () => {
       const at = text.getBoundingClientRect();
       if (text.textContent.includes("…") || at.left < left - 2 || at.right > right + 2) found.push(text.textContent);
     }
+    for (const axis of box.querySelectorAll(".role-axis")) {  // a title is no longer than its axis
+      const [title, line] = [".role-axis-title text", ".role-axis-domain line"].map(one => axis.querySelector(one)?.getBoundingClientRect());
+      const longest = at => Math.max(at.width, at.height);
+      if (title && line && longest(title) > longest(line) + 2) found.push(axis.querySelector(".role-axis-title text").textContent);
+    }
     box.remove();
   }
   return found;
@@ -196,7 +201,8 @@ def wordy(tmp_path):
     }
     claim = {"contrast": {"plus": {"block": "residual", "norm": "none", "depth": 56}}}
     claim["contrast"]["minus"] = claim["contrast"]["plus"] | {"depth": 8}
-    plan = make_plan(grid, claims=[CLAIM | claim | {"says": "Deeper nets err more than shallow ones do. " * 4}])
+    long = CLAIM | claim | {"metric": "epochs until train_error <= 25", "published": None}
+    plan = make_plan(grid, claims=[CLAIM | claim | {"says": "Deeper nets err more than shallow ones do. " * 4}, long])
     records = make_records(plan, lambda axes, seed: axes["depth"] / 10 + seed * (1 + (axes["block"] == "residual")))
     write_study(tmp_path, plan, records.values(), epochs=5, blocks=4)
     return plan, records
