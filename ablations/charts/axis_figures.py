@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ablations.charts.answer_specs import side_by_side
 from ablations.charts.figure import Figure
 from ablations.charts.looks import HIGHLIGHT, NEUTRAL, Spec
 from ablations.charts.search_figures import objective_axis, tunings_of
-from ablations.charts.series import columns
+from ablations.charts.series import Lines, columns
 from ablations.charts.specs import LABELS, LINE, faceted, tip
 from ablations.question.search_space import read_search
 from ablations.report.answer import Answer
@@ -16,7 +17,6 @@ from ablations.report.search_report import heading, tuning_names
 from ablations.search.trials import distinct_trials, pareto_front
 
 FEW = 6  # values of an axis that are all named
-Lines = list[dict[str, Any]]
 
 
 def axis_figures(answer: Answer) -> list[Figure]:
@@ -31,8 +31,10 @@ def axis_figures(answer: Answer) -> list[Figure]:
         for trial in known:
             about = {"trial": trial["number"], "y": trial["values"][search.objectives[0]], "label": trial["label"]}
             about |= {"tuning": tuning, "good": int(trial["number"] in good)}
-            lines += [about | {"panel": k, "x": trial["point"].get(axis)} for k, axis in enumerate(search.space)]
-    lines = [line for line in lines if line["x"] is not None]
+            at = [(k, trial["point"].get(axis)) for k, axis in enumerate(search.space)]
+            lines += [about | {"panel": k, "x": x if _numeric([x]) else str(x)} for k, x in at if x is not None]
+    if not lines:
+        return []
     names = [axis.rpartition(".")[2] for axis in search.space]
     what = "on the front" if len(search.objectives) > 1 else "in the best quarter"
     drawn = [_importance(answer), _slices(names, search.objectives[0], lines), _parallel(names, what, lines)]
@@ -71,14 +73,13 @@ def _importance(answer: Answer) -> Figure | None:
 
 def _slices(names: list[str], objective: str, lines: Lines) -> Figure:
     """Each trial's objective against each axis, a panel an axis."""
-    y, views = objective_axis(objective, [line["y"] for line in lines]), []
-    for panel, axis in enumerate(names):
-        if xs := sorted({line["x"] for line in lines if line["panel"] == panel}, key=str):
-            views.append(_slice(axis, panel, xs, y))
-    caption = f"Each complete trial, by its value on one axis: {heading(objective)} at the end of the trial."
-    return Figure(
-        "slices", "Trials by axis", caption, side_by_side(views), columns(lines), panels=min(3, len(views)), least=220
+    y = objective_axis(objective, [line["y"] for line in lines])
+    views = [_slice(axis, panel, xs, y) for panel, axis in enumerate(names) if (xs := _values(lines, panel))]
+    spec, caption = (
+        side_by_side(views),
+        f"Each complete trial, by its value on one axis: {heading(objective)} at its end.",
     )
+    return Figure("slices", "Trials by axis", caption, spec, columns(lines), panels=min(3, len(views)), least=220)
 
 
 def _slice(axis: str, panel: int, xs: list[Any], y: Spec) -> Spec:
@@ -88,7 +89,7 @@ def _slice(axis: str, panel: int, xs: list[Any], y: Spec) -> Spec:
         x |= {"type": "quantitative", "axis": {"grid": False, "tickCount": 4, "format": ".3~g", "labelOverlap": True}}
         x["scale"] = {"nice": False, "padding": 12, **({"type": "log"} if _wide(xs) else {"zero": False})}
         if len(xs) <= FEW:
-            x["axis"]["values"] = sorted(xs)
+            x["axis"]["values"] = xs
     tips = [tip("label", "cell"), tip("x", axis), tip("y", y["title"], ".4~g"), tip("tuning", "tuning")]
     return {
         "transform": [{"filter": f"datum.panel == {panel}"}],
@@ -100,48 +101,45 @@ def _slice(axis: str, panel: int, xs: list[Any], y: Spec) -> Spec:
 
 def _parallel(names: list[str], what: str, lines: Lines) -> Figure | None:
     """Each trial as a line over all axes (parallel coordinates); None with a single axis."""
-    from math import log
-
     made: Lines = []
     for panel, axis in enumerate(names):
-        here = [line for line in lines if line["panel"] == panel]
-        xs = sorted({line["x"] for line in here}, key=lambda x: x if _numeric([x]) else str(x))
-        if not xs:
+        if not (xs := _values(lines, panel)):
             continue
-        numbers = xs if _numeric(xs) else range(len(xs))
-        numbers = [log(number) for number in numbers] if _numeric(xs) and _wide(xs) else numbers
-        low, span = min(numbers), max(numbers) - min(numbers) or 1
-        at = {x: (number - low) / span for x, number in zip(xs, numbers, strict=True)}
-        for x in xs if len(xs) <= FEW or not _numeric(xs) else (xs[0], xs[-1]):
-            tick = {"tuning": "", "trial": -1, "label": "", "good": 0, "axis": axis, "at": at[x], "scale": 1}
-            text = f"{x:.3g}" if _numeric([x]) else str(x)
-            made += [
-                {**tick, "tuning": tuning, "text": text} for tuning in dict.fromkeys(one["tuning"] for one in lines)
-            ]
-        made += [
-            {key: line[key] for key in ("tuning", "trial", "label", "good")}
-            | {"axis": axis, "at": at[line["x"]], "scale": 0, "text": str(line["x"])}
-            for line in here
-        ]
+        numeric, said = _numeric(xs), set[tuple[str, Any]]()
+        numbers = [math.log(x) for x in xs] if numeric and _wide(xs) else xs if numeric else range(len(xs))
+        span = max(numbers) - min(numbers) or 1
+        at = {x: (number - min(numbers)) / span for x, number in zip(xs, numbers, strict=True)}
+        named = {
+            x: f"{x:.3g}" if numeric else str(x) for x in (xs if len(xs) <= FEW or not numeric else (xs[0], xs[-1]))
+        }
+        for line in (line for line in lines if line["panel"] == panel):
+            spot = (line["tuning"], line["x"])  # which is named once
+            made.append({key: line[key] for key in ("tuning", "trial", "label", "good")})
+            made[-1] |= {"axis": axis, "at": at[line["x"]], "text": "" if spot in said else named.get(line["x"], "")}
+            said.add(spot)
     if len({line["axis"] for line in made}) < 2:
         return None
     x = {"field": "axis", "type": "nominal", "sort": names, "title": None}
     x["axis"] = {"grid": True, "labelAngle": 0, "ticks": False, "domain": False, "labelExpr": "split(datum.label, '_')"}
     y = {"field": "at", "type": "quantitative", "axis": None, "scale": {"domain": [-0.06, 1.06], "nice": False}}
     layer = [
-        {"transform": [{"filter": f"datum.scale == 0 && datum.good == {good}"}]}
+        {"transform": [{"filter": f"datum.good == {good}"}]}
         | {"mark": {"type": "line", "strokeWidth": 1 + good, "opacity": 0.45 + 0.5 * good, "color": colour}}
         | {"encoding": {"detail": {"field": "trial"}, "tooltip": [tip("label", "cell"), tip("trial", "trial")]}}
         for good, colour in enumerate((NEUTRAL, HIGHLIGHT))
     ]
     layer.append(
-        {"transform": [{"filter": "datum.scale == 1"}]}
-        | {"mark": {"type": "text", "align": "left", "dx": 4, "fontSize": 11}, "encoding": {"text": {"field": "text"}}}
+        {"mark": {"type": "text", "align": "left", "dx": 4, "fontSize": 11}, "encoding": {"text": {"field": "text"}}}
     )
     caption = f"A line a trial; the strong ones are {what}. A line passes by an axis that its network does not have."
     spec = faceted("tuning", {"height": 220, "encoding": {"x": x, "y": y}, "layer": layer}, None)
     panels = min(2, len({line["tuning"] for line in made}))
     return Figure("parallel", "Trials over all axes", caption, spec, columns(made), panels=panels, least=420)
+
+
+def _values(lines: Lines, panel: int) -> list[Any]:
+    """The values on one axis, sorted, numbers first."""
+    return sorted({line["x"] for line in lines if line["panel"] == panel}, key=lambda x: (isinstance(x, str), x))
 
 
 def _numeric(xs: list[Any]) -> bool:

@@ -180,10 +180,10 @@ CUT = """async () => {
       const at = text.getBoundingClientRect();
       if (text.textContent.includes("…") || at.left < left - 2 || at.right > right + 2) found.push(text.textContent);
     }
+    const longest = one => { const at = one.getBoundingClientRect(); return Math.max(at.width, at.height); };
     for (const axis of box.querySelectorAll(".role-axis")) {  // a title is no longer than its axis
-      const [title, line] = [".role-axis-title text", ".role-axis-domain line"].map(one => axis.querySelector(one)?.getBoundingClientRect());
-      const longest = at => Math.max(at.width, at.height);
-      if (title && line && longest(title) > longest(line) + 2) found.push(axis.querySelector(".role-axis-title text").textContent);
+      const title = axis.querySelector(".role-axis-title text"), line = axis.querySelector(".role-axis-domain line");
+      if (title && line && longest(title) > longest(line) + 2) found.push(title.textContent);
     }
     box.remove();
   }
