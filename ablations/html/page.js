@@ -85,6 +85,20 @@ function named(panel, rows, most) {
   return wide + 20;
 }
 
+// Words inside a panel, in as many lines as they need; the marks below them move down.
+function wrapped(panel, rows) {
+  const text = panel.layer?.find(view => view.mark?.type === "text" && view.encoding.text?.field === "words");
+  if (!text || !panel.height?.step) return rows;
+  const found = rows.map(row => lines(row.words.replaceAll("\n", " ").trim(), panel.width - 8, "11px system-ui, sans-serif"));
+  const most = column => Math.max(1, ...column.map(one => one.length));
+  for (const one of found) one.unshift(...Array(most(found) - one.length).fill(""));
+  const more = 13 * (most(found) - most(rows.map(row => row.words.split("\n"))));
+  panel.height.step += more;
+  for (const { mark } of panel.layer) if (mark.yOffset) mark.yOffset += more / 2;
+  text.mark.dy -= more / 2;
+  return rows.map((row, i) => ({ ...row, words: found[i].join("\n") }));
+}
+
 // The spec of a figure of this width, with its rows; panels beside each other where they fit.
 function complete(figure, width) {
   const spec = structuredClone(figure.spec), field = spec.facet?.field;
@@ -111,6 +125,7 @@ function complete(figure, width) {
     if (typeof encoding?.x?.title === "string") encoding.x.title = lines(encoding.x.title, inside[0].width ?? width - 80);
     if (typeof encoding?.y?.title === "string") encoding.y.title = lines(encoding.y.title, Math.max(170, inside[0].height || 0));
   }
+  for (const panel of inside) rows = wrapped(panel, rows);
   if (coarse.matches) for (const view of views) delete view.params;  // a finger scrolls
   return { ...spec, data: { values: rows } };
 }
