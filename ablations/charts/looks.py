@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,6 @@ HIGHLIGHT = "#8E6BD1"  # of what stands out: no value has this colour
 DASHES = [[1, 0], [6, 3], [2, 2], [9, 3, 2, 3]]
 SHAPES = ["circle", "square", "triangle-up", "diamond"]
 LETTERS = 30  # in a line of a label
-USUAL = 0.7  # the share of the cells whose choice is said once, above the panel
 SPLIT = "split(datum.label, '\\n')"
 
 Spec = dict[str, Any]
@@ -70,7 +69,11 @@ def axes_of(plan: Plan, rows: Sequence[Row], options: FigureOptions | None = Non
         values += sorted(there - {*values, INACTIVE}) + [INACTIVE] * (INACTIVE in there)
         if len(values) > 1:
             numeric = all(map(_is_number, there - {INACTIVE}))
-            said = {value: options.label(value) for value in values}
+            short = {
+                value: f"{float(value):.4g}" for value in values if numeric and re.fullmatch(r"-?\d+\.\d{4,}.*", value)
+            }
+            short = short if len({*short.values()}) == len(short) else {}
+            said = {value: options.label(short.get(value, value)) for value in values}
             named = frozenset(said[value] for value in values if value in options.labels)
             label = options.label(name) if name in options.labels else name.rpartition(".")[2]
             levels = [said[level] for level in levels]
@@ -108,28 +111,11 @@ def cell_names(axes: Sequence[Axis], *, without: Collection[str] = (), cells: in
 
 
 def row_names(axes: Sequence[Axis], cells: Sequence[int]) -> tuple[dict[int, str], list[str]]:
-    """The shortest names that tell these cells apart, and what they leave out: the choices of (nearly) all of them."""
-    usual: dict[str, str] = {}
-    for axis in axes:
-        counts = Counter(axis.levels[cell] for cell in cells)
-        level, most = counts.most_common(1)[0]
-        if level != INACTIVE and most > (USUAL * len(cells) if len(cells) > 3 else len(cells) - 1):
-            usual[axis.name] = level
-    left = [axis for axis in axes if len({axis.levels[cell] for cell in cells}) > 1]
-
-    def name(cell: int) -> str:
-        said = [axis.words(cell) for axis in left if axis.levels[cell] not in (INACTIVE, usual.get(axis.name))]
-        return (
-            ", ".join(said) or ", ".join(f"no {axis.label}" for axis in left if axis.name not in usual) or "the others"
-        )
-
-    names = {cell: name(cell) for cell in cells}
-    if len({*names.values()}) < len(names):
-        every = cell_names(axes, cells=len(names))
-        return {cell: every[cell] for cell in cells}, []
-    left_out = [axis.words(cells[0]) for axis in axes if axis.name in usual and axis not in left]
-    nearly = [f"{axis.label}={usual[axis.name]}" for axis in left if axis.name in usual]
-    return names, left_out + ([f"unless named {nearly[0]}", *nearly[1:]] if nearly else [])
+    """Names that tell these cells apart, and the choices that all of them share, which the names leave out."""
+    same = [axis for axis in axes if len({axis.levels[cell] for cell in cells}) == 1 and len(cells) > 1]
+    names = cell_names(axes, without={axis.name for axis in same}, cells=len(cells))
+    shared = [axis.words(cells[0]) for axis in same if axis.levels[cells[0]] != INACTIVE]
+    return {cell: names[cell] for cell in cells}, shared
 
 
 def hue_axis(axes: Sequence[Axis], varied: Mapping[str, int], *, x: str | None, wanted: str = "") -> Axis | None:

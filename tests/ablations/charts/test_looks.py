@@ -93,13 +93,27 @@ def test_a_value_is_named_with_its_axis():
     assert cell_names(named)[2] == "ResNet, layers=20"
 
 
-def test_what_nearly_all_cells_have_is_said_once():
-    plan = make_plan({"block": list("abcd"), "norm": ["batch"], "init": ["he", "zero"]})
-    plan["cells"] = [cell for cell in plan["cells"] if cell["axes"]["init"] == "he" or cell["axes"]["block"] == "d"]
-    rows = result_rows(plan, make_records(plan))
-    names, usual = row_names(axes_of(plan, rows), range(len(rows)))
-    assert [*names.values()] == ["block=a", "block=b", "block=c", "block=d", "block=d, init=zero"]
-    assert usual == ["unless named init=he"]
+@pytest.mark.parametrize(
+    ("rates", "shown"),
+    [
+        ([0.014553356178, 0.1, 3], ["0.01455", "0.1", "3"]),
+        ([0.014553356178, 0.014553356179], ["0.014553356178", "0.014553356179"]),
+        ([1.4553356178e-05, 1000000.0], ["1.455e-05", "1000000.0"]),
+    ],
+)
+def test_a_drawn_number_has_the_digits_that_can_be_read_and_tell_it_apart(rates, shown):
+    plan = make_plan({"block": ["plain"], "recipe.lr": rates})
+    (axis,) = axes_of(plan, result_rows(plan, make_records(plan)))
+    assert axis.values == shown
+
+
+def test_what_all_cells_have_is_said_once():
+    plan = make_plan({"block": ["plain", "residual"], "norm": ["batch", "none"], "depth": [8, 20]})
+    axes = axes_of(plan, result_rows(plan, make_records(plan)))
+    names, shared = row_names(axes, [0, 2])
+    assert names == {0: "norm=batch", 2: "norm=none"}
+    assert shared == ["block=plain", "depth=8"]
+    assert row_names(axes, [0]) == ({0: "block=plain, norm=batch, depth=8"}, [])
 
 
 def test_a_long_name_is_broken_and_never_cut():
