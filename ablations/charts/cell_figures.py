@@ -26,7 +26,7 @@ def cost_figure(chosen: Chosen) -> Figure | None:
     if all(row.params is None for row in chosen.rows):
         return None
     step = 6 + LINE * max(line["row"].count("\n") + 1 for line in lines)
-    shown = {"labelExpr": "format(datum.value, '~s')", "tickCount": 4}
+    shown = {"labelExpr": "format(datum.value, datum.value < 1 ? '~g' : '~s')", "tickCount": 4}
     x = {"field": "value", "type": "quantitative", "title": None, "axis": shown}
     tips = [tip("label", "cell"), tip("part", "of"), tip("value", "value", ",.4~r")]
     mark = {"type": "bar", "cornerRadiusEnd": 2, "color": NEUTRAL}

@@ -6,7 +6,7 @@ from ablations.charts import scales, series
 from ablations.charts.answer_figure import Chosen, seeds_words
 from ablations.charts.figure import Figure
 from ablations.charts.looks import NEUTRAL, SAFE, Spec, cell_names, colours, dashes, wrapped
-from ablations.charts.specs import EPOCHS, ZOOM, faceted, tip
+from ablations.charts.specs import ZOOM, faceted, tip
 from ablations.records.task_metrics import shown_metric
 from ablations.report.answer import Answer
 
@@ -49,8 +49,9 @@ def curve_figure(answer: Answer, chosen: Chosen) -> Figure | None:
         {"name": "hover", "mark": {**dot, "size": 70, "opacity": 0, "clip": True}}
         | {"encoding": {**mean, "tooltip": tips}},
     ]
-    x = {"field": "epoch", "type": "quantitative", "title": "epoch", "axis": EPOCHS}
-    x["scale"] = {"domain": [1, max(2, *(line["epoch"] for line in lines))], "nice": False}
+    x: Spec = {"field": "epoch", "type": "quantitative", "title": "epoch"}
+    x["axis"] = scales.whole(epochs := [line["epoch"] for line in lines])
+    x["scale"] = {"domain": [1, max(2, *epochs)], "nice": False}
     inner = {"height": 200, "encoding": {"x": x, "color": looks["color"]}, "layer": layer}
     caption = (
         "Thin: training; thick: validation (the test set is used once, at the end). "
@@ -79,7 +80,8 @@ def damage_figure(answer: Answer, chosen: Chosen) -> Figure | None:
         {"params": [ZOOM], "mark": {"type": "line", "strokeWidth": 2, "clip": True}, "encoding": {**mean, **looks}},
         {"mark": {"type": "point", "filled": True, "size": 50, "opacity": 1}, "encoding": {**mean, "tooltip": tips}},
     ]
-    x = {"field": "block", "type": "quantitative", "title": "block", "axis": EPOCHS}
+    axis = scales.whole(line["block"] for line in lines)
+    x = {"field": "block", "type": "quantitative", "title": "block", "axis": axis}
     inner = {"height": 240, "encoding": {"x": x, "color": looks["color"]}, "layer": layer}
     caption = "How much worse validation becomes by taking out a block; bars reach from the lowest seed to the highest."
     return _figure("lesions", "What each block is worth", caption, inner, lines, panels)

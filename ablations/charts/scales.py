@@ -29,7 +29,8 @@ def domain(values: Iterable[float | None], *, least: float = -math.inf, finest: 
     low, high = min(known), max(known)
     if least == 0 and 0 <= low <= high - low:
         return 0.0, max(high, finest) * (1 + ROOM) or 1.0
-    middle, half = (low + high) / 2, max(high - low, finest, 1e-9 * abs(high)) / 2 or 0.5
+    apart = max(high - low or 0.2 * abs(high), 0.002 * abs(high))  # what is drawn has four digits
+    middle, half = (low + high) / 2, max(apart, finest) / 2 or 0.5
     return max(min(least, low), middle - half * (1 + 2 * ROOM)), middle + half * (1 + 2 * ROOM)
 
 
@@ -51,6 +52,15 @@ def numbers(values: Iterable[float | None], title: str, *, least: float = -math.
     ends = list(domain(values, least=least, finest=finest))
     scale = {"domain": ends, "nice": False, "zero": False}
     return {"type": "quantitative", "scale": scale, "axis": {"tickCount": 6}, "title": title}
+
+
+def whole(values: Iterable[float]) -> Spec:
+    """The axis of whole numbers, as epochs are: a tick at each, or at as many round ones as can be read."""
+    known = [*values]
+    low, high = int(min(known)), int(max(known))
+    step = next(size * 10**k for k in range(20) for size in (1, 2, 5) if high - low <= 12 * size * 10**k)
+    ticks = [*range(-(-low // step) * step, high + 1, step)]
+    return {"grid": False, "format": "d", "labelOverlap": True, "values": ticks}
 
 
 def of_metric(metric: Metric, values: Iterable[float | None]) -> Spec:

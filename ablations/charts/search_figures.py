@@ -12,7 +12,7 @@ from ablations.charts import scales
 from ablations.charts.figure import Figure
 from ablations.charts.looks import HIGHLIGHT, NEUTRAL, Spec, legend
 from ablations.charts.series import columns
-from ablations.charts.specs import EPOCHS, faceted, tip
+from ablations.charts.specs import faceted, tip
 from ablations.question.search_space import SIZES, read_search
 from ablations.report.answer import Answer
 from ablations.report.search_report import heading, objective_spread, tuning_names
@@ -163,7 +163,11 @@ def _history(name: str, lines: list[dict[str, Any]], figure: str) -> Figure:
         layer.append(
             {"transform": [{"filter": "datum.value == null"}], "mark": tick, "encoding": {"y": {"value": 236}}}
         )
-    inner = {"height": 240, "encoding": {"x": {**x, "axis": EPOCHS}}, "layer": layer}
+    inner = {
+        "height": 240,
+        "encoding": {"x": {**x, "axis": scales.whole(line["trial"] for line in lines)}},
+        "layer": layer,
+    }
     return _figure(
         figure,
         "Best so far" if figure == "progress" else "Search",

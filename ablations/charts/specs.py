@@ -11,7 +11,6 @@ from ablations.charts.looks import SPLIT, Spec
 
 LINE = 13  # pixels of a line of text
 ZOOM = {"name": "zoom", "select": {"type": "interval", "zoom": "wheel![event.shiftKey]"}, "bind": "scales"}
-EPOCHS = {"grid": False, "tickMinStep": 1, "format": "d"}  # whole numbers on every tick
 LABELS: Spec = {"field": "row", "type": "nominal", "sort": None, "title": None}
 LABELS["axis"] = {"labelLimit": 0, "labelExpr": SPLIT, "ticks": False}
 HEADER: Spec = {"title": None, "labelFontSize": 12, "labelFontWeight": "bold", "labelAnchor": "start"}

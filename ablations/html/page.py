@@ -114,7 +114,8 @@ def _section(figure: Figure) -> str:
 def _progress(answer: Answer) -> str:
     """How many runs there are, and what is missing or went wrong."""
     rows = answer.rows
-    counts = f"{sum(row.n for row in rows)} of {sum(row.planned for row in rows)} runs, {len(rows)} cells"
+    counts = f"{sum(row.n for row in rows)} of {sum(row.planned for row in rows)} runs"
+    counts += f", {len(rows)} cell{'s' * (len(rows) != 1)}"
     lines = [*answer.cautions, *(line for _, line in troubles(answer.plan, rows, answer.problems))]
     return f"<p class=quiet>{counts}</p>" + "".join(f"<p class=note>{escape(line)}</p>" for line in lines)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
 from ablations.analysis.metrics import read_metric
 from ablations.charts import scales
 from ablations.charts.figures import figures_of
-from ablations.charts.pictures import panels_of
+from ablations.charts.options import Print
+from ablations.charts.pictures import panels_of, svg
 from ablations.report.answer import Answer
 from tests.ablations.conftest import make_plan, make_records
 from tests.ablations.html.study_folder import CLAIM, write_study
@@ -68,13 +70,22 @@ def test_every_axis_of_errors_in_every_figure_fits(tmp_path):
             assert 50 < low < high < 70, name
 
 
-def test_epochs_are_whole_on_every_tick(tmp_path):
-    plan = make_plan(claims=[CLAIM])
+@pytest.mark.parametrize("epochs", [2, 3, 11, 30])
+def test_epochs_are_whole_on_every_tick_and_none_is_there_twice(tmp_path, epochs):
+    plan = make_plan({"block": ["plain"]}, seeds=(0,))
     records = make_records(plan)
-    write_study(tmp_path, plan, records.values(), epochs=3, blocks=2)
-    for figure in figures_of(Answer(plan, records, tmp_path)):
-        for panel in panels_of(figure.spec):
-            x = panel["encoding"].get("x", {})
-            if x.get("field") in ("epoch", "block", "trial"):
-                assert x["axis"]["format"] == "d"
-                assert x["type"] == "ordinal" or x["axis"]["tickMinStep"] == 1
+    write_study(tmp_path, plan, records.values(), epochs=epochs)
+    (curves,) = [one for one in figures_of(Answer(plan, records, tmp_path)) if one.name == "curves"]
+    curves.spec["spec"]["encoding"]["x"] |= {"title": None}
+    for layer in curves.spec["spec"]["layer"]:
+        layer["encoding"].get("y", {})["axis"] = None
+    ticks = [int(text) for text in re.findall(r">(\d+)</text>", svg(curves, Print(900, font=11)))]
+    assert ticks == sorted({*ticks})
+    assert {*ticks} <= {*range(1, epochs + 1)}
+    assert ticks == [*range(1, epochs + 1)] or len(ticks) >= 5
+
+
+def test_the_only_number_of_an_axis_is_on_it_and_its_ticks_can_be_read():
+    low, high = scales.domain([0.016154821218], least=0.0)
+    assert low < 0.01615 < high, "as it is drawn"
+    assert high - low > 0.001
