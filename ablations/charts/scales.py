@@ -47,9 +47,10 @@ def errors(values: Iterable[float | None], title: str = "error (%)") -> Spec:
     }
 
 
-def numbers(values: Iterable[float | None], title: str, *, least: float = -math.inf, finest: float = 0.0) -> Spec:
+def numbers(values: Iterable[float | None], title: str) -> Spec:
     """The encoding of an axis of other numbers."""
-    ends = list(domain(values, least=least, finest=finest))
+    known = [value for value in values if value is not None]
+    ends = list(domain(known, least=0.0 if min(known, default=0.0) >= 0 else -math.inf))
     scale = {"domain": ends, "nice": False, "zero": False}
     return {"type": "quantitative", "scale": scale, "axis": {"tickCount": 6}, "title": title}
 
@@ -69,9 +70,8 @@ def of_metric(metric: Metric, values: Iterable[float | None]) -> Spec:
     if metric.is_error:
         return errors(values, title)
     if metric.is_fraction:
-        return numbers([0.0, 1.0], title, least=0.0)
-    positive = not metric.log and metric.side is None and not metric.name.startswith("lesion")
-    return numbers(values, title, least=0.0 if positive else -math.inf)
+        return numbers([0.0, 1.0], title)
+    return numbers(values, title)
 
 
 def words(metric: Metric) -> str:

@@ -53,9 +53,7 @@ def objective_axis(name: str, values: Iterable[float | None]) -> Spec:
     """The axis of an objective."""
     if name.endswith("error"):
         return scales.errors(values, f"{scales.words(read_metric(name))} (%)")
-    values = list(values)
-    negative = any(value is not None and value < 0 for value in values)
-    return scales.numbers(values, heading(name), **({} if negative else {"least": 0.0}))
+    return scales.numbers(values, heading(name))
 
 
 def _front_lines(trials: Sequence[Trial], rows: Sequence[Row], names: Sequence[str]) -> list[dict[str, Any]]:
