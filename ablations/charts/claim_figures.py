@@ -10,7 +10,7 @@ from ablations.analysis.claim_schema import Claim, check_claims
 from ablations.analysis.verdicts import Verdict
 from ablations.charts.figure import Figure
 from ablations.charts.looks import HIGHLIGHT, NEUTRAL
-from ablations.charts.scales import domain, words
+from ablations.charts.scales import domain, titled, words
 from ablations.charts.series import Lines, columns
 from ablations.charts.specs import LINE, ZOOM, tip
 from ablations.report.answer import Answer
@@ -87,10 +87,10 @@ def _figure(index: int, unit: str, lines: Lines, caption: str) -> Figure:
 
 
 def _unit(verdict: Verdict, claim: Claim) -> str:
-    name, unit = words(claim.metric), verdict.unit.strip()
+    unit = verdict.unit.strip()
     if verdict.signed:
-        return f"{name}, difference{' in ' + unit if unit else ''}"
-    return f"{name} ({unit})" if unit else name
+        return f"{words(claim.metric)}, difference{' in ' + unit if unit else ''}"
+    return titled(claim.metric)
 
 
 def _line(index: int, verdict: Verdict) -> dict[str, Any]:

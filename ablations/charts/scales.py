@@ -66,12 +66,14 @@ def whole(values: Iterable[float]) -> Spec:
 
 def of_metric(metric: Metric, values: Iterable[float | None]) -> Spec:
     """The encoding of an axis of a metric."""
-    title = f"{words(metric)}{f' ({unit})' if (unit := unit_of(metric)) else ''}"
     if metric.is_error:
-        return errors(values, title)
-    if metric.is_fraction:
-        return numbers([0.0, 1.0], title)
-    return numbers(values, title)
+        return errors(values, titled(metric))
+    return numbers([0.0, 1.0] if metric.is_fraction else values, titled(metric))
+
+
+def titled(metric: Metric) -> str:
+    """A metric and its unit, as on an axis."""
+    return f"{words(metric)}{f' ({unit})' if (unit := unit_of(metric)) else ''}"
 
 
 def words(metric: Metric) -> str:

@@ -260,14 +260,16 @@ def test_a_large_study_opens_quickly(opened, tmp_path):
 @pytest.mark.parametrize("objectives", [["val_error", "macs"], ["val_error"]], ids=["front", "history"])
 def test_a_search_shows_its_trials_and_what_fresh_seeds_made_of_the_best(opened, tmp_path, objectives):
     plan = make_plan({"block": ["plain", "residual"], "depth": [20]})
-    plan["study"] |= {"space": {"depth": [8, 20, 56]}, "search": {"trials": 12, "objectives": objectives}}
+    space = {"depth": [8, 20, 56], "width": [1, 2]}
+    plan["study"] |= {"space": space, "search": {"trials": 12, "objectives": objectives}}
     plan["study"]["tunings"] = [{"name": "t-12345678", "point": {}}]
     records = make_records(plan, lambda axes, seed: 3 + seed)
     write_study(tmp_path, plan, records.values())
     for number in range(12):
         values = dict(zip(objectives, (30.0 - 2 * number, 1e6 * (number + 1)), strict=False))
-        about = {"tuning": "t-12345678", "number": number, "state": "complete", "values": values, "point": {}}
-        about |= {"suggested": {}, "constraints": {}, "runs": [], "cell": f"c{number}", "label": f"{number} {HOSTILE}"}
+        at = {"depth": (8, 20, 56)[number % 3], "width": 1 + number % 2}
+        about = {"tuning": "t-12345678", "number": number, "state": "complete", "values": values, "point": at}
+        about |= {"suggested": at, "constraints": {}, "runs": [], "cell": f"c{number}", "label": f"{number} {HOSTILE}"}
         write_trial(trial_folder(tmp_path, plan["name"], "t-12345678", number), about)
     tab = opened(plan, records)
     canvas = tab.locator("#search canvas")
@@ -280,3 +282,7 @@ def test_a_search_shows_its_trials_and_what_fresh_seeds_made_of_the_best(opened,
             break
     assert "onerror=hacked" in said
     assert tab.evaluate("typeof hacked") == "undefined"
+    there = {plot.get_attribute("id") for plot in tab.query_selector_all(".plot")}
+    assert there >= {"search", "importance", "slices", "parallel"}
+    assert ("progress" in there) == (len(objectives) > 1)
+    assert tab.evaluate(CUT) == []
