@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,8 @@ class Site:
         return self.folder / INDEX
 
     def _files(self, answer: Answer, name: str) -> Iterator[tuple[str, bytes]]:
-        from ablations.charts.pictures import study_picture, svg
+        from ablations.charts.figures import main_figure
+        from ablations.charts.pictures import SCREEN, svg
 
         address = f"{self.url.rstrip('/')}/study/{name}/{INDEX}" if self.url else ""
         cite = bibtex(answer, address=address, author=self.author)
@@ -100,8 +101,8 @@ class Site:
             INDEX: page(answer, place=Place(f"../../{INDEX}", files, cite)),
         }
         yield from ((file, text.encode()) for file, text in texts.items())
-        if picture := study_picture(answer):
-            yield "picture.svg", _numbered(svg(picture)).encode()
+        if picture := main_figure(answer):  # below its question, so without a title
+            yield "picture.svg", _numbered(svg(picture, replace(SCREEN, title=False))).encode()
 
     def _inputs(self, runs: Path, plan: Mapping[str, Any], records: Mapping[str, Record]) -> str:
         """A digest of all that a study's folder is made of; empty while runs are missing, which may be training."""

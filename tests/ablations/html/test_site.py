@@ -117,7 +117,7 @@ def test_typed_again_it_writes_only_what_has_changed(runs, tmp_path, capsys):
     folder = "study/cifar~degradation"
     assert changed == {
         "index.html",
-        *(f"{folder}/{name}" for name in ("index.html", "cite.bib", "study.json", "picture.svg")),
+        *(f"{folder}/{name}" for name in ("index.html", "cite.bib", "study.json")),
     }
     assert site(runs, out, "headline") == 0
     assert "Why?" in (out / "index.html").read_text(), "studies that are not named stay listed"
