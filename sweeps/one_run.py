@@ -59,7 +59,8 @@ def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None,
         record = None if config.retrain else valid_record(config, run, folder)
         if record is None:
             record = train_single(config, run, folder)
-        print_run(record, folder, unused=unused_axes(run, hydra), weights=config.keep != "nothing")
+        asked = {"weights": config.keep != "nothing", "proxies": config.proxies}
+        print_run(record, folder, unused=unused_axes(run, hydra), **asked)
         answer(folder=str(folder))
     if record["status"] == "failed":
         raise SystemExit(2)
@@ -139,6 +140,7 @@ def fit_and_record(
         bar: the label of a progress bar; None for none.
     """
     from lightning_modules.inspection.diagnostics import Diagnostics
+    from lightning_modules.inspection.proxies import measure
     from lightning_modules.training.checkpoint import refusal
     from lightning_modules.training.history import LastEpoch
     from lightning_modules.training.micro_batch import free_memory, smaller
@@ -160,6 +162,8 @@ def fit_and_record(
         last, kept = LastEpoch(recorder.checkpoint, recorder.origin), KeptEpoch(config.keep)
         callbacks = [inside, kept, last, *([ProgressBar(bar)] if bar else [])]
         try:
+            if config.proxies:
+                recorder.proxies = measure(network, data, recipe.learnt, seed=config.seed)
             if not config.retrain:
                 go_on_from_shorter(recorder, parts)
             resume = recorder.resume(refusal)

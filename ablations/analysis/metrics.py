@@ -5,6 +5,7 @@
     epochs until train_error <= 5      the first epoch at which the error is 5 or less (also <, >, >=); infinite if none
     lesion_mean                        points of validation error added by taking out one block: mean over the blocks;
     lesion_median, lesion_max          median, largest; needs recipe.lesions=true
+    proxy_synflow, …                   scores of the network before it is trained; need proxies=true
     diverged                           1 for a run that diverged, else 0; a claim is about the fraction over the seeds
     params, macs                       counts (multiply-adds of one image): equal for all seeds, known without training
     val_nll, test_nll                  negative log-likelihood in nats: val_loss and test_loss, which have no smoothing
@@ -29,7 +30,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, Record, measured
+from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, PROXIES, Record, measured
 from ablations.question.did_you_mean import instead, nearest
 from ablations.records.epochs import read_epochs
 from ablations.records.layout import CURVE, DIAGNOSTICS
@@ -38,7 +39,7 @@ NLL = {"val_nll": "val_loss", "test_nll": "test_loss"}
 COUNTS = ("params", "macs")
 TIMES = ("seconds", "epochs", "images_per_second")
 DIVERGED = "diverged"
-NAMES = (*METRICS, *NLL, *CALIBRATION, *LESIONS, *COUNTS, *TIMES, DIVERGED)
+NAMES = (*METRICS, *NLL, *CALIBRATION, *LESIONS, *PROXIES, *COUNTS, *TIMES, DIVERGED)
 SIDES = {"higher": 1, "lower": -1, "none": 0}
 ALONG = "train_error@best, train_error@5, epochs until train_error <= 5, diagnostics.NAME[@5], log10 train_loss"
 FORMS = f"{', '.join(NAMES)}, {ALONG}"
@@ -204,7 +205,7 @@ def read_metric(text: object, declared: Mapping[str, Any] | None = None) -> Metr
         also = f"{', '.join(declared)}, " if declared else ""
         near = nearest(name, [*NAMES, *(declared or ())]) or ";"
         raise MetricError(f"no metric {words!r}{near} allowed are {also}{FORMS}")
-    return Metric(words, NLL.get(name, name))
+    return Metric(words, NLL.get(name, name), side=0 if name in PROXIES else None)
 
 
 def _declared(name: str, about: Any) -> Metric:

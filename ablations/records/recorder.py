@@ -64,6 +64,7 @@ class Recorder:
         self.run, self.folder = run, folder
         self.sizes: dict[str, Any] = {"params": None, "macs": None, "note": ""}
         self.data_digest: str | None = None
+        self.proxies: Mapping[str, float] = {}  # what the network was scored by before it was trained
         self.continued: str | None = None  # the folder of the shorter run that it has gone on from
         self.started = _now()
 
@@ -151,7 +152,7 @@ class Recorder:
         return self._write(
             status="diverged" if done.diverged else "finished",
             cause="nan" if done.diverged else None,
-            metrics={name: finite(value) for name, value in done.metrics.items()},
+            metrics={name: finite(value) for name, value in {**done.metrics, **self.proxies}.items()},
             epochs=done.epochs,
             steps=done.steps,
             seconds=done.seconds,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ablations.analysis.results import PROXIES
 from ablations.records.layout import RECORD, WEIGHTS
 from ablations.records.record import Record
 from ablations.records.task_metrics import ERROR, judged_by, task_metrics
@@ -12,11 +13,13 @@ from ablations.records.task_metrics import ERROR, judged_by, task_metrics
 PARTS = (("train", "training"), ("val", "validation"), ("test", "test"))
 
 
-def print_run(record: Record, folder: Path, *, unused: Sequence[str] = (), weights: bool = False) -> None:
+def print_run(
+    record: Record, folder: Path, *, unused: Sequence[str] = (), weights: bool = False, proxies: bool = False
+) -> None:
     """Print status, errors, size and record of a run, and which choices had no effect.
 
     Args:
-        weights: whether they were asked for; where they are not there, it is said how to get them.
+        weights, proxies: whether they were asked for; where they are not there, it is said how to get them.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -34,6 +37,9 @@ def print_run(record: Record, folder: Path, *, unused: Sequence[str] = (), weigh
         shown = ".2f" if unit else ".4g"
         if words := ", ".join(f"{word} {value:{shown}}" for word, value in values if value is not None):
             console.print(f"  {escape(f'{name}{unit}'):<{width}} {words}")
+    scores = [(name, value) for name in PROXIES if (value := record["metrics"].get(name)) is not None]
+    if scores:
+        console.print("  proxies   " + ", ".join(f"{name.removeprefix('proxy_')} {value:.4g}" for name, value in scores))
     seconds = short_seconds(record["seconds"])
     seconds += "" if seconds[-1:].isalpha() else " s"
     epochs = f"{record['epochs']} epoch{'' if record['epochs'] == 1 else 's'}"
@@ -46,6 +52,8 @@ def print_run(record: Record, folder: Path, *, unused: Sequence[str] = (), weigh
         console.print(f"  [yellow]note[/]      {escape(record['note'])}")
     if weights and record["status"] == "finished" and not (folder / WEIGHTS).exists():
         console.print("  [yellow]note[/]      it kept no weights; with retrain=true it is trained again and keeps them")
+    if proxies and record["status"] != "failed" and not record["metrics"].keys() & {*PROXIES}:
+        console.print("  [yellow]note[/]      it has no proxies; with retrain=true it is trained again and gets them")
     for axis in unused:
         console.print(f"  [yellow]note[/]      {axis} has no effect: nothing in this network, data or recipe uses it")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, Record, Row, Spread, best_row
+from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, PROXIES, Record, Row, Spread, best_row
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NONE = "–"
 JUDGED = {"val_error": "lowest validation error"}
+KNOWN = (*METRICS, *CALIBRATION, *LESIONS, *PROXIES)
 SIDE = {"higher": "highest", "lower": "lowest"}
 
 
@@ -82,6 +83,11 @@ def _named(metric: str) -> Callable[[Sequence[Row]], list[str]]:
     return texts
 
 
+def _score(metric: str) -> Callable[[Sequence[Row]], list[str]]:
+    """The texts of a score whose size says nothing: the mean alone, to three digits."""
+    return lambda rows: [NONE if (mean := row.metrics[metric].mean) is None else f"{mean:.3g}" for row in rows]
+
+
 def _measured(metric: str) -> Callable[[Sequence[Row]], bool]:
     return lambda rows: any(row.metrics[metric].mean is not None for row in rows)
 
@@ -105,13 +111,14 @@ COLUMNS = [
     Column("params", "params", lambda rows: [short_count(row.params) for row in rows], spare=3),
     Column("multiply-adds", "mult-\nadds", lambda rows: [short_count(row.macs) for row in rows], spare=4),
     Column("seconds", "sec-\nonds", lambda rows: [short_seconds(row.seconds.mean) for row in rows], spare=2),
+    *(Column(name, name.replace("_", "\n", 1), _score(name), spare=7, wanted=_measured(name)) for name in PROXIES),
 ]
 
 
 def columns_of(rows: Sequence[Row]) -> list[Column]:
     """The columns that these rows have. A study that names metrics has one for each, and no column without numbers."""
     first, *others = [column for column in COLUMNS if column.wanted(rows)]
-    named = [name for name in (rows[0].metrics if rows else ()) if name not in (*METRICS, *CALIBRATION, *LESIONS)]
+    named = [name for name in (rows[0].metrics if rows else ()) if name not in KNOWN]
     if named:
         others = [column for column in others if any(text.strip(f" {NONE}") for text in column.texts(rows))]
     spare = {name: 6 if name.startswith("train_") else 0 for name in named}

@@ -61,7 +61,7 @@ TEXT = Kind(lambda value: isinstance(value, str) and value != "", "is no name")
 SETTINGS = {
     **{"depth": whole(), "width": NUMBER, "gate_bias": NUMBER, "seed": SEED, "split": one_of("fixed", "seed")},
     **dict.fromkeys(("runs", "data_dir", "storage"), TEXT),
-    **dict.fromkeys(("plan", "profile", "retrain", "diagnostics"), FLAG),
+    **dict.fromkeys(("plan", "profile", "retrain", "diagnostics", "proxies"), FLAG),
     **dict.fromkeys(("workers", "micro_batch", "most"), whole(1, or_null=True)),
     **dict.fromkeys(("workers_per_gpu", "max_consecutive_failures"), whole(1)),
     **{"keep": one_of("final", "best", "nothing")},
