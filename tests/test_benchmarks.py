@@ -9,11 +9,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from benchmarks import conventional, gpu, loop, step
+from benchmarks import conventional, gpu, loop, proxies, step
 from benchmarks.gpu import bars
+from lightning_modules.inspection.proxies import PROXIES, measure
+from sweeps.training import build
+from tests.lightning_modules.trained import composed
 
 
 def test_the_loop_by_hand_keeps_its_sums() -> None:
@@ -42,6 +46,48 @@ def test_a_ratio_is_of_the_epochs_beside_each_other() -> None:
     pairs = [((2.0, 1.0), (1.0, 1.0)), ((4.0, 3.0), (2.0, 2.0)), ((6.0, 4.0), (3.0, 4.0))]
     assert step.ratios(pairs, 0) == "2.000 (2.000 to 2.000), best 2.000"
     assert step.ratios(pairs, 1) == "1.000 (1.000 to 1.250), best 1.000"
+
+
+def test_the_networks_of_a_study_are_scored_as_their_runs_are() -> None:
+    grid = "study.grid=[{block: [plain, residual], shortcut: [A, B], depth: 8, recipe.lr: [0.1, 0.3]}]"
+    found = proxies.score("landscape", [grid, "study.seeds=[1]"])
+    assert found.shortcut.fillna("").tolist() == ["", "A", "B"], (
+        "a plain net has none, and no score sees the learning rate"
+    )
+    network, data, recipe = build(composed("block=residual", "shortcut=B", "seed=1"))
+    last = found.iloc[-1]
+    assert (last.params, last.seed) == (sum(weight.numel() for weight in network.parameters()), 1)
+    assert last[list(PROXIES)].to_dict() == measure(network, data, recipe.learnt, seed=1)
+
+
+def test_scores_are_judged_by_what_sizes_do_not_tell() -> None:
+    rng = np.random.default_rng(0)
+    skill, size = rng.permutation(60), rng.permutation(60) // 3
+    table = pd.DataFrame(
+        {"depth": k, "recipe.lr": lr, "seed": seed, "epoch": epoch, "identity": f"{k} {lr} {seed}"}
+        | {"status": "diverged" if lr == 9 else "finished", "params": 10 * size[k], "macs": 7}
+        | {"val_error": 90.0 - skill[k] - lr - epoch, "test_error": None if lr == 9 else 80.0 - skill[k] + 9 * lr}
+        for k in range(60)
+        for lr in (1, 2, 9)
+        for seed in (0, 1)
+        for epoch in (1, 2)
+    )
+    scores = pd.DataFrame({"depth": range(60), "seed": 0, "params": 10 * size, "macs": 7})
+    scores["proxy_synflow"], scores["proxy_naswot"] = np.exp(skill), rng.standard_normal(60)
+    scores["proxy_snip"] = [*np.log(1 + size[:59]), np.nan]
+    found, choices = proxies.networks(table, ["depth", "recipe.lr"], scores)
+    assert choices == ["recipe.lr=1", "recipe.lr=2", "recipe.lr=9"]
+    assert found.best.tolist() == found["error recipe.lr=2"].tolist(), "validation chooses, not the test error"
+    assert set(found["error recipe.lr=9"]) == {100.0}
+    rows = [line.split(" | ") for line in proxies.report(found, choices) if line.startswith("| ")]
+    everything = {row[0].strip("| "): row[1:] for row in rows[1:6]}
+    assert everything["synflow"][0] == "−1.00 [−1.00, −1.00]"
+    assert everything["synflow"][1] == "−1.00 [−1.00, −1.00]"
+    assert everything["synflow"][3].startswith("−")
+    assert everything["snip"][1] == everything["params"][1] == everything["macs"][0] == "–", "it is the number of them"
+    assert everything["snip"][0].partition(" ")[0] == everything["params"][0].partition(" ")[0]
+    low, high = everything["naswot"][0].replace("−", "-").split("[")[1].strip("]").split(", ")
+    assert float(low) < 0 < float(high)
 
 
 @pytest.mark.slow

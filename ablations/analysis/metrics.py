@@ -39,6 +39,7 @@ NLL = {"val_nll": "val_loss", "test_nll": "test_loss"}
 COUNTS = ("params", "macs")
 TIMES = ("seconds", "epochs", "images_per_second")
 DIVERGED = "diverged"
+SIGNED = ("proxy_naswot", "proxy_jacob_cov")  # of any sign, so without a logarithm
 NAMES = (*METRICS, *NLL, *CALIBRATION, *LESIONS, *PROXIES, *COUNTS, *TIMES, DIVERGED)
 SIDES = {"higher": 1, "lower": -1, "none": 0}
 ALONG = "train_error@best, train_error@5, epochs until train_error <= 5, diagnostics.NAME[@5], log10 train_loss"
@@ -184,7 +185,14 @@ def read_metric(text: object, declared: Mapping[str, Any] | None = None) -> Metr
         return _declared(words, declared[words])
     if words.startswith("log10 "):
         inner = read_metric(words.removeprefix("log10 "), declared)
-        if inner.unit == " points" or inner.threshold or inner.is_fraction or inner.log or inner.is_count:
+        if (
+            inner.unit == " points"
+            or inner.threshold
+            or inner.is_fraction
+            or inner.log
+            or inner.is_count
+            or inner.name in SIGNED
+        ):
             raise MetricError(f"{words!r}: log10 takes a loss, a time or a diagnostic, as in log10 train_loss")
         return replace(inner, text=words, log=True)
     if found := re.fullmatch(r"epochs until (\w+) *(<=|<|>=|>) *([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)", words):

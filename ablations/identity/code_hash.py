@@ -6,8 +6,8 @@ Names are followed in `lightning_modules`, `sweeps`, the target's own package an
 libraries only the names count.
 
 What watches or stores is no part of it. Most of that is not reached from `ROOTS`: records, tracking, progress bar,
-diagnostics, checkpoints, profiles. `EXCLUDED` is reached, and changes no number. Docstrings, annotations and messages
-do not count either, see `syntax`.
+diagnostics, proxies, checkpoints, profiles. `EXCLUDED` is reached, and changes no number. Docstrings, annotations and
+messages do not count either, see `syntax`.
 """
 
 from __future__ import annotations

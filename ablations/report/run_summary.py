@@ -37,9 +37,9 @@ def print_run(
         shown = ".2f" if unit else ".4g"
         if words := ", ".join(f"{word} {value:{shown}}" for word, value in values if value is not None):
             console.print(f"  {escape(f'{name}{unit}'):<{width}} {words}")
-    scores = [(name, value) for name in PROXIES if (value := record["metrics"].get(name)) is not None]
-    if scores:
-        console.print("  proxies   " + ", ".join(f"{name.removeprefix('proxy_')} {value:.4g}" for name, value in scores))
+    known = [name for name in PROXIES if record["metrics"].get(name) is not None]
+    if scores := [f"{name.removeprefix('proxy_')} {record['metrics'][name]:.4g}" for name in known]:
+        console.print(f"  proxies   {', '.join(scores)}", soft_wrap=True)
     seconds = short_seconds(record["seconds"])
     seconds += "" if seconds[-1:].isalpha() else " s"
     epochs = f"{record['epochs']} epoch{'' if record['epochs'] == 1 else 's'}"

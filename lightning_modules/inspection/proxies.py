@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
@@ -135,8 +135,10 @@ def first_batch(data: Any) -> tuple[Tensor, Tensor]:
     return inputs[:IMAGES].contiguous(), targets[:IMAGES]
 
 
-def measure(network: nn.Module, data: Any, task: Any, *, seed: int) -> dict[str, float]:
-    """Compute every proxy of a network with its initial weights, to six digits; each draws from `seed` alone.
+def measure(
+    network: nn.Module, data: Any, task: Any, *, seed: int, names: Iterable[str] = tuple(PROXIES)
+) -> dict[str, float]:
+    """Compute proxies of a network with its initial weights, to six digits; each draws from `seed` alone.
 
     One that cannot be computed for this network is left out, with a warning. No state is changed: neither of the
     network nor of random numbers.
@@ -148,10 +150,10 @@ def measure(network: nn.Module, data: Any, task: Any, *, seed: int) -> dict[str,
     images, targets = first_batch(data)
     task.begin(lambda: data.train_targets)
     found = {}
-    for name, proxy in PROXIES.items():
+    for name in names:
         try:
             with seeded(seed), torch.enable_grad():
-                found[name] = float(f"{proxy(network, images, targets, task.loss):.6g}")
+                found[name] = float(f"{PROXIES[name](network, images, targets, task.loss):.6g}")
         except Exception as error:  # whatever the network's code raises
             logging.getLogger(__name__).warning("%s is left out: %s", name, str(error).partition("\n")[0])
     return found

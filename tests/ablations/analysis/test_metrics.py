@@ -14,13 +14,13 @@ BROKEN = "epoch,lr,train_loss,train_error\n1,.1,2,60\n2,.1,nan,90\n"
 RECORD = {
     "folder": "run",
     "status": "finished",
-    "metrics": {"train_error": 5.0, "train_loss": 0.2, "test_error": 9.0, "lesion_mean": 4.5},
+    "metrics": {"train_error": 5.0, "train_loss": 0.2, "test_error": 9.0, "lesion_mean": 4.5, "proxy_synflow": 1e40},
     "params": 10,
     "macs": 20,
     "seconds": 1.5,
     "epochs": 4,
 }
-DIVERGED = RECORD | {"status": "diverged", "metrics": {"train_error": 90.0, "train_loss": None}}
+DIVERGED = RECORD | {"status": "diverged", "metrics": {"train_error": 90.0, "train_loss": None, "proxy_snip": 3.0}}
 
 
 @pytest.fixture
@@ -50,6 +50,9 @@ def runs(tmp_path):
         ("epochs until val_loss <= 1", None),
         ("lesion_mean", 4.5),
         ("lesion_max", None),
+        ("proxy_synflow", 1e40),
+        ("log10 proxy_synflow", 40.0),
+        ("proxy_snip", None),
         ("diverged", 0.0),
         ("params", 10),
         ("macs", 20),
@@ -75,6 +78,7 @@ def test_a_finished_run(text, value, runs):
         ("train_error", 100.0),
         ("test_error", 100.0),
         ("train_loss", math.inf),
+        ("proxy_snip", 3.0),
         ("log10 train_loss", math.inf),
         ("val_nll", math.inf),
         ("val_ece", 100.0),
@@ -145,6 +149,7 @@ def test_without_the_files_nothing_was_measured(tmp_path):
         ("diagnostics.gradnorm_ratio", "did you mean gradient_ratio"),
         ("test_eror", "did you mean test_error"),
         ("log10 train_error", "a loss, a time or a diagnostic"),
+        ("log10 proxy_jacob_cov", "a loss, a time or a diagnostic"),
         ("log10 params", "a loss, a time or a diagnostic"),
         ("accuracy", "epochs until train_error <= 5"),
     ],

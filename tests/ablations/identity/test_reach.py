@@ -75,7 +75,8 @@ def test_a_change_of_any_other_function_is_not() -> None:
             "ablations.report.table",
         ),
         *("lightning_modules.training.progress", "lightning_modules.training.checkpoint"),
-        *("lightning_modules.inspection.profile", "lightning_modules.inspection.diagnostics", "sweeps.cli.help"),
+        *(f"lightning_modules.inspection.{name}" for name in ("profile", "diagnostics", "proxies")),
+        "sweeps.cli.help",
     } <= names
     assert fingerprint(NAMES, with_text(TREE, *changed)) == WHOLE
 

@@ -125,6 +125,16 @@ def test_seconds(seconds, text):
     assert short_seconds(seconds) == text
 
 
+def test_proxies_are_shown_where_they_were_computed(plan):
+    rows = result_rows(plan, make_records(plan, lambda axes, seed: {"metrics": {"proxy_synflow": 1e40 * (1 + seed)}}))
+    assert all(line.split()[-1] == "2e+40" for line in printed(rows, width=140) if line.split()[:1] == ["plain"])
+    assert "| proxy_synflow |" in markdown(rows)
+    assert "proxy_naswot" not in markdown(rows)
+    assert "proxy_synflow_mean,proxy_synflow_sd" in as_csv(results_table(rows))
+    without = result_rows(plan, make_records(plan))
+    assert "proxy" not in markdown(without) + as_csv(results_table(without))
+
+
 def test_lesions_are_shown_where_they_were_measured(plan):
     rows = result_rows(plan, make_records(plan, lambda axes, seed: {"metrics": {"lesion_mean": 4.0 + seed}}))
     assert all("5.00 ± 1.00" in line for line in printed(rows, width=140) if line.split()[:1] == ["plain"])
