@@ -92,6 +92,9 @@ def networks(table: pd.DataFrame, axes: list[str], scores: pd.DataFrame | None) 
         table: the frame of a table of a study, a row an epoch.
         axes: those of the table.
         scores: as `score` returns them; None: the columns of the table.
+
+    Raises:
+        ValueError: the scores are of another study.
     """
     last = table[table.status.isin(["finished", "diverged"])].sort_values("epoch").groupby("identity", observed=True)
     runs = last.tail(1).copy()
@@ -105,6 +108,8 @@ def networks(table: pd.DataFrame, axes: list[str], scores: pd.DataFrame | None) 
     best = means.loc[means.groupby(own).val_error.idxmin()].set_index(own)
     found = means.pivot(index=own, columns="choice", values="test_error").add_prefix("error ")
     found["best"], found["val"] = best.test_error, best.val_error
+    if scores is not None and (lacking := [axis for axis in own if axis not in scores]):
+        raise ValueError(f"the scores have no column {', '.join(lacking)}: compute those of the table's study")
     scores = runs if scores is None else scores.assign(**scores[own].apply(text_of))
     columns = [*SIZES, *(name for name in PROXIES if name in scores)]
     return found.join(scores.groupby(own)[columns].median(), how="inner"), [*means.choice.unique()]

@@ -88,6 +88,8 @@ def test_scores_are_judged_by_what_sizes_do_not_tell() -> None:
     assert everything["snip"][0].partition(" ")[0] == everything["params"][0].partition(" ")[0]
     low, high = everything["naswot"][0].replace("−", "-").split("[")[1].strip("]").split(", ")
     assert float(low) < 0 < float(high)
+    with pytest.raises(ValueError, match="no column depth: compute those of the table's study"):
+        proxies.networks(table, ["depth", "recipe.lr"], scores.drop(columns="depth"))
 
 
 @pytest.mark.slow

@@ -40,10 +40,10 @@ SATURATING = (nn.Hardtanh, nn.Tanh, nn.Softsign)  # sigmoids are gates more ofte
 def synflow(network: nn.Module, images: Tensor, targets: Tensor, loss: Loss) -> float:
     """Σ |θ · ∂R/∂θ|,  R = Σ f(1; |θ|): how much flows from an input of ones through the absolute weights.
 
-    Tanaka et al. 2020, eq. 3, summed as in Abdelfattah et al. 2021, Sec. 3. No data is looked at but its shape. As
-    there, norms hand on their input, and numbers are of double precision, since R grows by a factor a layer; it is
-    infinite where that is not enough. Ours: so do units that saturate (tanh), which leaves a network of them the score
-    it has with ReLU; the network is in evaluation mode; tokens are the vocabulary's first.
+    Tanaka et al. 2020 (arXiv 2006.05467), summed as in Abdelfattah et al. 2021 (arXiv 2101.08134). Of the data only the
+    shape is looked at. As there, norms hand on their input, and numbers are of double precision, since R grows by a
+    factor a layer; it is infinite where that is not enough. Ours: so do units that saturate (tanh), which leaves a
+    network of them the score it has with ReLU; the network is in evaluation mode; tokens are the vocabulary's first.
     """
     network = deepcopy(network).double().eval()
     with torch.no_grad():
@@ -59,8 +59,8 @@ def synflow(network: nn.Module, images: Tensor, targets: Tensor, loss: Loss) -> 
 def naswot(network: nn.Module, images: Tensor, targets: Tensor, loss: Loss) -> float:
     """log |det K|,  K[i, j] = units − Hamming distance of c_i and c_j, c_i the code of which units image i activates.
 
-    Mellor et al. 2021, eq. 2. A unit is active where the input of its ReLU is positive. Ours: so it is for any other
-    unit of torch.nn, whose regions are not linear. −∞ where two images have the same code.
+    Mellor et al. 2021 (arXiv 2006.04647). A unit is active where the input of its ReLU is positive. Ours: so it is for
+    any other unit of torch.nn, whose regions are not linear. −∞ where two images have the same code.
 
     Raises:
         ValueError: there is no such unit.
@@ -69,7 +69,7 @@ def naswot(network: nn.Module, images: Tensor, targets: Tensor, loss: Loss) -> f
     kernel = torch.zeros(count, count, dtype=torch.float64, device=images.device)
 
     def hook(module: nn.Module, inputs: Any) -> None:
-        code = (inputs[0] > 0).reshape(count, -1).double()
+        code = (inputs[0] > 0).reshape(count, -1).float()  # whose products are exact up to 2²⁴ units
         kernel.add_(code @ code.T + (1 - code) @ (1 - code).T)
 
     units = [module for module in network.modules() if isinstance(module, UNITS)]
@@ -85,7 +85,7 @@ def naswot(network: nn.Module, images: Tensor, targets: Tensor, loss: Loss) -> f
 def jacob_cov(network: nn.Module, images: Tensor, targets: Tensor, loss: Loss) -> float:
     """−Σ log(λ + k) + 1/(λ + k),  λ the eigenvalues of the correlations of the images' Jacobians, k = 1e-5.
 
-    Mellor et al. 2020 (the first version of the paper), eq. 4, with the sum of the outputs for their single one, as in
+    Mellor et al. 2020 (the first version of arXiv 2006.04647), with the sum of the outputs for their single one, as in
     Abdelfattah et al. 2021. Not a number where the outputs do not depend on an image.
 
     Raises:
@@ -105,7 +105,7 @@ def jacob_cov(network: nn.Module, images: Tensor, targets: Tensor, loss: Loss) -
 
 
 def grad_norm(network: nn.Module, images: Tensor, targets: Tensor, loss: Loss) -> float:
-    """Σ ‖∂L/∂W‖ over the weights W of the layers, L the loss of the batch.   Abdelfattah et al. 2021, Sec. 3."""
+    """Σ ‖∂L/∂W‖ over the weights W of the layers, L the loss of the batch.   Abdelfattah et al. 2021."""
     network = deepcopy(network).train()
     return sum(gradient.norm().item() for _, gradient in backward(network, loss(network(images), targets)))
 
