@@ -25,3 +25,13 @@ def test_a_path_can_be_copied_from_a_narrow_terminal(
     assert f"{folder}/record.json\n" in out
     assert f"{folder}/traceback.txt\n" in out
     assert "1 epoch in" in " ".join(out.split())
+
+
+def test_proxies_are_shown_and_where_they_were_asked_for_in_vain_it_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    metrics = {"val_error": 3.0, "proxy_synflow": 1.25e40, "proxy_naswot": None}
+    print_run({**WHOLE, "seconds": 1.0, "metrics": metrics}, Path("runs/plain"), proxies=True)
+    out = capsys.readouterr().out
+    assert "proxies   synflow 1.25e+40\n" in out
+    assert "it has no proxies" not in out
+    print_run({**WHOLE, "seconds": 1.0, "metrics": {"val_error": 3.0}}, Path("runs/plain"), proxies=True)
+    assert "it has no proxies; with retrain=true" in " ".join(capsys.readouterr().out.split())
