@@ -46,8 +46,6 @@ def check(config: DictConfig) -> Size:
 
 def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
     """As `check`, for the resolved nodes of a run."""
-    from torch import nn, zeros
-
     for name, node in nodes.items():
         check_signatures(node, name)
     network, data, recipe = nodes["network"], nodes["data"], recipe_of(nodes["recipe"])
@@ -60,7 +58,7 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
         check_outputs(network, shape, data["classes"], type(recipe.learnt).__name__, tokens=tokens)
     batches = max(1, images // recipe.batch_size)
     steps = recipe.total_steps(batches)
-    refuse_closure(recipe.optimization([nn.Parameter(zeros(1))], steps)[0])
+    check_optimizer(recipe, steps)
     epochs = -(-steps // batches)
     if recipe.grow_at is not None:
         if recipe.grow_at >= epochs:
@@ -69,14 +67,27 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
     return Size(params, macs, cost=3 * macs * steps * min(recipe.batch_size, images), epochs=epochs)
 
 
-def refuse_closure(optimizer: Any) -> None:
-    """Raise ValueError for an optimiser whose step needs a closure, as LBFGS computes the loss several times a step."""
+def check_optimizer(recipe: Any, steps: int) -> None:
+    """Raise ValueError for an optimiser that cannot take a step here, as SparseAdam and LBFGS cannot."""
     from inspect import Parameter, signature
 
-    closure = signature(type(optimizer).step).parameters.get("closure")
-    if closure is not None and closure.default is Parameter.empty:
-        name = type(optimizer).__name__
+    from torch import Tensor, nn, zeros
+
+    weight = nn.Parameter(zeros(1))
+
+    def closure() -> Tensor:
+        weight.grad = zeros(1)
+        return weight.grad.sum()
+
+    optimizer, _ = recipe.optimization([weight], steps)
+    name, asks = type(optimizer).__name__, signature(type(optimizer).step).parameters.get("closure")
+    if asks is not None and asks.default is Parameter.empty:
         raise ValueError(f"optimizer: {name} computes the loss several times a step, which is not supported: try adamw")
+    closure()
+    try:
+        optimizer.step(closure)
+    except Exception as error:  # whatever the optimiser's code raises
+        raise ValueError(f"optimizer: {name} cannot take a step ({error}): try adamw") from error
 
 
 @once_a_node

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import pytest
 import torch
 from hydra.errors import InstantiationException
@@ -12,12 +14,17 @@ from ablations.catalog.choices import CONF
 from lightning_modules.training.recipe import Recipe
 from sweeps.preflight import check
 from sweeps.training import build
-from tests.lightning_modules.trained import composed, perceptron, train
+from tests.lightning_modules.trained import composed, perceptron, tiny_data, train
 
 RECIPES, OPTIMIZERS, SCHEDULES = (
     sorted(file.stem for file in (CONF / group).glob("*.yaml")) for group in ("recipe", "optimizer", "schedule")
 )
 TORCH = "torch.optim.lr_scheduler."
+REFUSED = {
+    "LBFGS": "LBFGS computes the loss several times a step, which is not supported: try adamw",
+    "SparseAdam": "SparseAdam cannot take a step .* does not support dense gradients",
+    "Muon": "Muon only supports 2D parameters",  # and biases have one axis
+}
 
 
 def rates(steps: int, *overrides: str) -> list[float]:
@@ -125,6 +132,21 @@ def test_torchs_own_schedules_need_no_code() -> None:
 def test_what_cannot_be_made_is_refused_before_anything_trains(words: list[str], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         check(composed(*words))
+
+
+@pytest.mark.parametrize("name", sorted(vars(torch.optim)))
+def test_an_optimizer_of_torch_trains_or_is_refused_before(name: str) -> None:
+    made = getattr(torch.optim, name)
+    if not isinstance(made, type) or not issubclass(made, torch.optim.Optimizer) or made is torch.optim.Optimizer:
+        return
+    words = ["optimizer=adam", f"optimizer._target_=torch.optim.{name}", "recipe.epochs=1"]
+    words += [] if "weight_decay" in signature(made).parameters else ["~optimizer.weight_decay"]
+    if name in REFUSED:
+        with pytest.raises(ValueError, match=REFUSED[name]):
+            check(composed(*words))
+    else:
+        check(composed(*words))
+        assert train(*words, network=perceptron, data=tiny_data()).done.steps == 5
 
 
 def test_a_batch_larger_than_the_data_is_all_of_it() -> None:
