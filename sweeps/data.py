@@ -77,20 +77,18 @@ def sizes(data: Any, source: Any, folder: Any) -> dict[str, Any]:
 
 
 def shape_of(config: DictConfig, augment: Any) -> tuple[int, ...]:
-    """Return the shape of one input; data whose sizes are all typed is not loaded, and taken for images or series.
+    """Return the shape of one input. Data whose sizes are all typed is not loaded, unless it may be tokens.
 
     Raises:
-        DataError: a size is left open, and the data is not there or cannot be used.
+        DataError: a size is left open, or there is one place, and the data is not there or cannot be used.
     """
     from lightning_modules.data.images import network_shape
 
-    tokens = False
-    if any(config.data.get(key) is None for key in SIZES):
-        fill_sizes(config)
-        source = OmegaConf.to_container(config.data.source, resolve=True)
-        tokens = seen(source, Path(config.data_dir)).images.tokens  # pyright: ignore[reportArgumentType] a mapping
-    size = OmegaConf.to_container(config.data.size) if OmegaConf.is_config(config.data.size) else config.data.size
-    return network_shape(config.data.channels, size, augment, tokens=tokens)
+    fill_sizes(config)
+    data: Any = OmegaConf.to_container(config.data, resolve=True)
+    places = data["size"] if isinstance(data["size"], list) else ()
+    tokens = len(places) == 1 and seen(data["source"], Path(config.data_dir)).images.tokens
+    return network_shape(data["channels"], data["size"], augment, tokens=tokens)
 
 
 class Inputs(NamedTuple):

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.own_network import fitted
-from sweeps.data import fill_sizes, shape_of
+from sweeps.data import shape_of
 from sweeps.preflight import instantiate
 from sweeps.training import build_network
 
@@ -31,6 +31,5 @@ def network_of(config: str, words: Sequence[str]) -> nn.Module:
     composed: Any = OmegaConf.create(config)
     node = fitted(composed, words)
     with as_value_error(), torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        fill_sizes(node)
         recipe = instantiate(node.recipe)
         return build_network(node, recipe, shape_of(node, recipe.augment))

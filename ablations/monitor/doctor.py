@@ -15,8 +15,10 @@ from pathlib import Path
 
 from ablations.records.epochs import read_epochs
 from ablations.records.files import OtherSchema, RecordError, printable, read_json
-from ablations.records.layout import CHECKPOINT, CURVE, RECORD
+from ablations.records.kept import weights_damage
+from ablations.records.layout import CHECKPOINT, CURVE, PREDICTIONS, RECORD, STATE, WEIGHTS
 from ablations.records.lease import EXPIRES, expired, held, leases
+from ablations.records.predictions import read_predictions
 from ablations.records.record import STUDIES, Record, read_plan, read_record, read_records, record_paths, study_of
 from ablations.records.worker_deaths import NAME as DEATHS
 from ablations.search import journal_repair as journal
@@ -25,6 +27,10 @@ from ablations.search.trials import WARM_START, read_trial
 QUARANTINE = ".quarantine"
 PART = re.compile(r"\.[\w.]+\.(?:\d+(?:\.[0-9a-f]+)?|part)")  # of a file in writing, or of a look at the clock
 TOLD = "Optuna still has what it was told"
+ZIPS = {  # what each is, and what follows where it is moved away
+    CHECKPOINT: ("checkpoint", "its run begins anew"),
+    STATE: ("state", "a longer run begins anew"),
+}
 OFF = 300.0  # seconds a clock may be ahead of ours before it is worth a word
 
 
@@ -99,9 +105,17 @@ def _folder(runs: Path, folder: Path) -> Iterator[Finding]:
         except (OSError, ValueError) as error:
             says = f"{folder / CURVE}: no table of numbers ({error})"
             yield _out(runs, folder / CURVE, says, "no table needs it")
-    if CHECKPOINT in names and (damage := _zip_damage(folder / CHECKPOINT)):
-        says = f"{folder / CHECKPOINT}: no whole checkpoint ({damage})"
-        yield _out(runs, folder / CHECKPOINT, says, "its run begins anew")
+    for name, (what, then) in ZIPS.items():
+        if name in names and (damage := _zip_damage(folder / name)):
+            yield _out(runs, folder / name, f"{folder / name}: no whole {what} ({damage})", then)
+    if PREDICTIONS in names:
+        then = "its images are in no interval over images"
+        yield from _readable(runs, folder / PREDICTIONS, then, lambda path: read_predictions(path.parent))
+    if WEIGHTS in names and (damage := weights_damage(folder / WEIGHTS)):
+        says = f"{folder / WEIGHTS}: {damage}"
+        yield _out(
+            runs, folder / WEIGHTS, says, "its record stays; the run typed with retrain=true keeps weights again"
+        )
 
 
 def _record(runs: Path, path: Path) -> Iterator[Finding]:

@@ -1,12 +1,15 @@
-"""Find the weights that runs have kept, and how much of the disk they take."""
+"""Find the weights that runs have kept, how much of the disk they take, and whether they are whole."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
-from ablations.records.layout import STATE, WEIGHTS
+from ablations.records.layout import RECORD, STATE, WEIGHTS
+from ablations.records.record import RecordError, read_record
 
 KINDS = {WEIGHTS: "weights", STATE: "state"}
 
@@ -32,6 +35,27 @@ def kept_in(folders: Iterable[Path], names: Iterable[str] = (WEIGHTS, STATE)) ->
         if files:
             found.append(Kept(folder, files, sum(size or 0 for size in sizes.values())))
     return found
+
+
+def weights_damage(path: Path) -> str | None:
+    """Say why a file of weights is not that of the run whose record lies beside it; None where it is."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            said = file.metadata() or {}
+            numbers = sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 it is no dict
+    except (SafetensorError, OSError) as error:
+        return f"no whole safetensors file ({error})"
+    try:
+        record = read_record(path.with_name(RECORD))
+    except (RecordError, OSError):  # which is named by itself
+        return None
+    if said.get("identity") != json.dumps(record["identity"]):
+        return "holds the weights of another run"
+    if numbers < (record["params"] or 0):
+        return f"holds {numbers} numbers, and the network has {record['params']} parameters"
+    return None
 
 
 def short_bytes(size: int) -> str:

@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ablations.analysis.results import METRICS, Record, Row
+from ablations.analysis.results import Record, Row
 
 if TYPE_CHECKING:
     from ablations.analysis.verdicts import Verdict
@@ -92,10 +92,9 @@ def _no_formula(value: Any) -> Any:
 
 
 def _metrics(rows: Sequence[Row]) -> list[str]:
-    """The metrics of every run, and those that only some runs have, where one has them."""
+    """The metrics that some run has."""
     known = {metric for row in rows for run in row.runs for metric in run["metrics"]}
-    further = [name for name in (rows[0].metrics if rows else ()) if name not in METRICS and name in known]
-    return [*METRICS, *further]
+    return [name for name in (rows[0].metrics if rows else ()) if name in known]
 
 
 def _swept(rows: Sequence[Row]) -> list[str]:

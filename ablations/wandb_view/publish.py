@@ -40,12 +40,18 @@ def add_publish(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def publish(options: argparse.Namespace) -> None:
-    """Send what is not there yet, and print what was sent."""
+    """Send what is not there yet, and print what was sent.
+
+    Raises:
+        ValueError: W&B is turned off.
+    """
+    if not (tracker := Tracker(options.mode, options.project)).enabled:
+        raise ValueError("WANDB_MODE=disabled turns W&B off, so nothing can be sent: unset it")
     records, _ = read_records(options.runs)
     answer = Answer(chosen_plan(options.runs, options.study), records, options.runs)
     labels = {run_id(run["label"]) for cell in answer.plan["cells"] for run in cell["runs"]}
     old = len(labels & logged_ids(options.runs))
-    sent, there, address = publish_study(answer, Tracker(options.mode, options.project))
+    sent, there, address = publish_study(answer, tracker)
     print(f"{sent} runs logged or completed, {there} were there already.")
     if old:
         print(f"{old} of them are in W&B under an older id too, their label: those can be deleted there.")

@@ -12,6 +12,9 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+from safetensors.numpy import save
+
 from ablations.identity.run import digest
 from ablations.records.lease import EXPIRES
 from ablations.records.record import plan_path
@@ -56,13 +59,27 @@ def another_config(runs: Path) -> None:
     changed(runs, config={"lr": 2}, code={}, cell=cell, identity=digest({"cell": cell, "seed": record["seed"]}))
 
 
-def checkpoint(content: bytes | None) -> Callable[[Path], None]:
+def checkpoint(content: bytes | None, name: str = "last.ckpt") -> Callable[[Path], None]:
     def damage(runs: Path) -> None:
-        path = one(runs) / "last.ckpt"
+        path = one(runs) / name
         with zipfile.ZipFile(path, "w") as file:
             file.writestr("archive/data.pkl", b"x" * 1000)
         whole = path.read_bytes()
         path.write_bytes(whole[:-50] if content is None else content)
+
+    return damage
+
+
+def weights(content: bytes | None = None, **about: object) -> Callable[[Path], None]:
+    """A file of weights of the run, torn unless `content` or something `about` it is said."""
+
+    def damage(runs: Path) -> None:
+        changed(runs, params=10)
+        record = json.loads((one(runs) / "record.json").read_text())
+        said = {"identity": record["identity"], "length": 10} | about
+        whole = save({"w": np.zeros(said.pop("length"), np.float32)}, {"identity": json.dumps(said["identity"])})
+        torn = whole[:-5] if not about else whole
+        (one(runs) / "weights.safetensors").write_bytes(torn if content is None else content)
 
     return damage
 
@@ -170,6 +187,12 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "torn curve": (text(b"epoch,train_error\n1,80\n2,7\n3", "curve.csv"), "no table of numbers"),
     "empty checkpoint": (checkpoint(b""), "no whole checkpoint"),
     "truncated checkpoint": (checkpoint(None), "no whole checkpoint"),
+    "truncated state": (checkpoint(None, "state.ckpt"), "no whole state"),
+    "garbage predictions": (text(b"PK", "predictions.npz"), "predictions.npz"),
+    "truncated weights": (weights(), "no whole safetensors file"),
+    "empty weights": (weights(b""), "no whole safetensors file"),
+    "weights of another run": (weights(identity="0" * 64), "holds the weights of another run"),
+    "weights of another network": (weights(length=9), "holds 9 numbers, and the network has 10 parameters"),
     "part of a record": (text(b"{", ".record.json.4711"), "part of a file whose writer was killed"),
     "part of a checkpoint": (text(b"PK", ".last.ckpt.part"), "part of a file whose writer was killed"),
     "torn plan": (

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 from ablations.records.recorder import Recorder
+from lightning_modules.data.augment import NoAugment
 from sweeps import one_run
 from sweeps.cli.errors import as_value_error, sentence
 from sweeps.compose.compose import run_of
-from sweeps.data import with_sizes
+from sweeps.data import shape_of, with_sizes
 from sweeps.preflight import check
 from tests.lightning_modules.trained import composed, train
 
@@ -78,6 +79,14 @@ def test_sizes_that_are_typed_and_sizes_that_are_found_are_one_run(tmp_path: Pat
     assert found == said
     configs = [composed(*words(square, size)) for size in ("data.size=8", "data.size=[8,8]", "data.size=null")]
     assert len({run_of(config, config.hydra).cell for config in configs}) == 1
+
+
+@pytest.mark.parametrize("typed", [[], ["data.channels=200", "data.size=[9]", "data.classes=3"]])
+@pytest.mark.parametrize(("kind", "shape"), [("whole", (9,)), ("floats", (200, 9))])
+def test_the_shape_of_tokens_is_that_of_a_sequence(tmp_path: Path, typed: list[str], kind: str, shape) -> None:
+    file = save(tmp_path / "a.npz", (9,) if kind == "whole" else (9, 200), kind=kind)
+    config = composed(*words(file, f"data.source.axes={'NL' if kind == 'whole' else 'NLC'}", *typed))
+    assert shape_of(config, NoAugment()) == shape
 
 
 def test_a_config_as_plain_data_is_filled_as_a_composed_one(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hydra.types import RunMode
 from ablations.analysis.statistics import ALPHA
 from ablations.analysis.verdicts import judge
 from sweeps.compose.arguments import parse
-from sweeps.compose.compose import Composer
+from sweeps.compose.compose import Composer, run_of
 from sweeps.planning import make_plan
 from sweeps.question import resolve_question
 from tests.ablations.conftest import make_records
@@ -30,10 +30,19 @@ def planned() -> Iterator[Callable[..., dict[str, Any]]]:
         loader = GlobalHydra.instance().config_loader()
         config = loader.load_configuration("config", list(words), run_mode=RunMode.MULTIRUN)
         typed = parse(list(words), loader)
-        return make_plan(resolve_question(typed, config), typed, Composer(loader, config, typed.rest)).as_json()
+        composer = Composer(loader, config, typed.rest)
+        return make_plan(resolve_question(typed, config, composer.brought_by), typed, composer).as_json()
 
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         yield plan
+
+
+@pytest.mark.parametrize("typed", ["data=cifar10", "data=mnist norm=group recipe.lr=0.03"])
+def test_data_brings_its_network_and_recipe_to_a_sweep_as_to_a_single_run(planned: Any, typed: str) -> None:
+    words = [*typed.split(), "block=residual", "depth=8"]
+    (cell,) = planned(*words, "seed=0")["cells"]
+    single = GlobalHydra.instance().config_loader().load_configuration("config", words, run_mode=RunMode.RUN)
+    assert cell["runs"][0]["identity"] == run_of(single, single.hydra).identity
 
 
 def says(plan: dict[str, Any]) -> list[str]:

@@ -31,10 +31,10 @@ def server() -> Iterator[StandIn]:
         assert set(server.puzzled) <= NEVER_ANSWERED
 
 
-def ablations(*words: str, at: Path, server: StandIn) -> str:
-    """What `python -m ablations words…` prints."""
+def ablations(*words: str, at: Path, server: StandIn, **env: str) -> str:
+    """What `python -m ablations words…` prints, with `env` in its environment."""
     call = [sys.executable, "-m", "ablations", *words]
-    env = typed.surroundings() | server.environment(at) | {"PYTHONPATH": str(typed.ROOT)}
+    env = typed.surroundings() | server.environment(at) | {"PYTHONPATH": str(typed.ROOT)} | env
     done = subprocess.run(call, cwd=at, env=env, capture_output=True, text=True, timeout=120)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     return done.stdout
@@ -129,11 +129,15 @@ def test_a_resumed_run_keeps_its_id_and_has_each_epoch_once(tmp_path: Path, serv
     is_the_record(server, tmp_path / "r", record)
 
 
-def test_views_that_w_and_b_refuses_are_one_line(tmp_path: Path, server: StandIn) -> None:
+def test_publishing_heeds_the_variables_of_w_and_b_and_views_that_are_refused_are_one_line(
+    tmp_path: Path, server: StandIn
+) -> None:
     typed.typed(*GRID, "tracker=none", at=tmp_path)
     (study,) = plans(tmp_path / "r")
     server.on_UpsertView2 = lambda asked: None
-    said = ablations("publish", study, "--runs", "r", at=tmp_path, server=server)
+    words, place = ("publish", study, "--runs", "r"), {"WANDB_PROJECT": "mine", "WANDB_ENTITY": "team"}
+    said = ablations(*words, at=tmp_path, server=server, **place)
+    assert {(run["entity"], run["project"]) for run in server.runs.values()} == {("team", "mine")}
     server.puzzled.remove("UpsertView2")
     assert "2 runs logged or completed, 0 were there already." in said
     assert "their views were not saved" in said
