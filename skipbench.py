@@ -167,7 +167,7 @@ def load(folder: str | Path, *, trust: Sequence[str] = ()) -> nn.Module:
         network.predict(images)                       # probabilities, or numbers in the units of the data
         network(network.preprocess(images))           # the outputs themselves
 
-    `network.trained` is a mapping with what is known of the weights.
+    `network.trained` is a mapping with what is known of the weights: label, identity, epoch, class names, mean, std, …
 
     Args:
         folder: of the run, `runs/<label>-<8 digits>`; or its file of weights.

@@ -25,6 +25,7 @@ from sweeps.cli.from_python import answer
 from sweeps.cli.settings import check_hydra_folders, check_settings
 from sweeps.compose.compose import run_of, unused_axes
 from sweeps.compose.own_network import fitted
+from sweeps.compose.unused import refuse_unused
 from sweeps.keeping import go_on_from_shorter, keep_state, kept_weights
 from sweeps.preflight import check, check_trainer, data_digest, instantiate, size_of
 from sweeps.training import Parts, Rows, Watch, build, fit_parts, trainer_of
@@ -53,6 +54,7 @@ def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None,
         if hydra.mode == RunMode.MULTIRUN:
             raise ValueError("another sweeper trains again what has a record: leave hydra/sweeper=skipbench")
         check_settings(config, hydra, hydra.overrides.task, sweep=False)
+        refuse_unused(config, hydra)
         check_hydra_folders(hydra)
         if config.profile:
             return print_profile(config, run)

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from ablations.identity.run import NODES
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.signatures import check_flags, check_names, is_as_shipped
+from sweeps.compose.starting_weights import starts_from
 from sweeps.data import check_data, data_digest, fill_sizes, seen  # noqa: F401 data_digest is for others
 from sweeps.fits_task import OURS, check_outputs, try_task
 from sweeps.instantiate import Node, instantiate, once_a_node
@@ -41,11 +42,15 @@ def check(config: DictConfig) -> Size:
     """
     fill_sizes(config)
     nodes: Any = {node: OmegaConf.to_container(config[node], resolve=True) for node in NODES}
-    return check_nodes(nodes, Path(config.data_dir))
+    return check_nodes(nodes, Path(config.data_dir), starts_from(nodes["network"]))
 
 
-def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
-    """As `check`, for the resolved nodes of a run."""
+def check_nodes(nodes: dict[str, Node], data_dir: Path, start: str | None = None) -> Size:
+    """As `check`, for the resolved nodes of a run.
+
+    Args:
+        start: the folder of the run whose weights it starts from.
+    """
     for name, node in nodes.items():
         check_signatures(node, name)
     network, data, recipe = nodes["network"], nodes["data"], recipe_of(nodes["recipe"])
@@ -56,6 +61,8 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path) -> Size:
     params, macs = size_of(network, shape, tokens=tokens)
     if not str(network.get("_target_", OURS)).startswith(OURS):
         check_outputs(network, shape, data["classes"], type(recipe.learnt).__name__, tokens=tokens)
+    if start is not None:
+        check_start(network, start)
     batches = max(1, images // recipe.batch_size)
     steps = recipe.total_steps(batches)
     check_optimizer(recipe, steps)
@@ -139,6 +146,22 @@ def begin(network: Any, node: Any, recipe: Any, shape: Shape, *, seed: int) -> N
 def check_growth(network: Node, recipe: Node, shape: Shape) -> None:
     """Raise ValueError unless the network can grow as the recipe says; of weights of any seed."""
     begin(instantiate(network), network, recipe_of(recipe), shape, seed=0)
+
+
+@once_a_node
+def check_start(network: Node, folder: str) -> None:
+    """Raise ValueError unless the weights of the run in `folder` are there and fit the network."""
+    from lightning_modules.networks.counting import measure
+    from lightning_modules.networks.trained import start_from
+    from lightning_modules.training.weights import read_weights
+    from sweeps.trained import weights_of
+
+    weights, _ = read_weights(weights_of(Path(folder)))
+
+    def started(made: Any, device: str) -> list[str]:
+        return start_from(made, {name: value.to(device) for name, value in weights.items()})
+
+    measure(lambda: instantiate(network), started)
 
 
 @contextmanager

@@ -20,21 +20,7 @@ from sweeps.trust import refuse_untrusted
 
 
 def load(folder: str | Path, *, trust: Sequence[str] = ()) -> nn.Module:
-    """Build the network of a run with the weights it kept, in eval mode, on the CPU.
-
-    It has three further attributes. `preprocess` turns raw data into its input as the training did. `predict` takes
-    raw data and returns what its task predicts: probabilities of classes, of labels or of the next token, or numbers in
-    the units of the data. `trained` is a mapping with what is known of the weights: label, identity, epoch, class
-    names, mean, std.
-
-    Args:
-        folder: of the run, `runs/<label>-<8 digits>`; or its file of weights.
-        trust: packages that may be asked to build a part of the network, beside Skipbench, `torch.nn`, installed
-            plugins and your own modules.
-
-    Raises:
-        ValueError: there are no weights in the folder, or they cannot be used; says what to type.
-    """
+    """Build the network of a run with the weights it kept, see `skipbench.load`."""
     import torch
 
     from lightning_modules.data.preprocess import Preprocess

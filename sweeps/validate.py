@@ -37,7 +37,9 @@ def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None
             continue
         try:
             with as_value_error():
-                cell.params, cell.macs, cell.cost, cell.epochs = check_nodes(cell.run.config, Path(config.data_dir))
+                cell.params, cell.macs, cell.cost, cell.epochs = check_nodes(
+                    cell.run.config, Path(config.data_dir), cell.run.start
+                )
                 recipe = cell.run.config["recipe"]
                 precision = recipe.get("precision", 32)  # which a recipe of one's own need not name
                 if here and precision not in fitting and may_not_fit(config.trainer, precision):

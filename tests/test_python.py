@@ -8,6 +8,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,8 @@ from tests.pages import FILES, TEXTS
 from tests.typed import ROOT, typed
 
 QUICK = ("recipe.epochs=1", "tracker=none")
+PACKAGES = "ablations", "conf", "hydra_plugins", "lightning_modules", "sweeps", "skipbench.py"
+BESIDE = ["LICENSE", "README.md", "pyproject.toml"]
 OWN = """\
 from lightning_modules.networks.blocks import Residual
 
@@ -312,20 +315,34 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_it_works_from_a_wheel_in_another_folder(tmp_path: Path) -> None:
+    """Which holds all that lies in the packages; and a `run.py` in that folder is not taken for ours."""
+    source, there, work = (tmp_path / name for name in ("source", "there", "work"))
+    made_of = ["git", "ls-files", "-co", "--exclude-standard", *PACKAGES, *BESIDE]
+    listed = subprocess.run(made_of, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    names = [name for name in listed if (ROOT / name).is_file()]
+    for name in names:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, source / name)
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*pip, "--target", tmp_path / "there", str(ROOT)], check=True, cwd=tmp_path, capture_output=True)
-    (tmp_path / "work").mkdir()
+    subprocess.run([*pip, "--target", there, str(source)], check=True, cwd=tmp_path, capture_output=True)
+    assert [name for name in names if not (there / name).is_file()] == BESIDE
+    assert {Path(name).suffix for name in names} >= {".yaml", ".csv", ".npz", ".html", ".css", ".js"}
+    work.mkdir()
+    (work / "run.py").write_text("raise SystemExit('somebody else')")
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(there), sysconfig.get_paths()["purelib"]])}
+
+    def without_site(*words: object) -> list[str]:
+        call = [sys.executable, "-S", *map(str, words)]
+        done = subprocess.run(call, cwd=work, env=env, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.split()
+
+    without_site(there / "bin" / "skipbench", "-m", "block=plain", "depth=8", "seed=0", "workers=1", *QUICK)
     code = (
-        "import skipbench\n"
-        f"record = skipbench.run('depth=8', {QUICK[0]!r}, {QUICK[1]!r}, quiet=True)\n"
-        "assert skipbench.build('depth=8').training\n"
-        "print(skipbench.__file__, record.status, record.data['provenance']['command'], len(skipbench.records()))"
+        "import skipbench; print(skipbench.__file__, skipbench.build('depth=8').training, *skipbench.records().status)"
     )
-    theirs = sysconfig.get_paths()["purelib"]
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "there"), theirs])}
-    words = [sys.executable, "-S", "-c", code]
-    done = subprocess.run(words, cwd=tmp_path / "work", env=env, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    file, status, *command, many = done.stdout.split()
-    assert Path(file).parent == tmp_path / "there"
-    assert (status, command[0], many) == ("finished", "skipbench", "1")
+    file, *rest = without_site("-c", code)
+    assert Path(file).parent == there
+    assert rest == ["True", "finished"]
+    (record,) = work.glob("runs/*/record.json")
+    assert json.loads(record.read_text())["provenance"]["command"].startswith("skipbench -m ")

@@ -15,7 +15,6 @@ from ablations.question.did_you_mean import nearest
 from ablations.question.hydra_syntax import to_overrides
 from ablations.question.seeds import LARGEST, UNTIL_DECIDED
 from sweeps.compose.signatures import MEANT, check_flags, check_names, is_as_shipped
-from sweeps.compose.unused import refuse_unused
 
 SWEEPS_ONLY = {
     *("study", "sampler", "pruner", "storage", "plan", "on_invalid", "stale", "retry"),
@@ -86,7 +85,6 @@ def check_settings(config: DictConfig, hydra: DictConfig, typed: Iterable[str], 
             raise ValueError(f"{override} is for a sweep: add -m, or leave {setting} out")
         if sweep and setting in SINGLE_RUNS_ONLY:
             raise ValueError(f"{override} is for a single run: leave out -m, or {setting}")
-    refuse_unused(config, hydra)
     for group in PLACES:
         node = OmegaConf.to_container(config[group], resolve=True) if config.get(group) else {}
         if not is_as_shipped(node, group):

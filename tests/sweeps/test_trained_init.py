@@ -70,6 +70,11 @@ def test_a_mistake_is_named(first: Path, tmp_path: Path) -> None:
         assert len(done.stderr.splitlines()) == 1
         assert sentence in done.stderr
         assert not list(runs.iterdir())
+    words = "seed=0", f"init.run={first},nowhere", "depth=8,14"
+    done = typed("-m", f"runs={runs}", *QUICK[1:], "init=trained", *words, "plan=true", at=tmp_path)
+    assert done.stderr == ""
+    assert "4 cells × 1 seed: 1 to train, 0 reused, 3 invalid" in done.stdout
+    assert done.stdout.count("depth=14: the trained network is another one: stages.0.1.body.0.conv.weight") == 1
 
 
 def test_a_classifier_of_other_classes_starts_afresh_and_nothing_else(first: Path) -> None:

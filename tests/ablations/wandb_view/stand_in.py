@@ -113,7 +113,7 @@ class StandIn(ThreadingHTTPServer):
         tails = {"historyTail": json.dumps(lines[-1:]), "eventsTail": "[]", "sweepName": None}
         begun = json.loads(run["config"]).get("_wandb", {}).get("value", {}).get("t")
         tails["wandbConfig"] = json.dumps({"t": begun} if begun else {})  # without it a run has not begun
-        project = {"id": "p1", "name": run["project"], **OWNER}
+        project = {"id": "p1", "name": run["project"], "entity": {"id": "e1", "name": run.get("entity") or ENTITY}}
         return {"id": run["name"], "description": None, **about, **counts, **tails, "project": project}
 
     def stream(self, id: str, sent: Fields) -> None:
