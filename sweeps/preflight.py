@@ -75,7 +75,7 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path, start: str | None = None
 
 
 def check_optimizer(recipe: Any, steps: int) -> None:
-    """Raise ValueError for an optimiser that cannot take a step here, as SparseAdam and LBFGS cannot."""
+    """Raise ValueError where the optimiser cannot take a step, as SparseAdam and LBFGS cannot, or not be scheduled."""
     from inspect import Parameter, signature
 
     from torch import Tensor, nn, zeros
@@ -86,15 +86,17 @@ def check_optimizer(recipe: Any, steps: int) -> None:
         weight.grad = zeros(1)
         return weight.grad.sum()
 
-    optimizer, _ = recipe.optimization([weight], steps)
-    name, asks = type(optimizer).__name__, signature(type(optimizer).step).parameters.get("closure")
-    if asks is not None and asks.default is Parameter.empty:
-        raise ValueError(f"optimizer: {name} computes the loss several times a step, which is not supported: try adamw")
-    closure()
     try:
+        optimizer = recipe.optimizer([weight])
+        closure()
         optimizer.step(closure)
     except Exception as error:  # whatever the optimiser's code raises
-        raise ValueError(f"optimizer: {name} cannot take a step ({error}): try adamw") from error
+        raise ValueError(f"optimizer: {error}") from error
+    asks = signature(type(optimizer).step).parameters.get("closure")
+    if asks is not None and asks.default is Parameter.empty:
+        name = type(optimizer).__name__
+        raise ValueError(f"optimizer: {name} computes the loss several times a step, which is not supported: try adamw")
+    recipe.optimization([weight], steps)
 
 
 @once_a_node

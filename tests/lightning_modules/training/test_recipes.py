@@ -22,8 +22,8 @@ RECIPES, OPTIMIZERS, SCHEDULES = (
 TORCH = "torch.optim.lr_scheduler."
 REFUSED = {
     "LBFGS": "LBFGS computes the loss several times a step, which is not supported: try adamw",
-    "SparseAdam": "SparseAdam cannot take a step .* does not support dense gradients",
-    "Muon": "Muon only supports 2D parameters",  # and biases have one axis
+    "SparseAdam": "optimizer: SparseAdam does not support dense gradients",
+    "Muon": "optimizer: Muon only supports 2D parameters",  # and biases have one axis
 }
 
 
