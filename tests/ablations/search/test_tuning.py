@@ -3,6 +3,7 @@
 import functools
 import json
 import multiprocessing
+import pkgutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ NO_PRUNER = optuna.pruners.NopPruner()
 
 def sampler(name: str) -> Any:
     said = yaml.safe_load(SAMPLERS[name].read_text())
-    kind = getattr(optuna.samplers, said.pop("_target_").rpartition(".")[2])
+    kind = pkgutil.resolve_name(said.pop("_target_"))
     del said["_partial_"]
     return functools.partial(kind, **said)
 
