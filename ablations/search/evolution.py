@@ -21,9 +21,16 @@ class RegularizedEvolution(PointSampler):
     Args:
         population_size: how many of the last finished trials may win; also how many random points are tried first.
         tournament_size: how many of the population are compared.
+
+    Raises:
+        ValueError: one of them is less than 1.
     """
 
     def __init__(self, seed: int | None = None, population_size: int = 10, tournament_size: int = 3) -> None:
+        if min(population_size, tournament_size) < 1:
+            raise ValueError(
+                f"population_size={population_size} and tournament_size={tournament_size} must be at least 1"
+            )
         super().__init__(seed, n_startup_trials=population_size)
         self.tournament_size = tournament_size
 

@@ -21,7 +21,7 @@ DRAWS = 100  # random points that are drawn before a tried one is suggested agai
 
 
 class PointSampler(optuna.samplers.BaseSampler):
-    """Base of the samplers that decide a whole point: the first `n_startup_trials` are random, the others from `choose`.
+    """Base of the samplers that decide a whole point: `n_startup_trials` random ones, then what `choose` returns.
 
     A point has a value for every axis that an earlier trial asked for. Those that turn out to be inactive are never
     asked for; an axis that no trial has asked for yet is drawn at random.
@@ -78,18 +78,19 @@ class PointSampler(optuna.samplers.BaseSampler):
 
 
 def scalarized(study: optuna.Study, trials: Sequence[FrozenTrial], rng: np.random.Generator) -> np.ndarray:
-    """The loss of each trial: its rank; infinite unless it is complete.
+    """The loss of each trial; infinite unless it is complete.
 
-    Of several objectives, the largest of the ranks, each weighted at random, plus a twentieth of their sum: so every
-    trial looks for another part of the Pareto front (Knowles 2006, "ParEGO").
+    Of several objectives, it is the largest of their ranks, each weighted at random, plus a twentieth of their sum: so
+    every trial looks for another part of the Pareto front (Knowles 2006, "ParEGO").
     """
     losses = np.full(len(trials), np.inf)
     done = [k for k, trial in enumerate(trials) if trial.state == TrialState.COMPLETE]
-    if done:
-        signs = [-1 if way == optuna.study.StudyDirection.MAXIMIZE else 1 for way in study.directions]
-        values = np.array([trials[k].values for k in done]) * signs
-        ranks = (values[:, None] > values).sum(1) * rng.dirichlet(np.ones(len(signs)))
-        losses[done] = ranks.max(1) + 0.05 * ranks.sum(1)
+    signs = [-1 if way == optuna.study.StudyDirection.MAXIMIZE else 1 for way in study.directions]
+    values = np.array([trials[k].values for k in done]).reshape(len(done), len(signs)) * signs
+    if len(signs) > 1:
+        values = (values[:, None] > values).sum(1) * rng.dirichlet(np.ones(len(signs)))
+        values = values.max(1, keepdims=True) + 0.05 * values.sum(1, keepdims=True)
+    losses[done] = values[:, 0]
     return losses
 
 
