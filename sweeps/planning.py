@@ -129,7 +129,8 @@ def plan_and_check(
         start_forkserver(launcher)
     with console.status("checking what is to be trained …"):
         check_cells(plan, composer, records)
-    if not config.plan or plan.name == config.study.name or not plan.untouched(records):  # else only asked, in passing
+    goes_on = not config.plan and (not plan.invalid or (config.on_invalid == "skip" and plan.cells))
+    if goes_on or plan.name == config.study.name or not plan.untouched(records):  # else only asked, in passing
         plan.study |= register(plan.as_json(), records, study_folder(runs, plan.name), date.today().isoformat())
         write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
     return plan, records, problems
@@ -154,7 +155,7 @@ def refuse_invalid(plan: Plan, on_invalid: str) -> None:
         return
     point, reason = plan.invalid[0]
     if on_invalid == "stop":
-        left_out = "nothing was trained (on_invalid=skip leaves such cells out)"
+        left_out = "nothing was trained" + " (on_invalid=skip leaves such cells out)" * bool(plan.cells)
         raise StudyError(f"{planning.point_words(point)}: {reason}; {left_out}")
     if not plan.cells:
         raise StudyError(f"nothing can be built: {reason}")

@@ -12,6 +12,7 @@ import yaml
 from torch import nn
 
 from ablations.plan.staleness import file_words, outdated
+from ablations.question.did_you_mean import nearest
 from ablations.question.hydra_syntax import to_overrides
 from ablations.records.layout import RECORD, WEIGHTS
 from ablations.records.record import Record, RecordError, read_record
@@ -79,7 +80,9 @@ def weights_of(folder: Path) -> Path:
     if path.is_file():
         return path
     if not path.parent.is_dir():
-        raise ValueError(f"there is no folder {path.parent}: give the folder of a run, runs/<label>-<8 digits>")
+        beside = [other.parent.name for other in path.parent.parent.glob(f"*/{RECORD}")]
+        hint = nearest(path.parent.name, beside)
+        raise ValueError(f"there is no folder {path.parent}: give the folder of a run, runs/<label>-<8 digits>{hint}")
     if not (path.parent / RECORD).exists():
         raise ValueError(f"{path.parent} has no {RECORD}: its run has not ended, and keeps weights when it has")
     record = read_record(path.parent / RECORD)

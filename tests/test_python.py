@@ -210,9 +210,11 @@ def test_a_study_shows_itself(study: Any, tmp_path: Path) -> None:
     assert "2 cells, 6 runs" in repr(study)
     study.figure("curves").save(tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    study.figure("curves").save(tmp_path / "curves.pdf")
+    assert (tmp_path / "curves.pdf").read_bytes().startswith(b"%PDF")
     with pytest.raises(ValueError, match="did you mean curves"):
         study.figure("curve")
-    with pytest.raises(ValueError, match=r"ends in \.svg or \.png"):
+    with pytest.raises(ValueError, match=r"ends in \.svg, \.png, \.pdf"):
         study.figure().save("curves.jpeg")
 
 

@@ -46,7 +46,7 @@ def check_answerable(plan: Plan) -> None:
     """
     rows, epochs = result_rows(plan, {}), {cell["cell"]: cell["epochs"] for cell in plan["cells"]}
     for claim in check_claims(plan["study"]):
-        about = f"claim {claim.says[:40]!r}"
+        about = f"claim {claim.says!r}"
         try:
             cells, _ = resolve_cells(claim, rows)
         except NotTestable as why:

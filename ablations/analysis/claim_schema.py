@@ -126,7 +126,7 @@ def check_claims(study: Mapping[str, Any]) -> list[Claim]:
         if claim.metric.name.startswith("val_"):
             judge = claim.metric.text.replace("val_", "test_").partition("@")[0]
             why = f"a search chooses by validation, so {claim.metric.text} flatters its winners: judge {judge}"
-            raise ClaimError(f"claim {claim.says[:40]!r}: {why}")
+            raise ClaimError(f"claim {claim.says!r}: {why}")
     return claims
 
 
@@ -145,7 +145,7 @@ def read_claim(claim: Any, metrics: Mapping[str, Any] | None = None) -> Claim:
     try:
         return _read_fields(claim, fields, metrics)
     except (ClaimError, MetricError, UnknownReference) as error:
-        raise ClaimError(f"claim {str(claim.get('says', '?'))[:40]!r}: {error}") from None
+        raise ClaimError(f"claim {str(claim.get('says', '?'))!r}: {error}") from None
 
 
 def _read_fields(claim: Mapping[str, Any], fields: str, metrics: Mapping[str, Any] | None) -> Claim:

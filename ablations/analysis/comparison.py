@@ -131,7 +131,8 @@ def _differences(pairs: Sequence[Mapping[str, Row]]) -> list[str]:
         first, second = rows[FIRST].axes, rows[SECOND].axes
         for axis in dict.fromkeys([*first, *second]):
             if first.get(axis) != second.get(axis):
-                found.setdefault(axis, set()).add(f"{axis} {first.get(axis)} → {second.get(axis)}")
+                words = f"{axis} {first.get(axis, 'by default')} → {second.get(axis, 'by default')}"
+                found.setdefault(axis, set()).add(words)
     return [min(words) if len(words) == 1 else axis for axis, words in found.items()]
 
 

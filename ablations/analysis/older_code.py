@@ -65,6 +65,8 @@ def older_plan(plan: Plan, records: Mapping[str, Record], name: str = "") -> tup
             cells.append({**cell, "runs": sorted(runs, key=lambda run: run["seed"]), "further": []})
     if not cells:
         known = f"; there are: {'; '.join(left)}" if left else ""
+        if not known and not name:
+            known = "; after a change of the code, type the study's command again first: it trains what has changed"
         of = f"of the code {name!r}" if name else "of older code with the settings of a run that is trained now"
         raise ValueError(f"{plan['name']} has no record {of}{known}")
     notes = [f"older code: {words}" for words in taken]

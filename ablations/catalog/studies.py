@@ -65,4 +65,5 @@ def chosen_plan(runs: Path, study: str) -> dict[str, Any]:
     if moved := new_name(study):
         raise ValueError(moved)
     known = list(dict.fromkeys([*names, *(name for name, written in written_studies().items() if written is not None)]))
-    raise ValueError(f"no study {study!r}{instead(study, known, 'there are')}; list shows all")
+    empty = "" if names else f"; nothing has been run into {Path(runs).absolute()}"
+    raise ValueError(f"no study {study!r}{instead(study, known, 'there are')}; list shows all{empty}")

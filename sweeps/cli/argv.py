@@ -22,7 +22,7 @@ def read_words(words: list[str]) -> tuple[list[str], argparse.Namespace]:
         ValueError: one is neither a flag nor an override.
     """
     parser = argparse.ArgumentParser(
-        parents=[hydra_parser()], conflict_handler="resolve", add_help=False, exit_on_error=False
+        parents=[hydra_parser()], conflict_handler="resolve", add_help=False, exit_on_error=False, allow_abbrev=False
     )
     parser.add_argument("--version", action="store_true")  # of this program, not Hydra's
     try:
@@ -57,6 +57,8 @@ def check_word(word: str, line: str) -> None:
     axis, equals, value = word.partition("=")
     if (several := re.fullmatch(r"\[(.+)\]", value)) and (CONF / axis.lstrip("+")).is_dir():
         raise ValueError(f"{axis} takes one word: for several write {axis}={several[1]} in a sweep (-m)")
+    if equals and axis != axis.rstrip():
+        raise ValueError(f"{word!r} has a space before its `=`: write {axis.rstrip()}={value.lstrip()}")
     if word.startswith("~") or (axis and equals):
         return
     if (pair := re.fullmatch(r"(\S+)\s+(\S+)", word)) and pair[1].partition(".")[0] in default_axes(CONF):

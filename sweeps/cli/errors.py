@@ -9,11 +9,12 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ablations.catalog.choices import config_files, in_order
 from ablations.catalog.studies import STUDIES, new_name
-from ablations.question.did_you_mean import instead
+from ablations.question.did_you_mean import instead, nearest
 from ablations.question.hydra_syntax import to_overrides
 
 DEBUG = "SKIPBENCH_DEBUG"
@@ -122,12 +123,18 @@ def _no_yaml(error: Any) -> str:
         return f"{where}: there is a tab; YAML is indented with spaces"
     if problem.startswith("found duplicate key"):
         return f"{where}: {problem.removeprefix('found duplicate key ')} stands there twice; leave one out"
+    if problem.startswith("expected a comment or a line break"):
+        return f'{where}: a text that begins with > or | needs quotes, as in "> 0"'
     return f"{where}: {problem}"
 
 
 def _unreadable(override: str) -> str | None:
     """For a value with characters that Hydra's grammar has other uses for, say how to quote it for the shell."""
     key, _, value = override.partition("=")
+    begun = re.match(r"\[|\{|(?:range|interval|choice|glob|sort|shuffle)(?=\()", value)
+    for opening, closing in ("[]", "{}", "()") if begun else ():
+        if value.count(opening) > value.count(closing):
+            return f"{override} lacks a {closing}: write {shlex.quote(override + closing)}"
     if not re.fullmatch(r"[+~]*[\w./@]+", key) or re.search(r"[\[({'\"]$|^[\[{'\"]", value):  # a list or a quote begun
         return None
     plain = not re.search(r"""["'\\$`!]""", value)
@@ -159,11 +166,20 @@ def _no_such_choice(wanted: str, options: Iterable[str], message: str) -> str:
         options = sorted({*config_files(STUDIES), *options}, key=in_order)
     if not group or not options:
         return _first_line(message)
+    own = next(Path().glob(f"*/{group}/{choice}.yaml"), None) if re.fullmatch(r"[\w/-]+", f"{group}/{choice}") else None
+    if own is not None and own.parts[0] != "conf":
+        return (
+            f"{group}={choice}: there is no {group} {choice!r}; for {own} add --config-dir {shlex.quote(own.parts[0])}"
+        )
     return f"{group}={choice}: there is no {group} {choice!r}{instead(choice, options, 'choose from')}"
 
 
 def _setting(error: BaseException) -> str | None:
     """For a key that the config does not have, name the keys it has."""
+    from omegaconf import OmegaConf
+
+    from sweeps.compose.unused import similar_settings
+
     parent, key = getattr(error, "parent_node", None), getattr(error, "key", None)
     if parent is None or key is None or "not in struct" not in str(error):
         return None
@@ -171,6 +187,10 @@ def _setting(error: BaseException) -> str | None:
     place = getattr(error, "full_key", None) or key
     if not keys:
         return f"there is no setting {place!r}: what stands there is taken from another group; change it in that group"
+    if place == key and not nearest(key, keys, cutoff=0.7):
+        tree: Any = OmegaConf.to_container(parent)
+        if deeper := similar_settings(key, {name: tree[name] for name in keys}):
+            return f"there is no setting {place!r}; did you mean {deeper[0]}?"
     return f"there is no setting {place!r}{instead(str(key), keys, 'there are')}"
 
 

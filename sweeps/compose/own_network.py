@@ -14,7 +14,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from sweeps.compose.signatures import parameters_at
+from sweeps.compose.signatures import check_names, parameters_at
 
 TARGET = "network._target_"
 
@@ -43,6 +43,7 @@ def fitted(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
     before: Any = OmegaConf.to_container(config.network)
     node = {name: AXES["network"][name] for name in names if name in AXES["network"]}
     node |= {name: value for name, value in before.items() if name in {*names, *typed, "_partial_", "_convert_"}}
+    check_names({name: node[name] for name in typed & node.keys()} | {"_target_": config.network._target_}, "network")
     made = deepcopy(config)
     with open_dict(made):
         made.network = {"_target_": config.network._target_, **node}

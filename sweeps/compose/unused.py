@@ -26,14 +26,14 @@ def refuse_unused(config: DictConfig, hydra: DictConfig, added: Iterable[str] = 
     used = {*reached(tree, [key for key in tree if key in known]), *known}
     for key in (*tree, *added):
         if key not in used:
-            places = _places(key, tree)
+            places = similar_settings(key, tree)
             names = sorted(name for name in used if "/" not in name)
             meant = f"; did you mean {places[0]}?" if places else instead(key, names, "there are")
             raise ValueError(f"nothing uses {key}{meant}")
 
 
-def _places(key: str, tree: Mapping[str, Any]) -> list[str]:
-    """Where a setting of this name, or of one like it, stands in the recipe, the data or the network."""
+def similar_settings(key: str, tree: Mapping[str, Any]) -> list[str]:
+    """Return where a setting of this name, or of one like it, stands in the recipe, the data or the network."""
     names = {f"{group}.{name}": name for group, node in tree.items() if isinstance(node, dict) for name in node}
     order = [place for place in names if place.startswith("recipe.")] + list(names)
     near = get_close_matches(key, list(names.values()), n=1, cutoff=0.7)

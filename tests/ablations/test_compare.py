@@ -143,7 +143,7 @@ def test_the_table_has_a_line_a_pair(runs: Path, capsys: pytest.CaptureFixture[s
         (("before", "before"), "both sides share their runs"),
         (("before", "aftr"), "did you mean after?"),
         (("before", "after", "--code"), "--code compares one study with itself"),
-        (("before", "--code"), "has no record of older code"),
+        (("before", "--code"), "type the study's command again first"),
         (("before", "after", "--metric", "speed"), "no metric 'speed'"),
         (("before", "after", "--expect", "better"), "expect is"),
         (("before", "after", "--where", "depth=9"), "nothing to compare"),
@@ -156,3 +156,12 @@ def test_a_mistake_is_one_sentence(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_a_setting_that_one_side_leaves_alone_is_its_default(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, "short", of(BEFORE), fixed={"recipe.epochs": 3})
+    write(tmp_path, "usual", of(AFTER))
+    notes = compared(capsys, "short", "usual", "--runs", tmp_path)["notes"]
+    assert "what differs: recipe.epochs 3 → by default" in notes

@@ -81,6 +81,9 @@ def test_a_run_that_kept_nothing_says_what_to_type(kept: dict[str, Path], tmp_pa
     assert "it kept no weights; with retrain=true it is trained again" in again.stdout
     with pytest.raises(ValueError, match="there is no folder"):
         skipbench.load(tmp_path / "nowhere")
+    mistyped = only(kept["final"]).with_name(f"{only(kept['final']).name[:-1]}x")
+    with pytest.raises(ValueError, match=f"did you mean {re.escape(only(kept['final']).name)}"):
+        skipbench.load(mistyped)
 
 
 def test_a_file_of_weights_calls_nothing_of_a_stranger(kept: dict[str, Path], tmp_path: Path) -> None:

@@ -130,6 +130,8 @@ def test_an_argument_that_nothing_gives_is_named(folder):
     done = typed("network._target_=other.Net", *QUICK, at=folder)
     assert "missing 1 required positional argument: 'hidden'" in done.stderr
     assert done.returncode == 1
+    done = typed("network._target_=other.Net", "network.hiden=5", *QUICK, at=folder)
+    assert "nothing uses network.hiden; did you mean hidden?" in done.stderr
 
 
 class Odd(nn.Module):

@@ -133,6 +133,7 @@ def test_an_invalid_cell_stops_the_sweep_before_anything_trains_or_is_left_out(t
     assert "depth=21 is not 6n+2" in line
     assert "on_invalid=skip" in line
     assert not stamps(tmp_path)
+    assert not list(tmp_path.glob(".studies/*")), "what is refused is no study"
     nothing = sweep("block=plain", "depth=21", "on_invalid=skip", runs=tmp_path)
     assert nothing.returncode == 1
     assert nothing.stderr == "error: nothing can be built: depth=21 is not 6n+2; the nearest are 20 and 26\n"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from ablations.catalog.studies import new_name, written_studies
+from ablations.catalog.studies import chosen_plan, new_name, written_studies
 
 OF_CIFAR = [
     *("activation", "blocks", "bodies", "degradation", "depth_limit", "gate_bias", "gate_lesion", "headline"),
@@ -48,3 +50,8 @@ def test_an_old_name_is_answered_with_the_new_one(old: str) -> None:
 )
 def test_a_name_that_no_study_had_is_no_old_one(name: str) -> None:
     assert new_name(name) is None
+
+
+def test_a_folder_without_runs_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"no study 'mine'; .*; nothing has been run into {tmp_path}$"):
+        chosen_plan(tmp_path, "mine")

@@ -128,6 +128,12 @@ def test_a_setting_of_another_kind_is_refused_first(refused: Typed, typed: str, 
         ("data_dir=a(b", "data_dir=a(b has characters that need quotes: write 'data_dir=\"a(b\"'"),
         ("runs=a[b]", "write 'runs=\"a[b]\"'"),
         ("runs=ü", "write 'runs=\"ü\"'"),
+        ("lr=0.5", "there is no setting 'lr'; did you mean recipe.lr?"),
+        ("epochs=2", "there is no setting 'epochs'; did you mean recipe.epochs?"),
+        ("-m seeds=1,2", "there is no setting 'seeds'; did you mean seed?"),
+        ("-m seed=range(2", "seed=range(2 lacks a ): write 'seed=range(2)'"),
+        ("recipe.no_decay=[norm", "recipe.no_decay=[norm lacks a ]: write 'recipe.no_decay=[norm]'"),
+        ("--m depth=8,20", "there is no flag --m: the flag of a sweep is -m"),
         ("+lr=0.5", "nothing uses lr; did you mean recipe.lr"),
         ("+epoch=50", "nothing uses epoch; did you mean recipe.epochs?"),
         ("+foo.bar=1", "nothing uses foo; there are activation, augment, "),
@@ -204,6 +210,11 @@ def test_a_word_that_no_signature_takes_is_refused(refused: Typed, typed: str, s
             "# @package _global_\nstudy:\n  name: a\n  name: b\n",
             "line 4: name stands there twice; leave one out",
         ),
+        (
+            "study",
+            "# @package _global_\nstudy:\n  expect: > 0\n",
+            "line 3: a text that begins with > or | needs",
+        ),
         ("study", "study: {name: a, grid: {depth: [8]}}\n", "its first line must be `# @package _global_`"),
         ("data", "data:\n  _target_: x\n", "data=mine: its file begins with `data:`, so its first line must be"),
         ("recipe", "recipe:\n  epochs: 3\n", "recipe=mine: its file begins with `recipe:`"),
@@ -229,6 +240,19 @@ def test_a_file_of_ones_own_that_is_malformed_is_named(refused: Typed, group: st
     Path("own", group, "mine.yaml").write_text(text)
     sweep = ["-m"] * (group == "study")
     assert says in refused(*sweep, "--config-dir", "own", f"{group}=mine")
+
+
+def test_a_choice_of_a_folder_that_was_not_named_is_found(refused: Typed) -> None:
+    Path("own/block").mkdir(parents=True)
+    Path("own/block/mine.yaml").write_text("# Mine.\ndefaults: [residual, _self_]\n")
+    assert refused("block=mine") == "block=mine: there is no block 'mine'; for own/block/mine.yaml add --config-dir own"
+
+
+def test_a_space_before_the_equals_sign_is_told(refused: Typed) -> None:
+    assert (
+        refused("-m", "block = plain,residual")
+        == "'block = plain,residual' has a space before its `=`: write block=plain,residual"
+    )
 
 
 def test_flags_and_overrides_may_be_mixed() -> None:
