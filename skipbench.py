@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ablations.notebook import Record, Study
+    from ablations.search.table import Table
 
-__all__ = ["build", "curves", "diagnostics", "load", "load_into", "records", "run", "study", "sweep"]
+__all__ = ["build", "curves", "diagnostics", "load", "load_into", "records", "run", "study", "sweep", "table"]
 
 
 def run(*words: str, quiet: bool = False, **settings: Any) -> Record:
@@ -137,6 +138,23 @@ def diagnostics(folder: str | Path = "runs") -> DataFrame:
     from ablations.report.frames import diagnostics_frame, good_records
 
     return diagnostics_frame(good_records(Path(folder)), Path(folder))
+
+
+def table(path: str | Path) -> Table:
+    """Read a table that `python -m ablations tabulate` wrote: every epoch of every run of a study.
+
+        landscape = skipbench.table("landscape.parquet")
+        landscape.frame                                   # a row an epoch
+        landscape.axes["shortcut"].depends_on             # ("block",)
+        landscape.cell({"block": "plain", "depth": 8})    # the rows of one cell
+
+    Raises:
+        ValueError: the file is no such table, or a package that Parquet needs is not installed.
+        OSError: it cannot be read.
+    """
+    from ablations.search.table_files import read_table
+
+    return read_table(Path(path))
 
 
 def build(*words: str, **settings: Any) -> nn.Module:

@@ -19,6 +19,7 @@ from ablations.paper import add_paper_options
 from ablations.prune_command import add_prune
 from ablations.records.files import lenient_output
 from ablations.site_command import add_site
+from ablations.tabulate_command import add_tabulate
 from ablations.wandb_view.publish import add_publish
 
 EXAMPLES = """\
@@ -36,6 +37,7 @@ examples:
   python -m ablations export headline --format pdf --width column --metric train_error --out headline.pdf
   python -m ablations site answers                           all studies, for a browser: a front page, CSV, BibTeX
   python -m ablations judge results.csv claims.yaml          claims about runs of another program
+  python -m ablations tabulate headline --out headline.parquet   every epoch of every run, for simulated searches
   python -m ablations publish headline            send it to W&B from the records
   python -m ablations prune headline              what its weights take of the disk; --yes removes them
   python -m ablations doctor                      name what is damaged; --repair mends it or moves it aside
@@ -124,6 +126,7 @@ def parser() -> Parser:
     add_paper_options(export_parser)
     add_site(command)
     add_judge(command)
+    add_tabulate(command)
     add_publish(command)
     add_prune(command)
     doctor = command(commands.doctor, "name what is damaged, and mend it if asked to", study=False)

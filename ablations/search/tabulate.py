@@ -1,0 +1,259 @@
+"""Make the table of one or several studies from their plans, records, curves and trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any
+
+from ablations.records.epochs import read_epochs
+from ablations.records.layout import CURVE
+from ablations.records.provenance import public
+from ablations.records.record import Record
+from ablations.records.task_metrics import ERROR, of_all
+from ablations.search.table import RUN, Axis, Table, plain
+from ablations.search.table_files import typed
+from ablations.search.trials import read_trials
+
+ABOUT_A_CELL = ("params", "macs", "cell")
+NOT_METRICS = ("epoch", "lr", "seconds")  # of a curve
+PARTS = "train val test"  # in which order the metrics stand
+
+Point = dict[str, Any]
+
+
+class Incomplete(ValueError):
+    """Says how many runs or trials of a study are missing."""
+
+
+@dataclass
+class Entry:
+    """A point of the table, with the runs there are of it.
+
+    Attributes:
+        point: the values of the axes that are active there.
+        about: what is known of its cell before training.
+        runs: by seed, as plans and trials name them.
+        cause: why it is not trained, where it cannot be.
+    """
+
+    point: Point
+    about: dict[str, Any]
+    runs: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    cause: str | None = None
+
+
+def table_of(
+    plans: Sequence[Mapping[str, Any]], records: Mapping[str, Record], runs: Path, *, partial: bool = False
+) -> Table:
+    """Make the table of the runs of some studies.
+
+    Args:
+        plans: of the studies, with all the seeds that their claims want.
+        partial: leave out what is missing, instead of refusing.
+
+    Raises:
+        Incomplete: runs or trials are missing.
+        ValueError: there is no run, or a study does not say the value of an axis that another one varies.
+    """
+    import pandas as pd
+
+    trials = [trial for plan in plans for trial in _trials(plan, runs, partial=partial)]
+    axes = dict.fromkeys(axis for plan in plans for axis in (*(plan["study"].get("space") or {}), *_varied(plan)))
+    found: dict[tuple[Any, ...], Entry] = {}
+    for entry in (*_of_trials(trials, axes), *(one for plan in plans for one in _of_plan(plan, axes))):
+        first = found.setdefault(tuple(entry.point.get(axis) for axis in axes), entry)
+        first.runs |= entry.runs
+    entries = [entry for entry in found.values() if entry.runs or entry.cause is not None]
+    wanted = [run for plan in plans for cell in plan["cells"] for run in cell["runs"]]
+    wanted += [run for trial in trials if trial["state"] == "complete" for run in trial["runs"]]
+    missing = [run["label"] for run in wanted if run["identity"] not in records]
+    if missing and not partial:
+        raise Incomplete(f"{len(missing)} runs are missing, {missing[0]} among them")
+    identities = dict.fromkeys(run["identity"] for entry in entries for run in entry.runs.values())
+    used = [records[identity] for identity in identities if identity in records]
+    if not used:
+        raise ValueError("there is nothing to put into a table: no run has a record")
+    described = _axes(entries, _asking_order(trials, axes), strict=bool(trials))
+    for entry in entries:
+        entry.point = _active(entry.point, described)
+    entries = list({tuple(entry.point.values()): entry for entry in reversed(entries)}.values())[::-1]
+    rows = [row for entry in entries for row in _rows_of(entry, records, runs)]
+    names = {name for row in rows for name in row} - {*RUN, *described}
+    metrics = sorted(names, key=lambda name: (PARTS.find(name.partition("_")[0]), name))
+    frame = typed(pd.DataFrame(rows, columns=[*described, *RUN[:2], *metrics, *RUN[2:]]), described)
+    return Table(frame, described, _about(plans, used, described, whole=not trials and not missing))
+
+
+def _varied(plan: Mapping[str, Any]) -> list[str]:
+    """The axes that vary in a plan's grid, or between the tunings of its search."""
+    points = [one["point"] for one in plan["study"].get("tunings") or []]
+    among = {axis for point in points for axis in point if len({repr(one.get(axis)) for one in points}) > 1}
+    return [*plan["swept"], *sorted(among)]
+
+
+def _trials(plan: Mapping[str, Any], runs: Path, *, partial: bool) -> list[dict[str, Any]]:
+    """The trials of a study that searches; none of another.
+
+    Raises:
+        Incomplete: a trial has not ended.
+    """
+    tunings = [one["name"] for one in plan["study"].get("tunings") or []]
+    trials, _ = read_trials(runs, plan["name"], tunings)
+    ended = [trial for trial in trials if trial["state"] != "running"]
+    if not partial and (len(ended) < len(trials) or {*tunings} - {trial["tuning"] for trial in ended}):
+        raise Incomplete(f"{plan['name']} has trials that have not ended")
+    return ended
+
+
+def _of_trials(trials: Iterable[Mapping[str, Any]], axes: Iterable[str]) -> Iterable[Entry]:
+    for trial in trials:
+        if trial["state"] == "infeasible" or trial["cell"] is not None:
+            point = {axis: plain(value) for axis, value in trial["point"].items() if axis in axes}
+            cause = trial.get("cause", "") if trial["state"] == "infeasible" else None
+            about = {key: trial.get(key) for key in ABOUT_A_CELL}
+            pruned = {"pruned": trial["state"] == "pruned"}
+            yield Entry(point, about, {run["seed"]: run | pruned for run in trial["runs"]}, cause)
+
+
+def _of_plan(plan: Mapping[str, Any], axes: Iterable[str]) -> Iterable[Entry]:
+    """An entry for each point of a plan; points that differ only in axes that are not active there are one.
+
+    Raises:
+        ValueError: an axis that another study varies has no value here.
+    """
+    for cell in plan["cells"]:
+        for point in cell["points"]:
+            values = {**cell["axes"], **{axis: value for axis, value in point.items() if axis in cell["axes"]}}
+            for axis in axes:
+                if (
+                    axis not in values
+                    and "." in axis
+                    and axis not in (*_varied(plan), *(plan["study"].get("space") or {}))
+                ):
+                    raise ValueError(f"{plan['name']} does not say its {axis}, which another of these studies varies")
+            active = {axis: plain(values[axis]) for axis in axes if axis in values}
+            about = {key: cell.get(key) for key in ABOUT_A_CELL}
+            yield Entry(active, about, {run["seed"]: run for run in cell["runs"]})
+    for item in plan.get("invalid", []):
+        active = {axis: plain(value) for axis, value in item["point"].items() if axis in axes}
+        yield Entry(active, dict.fromkeys(ABOUT_A_CELL), cause=item["reason"])
+
+
+def _rows_of(entry: Entry, records: Mapping[str, Record], runs: Path) -> list[dict[str, Any]]:
+    """The rows of a point: of its runs, or one that says why there is none."""
+    about = {**entry.point, **entry.about}
+    if not entry.runs:
+        return [{**about, "epoch": 0, "status": "infeasible", "cause": entry.cause}]
+    return [about | row for run in entry.runs.values() for row in _rows(run, records.get(run["identity"]), runs)]
+
+
+def _rows(run: Mapping[str, Any], record: Record | None, runs: Path) -> list[dict[str, Any]]:
+    """A row an epoch of a run; of one without epochs a row with epoch 0; none where it has not been trained."""
+    try:
+        curve = read_epochs(runs / (record or run)["folder"] / CURVE)
+    except OSError:
+        curve = []
+    if record is None and not (curve and run.get("pruned")):
+        return []
+    about = {key: run[key] for key in ("seed", "label", "identity")}
+    about |= {key: record[key] for key in ("status", "cause", *ABOUT_A_CELL)} if record else {"status": "pruned"}
+    rows = [
+        {**about, "epoch": int(row["epoch"]), "seconds": row["seconds"]}
+        | {name: value for name, value in row.items() if name not in NOT_METRICS}
+        for row in curve
+    ] or [{**about, "epoch": 0, "seconds": (record or {}).get("seconds")}]
+    rows[-1] |= {name: value for name, value in (record or {"metrics": {}})["metrics"].items() if value is not None}
+    return rows
+
+
+def _asking_order(trials: Iterable[Mapping[str, Any]], axes: Iterable[str]) -> list[str]:
+    """The axes in the order in which trials asked for them; of a grid, as they are written."""
+    after: dict[str, set[str]] = {axis: set() for axis in axes}
+    for trial in trials:
+        for one, following in pairwise(trial["suggested"]):
+            after[following].add(one)
+    try:
+        return list(TopologicalSorter(after).static_order())
+    except CycleError:
+        raise ValueError("these searches ask for their axes in different orders: make a table of each") from None
+
+
+def _axes(entries: Sequence[Entry], order: Sequence[str], *, strict: bool) -> dict[str, Axis]:
+    """Describe the axes, each behind those on which it depends.
+
+    Args:
+        strict: an axis can only depend on those before it.
+    """
+    plainly: dict[str, Axis] = {}
+    for axis in order:
+        values = list(dict.fromkeys(entry.point[axis] for entry in entries if axis in entry.point))
+        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        kind = "categorical" if not numbers else "whole" if all(isinstance(v, int) for v in values) else "real"
+        plainly[axis] = Axis(kind, tuple(sorted(values) if numbers else values))
+    entries = [entry for entry in entries if entry.about["cell"]]  # the points of others may lack axes
+    needs: dict[str, tuple[tuple[str, ...], frozenset[tuple[Any, ...]]]] = {}
+    for k, axis in enumerate(order):
+        others = [*order[:k], *(() if strict else order[k + 1 :])]
+        others.sort(key=lambda other: plainly[other].kind != "categorical")
+        needs[axis] = _condition(axis, others, entries)
+    sequence = order if strict else TopologicalSorter({axis: needs[axis][0] for axis in order}).static_order()
+    return {axis: Axis(plainly[axis].kind, plainly[axis].values, *needs[axis]) for axis in sequence}
+
+
+def _active(point: Point, axes: Mapping[str, Axis]) -> Point:
+    """The point without the axes that are not active in it."""
+    known: Point = {}
+    for name, axis in axes.items():
+        if name in point and axis.active(known):
+            known[name] = point[name]
+    return known
+
+
+def _condition(axis: str, others: Sequence[str], entries: Sequence[Entry]) -> tuple[tuple[str, ...], frozenset[Any]]:
+    """The fewest other axes that decide whether an axis is active, and their values where it is."""
+    if all(axis in entry.point for entry in entries):
+        return (), frozenset()
+    for many in range(1, len(others) + 1):
+        for parents in combinations(others, many):
+            seen = {(tuple(entry.point.get(one) for one in parents), axis in entry.point) for entry in entries}
+            active = {values for values, is_active in seen if is_active}
+            if not active & {values for values, is_active in seen if not is_active}:
+                return parents, frozenset(active)
+    return tuple(others), frozenset(tuple(e.point.get(one) for one in others) for e in entries if axis in e.point)
+
+
+def _about(
+    plans: Sequence[Mapping[str, Any]], records: Sequence[Record], axes: Mapping[str, Axis], *, whole: bool
+) -> dict[str, Any]:
+    """What the file says beside its rows."""
+    metrics, judged = of_all(record["config"] for record in records)
+    shared = set.intersection(*({(axis, repr(value)) for axis, value in one["axes"].items()} for one in records))
+    fixed = {axis: value for axis, value in records[0]["axes"].items() if (axis, repr(value)) in shared}
+    origins = [record.get("provenance") or {} for record in records]
+    code: dict[str, set[str]] = {}
+    versions: dict[str, set[str]] = {}
+    for record, origin in zip(records, origins, strict=True):
+        for into, said in ((code, record.get("code")), (versions, origin.get("versions"))):
+            for name, value in (said or {}).items():
+                into.setdefault(name, set()).add(value)
+    provenance = {
+        **{key: sorted({origin.get(key) or "" for origin in origins}) for key in ("git", "device", "processor")},
+        "versions": {name: sorted(values) for name, values in versions.items()},
+        "data": sorted({record["data_digest"] for record in records if record.get("data_digest")}),
+        "code": {name: sorted(values) for name, values in code.items()},
+        **{key: [origin.get(key) or "" for origin in origins] for key in ("started", "finished")},
+    }
+    provenance["started"], provenance["finished"] = min(provenance["started"]), max(provenance["finished"])
+    studies = [(plan["name"], plan["study"].get("question"), public(plan["command"])) for plan in plans]
+    return {
+        "studies": [dict(zip(("name", "question", "command"), said, strict=True)) for said in studies],
+        "whole": whole,
+        "fixed": {axis: value for axis, value in fixed.items() if axis not in axes},
+        "judged": list(judged or ERROR),
+        "metrics": metrics,
+        "provenance": provenance,
+    }
