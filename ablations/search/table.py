@@ -89,8 +89,11 @@ class Table:
 
     def key(self, point: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return a value of every axis in their order, None where it is not active; ValueError as `cell`."""
-        for axis in point:
-            if axis not in self.axes:
+        for axis, value in point.items():
+            fixed = self.about["fixed"]
+            if axis in fixed and value != fixed[axis]:
+                raise ValueError(f"the table has no {axis}={value}: it is of {axis}={fixed[axis]}")
+            if axis not in {**self.axes, **fixed}:
                 raise ValueError(f"the table has no axis {axis}{instead(axis, self.axes, 'there are')}")
         known: dict[str, Any] = {}
         for name, axis in self.axes.items():

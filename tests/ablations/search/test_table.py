@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,6 +16,8 @@ from ablations.__main__ import main
 from ablations.records.epochs import read_epochs
 from ablations.records.record import read_records
 from ablations.search.table import Table
+from ablations.search.table_files import write_table
+from tests.pages import TEXTS
 from tests.typed import typed
 
 GRID = ("block=plain,residual", "shortcut=A,B", "depth=8,9", "norm=none", "recipe.lr=0.1,1000", "seed=0,1")
@@ -109,7 +113,9 @@ def test_the_file_says_where_its_numbers_are_from(at: Path, table: Table) -> Non
     assert said["provenance"]["git"] == [one["provenance"]["git"]]
     assert said["provenance"]["versions"]["torch"] == [one["provenance"]["versions"]["torch"]]
     assert said["provenance"]["data"] == [one["data_digest"]]
-    assert {file: said["provenance"]["code"][file] for file in one["code"]} == {f: [h] for f, h in one["code"].items()}
+    code = said["provenance"]["code"]
+    assert {file for record in records.values() for file in record["code"]} == {*code}
+    assert all(hash in code[file] for record in records.values() for file, hash in record["code"].items())
     assert said["fixed"]["norm"] == "none"
     assert said["fixed"]["recipe.epochs"] == 2
     assert "shortcut" not in said["fixed"]
@@ -128,7 +134,8 @@ def test_a_cell_is_found_by_its_active_axes(table: Table) -> None:
     for point, said in (
         ({"block": "plian"}, "the table has no block=plian; did you mean plain"),
         ({"blok": "plain"}, "the table has no axis blok; did you mean block"),
-        ({"block": "plain", "depth": 8}, "recipe.lr has no value; the table has 0.1, 1000"),
+        ({"norm": "batch"}, "the table has no norm=batch: it is of norm=none"),
+        ({"block": "plain", "depth": 8, "norm": "none"}, "recipe.lr has no value; the table has 0.1, 1000"),
         ({"block": "plain", "depth": 8, "recipe.lr": 0.2}, "the table has no recipe.lr=0.2"),
     ):
         with pytest.raises(ValueError, match=said):
@@ -174,6 +181,22 @@ def test_two_studies_become_one_table(at: Path, tmp_path: Path, capsys: pytest.C
     assert both.axes["shortcut"].active_for == {("residual",), ("highway",)}
     rows = both.cell({"recipe.lr": 0.1}, block="highway", depth=8, shortcut="A")
     assert [*rows.epoch] == [1, 2]
+
+
+def test_the_python_of_the_page_runs(table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    axes = {axis: about for axis, about in table.axes.items() if axis != "depth"}  # the page's grid has one depth
+    write_table(
+        Table(table.frame[table.frame.depth == 8].drop(columns="depth"), axes, table.about), tmp_path / "grid.csv.gz"
+    )
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", TEXTS["docs/tables.md"], re.DOTALL)
+    assert blocks
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(block, names)
+        for line, says in re.findall(r"^(grid.*?)  # ([\"(].*)$", block, re.MULTILINE):
+            assert eval(line, names) == eval(says), line
+    assert len(names["rows"]) == 4
 
 
 @pytest.mark.parametrize(
