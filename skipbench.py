@@ -24,7 +24,19 @@ if TYPE_CHECKING:
     from ablations.notebook import Record, Study
     from ablations.search.table import Table
 
-__all__ = ["build", "curves", "diagnostics", "load", "load_into", "records", "run", "study", "sweep", "table"]
+__all__ = [
+    "build",
+    "curves",
+    "diagnostics",
+    "load",
+    "load_into",
+    "records",
+    "run",
+    "simulate",
+    "study",
+    "sweep",
+    "table",
+]
 
 
 def run(*words: str, quiet: bool = False, **settings: Any) -> Record:
@@ -155,6 +167,46 @@ def table(path: str | Path) -> Table:
     from ablations.search.table_files import read_table
 
     return read_table(Path(path))
+
+
+def simulate(
+    table: Table | str | Path,
+    *,
+    sampler: Any = "tpe",
+    pruner: Any = "none",
+    trials: int = 50,
+    seed: int = 0,
+    workers: int = 1,
+    space: Mapping[str, Any] | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    **search: Any,
+) -> DataFrame:
+    """Search on a table instead of training, on a simulated clock; return a row a trial, in the order of their ends.
+
+        found = skipbench.simulate("landscape.parquet", sampler="random", trials=50, seed=3)
+        found[["ended", "best", "best_test_error"]]       # after each trial
+
+    `started` and `ended` are simulated seconds. `best` is the best value so far, `best_test_error` what that cell has
+    on the test set, as the mean over all seeds of the table.
+
+    Args:
+        sampler, pruner: the name of a file in conf/, or one of Optuna's: the sampler as what makes it from a `seed`.
+        trials: cells that are looked up.
+        seed: decides the suggestions.
+        workers: simulated workers. Each takes the next trial when it is free; a run takes the seconds of the table.
+        space: as in a study; without it every axis of the table, with its values.
+        fixed: values of the axes that are not in the space.
+        search: `seeds`, `objectives`, `constraints`, `diverged`, `prune_by`, as in a study.
+
+    Raises:
+        ValueError: the table lacks what is asked for, or something is misspelt; names it.
+    """
+    from ablations.search.simulator import simulate as on_table
+    from ablations.search.table import Table
+
+    asked = table if isinstance(table, Table) else globals()["table"](table)
+    about = {"trials": trials, "seed": seed, "workers": workers, "space": space, "fixed": fixed}
+    return on_table(asked, sampler=sampler, pruner=pruner, **about, **search)
 
 
 def build(*words: str, **settings: Any) -> nn.Module:

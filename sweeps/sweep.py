@@ -58,6 +58,8 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         if winners is None:
             return
         question = winners
+    elif config.simulate:
+        raise StudyError(f"simulate: {question.study['name']} does not search; a study with a space does")
     plan, records, problems = plan_and_check(question, typed, composer, console)
     announce(plan, records, [*question.notes, *problems], question.seeds, console)
     if config.plan:
@@ -85,7 +87,7 @@ def search_first(
     main: TaskFunction,
     console: Console,
 ) -> Question | None:
-    """Search the study's space. Return the question of its winners with fresh seeds, or None under `plan=true`."""
+    """Search the study's space. Return the question of its winners with fresh seeds, or None if nothing is trained."""
     from sweeps.search import Searching, listing, open_space
 
     config = composer.master
@@ -94,13 +96,18 @@ def search_first(
         asked["replicate"] = {**(asked.get("replicate") or {}), "seeds": list(question.seeds.first)}
         question.study["search"] = asked
     search = open_space(question.study, typed)
-    if not config.plan:
+    if not config.plan and not config.simulate:
         start_forkserver(config.hydra.runtime.choices["hydra/launcher"])
         check_cells(make_plan(question, typed, composer), composer, {})  # whether the data is there
     searching = Searching(question.study, search, question.whole_points, composer)
     console.print(f"[bold]{question.study['name']}[/]: {escape(searching.summary())}", highlight=False)
     if config.plan:
         console.print("\n".join(listing(searching)), highlight=False, markup=False)
+        return None
+    if config.simulate:
+        from sweeps.simulate import simulate
+
+        simulate(searching, console)
         return None
     searching.carry_out(context=context, main=main, console=console)
     swept = list(dict.fromkeys([*question.swept, *search.space]))

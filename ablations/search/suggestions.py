@@ -121,6 +121,14 @@ def repeated(search: Search, same: FrozenTrial) -> Trial:
     return {"state": "repeated", "same_as": same.number, "values": dict(zip(search.objectives, values, strict=False))}
 
 
+def claim_cell(study: optuna.Study, trial: optuna.Trial, cell: str) -> FrozenTrial | None:
+    """Let a suggestion have its cell; return the other one that has it, if there is one."""
+    same = find_same(study, trial.number, cell)
+    if same is None:
+        trial.set_user_attr("cell", cell)
+    return same
+
+
 def tell(study: optuna.Study, search: Search, trial: optuna.Trial, outcome: Trial) -> None:
     """Tell Optuna how a suggestion ended: with its values, or that it was pruned, infeasible or failed."""
     for key, value in attributes(outcome).items():

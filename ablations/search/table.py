@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +37,6 @@ class Axis:
     values: tuple[Any, ...]
     depends_on: tuple[str, ...] = ()
     active_for: frozenset[tuple[Any, ...]] = frozenset()
-
-    def active(self, point: Mapping[str, Any]) -> bool:
-        """Tell whether the axis is active beside the values of a point."""
-        return not self.depends_on or tuple(point.get(axis) for axis in self.depends_on) in self.active_for
 
     @classmethod
     def read(cls, said: Mapping[str, Any]) -> Axis:
@@ -95,16 +92,23 @@ class Table:
                 raise ValueError(f"the table has no {axis}={value}: it is of {axis}={fixed[axis]}")
             if axis not in {**self.axes, **fixed}:
                 raise ValueError(f"the table has no axis {axis}{instead(axis, self.axes, 'there are')}")
-        known: dict[str, Any] = {}
         for name, axis in self.axes.items():
-            active = axis.active(known)
-            if active and name not in point:
+            if not self.active(name, point):
+                continue
+            if name not in point:
                 raise ValueError(f"{name} has no value; the table has {', '.join(map(str, axis.values))}")
-            value = known[name] = plain(point[name]) if active else None
-            if active and value not in axis.values:
+            if (value := plain(point[name])) not in axis.values:
                 near = instead(str(value), [*map(str, axis.values)], "there are")
                 raise ValueError(f"the table has no {name}={value}{near}")
-        return tuple(known.values())
+        return self.key_of(point)
+
+    def key_of(self, point: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return a value of every axis in their order, None where it is not active; it need not be there."""
+        return tuple(plain(point.get(axis)) if self.active(axis, point) else None for axis in self.axes)
+
+    def active(self, axis: str, point: Mapping[str, Any]) -> bool:
+        """Tell whether an axis is active beside the values of a point."""
+        return active(self.axes, axis, point)
 
     def words(self, key: tuple[Any, ...]) -> str:
         """Write a key as `block=plain depth=8`."""
@@ -115,6 +119,17 @@ class Table:
     def cells(self) -> int:
         """How many cells have a run."""
         return self.frame.loc[self.frame.status != "infeasible", "cell"].nunique()
+
+    @cached_property
+    def by_key(self) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+        """The rows of each cell, by its key, without the fields that are empty; for programs that ask often."""
+        found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+        heads = [*self.frame.columns]
+        for line in zip(*(_plain_column(self.frame[head]) for head in heads), strict=True):
+            row = dict(zip(heads, line, strict=True))
+            known = {name: value for name, value in row.items() if value is not None}
+            found.setdefault(tuple(known.get(axis) for axis in self.axes), []).append(known)
+        return found
 
     @property
     def names(self) -> str:
@@ -134,6 +149,18 @@ class Table:
         head = "<tr><th>axis</th><th>kind</th><th>values</th><th>where</th></tr>"
         asked = escape(" ".join(study["question"] for study in self.about["studies"]))
         return f"<b>{escape(repr(self)[1:-1])}</b><br>{asked}<table>{head}{lines}</table>"
+
+
+def _plain_column(column: Any) -> list[Any]:
+    """The values of a column as Python has them, None where there is none."""
+    return column.astype(object).where(column.notna(), None).tolist()
+
+
+def active(axes: Mapping[str, Axis], axis: str, point: Mapping[str, Any]) -> bool:
+    """Tell whether an axis is active beside the values of a point; axes that are not active there may have one too."""
+    about = axes[axis]
+    values = (plain(point[one]) if one in point and active(axes, one, point) else None for one in about.depends_on)
+    return not about.depends_on or tuple(values) in about.active_for
 
 
 def plain(value: Any) -> Any:

@@ -14,7 +14,7 @@ from ablations.records.layout import CURVE
 from ablations.records.provenance import public
 from ablations.records.record import Record
 from ablations.records.task_metrics import ERROR, of_all
-from ablations.search.table import RUN, Axis, Table, plain
+from ablations.search.table import RUN, Axis, Table, active, plain
 from ablations.search.table_files import typed
 from ablations.search.trials import read_trials
 
@@ -79,7 +79,8 @@ def table_of(
         raise ValueError("there is nothing to put into a table: no run has a record")
     described = _axes(entries, _asking_order(trials, axes), strict=bool(trials))
     for entry in entries:
-        entry.point = _active(entry.point, described)
+        known = entry.point
+        entry.point = {axis: known[axis] for axis in described if axis in known and active(described, axis, known)}
     entries = list({tuple(entry.point.values()): entry for entry in reversed(entries)}.values())[::-1]
     rows = [row for entry in entries for row in _rows_of(entry, records, runs)]
     names = {name for row in rows for name in row} - {*RUN, *described}
@@ -114,7 +115,7 @@ def _of_trials(trials: Iterable[Mapping[str, Any]], axes: Iterable[str]) -> Iter
         if trial["state"] == "infeasible" or trial["cell"] is not None:
             point = {axis: plain(value) for axis, value in trial["point"].items() if axis in axes}
             cause = trial.get("cause", "") if trial["state"] == "infeasible" else None
-            about = {key: trial.get(key) for key in ABOUT_A_CELL}
+            about = {key: trial.get(key) for key in (*ABOUT_A_CELL, "label")}
             pruned = {"pruned": trial["state"] == "pruned"}
             yield Entry(point, about, {run["seed"]: run | pruned for run in trial["runs"]}, cause)
 
@@ -135,12 +136,12 @@ def _of_plan(plan: Mapping[str, Any], axes: Iterable[str]) -> Iterable[Entry]:
                     and axis not in (*_varied(plan), *(plan["study"].get("space") or {}))
                 ):
                     raise ValueError(f"{plan['name']} does not say its {axis}, which another of these studies varies")
-            active = {axis: plain(values[axis]) for axis in axes if axis in values}
+            chosen = {axis: plain(values[axis]) for axis in axes if axis in values}
             about = {key: cell.get(key) for key in ABOUT_A_CELL}
-            yield Entry(active, about, {run["seed"]: run for run in cell["runs"]})
+            yield Entry(chosen, about, {run["seed"]: run for run in cell["runs"]})
     for item in plan.get("invalid", []):
-        active = {axis: plain(value) for axis, value in item["point"].items() if axis in axes}
-        yield Entry(active, dict.fromkeys(ABOUT_A_CELL), cause=item["reason"])
+        chosen = {axis: plain(value) for axis, value in item["point"].items() if axis in axes}
+        yield Entry(chosen, dict.fromkeys(ABOUT_A_CELL), cause=item["reason"])
 
 
 def _rows_of(entry: Entry, records: Mapping[str, Record], runs: Path) -> list[dict[str, Any]]:
@@ -204,15 +205,6 @@ def _axes(entries: Sequence[Entry], order: Sequence[str], *, strict: bool) -> di
     return {axis: Axis(plainly[axis].kind, plainly[axis].values, *needs[axis]) for axis in sequence}
 
 
-def _active(point: Point, axes: Mapping[str, Axis]) -> Point:
-    """The point without the axes that are not active in it."""
-    known: Point = {}
-    for name, axis in axes.items():
-        if name in point and axis.active(known):
-            known[name] = point[name]
-    return known
-
-
 def _condition(axis: str, others: Sequence[str], entries: Sequence[Entry]) -> tuple[tuple[str, ...], frozenset[Any]]:
     """The fewest other axes that decide whether an axis is active, and their values where it is."""
     if all(axis in entry.point for entry in entries):
@@ -220,9 +212,9 @@ def _condition(axis: str, others: Sequence[str], entries: Sequence[Entry]) -> tu
     for many in range(1, len(others) + 1):
         for parents in combinations(others, many):
             seen = {(tuple(entry.point.get(one) for one in parents), axis in entry.point) for entry in entries}
-            active = {values for values, is_active in seen if is_active}
-            if not active & {values for values, is_active in seen if not is_active}:
-                return parents, frozenset(active)
+            where = {values for values, is_active in seen if is_active}
+            if not where & {values for values, is_active in seen if not is_active}:
+                return parents, frozenset(where)
     return tuple(others), frozenset(tuple(e.point.get(one) for one in others) for e in entries if axis in e.point)
 
 

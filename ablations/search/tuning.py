@@ -120,10 +120,7 @@ class Tuning:
     def claim_cell(self, trial: optuna.Trial, cell: str) -> FrozenTrial | None:
         """Let a suggestion have its cell; return the other one that has it, if there is one."""
         with self._exclusive():
-            same = suggestions.find_same(self.study, trial.number, cell)
-            if same is None:
-                trial.set_user_attr("cell", cell)
-        return same
+            return suggestions.claim_cell(self.study, trial, cell)
 
     def unfinished(self) -> list[int]:
         """The numbers of the suggestions that are waiting or running, in ascending order."""

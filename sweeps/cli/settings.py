@@ -17,7 +17,7 @@ from ablations.question.seeds import LARGEST, UNTIL_DECIDED
 from sweeps.compose.signatures import MEANT, check_flags, check_names, is_as_shipped
 
 SWEEPS_ONLY = {
-    *("study", "sampler", "pruner", "storage", "plan", "on_invalid", "stale", "retry"),
+    *("study", "sampler", "pruner", "storage", "plan", "on_invalid", "stale", "retry", "simulate", "simulated"),
     *("workers", "workers_per_gpu", "max_consecutive_failures", "most"),
 }
 PLACES = ("trainer", "tracker", "sampler", "pruner")  # what does not make a run, and is built late
@@ -60,6 +60,7 @@ TEXT = Kind(lambda value: isinstance(value, str) and value != "", "is no name")
 SETTINGS = {
     **{"depth": whole(), "width": NUMBER, "gate_bias": NUMBER, "seed": SEED, "split": one_of("fixed", "seed")},
     **dict.fromkeys(("runs", "data_dir", "storage"), TEXT),
+    **dict.fromkeys(("simulate", "simulated"), Kind(lambda value: value is None or TEXT.takes(value), "is no file")),
     **dict.fromkeys(("plan", "profile", "retrain", "diagnostics", "proxies"), FLAG),
     **dict.fromkeys(("workers", "micro_batch", "most"), whole(1, or_null=True)),
     **dict.fromkeys(("workers_per_gpu", "max_consecutive_failures"), whole(1)),

@@ -24,7 +24,7 @@ NO_AXES = {
     *("study", "sampler", "pruner", "storage", "trainer", "tracker", "runs", "data_dir", "seed", "hydra"),
     *("workers", "workers_per_gpu", "micro_batch", "most"),
     *("plan", "on_invalid", "stale", "retry", "retrain", "profile", "diagnostics", "proxies", "keep"),
-    "max_consecutive_failures",
+    *("simulate", "simulated", "max_consecutive_failures"),
 }
 SETTINGS = ("micro_batch", "diagnostics", "proxies", "keep")  # of a run, beside what it is
 

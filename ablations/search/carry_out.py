@@ -1,0 +1,187 @@
+"""Carry out one suggestion of a search: choose a point, look at its cell, measure its seeds, ask the pruner meanwhile.
+
+A training and a simulation share this code. They differ in their `Source`: where the values come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean
+from typing import Any, Protocol
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from ablations.question.search_space import Search, is_curve
+from ablations.question.study import Point
+from ablations.records.record import Record
+from ablations.records.recorder import Stopped
+from ablations.search.objectives import clipped, objective_value
+from ablations.search.space import Infeasible, Space
+from ablations.search.suggestions import repeated
+from ablations.search.trials import Trial
+
+Row = dict[str, float]
+Watch = Callable[..., None]
+
+
+class TrialFailed(Exception):
+    """A trial has no value; the message names the run and the cause."""
+
+
+class Uncovered(ValueError):
+    """A table lacks what a search asks for; the message names it."""
+
+
+class Repeated(Exception):
+    """A suggestion of a cell that another one, `same`, has trained, or is training."""
+
+    def __init__(self, same: FrozenTrial) -> None:
+        super().__init__()
+        self.same = same
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The cell of a suggestion, before it is trained.
+
+    Attributes:
+        label: of its runs, without the seed.
+        epochs: how long a run is.
+        runs: seed, identity, label and folder of the run of each seed of the search.
+        planned: what the source wants to see again when it measures them.
+    """
+
+    cell: str
+    label: str
+    epochs: int
+    params: int
+    macs: int
+    runs: Sequence[dict[str, Any]]
+    planned: Any = None
+
+
+class Source(Protocol):
+    """Where the cells and the values of a search come from."""
+
+    def candidate(self, point: Point) -> Candidate:
+        """Return the cell of a point; raise Infeasible where it cannot be built."""
+        ...
+
+    def measure(self, candidate: Candidate, k: int, watch: Watch | None) -> Iterator[float]:
+        """Yield the seconds that pass until the k-th run has a record, and return the record.
+
+        Args:
+            watch: is handed the new epochs, and may end the run by raising Stopped; `prune=False` of those that are
+                long over.
+        """
+        ...
+
+
+class Tuning(Protocol):
+    """The Optuna study that has made the suggestion."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def search(self) -> Search: ...
+    @property
+    def space(self) -> Space: ...
+    def claim_cell(self, trial: optuna.Trial, cell: str) -> FrozenTrial | None: ...
+
+
+def blank(tuning: Tuning, number: int) -> Trial:
+    """The outcome of a suggestion of which nothing is known yet."""
+    return {
+        **{"tuning": tuning.name, "number": number, "state": "running", "point": dict(tuning.space.fixed)},
+        **{"suggested": {}, "cell": None, "label": None, "runs": [], "values": {}, "constraints": {}},
+    }
+
+
+def carry_out(tuning: Tuning, trial: optuna.Trial, outcome: Trial, source: Source) -> Iterator[float]:
+    """Carry out a suggestion and write into `outcome` what became of it; Optuna is not told yet.
+
+    Yields:
+        the seconds that pass; the first time, when it is known what will be measured, 0.
+    """
+    try:
+        candidate = _choose(tuning, trial, outcome, source)
+        outcome["suggested"] = dict(trial.params)
+        yield 0.0
+        values = yield from _measure(tuning.search, trial, outcome, candidate, source)
+        outcome |= {"state": "complete", "values": {name: fmean(some) for name, some in values.items()}}
+    except Stopped:
+        outcome["state"] = "pruned"
+    except Repeated as error:
+        outcome |= repeated(tuning.search, error.same)
+    except Infeasible as error:
+        outcome |= {"state": "infeasible", "cause": str(error)}
+        if not outcome["constraints"]:
+            trial.set_constraint("can be built", 1.0)
+    except TrialFailed as error:
+        outcome |= {"state": "failed", "cause": str(error)}
+    finally:
+        outcome["suggested"] = dict(trial.params)
+
+
+def _choose(tuning: Tuning, trial: optuna.Trial, outcome: Trial, source: Source) -> Candidate:
+    """Let Optuna choose a value for each axis that is active given those before it; look at the cell.
+
+    Raises:
+        Infeasible: what was chosen cannot be built, or breaks a constraint.
+        Repeated: it is the cell of another suggestion.
+    """
+    tuning.space.choose(trial, outcome["point"])
+    found = source.candidate(outcome["point"])
+    outcome |= {key: getattr(found, key) for key in ("cell", "label", "epochs", "params", "macs")}
+    for constraint in tuning.search.constraints:
+        excess = outcome["constraints"][str(constraint)] = constraint.excess(getattr(found, constraint.quantity))
+        trial.set_constraint(str(constraint), excess)
+    broken = [f"not {name}" for name, excess in outcome["constraints"].items() if excess > 0]
+    if broken:
+        raise Infeasible(", ".join(broken))
+    same = tuning.claim_cell(trial, found.cell)
+    if same is not None:
+        raise Repeated(same)
+    outcome["runs"] = list(found.runs)
+    return found
+
+
+def _measure(search: Search, trial: optuna.Trial, outcome: Trial, candidate: Candidate, source: Source) -> Any:
+    """Return the objectives of every seed; yield the seconds that this takes.
+
+    Raises:
+        Stopped: the pruner ends this trial.
+        TrialFailed: a run failed, or diverged where that counts as failed.
+    """
+    first = search.objectives[0]
+    values: dict[str, list[float]] = {name: [] for name in search.objectives}
+    by_seed = len(search.objectives) == 1 and search.prune_by == "seeds"
+    by_epoch = len(search.objectives) == 1 and search.prune_by == "epochs" and is_curve(first)
+    for k, run in enumerate(candidate.runs):
+        watch = partial(_report, trial, first) if by_epoch and k == 0 else None
+        record: Record = yield from source.measure(candidate, k, watch)
+        if record["status"] == "failed":
+            raise TrialFailed(f"{record['label']}: {record['cause']}")
+        if record["status"] == "diverged" and search.diverged == "failed":
+            raise TrialFailed(f"{record['label']} diverged")
+        for name in values:
+            values[name].append(objective_value(record, name))
+        outcome.setdefault("seed_values", {})[str(run["seed"])] = values[first][-1]
+        if by_seed:
+            trial.report(values[first][-1], step=k)
+            if trial.should_prune():
+                raise Stopped
+    return values
+
+
+def _report(trial: optuna.Trial, name: str, rows: list[Row], *, prune: bool = True) -> None:
+    """Report to the pruner the epochs that are new to it; raise Stopped if it ends the trial."""
+    known = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+    for row in rows:
+        if int(row["epoch"]) not in known:
+            trial.report(clipped(name, row), step=int(row["epoch"]))
+    if prune and trial.should_prune():
+        raise Stopped

@@ -1,0 +1,203 @@
+"""Search on a table instead of training, on a simulated clock, with the code that a search that trains has.
+
+Each of the simulated workers takes the next suggestion when it is free; a run takes the seconds that the table has for
+its epochs. The sampler and the pruner see what has ended, or been reported, by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from heapq import heappop, heappush
+from importlib import import_module
+from itertools import count, islice
+from typing import TYPE_CHECKING, Any
+
+import optuna
+import yaml
+from optuna.trial import FrozenTrial
+
+from ablations.catalog.choices import CONF, config_files
+from ablations.question.did_you_mean import instead
+from ablations.question.search_space import Search, read_search
+from ablations.question.study import Point, StudyError
+from ablations.search import suggestions
+from ablations.search.carry_out import Source, blank, carry_out
+from ablations.search.space import Space
+from ablations.search.table import Table
+from ablations.search.table_source import TableSource, covered, mean_over_seeds
+from ablations.search.trials import FREE, Trial
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+PATIENCE = 5  # failed trials in a row after which a worker stops: the default of max_consecutive_failures
+
+
+@dataclass
+class InMemory:
+    """An Optuna study that nobody else sees."""
+
+    name: str
+    search: Search
+    space: Space
+    sampler: Callable[..., Any]
+    pruner: Any
+    study: optuna.Study = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.study = suggestions.new_study(len(self.search.objectives), pruner=self.pruner)
+
+    def next_trial(self) -> optuna.Trial | None:
+        """Make the next suggestion; None where no trial is left."""
+        if not suggestions.queue_next(self.study, self.search, self.space):
+            return None
+        number = len(self.study.get_trials(deepcopy=False)) - 1
+        self.study.sampler = suggestions.sampler_for(self.search, self.sampler, number)
+        return self.study.ask()
+
+    def claim_cell(self, trial: optuna.Trial, cell: str) -> FrozenTrial | None:
+        """Let a suggestion have its cell; return the other one that has it, if there is one."""
+        return suggestions.claim_cell(self.study, trial, cell)
+
+    def left(self) -> int:
+        """How many trials are still to be suggested."""
+        return suggestions.to_go(self.study, self.search)
+
+
+@dataclass
+class Clock:
+    """The simulated time in seconds, and the trials that have ended by then."""
+
+    now: float = 0.0
+    ended: list[Trial] = field(default_factory=list)
+
+
+def run(tunings: Sequence[InMemory], source: Source, *, workers: int = 1, patience: int = PATIENCE) -> list[Trial]:
+    """Carry out searches that share their workers; return the trials, those that ended first in front.
+
+    Each has the fields of trial.json, `started` and `ended` in simulated seconds, and the number of its `worker`.
+
+    Raises:
+        Uncovered: a suggestion is not in the table.
+    """
+    clock, order = Clock(), count()
+    staff = [_work(k, tunings, source, patience, clock) for k in range(workers)]
+    due = [(0.0, False, next(order), k) for k in range(workers)]
+    while due:
+        clock.now, _, _, k = heappop(due)
+        for seconds, begins in islice(staff[k], 1):  # who begins a trial stands behind all who end one then
+            heappush(due, (clock.now + seconds, begins, next(order), k))
+    return clock.ended
+
+
+def _work(
+    k: int, tunings: Sequence[InMemory], source: Source, patience: int, clock: Clock
+) -> Iterator[tuple[float, bool]]:
+    """Carry out one trial after the other, of the tuning that has the most to go; yield how long it waits meanwhile.
+
+    Yields:
+        seconds, and whether a trial begins after them.
+    """
+    failures = 0
+    while failures < patience:
+        yield 0.0, True
+        asked = ((one, one.next_trial()) for one in sorted(tunings, key=lambda one: -one.left()))
+        tuning, trial = next((pair for pair in asked if pair[1] is not None), (None, None))
+        if tuning is None or trial is None:
+            return
+        outcome, started = blank(tuning, trial.number), clock.now
+        for seconds in carry_out(tuning, trial, outcome, source):
+            if seconds:  # not between the suggestion and its choice: the study has its sampler only now
+                yield seconds, False
+        suggestions.tell(tuning.study, tuning.search, trial, outcome)
+        clock.ended.append(outcome | {"started": started, "ended": clock.now, "worker": k})
+        if outcome["state"] not in FREE:
+            failures = failures + 1 if outcome["state"] == "failed" else 0
+
+
+def simulate(
+    table: Table,
+    *,
+    sampler: str | Callable[..., Any] = "tpe",
+    pruner: str | Any = "none",
+    trials: int = 50,
+    seed: int = 0,
+    workers: int = 1,
+    space: Mapping[str, Any] | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    **search: Any,
+) -> DataFrame:
+    """Search on a table, and return a row a trial; as `skipbench.simulate`."""
+    if workers < 1:
+        raise StudyError(f"workers={workers} must be at least 1")
+    held = dict(fixed or {})
+    axes = {axis: list(about.values) for axis, about in table.axes.items() if axis not in held}
+    judged, better = table.about["judged"]
+    said = {"objectives": [f"-{judged}" if better == "higher" else judged]} | search
+    asked = read_search({"space": space or axes, "search": {**said, "trials": trials, "seed": seed}})
+    source = TableSource(table, asked.seeds, covered(table, asked, held))
+    order = [axis for axis in table.axes if axis in asked.space]
+    whole = Space({axis: asked.space[axis] for axis in order}, held, source.active)
+    made = [
+        configured(group, one) if isinstance(one, str) else one
+        for group, one in (("sampler", sampler), ("pruner", pruner))
+    ]
+    suggestions.check_sampler(asked, made[0])
+    tuning = InMemory("simulated", asked, whole, sampler=made[0], pruner=made[1])
+    return trials_frame(table, asked, run([tuning], source, workers=workers), source.beside)
+
+
+def configured(group: str, name: str) -> Any:
+    """Build the sampler or pruner that a file of `conf/` describes.
+
+    Raises:
+        StudyError: there is no such file.
+    """
+    files = config_files(CONF / group)
+    if name not in files:
+        raise StudyError(f"no {group} {name!r}{instead(name, files, 'there are')}")
+    said = yaml.safe_load(files[name].read_text(encoding="utf-8"))
+    module, _, target = said.pop("_target_").rpartition(".")
+    kind = getattr(import_module(module), target)
+    return partial(kind, **said) if said.pop("_partial_", False) else kind(**said)
+
+
+def trials_frame(table: Table, search: Search, trials: Iterable[Trial], beside: Point) -> DataFrame:
+    """A row a trial, those that ended first in front.
+
+    `best` is the best value of the first objective so far, `best_test_…` what that cell has on the test set: the mean
+    over all seeds of the table.
+
+    Args:
+        beside: the values of the table's axes that the points of the trials do not have.
+    """
+    import pandas as pd
+
+    first, metric = search.objectives[0], f"test_{table.about['judged'][0].removeprefix('val_')}"
+    look_up = mean_over_seeds(table, metric)
+    rows: list[dict[str, Any]] = []
+    best: float | None = None
+    at: float | None = None
+    for trial in trials:
+        if trial["state"] == "complete" and (best is None or trial["values"][first] < best):
+            best, at = trial["values"][first], look_up({**beside, **trial["point"]})
+        about = {
+            key: trial.get(key)
+            for key in ("tuning", "number", "state", "cause", "same_as", "started", "ended", "worker")
+        }
+        chosen = {axis: trial["point"].get(axis) for axis in search.space}
+        values = {name: trial["values"].get(name) for name in search.objectives}
+        sizes = {key: trial.get(key) for key in ("params", "macs", "cell")}
+        rows.append(
+            {
+                **about,
+                **chosen,
+                **values,
+                **sizes,
+                "best": best,
+                f"best_{metric}": at,
+            }
+        )
+    return pd.DataFrame(rows)

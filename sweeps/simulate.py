@@ -1,0 +1,94 @@
+"""Carry out the search of a study on a table instead of training; print how far it comes, and write its trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from rich.console import Console
+from rich.markup import escape
+
+from ablations.plan.plan import point_words
+from ablations.question.study import Point, StudyError
+from ablations.records.files import write_json
+from ablations.search.carry_out import Uncovered
+from ablations.search.simulator import InMemory, run, trials_frame
+from ablations.search.space import Space
+from ablations.search.table import Table
+from ablations.search.table_files import read_table
+from ablations.search.table_source import TableSource, covered, mean_over_seeds
+from ablations.search.trials import Trial, best_trials
+from sweeps.compose.active_options import active_point
+from sweeps.compose.compose import run_of
+from sweeps.preflight import suggestions
+from sweeps.search import Searching
+
+SHOWN = (1, 2, 5)  # trials of which a line is printed, and ten times as many, and so on
+
+
+def simulate(searching: Searching, console: Console) -> None:
+    """Simulate the search of a study, which leaves nothing in the folder of runs.
+
+    Raises:
+        StudyError: the table does not have what the search asks for; names it.
+    """
+    config, search = searching.config, searching.search
+    table = read_table(Path(config.simulate))
+    points = searching.points
+    beside: Point = {}
+    for point in points.values():
+        have = covered(table, search, point, _default(searching, point))
+        beside |= {axis: value for axis, value in have.items() if axis not in point}
+    source = TableSource(table, search.seeds, beside)
+    sampler, pruner = suggestions(config)
+    tunings = [
+        InMemory(name, search, Space(space.axes, space.fixed, source.active), sampler, pruner)
+        for name, space in searching.spaces.items()
+    ]
+    workers = config.workers or 1
+    try:
+        trials = run(tunings, source, workers=workers, patience=config.max_consecutive_failures)
+    except Uncovered as error:
+        raise StudyError(str(error)) from error
+    console.print(f"simulated on {escape(repr(table)[1:-1])}; workers: {workers}", highlight=False, soft_wrap=True)
+    for name, point in points.items():
+        own = [trial for trial in trials if trial["tuning"] == name]
+        if len(points) > 1:
+            console.print(f"[bold]{escape(point_words(point))}[/]", highlight=False)
+        console.print("\n".join(_lines(table, searching, own, beside)), highlight=False, markup=False)
+    if config.simulated:
+        made = {"schema": 1, "study": searching.study["name"], "table": table.about["studies"], "workers": workers}
+        write_json(Path(config.simulated), {**made, "trials": trials})
+        console.print(f"written: {escape(str(config.simulated))}", highlight=False, soft_wrap=True)
+
+
+def _default(searching: Searching, point: Point) -> Callable[[str], Any]:
+    """Return what says the value that an axis has where a study says nothing."""
+    config = searching.composer(active_point(point, searching.fast))
+    axes, choices = run_of(config, config.hydra).axes, config.hydra.runtime.choices
+    return lambda axis: axes[axis] if axis in axes else choices.get(axis, OmegaConf.select(config, axis))
+
+
+def _lines(table: Table, searching: Searching, trials: Sequence[Trial], beside: Point) -> list[str]:
+    """The best so far after 1, 2, 5, 10, … trials and after the last, and the winners."""
+    search = searching.search
+    frame = trials_frame(table, search, trials, beside)
+    metric = frame.columns[-1].removeprefix("best_")
+    lines = [f"{'trials':>6}  {'seconds':>8}  best {search.objectives[0]}  its {metric}, mean over the table's seeds"]
+    shown = {k * 10**power for power in range(7) for k in SHOWN} | {len(frame)}
+    columns = (frame[name] for name in ("ended", "best", f"best_{metric}"))
+    for k, (ended, best, test) in enumerate(zip(*columns, strict=True), 1):
+        if k in shown:
+            lines.append(f"{k:>6}  {ended:>8.1f}  {_short(best)}  {_short(test)}")
+    look_up = mean_over_seeds(table, metric)
+    for trial in best_trials(trials, search.objectives, search.top):
+        values = ", ".join(f"{name} {_short(trial['values'][name])}" for name in search.objectives)
+        chosen = point_words({axis: trial["point"][axis] for axis in search.space if axis in trial["point"]})
+        lines.append(f"winner  {chosen}: {values}, {metric} {_short(look_up({**beside, **trial['point']}))}")
+    return lines
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value:.4g}"

@@ -1,0 +1,101 @@
+"""Compose the cells of a search's suggestions, and train their runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from ablations.plan.staleness import made_of_other_data
+from ablations.question.search_space import Search
+from ablations.question.study import Point
+from ablations.records.epochs import read_epochs
+from ablations.records.layout import CURVE, RECORD
+from ablations.records.lease import claim
+from ablations.records.record import Record, read_record, usable
+from ablations.records.recorder import Stopped
+from ablations.search.carry_out import Candidate, Watch
+from sweeps.compose.active_options import active_point
+from sweeps.compose.compose import Composer, plain_tree, run_of, settings_of
+from sweeps.compose.fast_compose import FastComposer
+from sweeps.preflight import check, data_digest
+from sweeps.spaces import as_infeasible
+from sweeps.workers.worker import PlannedRun, memory_freed, train_run
+
+
+class TrialTrainer:
+    """The `Source` of a search that trains, in this process. The arguments are those of the worker."""
+
+    def __init__(
+        self, main: Any, context: Any, master: DictConfig, search: Search, rest: list[str], threads: int | None
+    ) -> None:
+        self.main, self.context, self.master, self.search, self.threads = main, context, master, search, threads
+        self.composer = Composer(context.config_loader, master, rest)
+        self.fast = FastComposer(self.composer)
+        self.settings = plain_tree(master)
+
+    def candidate(self, point: Point) -> Candidate:
+        """Compose the cell of a point, and build its network to see how large it is.
+
+        Raises:
+            Infeasible: it cannot be built.
+        """
+        with as_infeasible():
+            bare = active_point(point, self.fast)
+            config = self.composer(bare)
+            run = run_of(config, config.hydra)
+            size = check(config)
+        seeded = [run.with_seed(seed) for seed in self.search.seeds]
+        runs = [{"seed": r.seed, "identity": r.identity, "label": r.label, "folder": r.folder} for r in seeded]
+        settings = settings_of(plain_tree(config), self.settings)
+        planned = [PlannedRun(one, self.composer.overrides(bare), settings) for one in seeded]
+        label = run.label.rpartition("-s")[0]
+        return Candidate(run.cell, label, size.epochs, size.params, size.macs, runs, planned)
+
+    def measure(self, candidate: Candidate, k: int, watch: Watch | None) -> Iterator[float]:
+        """Return the record of a run: read it, or train the run, or wait for the process that is training it."""
+        yield from ()  # nobody waits for the time that a training takes
+        planned: PlannedRun = candidate.planned[k]
+        folder = Path(self.master.runs) / planned.run.folder
+        while True:
+            if self.is_trained(planned, folder):
+                if watch is not None and (folder / CURVE).exists():
+                    watch(read_epochs(folder / CURVE), prune=False)
+                return read_record(folder / RECORD)
+            with claim(folder) as ours:
+                if ours and not self.is_trained(planned, folder):
+                    return self.train(planned, folder, watch)
+            time.sleep(0.5)
+
+    def train(self, planned: PlannedRun, folder: Path, watch: Watch | None) -> Record:
+        """Train a run and return its record.
+
+        Raises:
+            Stopped: the watch has ended it.
+        """
+        with memory_freed():
+            stopped = partial(main_or_stopped, partial(self.main, run=planned.run), watch)
+            if train_run(stopped, self.context, planned, self.master, self.threads) == "stopped":
+                raise Stopped
+        return read_record(folder / RECORD)
+
+    def is_trained(self, planned: PlannedRun, folder: Path) -> bool:
+        """Whether the run has a record of the data that is there now."""
+        if not usable(folder / RECORD):
+            return False
+        data_dir = Path(self.master.data_dir)
+        return not made_of_other_data(
+            planned.run, read_record(folder / RECORD), lambda source: data_digest(source, data_dir)
+        )
+
+
+def main_or_stopped(main: Any, watch: Any, config: DictConfig) -> Any:
+    """Call `main` for a run; return "stopped" if the pruner ends it, which then leaves no record."""
+    try:
+        return main(config, watch=watch)
+    except Stopped:
+        return "stopped"

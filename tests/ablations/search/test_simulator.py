@@ -1,0 +1,207 @@
+"""A search that was really trained comes out the same on its own table; the simulated clock is that of real workers."""
+
+import json
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+
+import skipbench
+from ablations.__main__ import main
+from ablations.search.table import Axis, Table
+from ablations.search.table_files import typed, write_table
+from tests.sweeps.search.typed import search, trials_of, write_study
+
+SPACE = (
+    "{block: [plain, highway], shortcut: [A, B], gate_bias: [-1, -3], recipe.lr: {low: 0.01, high: 300.0, log: true}}"
+)
+SEARCH = "{trials: 10, constraints: [params <= 20_000], replicate: {top: 1, seeds: [1]}}"
+PRUNED = ("pruner=median", "pruner.n_startup_trials=2", "pruner.n_warmup_steps=0")
+
+
+@pytest.mark.slow
+def test_a_recorded_search_comes_out_the_same_on_its_own_table(tmp_path: Path) -> None:
+    """With pruned, repeated and infeasible suggestions, real-valued and conditional axes, runs that diverge."""
+    write_study(tmp_path, space=SPACE, search=SEARCH)
+    done = search(tmp_path, *PRUNED, "keep=nothing")
+    assert done.returncode == 0, done.stderr
+    recorded = trials_of(tmp_path)
+    assert {"complete", "pruned", "infeasible"} <= {trial["state"] for trial in recorded}
+    assert main(["tabulate", "mine", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "t.csv.gz")]) == 0
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*")}
+    words = (f"simulate={tmp_path / 't.csv.gz'}", f"simulated={tmp_path / 'out.json'}")
+    done = search(tmp_path, *PRUNED, "keep=nothing", *words)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "out.json").read_text())["trials"]
+    clock = ("started", "ended", "worker")
+    found.sort(key=lambda trial: trial["number"])
+    assert [{k: v for k, v in trial.items() if k not in clock} for trial in found] == [
+        {k: v for k, v in trial.items() if k != "schema"} for trial in recorded
+    ]
+    winner = min((trial for trial in recorded if trial["state"] == "complete"), key=lambda t: t["values"]["val_error"])
+    assert f"val_error {winner['values']['val_error']:.4g}" in done.stdout.rpartition("winner")[2]
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*")}
+    assert after == before, "nothing is left in the folder of runs"
+    other = search(tmp_path, *PRUNED, "+study.search.seed=1", words[0])
+    assert other.returncode == 1
+    assert "error: the table has no " in other.stderr, "what no trial has asked for is not in it"
+    other = search(tmp_path, "recipe.epochs=4", words[0])
+    assert "it lacks recipe.epochs=4 (there is 2)" in other.stderr
+
+
+BLOCKS, DEPTHS, SEEDS, EPOCHS = ("plain", "residual"), (8, 14, 20), (0, 1), 4
+
+
+@pytest.fixture(scope="module")
+def table() -> Table:
+    """A made-up landscape of 2 × 3 × 4 points; plain networks have no shortcut; a run of depth d takes d seconds."""
+    draw, rows = np.random.default_rng(0), []
+    points = [("plain", None), ("residual", "A"), ("residual", "B")]
+    for (block, shortcut), depth, lr in product(points, DEPTHS, (0.03, 0.1, 0.3, 1.0)):
+        mean = draw.uniform(5, 50)
+        cell = f"{block}-{shortcut}-{depth}-{lr}"
+        for seed, epoch in product(SEEDS, range(1, EPOCHS + 1)):
+            error = mean + 20 / epoch + seed
+            rows.append(
+                {
+                    **{"block": block, "shortcut": shortcut, "depth": depth, "recipe.lr": lr, "seed": seed},
+                    **{"epoch": epoch, "val_error": error, "test_error": error + 1 if epoch == EPOCHS else None},
+                    **{"seconds": depth * epoch / EPOCHS, "status": "finished", "cause": None, "params": 1000 * depth},
+                    **{"macs": depth, "label": f"{cell}-s{seed}", "identity": f"{cell}-{seed}", "cell": cell},
+                }
+            )
+    axes = {
+        **{"block": Axis("categorical", BLOCKS), "depth": Axis("whole", DEPTHS)},
+        **{"recipe.lr": Axis("real", (0.03, 0.1, 0.3, 1.0))},
+        "shortcut": Axis("categorical", ("A", "B"), ("block",), frozenset({("residual",)})),
+    }
+    about = {"studies": [{"name": "made-up", "question": "?"}], "whole": True, "fixed": {"data": "digits"}}
+    return Table(typed(pd.DataFrame(rows), axes), axes, {**about, "judged": ["val_error", "lower"], "metrics": {}})
+
+
+def test_one_worker_takes_the_seconds_of_the_table_and_the_best_never_rises(table: Table) -> None:
+    found = skipbench.simulate(table, trials=20, sampler="random", seed=3)
+    done = found[found.state == "complete"]
+    assert len(done) == 20
+    assert done.cell.is_unique
+    assert [*done.ended - done.started] == pytest.approx([*done.depth])
+    assert found.ended.is_monotonic_increasing
+    assert found.ended.iloc[-1] == pytest.approx(done.depth.sum())
+    assert [*found.best] == [*found.val_error.cummin().ffill()]
+    at = done.val_error.idxmin()
+    assert found.best_test_error.iloc[-1] == pytest.approx(done.val_error[at] + 1.5), "the mean over seeds 0 and 1"
+    assert found.shortcut[found.block == "plain"].isna().all()
+    assert found.equals(skipbench.simulate(table, trials=20, sampler="random", seed=3))
+    assert not found.equals(skipbench.simulate(table, trials=20, sampler="random", seed=4))
+
+
+def test_the_trials_have_the_mean_of_their_seeds(table: Table) -> None:
+    found = skipbench.simulate(table, trials=8, sampler="random", seeds=[0, 1])
+    for _, row in found[found.state == "complete"].iterrows():
+        last = table.cell({axis: row[axis] for axis in table.axes}).query(f"epoch == {EPOCHS}")
+        assert row.val_error == pytest.approx(last.val_error.mean())
+        assert row.ended - row.started == pytest.approx(last.seconds.sum())
+
+
+def test_a_suggestion_is_made_when_a_worker_is_free_and_knows_only_what_has_ended(table: Table) -> None:
+    known: dict[int, set[int]] = {}
+
+    class Watching(optuna.samplers.RandomSampler):
+        def before_trial(self, study: Any, trial: Any) -> None:
+            ended = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+            known[trial.number] = {one.number for one in ended if one.user_attrs.get("state") == "complete"}
+            super().before_trial(study, trial)
+
+    found = skipbench.simulate(table, trials=18, sampler=Watching, workers=3).set_index("number").sort_index()
+    known = {number: known[number] for number in found.index}  # the sampler was tried before, in a study of its own
+    done = found[found.state == "complete"]
+    for number, row in found.iterrows():
+        assert known[number] == {k for k in done.index if done.ended[k] <= row.started and k != number}
+    for _, own in done.groupby("worker"):
+        assert (own.started.to_numpy()[1:] >= own.ended.to_numpy()[:-1]).all(), "one after the other"
+    assert {*found.worker} == {0, 1, 2}
+    busy = (done.ended - done.started).sum()
+    assert busy / 3 <= found.ended.max() <= busy / 3 + max(DEPTHS), "no worker waits"
+
+
+def test_a_pruned_trial_ends_at_the_epoch_that_ended_it(table: Table) -> None:
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=2)
+    found = skipbench.simulate(table, trials=24, sampler="random", pruner=pruner)
+    pruned = found[found.state == "pruned"]
+    assert len(pruned) > 3
+    epochs = (pruned.ended - pruned.started) / pruned.depth * EPOCHS
+    assert [*epochs] == pytest.approx([*epochs.round()])
+    assert epochs.min() >= 2, "not in the warm-up"
+    assert pruned.val_error.isna().all()
+    assert found.ended.max() < skipbench.simulate(table, trials=24, sampler="random").ended.max()
+
+
+def test_what_breaks_a_constraint_takes_no_time_and_no_trial(table: Table) -> None:
+    found = skipbench.simulate(table, trials=10, sampler="random", constraints=["params <= 14_000"])
+    refused = found[found.state == "infeasible"]
+    assert {*refused.depth} == {20}
+    assert {*refused.cause} == {"not params <= 14000"}
+    assert (refused.ended == refused.started).all()
+    assert sum(found.state == "complete") == 10
+
+
+def test_a_search_ends_when_all_points_were_tried(table: Table) -> None:
+    found = skipbench.simulate(table, trials=1000, sampler="random", fixed={"block": "plain"})
+    assert sum(found.state == "complete") == 12
+    assert found.best.iloc[-1] == table.frame.query("block == 'plain' and seed == 0 and epoch == 4").val_error.min()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            {"space": {"block": ["plain", "highway"], "depth": [8]}, "fixed": {"recipe.lr": 0.1}},
+            r"block=highway \(there",
+        ),
+        ({"space": {"block": ["plain"], "norm": ["batch"]}}, "it lacks axis norm"),
+        (
+            {"space": {"block": ["plain"], "depth": [8]}},
+            "recipe.lr is neither in the space nor fixed: the table has 0.03",
+        ),
+        ({"space": {"block": BLOCKS}, "fixed": {"depth": 8, "recipe.lr": 1}}, "shortcut is neither in the space nor"),
+        ({"space": {"recipe.lr": {"low": 0.03, "high": 1}}}, r"space\.recipe\.lr: the table has 0\.03, 0\.1, 0\.3, 1"),
+        ({"fixed": {"depth": 9}}, r"it lacks depth=9 \(there is 8, 14, 20\)"),
+        ({"fixed": {"data": "mnist"}}, r"it lacks data=mnist \(there is digits\)"),
+        ({"fixed": {"norm": "batch"}}, "it lacks axis norm"),
+        ({"seeds": [0, 7]}, "it lacks seed 7"),
+        ({"sampler": "tpo"}, "no sampler 'tpo'; did you mean tpe"),
+        ({"pruner": "medan"}, "no pruner 'medan'; did you mean median"),
+        ({"objectives": ["test_error"]}, "would select on the test set"),
+        ({"workers": 0}, "workers=0 must be at least 1"),
+        ({"seedz": [0]}, "'seedz' is none of"),
+    ],
+)
+def test_what_the_table_does_not_have_is_named(table: Table, asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        skipbench.simulate(table, **asked)
+
+
+def test_a_range_with_steps_is_covered_by_its_values(table: Table) -> None:
+    space = {"block": ["residual"], "shortcut": ["A"], "depth": {"low": 8, "high": 20, "step": 6}}
+    found = skipbench.simulate(table, trials=3, space=space, fixed={"recipe.lr": 0.1}, sampler="random")
+    assert {*found.depth} == {8, 14, 20}
+    space["depth"] = {"low": 8, "high": 20, "step": 3}
+    with pytest.raises(ValueError, match=r"it lacks depth=11,17 \(there are 8, 14, 20\)"):
+        skipbench.simulate(table, space=space, fixed={"recipe.lr": 0.1})
+
+
+def test_a_simulation_does_not_wait_for_torch(table: Table, tmp_path: Path) -> None:
+    write_table(table, tmp_path / "t.csv")
+    code = "import sys, skipbench; print(len(skipbench.simulate('t.csv', trials=9))); assert 'torch' not in sys.modules"
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(root)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 9
