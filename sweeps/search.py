@@ -85,7 +85,8 @@ class Searching:
         self.spaces = {name: composed.space(search, self.order, point) for name, point in self.points.items()}
         for space in self.spaces.values():
             composed.refuse_infeasible(space)
-        self.known = trained_before(self.runs, study["name"], search, self.spaces, composed)
+        known = {} if config.simulate else trained_before(self.runs, study["name"], search, self.spaces, composed)
+        self.known = known  # a simulation begins with nothing known
 
     def with_objectives(self, search: Search, point: Point) -> Search:
         """Let a search that names no objective have the metric its task is judged by; give each its better side.
