@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from ablations.exports import FORMATS, export
 from ablations.judge_command import add_judge
 from ablations.paper import add_paper_options
 from ablations.prune_command import add_prune
+from ablations.question.did_you_mean import nearest
 from ablations.records.files import lenient_output
 from ablations.site_command import add_site
 from ablations.tabulate_command import add_tabulate
@@ -59,7 +61,10 @@ class Parser(argparse.ArgumentParser):
         return self.parse_known_intermixed_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(self.bad_usage, f"error: {' '.join(message.split())}; {self.prog} --help says what is allowed\n")
+        wrong = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        meant = nearest(wrong[1], re.findall(r"[^', ]+", wrong[2])) if wrong else ""
+        said = f"error: {' '.join(message.split())}{meant}; {self.prog} --help says what is allowed"
+        self.exit(self.bad_usage, f"{said}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -58,11 +58,11 @@ def import_views() -> None:
     ablations.charts.pictures.svg(Figure("", "", "", {"mark": "point", "encoding": {}}))  # starts Vega
 
 
-def print_results(plan: Plan, config: DictConfig, console: Console, started: float | None) -> None:
+def print_results(plan: Plan, config: DictConfig, console: Console, *, trained: bool) -> None:
     """Print the report and write the page; where something was trained, send the results to W&B.
 
     Args:
-        started: when training began, in seconds since 1970; None if nothing was trained.
+        trained: whether something was trained.
 
     Raises:
         SystemExit: 2 where runs are left or failed.
@@ -71,8 +71,9 @@ def print_results(plan: Plan, config: DictConfig, console: Console, started: flo
     from ablations.exports import closing_page
     from ablations.report.answer import Answer
     from ablations.report.terminal import print_report
+    from ablations.search.trials import read_trials
 
-    if started is not None:
+    if trained:
         let_workers_end()
     runs = Path(config.runs)
     records, _ = read_records(runs)
@@ -84,10 +85,16 @@ def print_results(plan: Plan, config: DictConfig, console: Console, started: flo
             console.print(f"[dim]written:[/] {escape(str(page))}", highlight=False, soft_wrap=True)
     except (ValueError, OSError) as error:
         console.print(f"[yellow]![/] no page: {escape(str(error))}", highlight=False)
-    if started is not None:
+    if trained:
+        tracker = tracker_of(config)
         with console.status("showing the results to the tracker …"):
-            show_results(tracker_of(config), answer, figures, console)
-        if sync := sync_command(runs, since=started):
+            show_results(tracker, answer, figures, console)
+        say_where(tracker, runs, console)
+        ours = [run.folder for cell in plan.cells for run in (*cell.runs.values(), *cell.further.values())]
+        tunings = [tuning["name"] for tuning in plan.study.get("tunings") or ()]
+        ours += [run["folder"] for trial in read_trials(runs, plan.name, tunings)[0] for run in trial.get("runs", ())]
+        sends = isinstance(tracker, Tracker) and tracker.enabled
+        if sends and (sync := sync_command(runs, of=[*ours, f"{plan.name}-results-"])):
             console.print(f"[dim]upload to W&B[/]  {escape(sync)}", highlight=False, soft_wrap=True)
     grow(plan, records, runs)
     left = len(plan.missing(records))
@@ -117,6 +124,12 @@ def show_results(tracker: Any, answer: Any, figures: Any, console: Console) -> N
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
         console.print(f"[yellow]![/] the tracker did not take the results: {escape(said)}", highlight=False)
+
+
+def say_where(tracker: Any, runs: Path, console: Console) -> None:
+    """Print the command that shows what was tracked, where the tracker names one."""
+    if hasattr(tracker, "shown_by"):
+        console.print(f"[dim]see the runs[/]  {escape(tracker.shown_by(runs))}", highlight=False, soft_wrap=True)
 
 
 def tracker_of(config: DictConfig) -> Any:

@@ -59,10 +59,12 @@ def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None,
         if config.profile:
             return print_profile(config, run)
         record = None if config.retrain else valid_record(config, run, folder)
-        if record is None:
+        if trained := record is None:
             record = train_single(config, run, folder)
         asked = {"weights": config.keep != "nothing", "proxies": config.proxies}
         print_run(record, folder, unused=unused_axes(run, hydra), **asked)
+        if trained and hasattr(tracker := instantiate(config.tracker), "shown_by"):
+            print(f"  see it    {tracker.shown_by(Path(config.runs))}")
         answer(folder=str(folder))
     if record["status"] == "failed":
         raise SystemExit(2)

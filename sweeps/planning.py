@@ -155,8 +155,9 @@ def refuse_invalid(plan: Plan, on_invalid: str) -> None:
         return
     point, reason = plan.invalid[0]
     if on_invalid == "stop":
+        more = f"; {len(plan.invalid) - 1} more cannot be built (plan=true names them)" * (len(plan.invalid) > 1)
         left_out = "nothing was trained" + " (on_invalid=skip leaves such cells out)" * bool(plan.cells)
-        raise StudyError(f"{planning.point_words(point)}: {reason}; {left_out}")
+        raise StudyError(f"{planning.point_words(point)}: {reason}{more}; {left_out}")
     if not plan.cells:
         raise StudyError(f"nothing can be built: {reason}")
 

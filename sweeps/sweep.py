@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 from hydra.types import HydraContext, TaskFunction
@@ -52,7 +51,6 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         check_setting(axis, value)
     check_folder(config)
     tracker_of(config)
-    started = time.time()
     if question.study.get("space"):
         winners = search_first(question, typed, composer, context=context, main=main, console=console)
         if winners is None:
@@ -61,13 +59,14 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     elif config.simulate:
         raise StudyError(f"simulate: {question.study['name']} does not search; a study with a space does")
     plan, records, problems = plan_and_check(question, typed, composer, console)
+    if not config.plan:
+        refuse_invalid(plan, config.on_invalid)
     announce(plan, records, [*question.notes, *problems], question.seeds, console)
     if config.plan:
         if not question.seeds.fixed:
             print(run_numbers(plan, records, runs))
         print("\n".join(planning.listing(plan, records)))
         return
-    refuse_invalid(plan, config.on_invalid)
     missing = plan.missing(records)
     if missing:
         with closing_prepared([runs / run.folder for _, run in missing], config):
@@ -75,7 +74,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     for run in (run for cell in plan.cells for run in (*cell.runs.values(), *cell.further.values())):
         release_orphan(runs / run.folder)  # of a worker that was killed between its record and giving up its lease
     answer(study=plan.name, runs=str(runs.absolute()))
-    print_results(plan, config, console, started if missing else None)
+    print_results(plan, config, console, trained=bool(missing))
 
 
 def search_first(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -44,6 +45,11 @@ class MLflow:
         client, started = _start(answer.runs, answer.plan["name"], "results")
         client.log_dict(started, {"heads": heads, "rows": rows}, "results.json")
         client.set_terminated(started)
+
+    def shown_by(self, runs: Path) -> str:
+        """The command that shows the files, or the address."""
+        command = f"MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {shlex.quote(str(runs / 'mlruns'))}"
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"{command}  (of the package mlflow)"
 
 
 class MLflowLog:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -22,21 +23,25 @@ def id_of(folder: Path) -> str:
 
 
 def logged_ids(runs: Path) -> set[str]:
-    """The ids of all runs that were logged on this machine, sent or not: of `offline-run-20261121_094500-<id>`."""
-    names = [path.name for path in (Path(runs) / "wandb").glob("*run-*-*") if path.is_dir()]
-    return {name.partition("run-")[2].partition("-")[2] for name in names}
+    """The ids of all runs that were logged on this machine, sent or not."""
+    return {_id(path.name) for path in (Path(runs) / "wandb").glob("*run-*-*") if path.is_dir()}
 
 
-def sync_command(runs: Path, *, since: float | None = None) -> str | None:
+def sync_command(runs: Path, *, of: Iterable[str] | None = None) -> str | None:
     """The command that uploads the offline runs not sent yet; None where there are none.
 
     Args:
-        since: only those written since then, in seconds since 1970.
+        of: only runs of these names, and those whose id goes on after one, as `-2` does.
     """
     place = Path(runs) / "wandb"
     waiting = [path for path in sorted(place.glob("offline-run-*")) if not list(path.glob("*.wandb.synced"))]
-    ours = [path for path in waiting if since is None or path.stat().st_mtime >= int(since)]
+    ours = [path for path in waiting if of is None or _id(path.name).startswith(tuple(map(run_id, of)))]
     if not ours:
         return None
     few = len(ours) <= 3 and len(ours) < len(waiting)
     return "wandb sync " + shlex.join(map(str, ours if few else [place]))  # the folder's: skips what was sent
+
+
+def _id(name: str) -> str:
+    """The id of `offline-run-20261121_094500-<id>`."""
+    return name.partition("run-")[2].partition("-")[2]

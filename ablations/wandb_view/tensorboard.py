@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -41,6 +44,11 @@ class TensorBoard:
                 if _is_number(value):
                     writer.add_scalar(f"results/{head}", float(value), step)
         writer.close()
+
+    def shown_by(self, runs: Path) -> str:
+        """The command that shows them."""
+        program = ["tensorboard"] if shutil.which("tensorboard") else [sys.executable, "-m", "tensorboard.main"]
+        return shlex.join([*program, "--logdir", str(runs / "tensorboard")])
 
 
 class EventLog:

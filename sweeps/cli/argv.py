@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Collection
 
 from ablations.catalog.choices import CONF, config_files
 from ablations.question.hydra_syntax import quoted
@@ -34,11 +35,16 @@ def read_words(words: list[str]) -> tuple[list[str], argparse.Namespace]:
             raise ValueError(f"there is no flag {word}: {_flag(word.lstrip('-'), _after(word, words))}")
     overrides = [*typed.overrides, *rest]  # what follows a flag is left over, and Hydra would refuse it
     for word in overrides:
-        check_word(word, " ".join(overrides))
+        check_word(word, " ".join(words))
     flags = [word for word in words if word not in overrides]
     first = [word for word in flags if word in SWEEP]
     typed.overrides = list(map(with_quotes, overrides))
     return [*first, *typed.overrides, *(word for word in flags if word not in SWEEP)], typed
+
+
+def in_a_sweep(words: Collection[str]) -> str:
+    """Return ` in a sweep (-m)`, or nothing where these words say `-m` already."""
+    return "" if {*SWEEP} & {*words} else " in a sweep (-m)"
 
 
 def with_quotes(word: str) -> str:
@@ -56,7 +62,7 @@ def check_word(word: str, line: str) -> None:
     """
     axis, equals, value = word.partition("=")
     if (several := re.fullmatch(r"\[(.+)\]", value)) and (CONF / axis.lstrip("+")).is_dir():
-        raise ValueError(f"{axis} takes one word: for several write {axis}={several[1]} in a sweep (-m)")
+        raise ValueError(f"{axis} takes one word: for several write {axis}={several[1]}{in_a_sweep(line.split())}")
     if equals and axis != axis.rstrip():
         raise ValueError(f"{word!r} has a space before its `=`: write {axis.rstrip()}={value.lstrip()}")
     if word.startswith("~") or (axis and equals):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,6 +16,7 @@ from ablations.plan.staleness import RETRY, STALE
 from ablations.question.did_you_mean import nearest
 from ablations.question.hydra_syntax import to_overrides
 from ablations.question.seeds import LARGEST, UNTIL_DECIDED
+from sweeps.cli.argv import in_a_sweep
 from sweeps.compose.signatures import MEANT, check_flags, check_names, is_as_shipped
 
 SWEEPS_ONLY = {
@@ -109,7 +112,10 @@ def _instead(setting: str, value: Any, kind: Kind) -> str:
     """Suggest the valid value that was probably meant: `: write …`, or nothing."""
     text = str(value).lower()
     if isinstance(value, list) and value and all(map(kind.takes, value)):
-        return f": write {setting}={','.join(map(str, value))} in a sweep (-m)"
+        return f": write {setting}={','.join(map(str, value))}{in_a_sweep(sys.argv)}"
+    if setting == "seed" and (ends := re.fullmatch(r"(\d+)(?:\.\.|-)(\d+)", text)):
+        first, behind = ends[1] if int(ends[1]) else "", int(ends[2]) + 1
+        return f": write 'seed=range({first}{first and ','}{behind})'{in_a_sweep(sys.argv)}"
     if kind is FLAG:
         return f": write {setting}={MEANT[text]}" if text in MEANT else ""
     if kind is TEXT and isinstance(value, int | float):

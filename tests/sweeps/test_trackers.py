@@ -80,6 +80,7 @@ def test_the_tracker_of_the_page_writes_a_line_a_run(tmp_path: Path) -> None:
     records = read_records(tmp_path / "runs")[0].values()
     assert sorted(runs) == sorted(f"{one['folder']} 2 {one['metrics']['test_error']}" for one in records)
     assert (len(runs), last) == (2, "2 cells")
+    assert "cat runs/lines.txt" in done.stdout
 
 
 def test_results_that_a_tracker_cannot_take_lose_nothing(tmp_path: Path) -> None:
@@ -135,6 +136,7 @@ def test_the_files_of_tensorboard_hold_the_curve(tmp_path: Path) -> None:
         told = {event.step: float(event.tensor_proto.float_val[0]) for event in found.Tensors(name)}
         assert told == pytest.approx({int(row["epoch"]): float(row[name]) for row in rows})
     assert (tmp_path / "r" / "tensorboard" / study / "results").is_dir()
+    assert "--logdir r/tensorboard" in done.stdout
 
 
 @pytest.mark.skipif(find_spec("mlflow") is None, reason="mlflow is not installed: pip install mlflow-skinny")
@@ -142,6 +144,7 @@ def test_the_files_of_mlflow_hold_the_curve_and_the_table(tmp_path: Path, monkey
     done = typed(*ASKED, "tracker=mlflow", "runs=r", at=tmp_path, MLFLOW_TRACKING_URI="")
     assert done.returncode == 0, done.stderr
     assert "the tracker did not take" not in done.stdout
+    assert "mlflow ui --backend-store-uri r/mlruns" in done.stdout
     (record,) = read_records(tmp_path / "r")[0].values()
     (study,) = plans(tmp_path / "r")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # to read them here: the run had to do without

@@ -147,17 +147,14 @@ def test_sweeps_that_joined_each_other_show_one_answer_and_a_fuller_one_beside_i
 
 def test_the_sync_line_names_what_is_waiting_and_nothing_else(tmp_path):
     assert sync_command(tmp_path) is None
-    for i, name in enumerate(["20260101_000000-old", "20260102_000000-a-s0", "20260102_000001-b"]):
-        folder = tmp_path / "wandb" / f"offline-run-{name}"
-        folder.mkdir(parents=True)
-        os.utime(folder, (1000 + i, 1000 + i))
-    _old, a, b = sorted((tmp_path / "wandb").iterdir())
+    for name in ("20260101_000000-old", "20260102_000000-a-s0", "20260102_000001-b", "20260103_000001-b-2"):
+        (tmp_path / "wandb" / f"offline-run-{name}").mkdir(parents=True)
+    _old, a, b, again = sorted((tmp_path / "wandb").iterdir())
     assert sync_command(tmp_path) == f"wandb sync {tmp_path / 'wandb'}"
-    assert sync_command(tmp_path, since=1001.5) == f"wandb sync {a} {b}"
-    assert sync_command(tmp_path, since=5000) is None
+    assert sync_command(tmp_path, of=["a=s0", "b"]) == f"wandb sync {a} {b} {again}"
+    assert sync_command(tmp_path, of=["c"]) is None
     (b / "run-b.wandb.synced").touch()
-    os.utime(b, (1002, 1002))
-    assert sync_command(tmp_path, since=1001) == f"wandb sync {a}"
+    assert sync_command(tmp_path, of=["b"]) == f"wandb sync {again}"
 
 
 @pytest.mark.parametrize("mode", ["auto", "none", "offline", "online"])
