@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,12 +28,24 @@ class Seen(NamedTuple):
 
 @once_a_node
 def seen(source: Node, folder: Path) -> Seen:
-    """Load what a data source gives; nothing is loaded twice by one process."""
+    """Load what a data source gives; nothing is loaded twice by one process.
+
+    Raises:
+        DataError: it cannot be used, or is not there; says where it is, if that is the current folder.
+    """
     from numpy import ndarray
 
+    from lightning_modules.data.errors import DataError
     from lightning_modules.data.images import load
 
-    images = load(instantiate(source), folder)
+    try:
+        images = load(instantiate(source), folder)
+    except DataError as error:
+        path = Path(str(source.get("path") or "."))
+        if path.is_absolute() or (folder / path).exists() or path == Path() or not path.exists():
+            raise
+        here = shlex.quote(str(path.absolute()))
+        raise DataError(f"{error}; {path} is in the current folder: write data.source.path={here}") from error
     return Seen(images, images.digest, not isinstance(images.train_images, ndarray))
 
 

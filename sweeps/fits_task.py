@@ -11,6 +11,17 @@ from sweeps.instantiate import Node, instantiate, once_a_node
 OURS = "lightning_modules."
 
 
+def check_targets(task: Any, images: Any, outputs: int) -> None:
+    """Raise ValueError where the targets of the data are not for a task."""
+    targets = images.train_labels
+    try:
+        task.check(targets, outputs)
+    except ValueError as error:
+        if not images.tokens or type(task).__name__ == "NextToken" or targets.shape != images.train_images.shape:
+            raise
+        raise ValueError(f"{error}, the next token of each by task=next_token") from error
+
+
 def try_task(task: Any, targets: Any, outputs: int) -> None:
     """Call the loss and the metrics of a task on some targets and outputs of zeros; of a task of one's own do nothing.
 

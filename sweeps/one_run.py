@@ -23,7 +23,7 @@ from ablations.wandb_view.protocol import RunLog, tracked
 from sweeps.cli.errors import as_value_error, friendly_errors
 from sweeps.cli.from_python import answer
 from sweeps.cli.settings import check_hydra_folders, check_settings
-from sweeps.compose.compose import run_of, unused_axes
+from sweeps.compose.compose import axis_of, run_of, unused_axes, with_network
 from sweeps.compose.own_network import fitted
 from sweeps.compose.unused import refuse_unused
 from sweeps.keeping import go_on_from_shorter, keep_state, kept_weights
@@ -87,10 +87,14 @@ def train_single(config: DictConfig, run: Run, folder: Path) -> Record:
     Raises:
         ValueError: it cannot be built, or another process is training it.
     """
-    with as_value_error():
-        instantiate(config.tracker)
-        check(config)
-        check_trainer(config.trainer, run.config["recipe"], run.config["network"])
+    try:
+        with as_value_error():
+            instantiate(config.tracker)
+            check(config)
+            check_trainer(config.trainer, run.config["recipe"], run.config["network"])
+    except ValueError as error:
+        hydra = cast(DictConfig, HydraConfig.get())
+        raise ValueError(with_network(str(error), hydra, list(map(axis_of, hydra.overrides.task)))) from error
     with claim(folder) as ours:
         if not ours:
             raise ValueError(f"{run.label} is being trained by another process; its record will be in {folder}")

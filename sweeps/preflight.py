@@ -17,7 +17,7 @@ from sweeps.cli.errors import as_value_error
 from sweeps.compose.signatures import check_flags, check_names, is_as_shipped
 from sweeps.compose.starting_weights import starts_from
 from sweeps.data import check_data, data_digest, fill_sizes, seen  # noqa: F401 data_digest is for others
-from sweeps.fits_task import OURS, check_outputs, try_task
+from sweeps.fits_task import OURS, check_outputs, check_targets, try_task
 from sweeps.instantiate import Node, instantiate, once_a_node
 
 Shape = tuple[int, ...]
@@ -55,9 +55,9 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path, start: str | None = None
         check_signatures(node, name)
     network, data, recipe = nodes["network"], nodes["data"], recipe_of(nodes["recipe"])
     shape, tokens, images = check_data(data, data_dir, recipe.augment)
-    targets = seen(data["source"], data_dir).images.train_labels
-    recipe.learnt.check(targets, data["classes"])
-    try_task(recipe.learnt, targets[:3], data["classes"])
+    source = seen(data["source"], data_dir).images
+    check_targets(recipe.learnt, source, data["classes"])
+    try_task(recipe.learnt, source.train_labels[:3], data["classes"])
     params, macs = size_of(network, shape, tokens=tokens)
     if not str(network.get("_target_", OURS)).startswith(OURS):
         check_outputs(network, shape, data["classes"], type(recipe.learnt).__name__, tokens=tokens)

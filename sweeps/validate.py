@@ -10,7 +10,7 @@ from typing import Any
 
 from ablations.plan.plan import Cell, Plan
 from sweeps.cli.errors import as_value_error
-from sweeps.compose.compose import Composer
+from sweeps.compose.compose import Composer, with_network
 from sweeps.preflight import check_nodes, check_trainer
 from sweeps.workers.resources import SCHEDULED
 
@@ -47,7 +47,7 @@ def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None
                     fitting.add(precision)
         except ValueError as error:
             wrong.append(cell)
-            plan.invalid += [(point, str(error)) for point in cell.points]
+            plan.invalid += [(point, with_network(str(error), composer(point).hydra, point)) for point in cell.points]
         if until == math.inf and len(left) > FEW:  # from here on: to import torch and read the data takes what it takes
             until = time.monotonic() + BUDGET
     if wrong:

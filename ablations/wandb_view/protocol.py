@@ -7,8 +7,8 @@
             with open(folder / "mine.log", "a", encoding="utf-8") as file:
                 yield MyLog(file)      # with the methods of RunLog
 
-Two methods may be left out: a sweep calls `results(answer)` at its end, and what `shown_by(runs)` returns is printed at the
-end of a run or a sweep, as the command that shows what was tracked.
+Two methods may be left out: a sweep calls `results(answer)` at its end, and what `shown_by(runs)` returns is printed at
+the end of a run or a sweep, as the command that shows what was tracked.
 """
 
 from __future__ import annotations

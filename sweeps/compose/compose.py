@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
@@ -146,6 +146,15 @@ def unused_axes(run: Run, hydra: DictConfig) -> list[str]:
 
 def conf_dir(hydra: DictConfig) -> Path:
     return next(Path(source.path) for source in hydra.runtime.config_sources if source.provider == "main")
+
+
+def with_network(refusal: str, hydra: DictConfig, typed: Container[str]) -> str:
+    """Add to the refusal of a depth that the data chose the network, where it did and nothing typed did."""
+    choices = hydra.runtime.choices
+    usual = choices["network"] == default_axes(conf_dir(hydra))["network"]
+    if usual or "network" in typed or not refusal.startswith("depth="):
+        return refusal
+    return f"{refusal} (network={choices['network']} was chosen by data={choices['data']})"
 
 
 class Composer:
