@@ -68,6 +68,7 @@ def picture_of(answer: Answer, options: argparse.Namespace) -> Figure:
     from ablations.charts.figures import figures_of
     from ablations.charts.pictures import study_picture
 
+    refuse_unknown(answer, options)
     wanted = figure_options(options)
     if not options.figure:
         found = study_picture(answer, wanted)
@@ -81,6 +82,30 @@ def picture_of(answer: Answer, options: argparse.Namespace) -> Figure:
             f"{answer.plan['name']} has no figure {options.figure!r}{instead(options.figure, every, 'there are')}"
         )
     return every[options.figure]
+
+
+def refuse_unknown(answer: Answer, options: argparse.Namespace) -> None:
+    """Raise ValueError for a word of --label or a value of --order that the study does not have."""
+    from ablations.analysis.metrics import MetricError, read_metric
+    from ablations.charts.options import pairs
+    from ablations.report.latex import plain
+    from ablations.report.table import COLUMNS, columns_of
+
+    name, rows = answer.plan["name"], answer.rows
+    values = {axis: list(dict.fromkeys(row.level(axis) for row in rows)) for axis in answer.plan["swept"]}
+    for axis, text in pairs(options.order, "--order").items():
+        known = values.get(axis, ())
+        if wrong := [word for word in map(str.strip, text.split(",")) if word not in known and axis in values]:
+            raise ValueError(f"--order {axis}: {name} has no {axis}={wrong[0]}{instead(wrong[0], known, 'there are')}")
+    names = [*values, *(value for those in values.values() for value in those)]
+    columns = {plain(word) for word in (*names, *(column.name for column in (columns_of(rows) if rows else COLUMNS)))}
+    for word in pairs(options.label, "--label"):
+        try:
+            if plain(word) not in columns:
+                read_metric(word, answer.plan["study"].get("metrics"))
+        except MetricError as error:
+            said = f"--label {word}: {name} has no value, axis or metric of that name"
+            raise ValueError(f"{said}{instead(word, names, 'there are')}") from error
 
 
 def figure_options(options: argparse.Namespace) -> FigureOptions:
@@ -145,5 +170,6 @@ def latex(answer: Answer, options: argparse.Namespace) -> str:
     columns = list(filter(None, map(str.strip, options.columns.split(","))))
     if options.claims:
         return claims_table(answer.verdicts, answer.footnotes, columns=columns)
+    refuse_unknown(answer, options)
     labels = pairs(options.label, "--label")
     return booktabs(answer.rows, answer.cautions, columns=columns, labels=labels)

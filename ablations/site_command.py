@@ -20,18 +20,21 @@ def site(options: argparse.Namespace) -> int:
     made.refuse_foreign()
     names = [chosen_plan(runs, name)["name"] for name in options.studies] or plans(runs)
     records, problems = read_records(runs)
-    written, failed = 0, 0
+    written, failed, planned = 0, 0, list[str]()
     for name in names:
         try:
             cells = read_plan(runs, name)["cells"]
             if not any(run["identity"] in records for cell in cells for run in cell["runs"]):
+                planned.append(name)
                 continue
             written += made.write_study(runs, name, records, problems)
         except (ValueError, RecordError) as error:
             print(f"! {name}: {error}", file=sys.stderr)
             failed += 1
     index = made.write_front_page()
-    print(f"{index}: {written} of {len(names) - failed} studies written, the others have not changed")
+    waiting = f"; not run yet, and left out: {', '.join(planned)}" if planned else ""
+    known = len(names) - failed - len(planned)
+    print(f"{index}: {written} of {known} studies written, the others have not changed{waiting}")
     return 1 if failed else 0
 
 

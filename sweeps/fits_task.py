@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sweeps.cli.errors import with_tensor
 from sweeps.instantiate import Node, instantiate, once_a_node
 
 OURS = "lightning_modules."
@@ -35,7 +36,7 @@ def try_task(task: Any, targets: Any, outputs: int) -> None:
     tokens = type(task).__name__ == "NextToken"
     true = torch.from_numpy(targets[:, :3].copy() if tokens else targets.copy())
     made = torch.zeros(*(true.shape if tokens else (len(true),)), outputs)
-    with failing("loss"):
+    with failing("loss", _weights(task.criterion, outputs)):
         loss = task.loss(made.requires_grad_(), true)
     if loss.ndim or not loss.requires_grad:
         raise ValueError("loss: its function gives no mean over the batch that depends on the outputs")
@@ -53,12 +54,26 @@ def try_task(task: Any, targets: Any, outputs: int) -> None:
 
 
 @contextmanager
-def failing(what: str) -> Iterator[None]:
-    """Raise ValueError that names a loss or a metric for whatever it raises."""
+def failing(what: str, known: str = "") -> Iterator[None]:
+    """Raise ValueError that names a loss or a metric for whatever it raises.
+
+    Args:
+        known: what is wrong with it, where that is known.
+    """
     try:
         yield
     except Exception as error:
-        raise ValueError(f"{what} does not take the outputs and targets of this task: {error}") from error
+        said = f"{what} does not take the outputs and targets of this task: {with_tensor(str(error))}"
+        raise ValueError(known or said) from error
+
+
+def _weights(loss: Any, outputs: int) -> str:
+    """Say that a loss has weights for another number of classes than there are; nothing where it has not."""
+    weight: Any = getattr(loss, "keywords", {}).get("weight", getattr(loss, "weight", None))
+    wrong = hasattr(weight, "__len__") and len(weight) != outputs
+    return (
+        f"loss.weight has {len(weight)} numbers, and there are {outputs} classes: give each a weight" if wrong else ""
+    )
 
 
 @once_a_node

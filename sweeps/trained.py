@@ -101,4 +101,14 @@ def again(folder: Path, record: Record) -> str:
         typed = [*to_overrides(record["axes"]), f"seed={record['seed']}"]
     words = [word for word in typed if not word.startswith(("keep=", "retrain=", "runs=", "plan=", "study="))]
     words += [] if folder.parent == Path("runs") else [f"runs={folder.parent}"]
-    return shlex.join(["python", "run.py", *words, "retrain=true"])
+    return shlex.join(["python", "run.py", *_config_dir(folder), *words, "retrain=true"])
+
+
+def _config_dir(folder: Path) -> list[str]:
+    """`--config-dir DIR` as the run in a folder was trained with, where it was."""
+    try:
+        hydra = yaml.safe_load((folder / ".hydra" / "hydra.yaml").read_text(encoding="utf-8"))["hydra"]
+    except OSError:
+        return []
+    named = [source["path"] for source in hydra["runtime"]["config_sources"] if source["provider"] == "command-line"]
+    return [word for path in named for word in ("--config-dir", path)]

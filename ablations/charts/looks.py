@@ -34,10 +34,11 @@ class Axis:
 
     Attributes:
         levels: the level of each cell, as text.
-        values: the levels that occur, in the order of the grid.
+        values: the levels that occur, in the order that was asked for, or that of the study.
         numeric: whether all of them are numbers.
         label: the axis as it is printed.
         named: the values that speak for themselves, since a person chose their words.
+        usual: the values in the order of the study, which decides their colours.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Axis:
     numeric: bool
     label: str
     named: frozenset[str] = frozenset()
+    usual: tuple[str, ...] = ()
 
     def words(self, cell: int) -> str:
         """`norm=batch`, or the words that a person chose for the value."""
@@ -64,9 +66,10 @@ def axes_of(plan: Plan, rows: Sequence[Row], options: FigureOptions | None = Non
         if plan["study"].get("tunings") and all(isinstance(value, int | float) for value in grid):
             grid = sorted(grid)  # a search meets them in no order
         there = {*levels}
+        usual = [text for value in grid if (text := str(value)) in there]
+        usual += sorted(there - {*usual, INACTIVE}) + [INACTIVE] * (INACTIVE in there)
         first = [value for value in options.order.get(name, ()) if value in there]
-        values = first + [text for value in grid if (text := str(value)) in there and text not in first]
-        values += sorted(there - {*values, INACTIVE}) + [INACTIVE] * (INACTIVE in there)
+        values = first + [value for value in usual if value not in first]
         if len(values) > 1:
             numeric = all(map(_is_number, there - {INACTIVE}))
             short = {
@@ -76,8 +79,8 @@ def axes_of(plan: Plan, rows: Sequence[Row], options: FigureOptions | None = Non
             said = {value: options.label(short.get(value, value)) for value in values}
             named = frozenset(said[value] for value in values if value in options.labels)
             label = options.label(name) if name in options.labels else name.rpartition(".")[2]
-            levels = [said[level] for level in levels]
-            found.append(Axis(name, levels, [said[value] for value in values], numeric, label, named))
+            levels, words, order = ([said[value] for value in some] for some in (levels, values, usual))
+            found.append(Axis(name, levels, words, numeric, label, named, tuple(order)))
     return found
 
 
@@ -135,11 +138,19 @@ def colours(axis: Axis | None, field: str = "hue") -> Spec:
     """The colour of each value of an axis: of words a colour of the theme, of numbers a shade."""
     if axis is None:
         return {"value": NEUTRAL}
-    known = [value for value in axis.values if value != INACTIVE or not axis.numeric]
+    known, shown = (
+        [value for value in some if value != INACTIVE or not axis.numeric] for some in (axis.usual, axis.values)
+    )
     scale: Spec = {"domain": known}
     if axis.numeric:
         scale["scheme"] = {"name": "viridis", "extent": [0.1, 0.9]}
-    return {"field": field, "type": "nominal", "title": axis.label, "scale": scale, "legend": legend()}
+    return {
+        "field": field,
+        "type": "nominal",
+        "title": axis.label,
+        "scale": scale,
+        "legend": legend() | {"values": shown},
+    }
 
 
 def dashes(values: Sequence[str], field: str, *, each: int = 1) -> Spec:

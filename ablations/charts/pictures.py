@@ -148,7 +148,7 @@ def _fitted(encoding: Spec, data: Sequence[dict[str, Any]], whole: float) -> Spe
     if encoding["type"] == "quantitative":
         return {**encoding["legend"], "gradientLength": min(260, 0.6 * whole)}
     there = {row.get(encoding["field"]) for row in data}
-    values = [value for value in encoding["scale"]["domain"] if value in there]
+    values = [value for value in encoding["legend"].get("values", encoding["scale"]["domain"]) if value in there]
     return {
         **encoding["legend"],
         "values": values,

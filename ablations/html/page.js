@@ -127,7 +127,7 @@ function complete(figure, width) {
   }
   for (const panel of inside) rows = wrapped(panel, rows);
   if (coarse.matches) for (const view of views) delete view.params;  // a finger scrolls
-  return { ...spec, data: { values: rows } };
+  return { spec: { ...spec, data: { values: rows } }, more: field ? order.filter(panel => there.has(panel)).length - panels.length : 0 };
 }
 
 function theme() {
@@ -147,7 +147,7 @@ const drawn = new Map();
 async function drawOne(figure) {
   const place = document.getElementById(figure.name), room = place.clientWidth;
   for (let width = room, tries = 0; tries < 3; tries++) {
-    const spec = complete(figure, width);
+    const { spec, more } = complete(figure, width);
     place.dataset.rows = spec.data.values.length;
     drawn.get(figure.name)?.finalize();
     drawn.delete(figure.name);
@@ -160,6 +160,7 @@ async function drawOne(figure) {
       mode: "vega-lite", renderer: "canvas", actions, config: theme(), downloadFileName: `${document.title}-${figure.name}`,
       tooltip: { theme: dark.matches ? "dark" : "light" } });
     drawn.set(figure.name, { finalize });
+    if (more) place.append(element("p", { className: "quiet" }, `and ${more} more: choose fewer values above to see them`));
     place.view = view;
     place.classList.toggle("tall", place.scrollHeight > TALL);
     const over = place.scrollWidth - place.clientWidth;

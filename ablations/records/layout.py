@@ -9,5 +9,5 @@ PREDICTIONS = "predictions.npz"
 CHECKPOINT = "last.ckpt"
 WEIGHTS = "weights.safetensors"
 STATE = "state.ckpt"  # from which a longer run of the same kind goes on
-MADE = (DIAGNOSTICS, DAMAGES, PREDICTIONS, WEIGHTS, STATE)  # removed when the run is trained again
 TRACEBACK = "traceback.txt"
+MADE = (DIAGNOSTICS, DAMAGES, PREDICTIONS, WEIGHTS, STATE, TRACEBACK)  # removed when the run is trained again

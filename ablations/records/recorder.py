@@ -29,7 +29,7 @@ from ablations.records.sources import keep_sources
 from ablations.records.task_metrics import judged_by
 from ablations.records.worker_deaths import forget
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of a disk, a quota, or the size that a file may have
 
 
 class Stopped(Exception):

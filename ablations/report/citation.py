@@ -51,7 +51,8 @@ def bibtex(answer: Answer, *, address: str = "", author: str = "") -> str:
     key = "skipbench-" + re.sub(r"[^A-Za-z0-9._-]", "-", plan["name"])
     days = trained_on(runs)
     when = f", trained {' to '.join(dict.fromkeys((days[0], days[-1])))}" if days else ""
-    of = f"{len(runs)} runs in {len(rows)} cells{when}, records {digest(sorted(run['identity'] for run in runs))[:8]}"
+    counts = f"{len(runs)} run{'s' * (len(runs) != 1)} in {len(rows)} cell{'s' * (len(rows) != 1)}"
+    of = f"{counts}{when}, records {digest(sorted(run['identity'] for run in runs))[:8]}"
     shared = {"author": author, "year": days[-1][:4] if days else ""}
     shared["howpublished"] = f"Skipbench study {escaped(plan['name'])}"
     entries = [_entry(key, {"title": f"{{{escaped(answer.question)}}}", **shared, "url": address, "note": escaped(of)})]

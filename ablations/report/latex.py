@@ -50,7 +50,8 @@ def booktabs(
     names = [*swept, *(column.name for column in measured)]
     kept = [_index(wanted, swept, measured) for wanted in columns] or list(range(len(names)))
     best = best_row(rows)
-    lines = [_line([labels.get(names[k], names[k]) for k in kept]), r"\midrule"]
+    heads = {plain(word): text for word, text in labels.items()}
+    lines = [_line([heads.get(plain(names[k]), names[k]) for k in kept]), r"\midrule"]
     for row, line in zip(rows, texts, strict=True):
         lines.append(_line([labels.get(line[k], line[k]) for k in kept], bold=row is best))
     shape = "".join("l" if k < len(swept) else "r" for k in kept)
@@ -102,13 +103,14 @@ def _tabular(shape: str, lines: Sequence[str], notes: Sequence[str]) -> str:
 def _index(wanted: str, swept: Sequence[str], columns: Sequence[Column]) -> int:
     """The place of a column, named as in the table, or without its unit and with underscores: `test error`."""
     names = [*swept, *(column.name for column in columns)]
-    plain = {_plain(name): k for k, name in reversed(list(enumerate(names)))}
-    short = {_plain(name.rpartition(".")[2]): k for k, name in reversed(list(enumerate(swept)))}
-    found = {**short, **plain}.get(_plain(wanted))
+    whole = {plain(name): k for k, name in reversed(list(enumerate(names)))}
+    short = {plain(name.rpartition(".")[2]): k for k, name in reversed(list(enumerate(swept)))}
+    found = {**short, **whole}.get(plain(wanted))
     if found is None:
         raise ValueError(f"no column {wanted!r}{instead(wanted, names, 'there are')}")
     return found
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A column's name without its unit, as `test error` of `test_error` and of `test error %`."""
     return name.replace("_", " ").removesuffix(" %").strip().lower()

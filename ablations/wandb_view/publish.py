@@ -25,7 +25,7 @@ from ablations.records.record import read_records
 from ablations.records.task_metrics import ERROR
 from ablations.report.answer import Answer
 from ablations.wandb_view.offline import id_of, logged_ids, run_id, sync_command
-from ablations.wandb_view.tracking import Tracker
+from ablations.wandb_view.tracking import PROJECT, Tracker
 
 Address = tuple[str, str]  # entity and project
 
@@ -34,7 +34,7 @@ def add_publish(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the command to the command line."""
     one = command(publish, "send a study to W&B from its records: runs, results, views")
     one.add_argument(
-        "--project", default=os.environ.get("WANDB_PROJECT") or "skipbench", help="(WANDB_PROJECT, or skipbench)"
+        "--project", default=os.environ.get("WANDB_PROJECT") or PROJECT, help="(WANDB_PROJECT, or skipbench)"
     )
     one.add_argument("--mode", choices=("auto", "online", "offline"), default="auto", help="(auto)")
 

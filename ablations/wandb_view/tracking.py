@@ -24,6 +24,7 @@ from ablations.wandb_view.log import Log, sentence, warn
 from ablations.wandb_view.offline import id_of, run_id
 
 MODES = ("auto", "none", "offline", "online")
+PROJECT = "skipbench"  # unless another is chosen
 PATIENCE = 20  # seconds for the network to answer before a run goes offline
 FAREWELL = 60  # seconds for the last uploads of a run; `wandb sync` can send the rest
 TAGGED = ("block", "data", "recipe")
@@ -39,11 +40,12 @@ class Tracker:
     """
 
     mode: str = "auto"
-    project: str = "skipbench"
+    project: str = PROJECT
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError(f"no tracker mode {self.mode!r}; allowed are {', '.join(MODES)}")
+        object.__setattr__(self, "project", self.project or PROJECT)  # WANDB_PROJECT may be set to nothing
 
     def track(self, run: Run | Record, folder: Path, *, group: str | None) -> AbstractContextManager[Log]:
         """Track a run in training, or send it from its record: axes and seed as config, grouped by study.

@@ -152,8 +152,14 @@ def _inner(error: BaseException) -> str | None:
         return text
     if isinstance(cause, TypeError | AttributeError | ImportError):
         where = re.search(r"full_key: (\S+)", str(error))
-        return f"{where.group(1) if where else 'config'}: {_first_line(str(cause))}"
+        return f"{where.group(1) if where else 'config'}: {with_tensor(_first_line(str(cause)))}"
     return _first_line(str(error)) or None
+
+
+def with_tensor(text: str) -> str:
+    """Add to an error that a list is no tensor how a file gives one."""
+    wanted = "Tensor" in text and "ListConfig" in text
+    return f"{text}; write the list as {{_target_: torch.tensor, data: […]}}" if wanted else text
 
 
 def _no_such_choice(wanted: str, options: Iterable[str], message: str) -> str:

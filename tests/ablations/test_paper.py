@@ -55,6 +55,9 @@ def test_another_figure_and_other_metrics_are_drawn(runs, tmp_path, capsys):
         ("--format pdf --x dept --out x", "does not sweep dept"),
         ("--format pdf --width 84 --out x", "a number with its unit"),
         ("--format pdf --label ResNet --out x", "write NAME=TEXT"),
+        ("--format pdf --label reziduel=ResNet --out x", "of that name; did you mean residual?"),
+        ("--format tex --label reziduel=ResNet", "of that name; did you mean residual?"),
+        ("--format pdf --order block=residul,plain --out x", "no block=residul; did you mean residual?"),
         ("--format pdf --columns block --out x", "how many panels stand side by side"),
         ("--format pdf --font 90 --out x", "letters have 4 to 24 points"),
         ("--format tex --columns blok", "no column 'blok'"),
@@ -73,6 +76,8 @@ def test_what_cannot_be_is_one_sentence(runs, tmp_path, capsys, monkeypatch, wor
 def test_tables_have_the_columns_and_the_claims(runs, capsys):
     _, said = export(runs, "--format latex --columns block,depth,test_error", capsys)
     assert r"block & depth & test error \% \\" in said.out
+    _, said = export(runs, "--format tex --columns block,test_error --label test_error=unseen", capsys)
+    assert r"block & unseen \\" in said.out
     _, said = export(runs, "--format tex --claims", capsys)
     assert "Plain is worse." in said.out
     assert r"\toprule" in said.out

@@ -12,7 +12,7 @@ from ablations.records.recorder import Recorder
 from lightning_modules.data.augment import NoAugment
 from sweeps import one_run
 from sweeps.cli.errors import as_value_error, sentence
-from sweeps.compose.compose import run_of
+from sweeps.compose.compose import run_of, with_network
 from sweeps.data import shape_of, with_sizes
 from sweeps.preflight import check
 from tests.lightning_modules.trained import composed, train
@@ -225,3 +225,24 @@ def test_a_failure_in_the_test_keeps_what_was_trained(folder: Path, tmp_path: Pa
     assert (tmp_path / "run/curve.csv").read_text() == before, "no epoch was trained again"
     assert mended["classes"]["names"] == ["ant", "bee"]
     assert sum(map(sum, mended["classes"]["test_confusion"])) == 20
+
+
+def test_a_file_that_is_looked_for_elsewhere_is_seen_in_the_current_folder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = save(tmp_path / "here.npz", (8, 8, 1))
+    said = refused("data=arrays", "data.source.path=here.npz", "data_dir=elsewhere")
+    assert said.endswith(f"here.npz is in the current folder: write data.source.path={file}")
+
+
+def test_tokens_as_targets_of_a_classification_are_told_their_task(tmp_path: Path) -> None:
+    tokens = np.arange(60 * 8).reshape(60, 8) % 9
+    np.savez(tmp_path / "t.npz", train_inputs=tokens, train_targets=tokens, test_inputs=tokens, test_targets=tokens)
+    said = refused(*words(tmp_path / "t.npz", "data.source.axes=NL", "network=dense"))
+    assert "task=next_token" in said
+
+
+@pytest.mark.parametrize("more", [["depth=8"], ["network=imagenet", "depth=8"]], ids=" ".join)
+def test_who_chose_the_network_that_refuses_a_depth_is_said(tmp_path: Path, more: list[str]) -> None:
+    config = composed("data=image_folder", *more)
+    said = with_network("depth=8 is not 18", config.hydra, [word.partition("=")[0] for word in more])
+    assert ("network=imagenet was chosen by data=image_folder" in said) == ("network=imagenet" not in more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ablations.records.recorder import Recorder
 from lightning_modules.data.digits import digits
 from lightning_modules.training.fit import Outcome
 from lightning_modules.training.weights import content_digest, packed, read_weights
+from sweeps.trained import again
 from tests.typed import Done, typed
 
 QUICK = ["depth=8", "recipe.epochs=3", "tracker=none", "trainer=cpu", "trainer.threads=1"]
@@ -129,6 +131,17 @@ def test_a_network_whose_code_has_changed_or_gone_says_so(
     _sources.cache_clear()
     with pytest.raises(ValueError, match=r"calls flat_net.Net, which is not found here: add its folder to sys.path"):
         skipbench.load(recorder.folder)
+
+
+def test_what_trains_a_run_again_names_its_folder_of_choices(kept: dict[str, Path], tmp_path: Path) -> None:
+    done = only(kept["nothing"])
+    folder = Path(shutil.copytree(done, tmp_path / done.name))
+    place = folder / ".hydra" / "hydra.yaml"
+    place.write_text(
+        place.read_text().replace("path: installed", "path: my own").replace("r: skipbench", "r: command-line")
+    )
+    assert again(folder, record(done.parent)).startswith("python run.py --config-dir 'my own' ")
+    assert "--config-dir" not in again(done, record(done.parent))
 
 
 def test_seeds_of_a_sweep_keep_their_weights_trained_as_one_program_too(tmp_path: Path) -> None:

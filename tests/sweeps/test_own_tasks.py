@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import nn
 from torch.nn import functional as F
 
@@ -91,6 +93,8 @@ LOSSES = {
     "no mean over the batch": lambda outputs, targets: F.cross_entropy(outputs, targets, reduction="none"),
     "depends on the outputs": lambda outputs, targets: torch.zeros(()),
     "parameters of its own": Learnt(),
+    ".weight has 2 numbers, and there are 4 classes": nn.CrossEntropyLoss(torch.ones(2)),
+    "list as {_target_: torch.tensor, data": partial(F.cross_entropy, weight=OmegaConf.create([1.0] * 4)),
 }
 METRICS: dict[str, tuple[Any, bool]] = {
     r"gives tensor\(.*\) for 3 examples: it should give a value an example": (lambda o, t: o.mean(), False),

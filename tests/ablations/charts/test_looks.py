@@ -52,6 +52,14 @@ def test_a_block_has_one_colour_in_all_charts_and_nothing_else_has_it(tmp_path, 
     assert {domain for _, domain in domains} == {tuple(grid["block"])}
 
 
+def test_another_order_leaves_each_value_its_colour():
+    plan = make_plan(GRIDS["two"], seeds=(0,))
+    rows = result_rows(plan, make_records(plan))
+    usual, other = (axes_of(plan, rows, FigureOptions(order=order))[0] for order in ({}, {"block": ["residual"]}))
+    assert looks.colours(other)["scale"] == looks.colours(usual)["scale"]
+    assert looks.colours(other)["legend"]["values"] == other.values == usual.values[::-1]
+
+
 def test_what_stands_out_has_no_colour_of_a_value(tmp_path):
     assert {looks.NEUTRAL, looks.HIGHLIGHT} & {*looks.LIGHT, *looks.DARK} == set()
     assert len({*looks.LIGHT}) == len(looks.LIGHT) == len(looks.DARK) == len({*looks.DARK})

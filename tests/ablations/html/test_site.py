@@ -88,6 +88,14 @@ def test_the_front_page_lists_every_claim_and_study_the_contradicted_first(runs,
     assert not re.search(r"(?:href|src)=\"(?:/|\w+:)", text + page), "a site works from any folder"
 
 
+def test_a_study_that_was_only_planned_is_left_out(runs, tmp_path, capsys):
+    write_json(plan_path(runs, "planned"), make_plan({"block": ["highway"], "depth": [8]}, name="planned"))
+    assert site(runs, tmp_path / "site") == 0
+    assert "2 of 2 studies written" in (said := capsys.readouterr().out)
+    assert "not run yet, and left out: planned" in said
+    assert "planned" not in {path.name for path in (tmp_path / "site" / "study").iterdir()}
+
+
 def test_beside_a_page_lie_its_numbers_and_how_to_cite_it(runs, tmp_path):
     out = tmp_path / "site"
     assert site(runs, out, "--url", "https://example.org/x/", "--author", "Noether, Emmy") == 0

@@ -128,11 +128,14 @@ def test_a_run_is_found_whatever_it_was_called(tmp_path: Path) -> None:
     assert folder_of(tmp_path, RUN.with_seed(1)) == tmp_path / RUN.with_seed(1).folder
 
 
-def test_a_full_disk_is_no_result_of_a_run(recorder: Recorder) -> None:
+@pytest.mark.parametrize("reason", ["ENOSPC", "EDQUOT", "EFBIG"])
+def test_a_full_disk_is_no_result_of_a_run(recorder: Recorder, reason: str) -> None:
     with pytest.raises(OSError, match="No space left"):
-        recorder.fail(OSError(errno.ENOSPC, "No space left on device"))
+        recorder.fail(OSError(getattr(errno, reason), "No space left on device"))
     assert not (recorder.folder / "record.json").exists()
     assert recorder.fail(OSError(errno.ENOENT, "no such file"))["status"] == "failed"
+    recorder.begin(params=1, macs=1, note="", data_digest="d")
+    assert not (recorder.folder / "traceback.txt").exists(), "of a training before this"
 
 
 def test_a_folder_that_held_anything_else_is_not_removed(tmp_path: Path) -> None:

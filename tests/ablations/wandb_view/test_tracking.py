@@ -164,6 +164,8 @@ def test_a_choice_of_tracker_is_named_after_its_mode_and_heeds_the_project(mode,
     assert Tracker(**choice) == Tracker(mode, "skipbench")
     monkeypatch.setenv("WANDB_PROJECT", "mine")
     assert Tracker(**choice) == Tracker(mode, "mine")
+    monkeypatch.setenv("WANDB_PROJECT", "")
+    assert Tracker(**choice) == Tracker(mode, "skipbench")
 
 
 def test_two_runs_open_at_once_keep_apart(tmp_path):
