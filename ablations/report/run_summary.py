@@ -46,6 +46,8 @@ def print_run(
     size = f"{short_count(record['params']).strip()} parameters, {short_count(record['macs']).strip()} multiply-adds"
     console.print(f"  size      {size}; {epochs} in {seconds}")
     console.print(f"  record    {escape(str(folder / RECORD))}", soft_wrap=True)
+    if record.get("continued"):
+        console.print(f"  went on   from {escape(str(folder.with_name(record['continued'])))}", soft_wrap=True)
     if record["status"] == "failed":
         console.print(f"  details   {escape(str(folder / 'traceback.txt'))}", soft_wrap=True)
     if record.get("note"):

@@ -198,7 +198,7 @@ def test_an_unknown_study_is_one_sentence_with_the_nearest(runs, capsys, command
     ("words", "says", "where"),
     [
         ([], "required: COMMAND", ""),
-        (["reprot"], "invalid choice: 'reprot'", ""),
+        (["reprot"], "did you mean report?", ""),
         (["report"], "required: STUDY", " report"),
         (["export", "headline", "--format", "doc"], "invalid choice: 'doc'", " export"),
         (["list", "blocks", "--all", "of\nit"], "unrecognized arguments: --all of it", " list"),

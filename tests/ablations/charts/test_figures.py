@@ -151,7 +151,7 @@ def test_a_person_chooses_metric_axis_colour_order_labels_and_cells(plan):
     assert {line["hue"] for line in lines_of(figure)} == {"8", "20", "56"}
     asked = drawn(plan, order={"block": ("residual", "plain")})
     (panel, _) = panels_of(asked.spec)
-    assert panel["encoding"]["color"]["scale"]["domain"] == ["residual", "plain"]
+    assert panel["encoding"]["color"]["legend"]["values"] == ["residual", "plain"]
     assert {line["hue"] for line in lines_of(drawn(plan, where={"block": "plain"}))} == {"plain"}
     with pytest.raises(ValueError, match=r"does not sweep dept; did you mean depth|does not sweep dept"):
         drawn(plan, x="dept")
