@@ -35,3 +35,8 @@ def test_proxies_are_shown_and_where_they_were_asked_for_in_vain_it_is_said(caps
     assert "it has no proxies" not in out
     print_run({**WHOLE, "seconds": 1.0, "metrics": {"val_error": 3.0}}, Path("runs/plain"), proxies=True)
     assert "it has no proxies; with retrain=true" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_longer_run_says_what_it_went_on_from(capsys: pytest.CaptureFixture[str]) -> None:
+    print_run({**WHOLE, "seconds": 1.0, "metrics": {}, "continued": "shorter-s0-01234567"}, Path("runs/longer"))
+    assert "went on   from runs/shorter-s0-01234567\n" in capsys.readouterr().out
