@@ -245,6 +245,7 @@ def test_a_site_fits_and_can_be_read_from_a_file_and_from_any_path(chromium, wor
         server.shutdown()
 
 
+@pytest.mark.long
 def test_a_large_study_opens_quickly(opened, tmp_path):
     plan = make_plan({"block": ["plain", "residual"], "depth": list(range(8, 308, 6))})
     records = make_records(plan, lambda axes, seed: axes["depth"] / 7 + seed)
