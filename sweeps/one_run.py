@@ -16,7 +16,7 @@ from ablations.plan.staleness import made_of_other_data
 from ablations.records.layout import CHECKPOINT, STATE
 from ablations.records.lease import claim
 from ablations.records.record import Record
-from ablations.records.recorder import Recorder, Stopped, objective, out_of_memory
+from ablations.records.recorder import Paused, Recorder, Stopped, objective, out_of_memory
 from ablations.records.run_folder import known, unbegun_removed
 from ablations.report.run_summary import print_run
 from ablations.wandb_view.protocol import RunLog, tracked
@@ -33,19 +33,25 @@ from sweeps.training import Parts, Rows, Watch, build, fit_parts, trainer_of
 RETRIES = 2  # trainings begun again in smaller parts, after memory ran out
 
 
-def main(config: DictConfig, run: Run | None = None, watch: Watch | None = None, turn: Any = None) -> float | None:
+def main(
+    config: DictConfig,
+    run: Run | None = None,
+    watch: Watch | None = None,
+    until: int | None = None,
+    turn: Any = None,
+) -> float | None:
     """Train the run that `config` describes, unless its record exists; return its validation error in percent.
 
     Hydra calls this for a single run.
 
     Args:
         run: given by a worker of a sweep, which has planned, checked and claimed it: trained without further questions.
-        watch, turn: as in `train`.
+        watch, until, turn: as in `train`.
     """
     hydra = cast(DictConfig, HydraConfig.get())  # which Hydra types as its schema
     folder = Path(hydra.runtime.output_dir)
     if run is not None:
-        return objective(train(config, run, folder, alone=False, watch=watch, turn=turn))
+        return objective(train(config, run, folder, alone=False, watch=watch, until=until, turn=turn))
     config = fitted(config, hydra.overrides.task)
     run = run_of(config, hydra)
     if is_further_device(config):
@@ -102,17 +108,26 @@ def train_single(config: DictConfig, run: Run, folder: Path) -> Record:
 
 
 def train(
-    config: DictConfig, run: Run, folder: Path, *, alone: bool, watch: Watch | None = None, turn: Any = None
+    config: DictConfig,
+    run: Run,
+    folder: Path,
+    *,
+    alone: bool,
+    watch: Watch | None = None,
+    until: int | None = None,
+    turn: Any = None,
 ) -> Record:
     """Train one run and write its record. Whatever ends the training becomes the record's status and cause.
 
     Args:
         alone: whether it is a single run, with a progress bar.
         watch: called with the new epochs; may end the training by raising `Stopped`, and then there is no record.
+        until: the epoch after which it pauses, with a checkpoint and without a record; None for its end.
         turn: of `lightning_modules.vmapped.lockstep`, where other runs are trained beside it.
 
     Raises:
         ValueError, OSError: it cannot be built, or its data is not there.
+        Stopped, Paused: by `watch`, after `until`.
     """
     from lightning_modules.training.micro_batch import classifier
 
@@ -127,7 +142,7 @@ def train(
     recorder.begin(params=params, macs=macs, note=parts.data.note, data_digest=parts.data.digest)
     group, bar = (None, run.label) if alone else (config.study.name, None)
     with tracked(instantiate(config.tracker), run, folder, group=group) as log:
-        record = fit_and_record(config, parts, recorder, log, bar=bar, watch=watch, turn=turn)
+        record = fit_and_record(config, parts, recorder, log, bar=bar, watch=watch, until=until, turn=turn)
         log.record(record)
     return record
 
@@ -140,6 +155,7 @@ def fit_and_record(
     *,
     bar: str | None,
     watch: Watch | None,
+    until: int | None = None,
     turn: Any = None,
 ) -> Record:
     """Fit and record. Where memory runs out, begin again with a smaller micro-batch if the step stays the same.
@@ -152,6 +168,7 @@ def fit_and_record(
     from lightning_modules.training.checkpoint import refusal
     from lightning_modules.training.history import LastEpoch
     from lightning_modules.training.micro_batch import free_memory, smaller
+    from lightning_modules.training.pausing import Pause
     from lightning_modules.training.progress import ProgressBar
     from lightning_modules.training.weights import KeptEpoch
 
@@ -169,6 +186,7 @@ def fit_and_record(
         inside = Diagnostics(on_diagnostics, enabled=config.diagnostics)
         last, kept = LastEpoch(recorder.checkpoint, recorder.origin), KeptEpoch(config.keep)
         callbacks = [inside, kept, last, *([ProgressBar(bar)] if bar else [])]
+        callbacks += [Pause(until, last, Paused)] if until else []
         try:
             if config.proxies:
                 recorder.proxies = measure(network, data, recipe.learnt, seed=config.seed)

@@ -16,7 +16,7 @@ from ablations.identity.run import digest
 from ablations.monitor.status import TrialWatch
 from ablations.plan.plan import Plan, point_words
 from ablations.question.did_you_mean import instead
-from ablations.question.search_space import OTHERS, Choice, Search, read_search
+from ablations.question.search_space import OTHERS, Choice, Search, is_curve, read_search
 from ablations.question.study import Point, StudyError
 from ablations.records.files import aside
 from ablations.records.layout import RECORD
@@ -59,6 +59,7 @@ class Searching:
     """
 
     def __init__(self, study: dict[str, Any], search: Search, points: list[Point], composer: Composer) -> None:
+        from ablations.search.halving import Halving
         from ablations.search.suggestions import check_sampler
 
         self.study, self.composer = study, composer
@@ -68,7 +69,10 @@ class Searching:
         search = self.search = self.with_objectives(search, points[0])
         if len(search.objectives) > 1 and not config.pruner._target_.endswith("NopPruner"):
             raise StudyError("several objectives cannot be pruned; leave pruner=none, or keep one of search.objectives")
-        check_sampler(search, suggestions(config)[0])
+        sampler, pruner = suggestions(config)
+        if isinstance(pruner, Halving) and not (search.prune_by == "epochs" and is_curve(search.objectives[0])):
+            raise StudyError("this pruner counts epochs: leave search.prune_by, and minimise a metric of every epoch")
+        check_sampler(search, sampler)
         composed = Composed(composer, self.fast)
         self.order, code = composed.asking_order(search.space, points)
         question = {key: study.get(key) for key in ("space", "search")}
@@ -153,13 +157,14 @@ class Searching:
                 tuning.begin(self.known[tuning.name])
                 if self.config.retry:
                     self.rename_records(tuning.retry(self.config.retry))
-        left = len(self.open_folders(tunings)) + sum(tuning.left() for tuning in tunings)
+        left = len(self.open_folders(tunings)) + sum(tuning.left() + tuning.goes_on() for tuning in tunings)
         if left:
             self.launch(tunings, left, context=context, main=main, console=console)
         else:
             for folder in self.leases():
                 release_orphan(folder)
         for tuning, about in zip(tunings, self.study["tunings"], strict=True):
+            tuning.end_paused()
             if why := tuning.why_ended():
                 about["ended"] = why
                 console.print(f"[yellow]![/] {escape(f'the search ended early: {why}')}", highlight=False)

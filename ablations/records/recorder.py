@@ -36,6 +36,10 @@ class Stopped(Exception):
     """Raised by a watcher of the curve, for example the pruner, to end a training; no record is written."""
 
 
+class Paused(Stopped):
+    """Raised where a training is to go on another time, from its checkpoint."""
+
+
 class Outcome(Protocol):
     """The result of a training, as `lightning_modules.training.fit.Outcome` has it."""
 

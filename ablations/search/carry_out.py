@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 from ablations.question.search_space import Search, is_curve
 from ablations.question.study import Point
 from ablations.records.record import Record
-from ablations.records.recorder import Stopped
+from ablations.records.recorder import Paused, Stopped
 from ablations.search.objectives import clipped, objective_value
 from ablations.search.space import Infeasible, Space
 from ablations.search.suggestions import repeated
@@ -70,10 +70,11 @@ class Source(Protocol):
         """Return the cell of a point; raise Infeasible where it cannot be built."""
         ...
 
-    def measure(self, candidate: Candidate, k: int, watch: Watch | None) -> Iterator[float]:
+    def measure(self, candidate: Candidate, k: int, watch: Watch | None, until: int | None) -> Iterator[float]:
         """Yield the seconds that pass until the k-th run has a record, and return the record.
 
         Args:
+            until: the epoch after which it pauses, raising Paused, to go on from there another time; None for its end.
             watch: is handed the new epochs, and may end the run by raising Stopped; `prune=False` of those that are
                 long over.
         """
@@ -90,6 +91,7 @@ class Tuning(Protocol):
     @property
     def space(self) -> Space: ...
     def claim_cell(self, trial: optuna.Trial, cell: str) -> FrozenTrial | None: ...
+    def until(self, number: int) -> int | None: ...
 
 
 def blank(tuning: Tuning, number: int) -> Trial:
@@ -110,8 +112,11 @@ def carry_out(tuning: Tuning, trial: optuna.Trial, outcome: Trial, source: Sourc
         candidate = _choose(tuning, trial, outcome, source)
         outcome["suggested"] = dict(trial.params)
         yield 0.0
-        values = yield from _measure(tuning.search, trial, outcome, candidate, source)
+        until = tuning.until(trial.number)
+        values = yield from _measure(tuning.search, trial, outcome, candidate, source, until)
         outcome |= {"state": "complete", "values": {name: fmean(some) for name, some in values.items()}}
+    except Paused:
+        outcome |= {"state": "paused", "paused": tuning.until(trial.number)}
     except Stopped:
         outcome["state"] = "pruned"
     except Repeated as error:
@@ -123,7 +128,7 @@ def carry_out(tuning: Tuning, trial: optuna.Trial, outcome: Trial, source: Sourc
     except TrialFailed as error:
         outcome |= {"state": "failed", "cause": str(error)}
     finally:
-        outcome["suggested"] = dict(trial.params)
+        outcome |= {"suggested": dict(trial.params), "reported": sorted(_reports(trial).items())}
 
 
 def _choose(tuning: Tuning, trial: optuna.Trial, outcome: Trial, source: Source) -> Candidate:
@@ -149,10 +154,16 @@ def _choose(tuning: Tuning, trial: optuna.Trial, outcome: Trial, source: Source)
     return found
 
 
-def _measure(search: Search, trial: optuna.Trial, outcome: Trial, candidate: Candidate, source: Source) -> Any:
+def _measure(
+    search: Search, trial: optuna.Trial, outcome: Trial, candidate: Candidate, source: Source, until: int | None
+) -> Any:
     """Return the objectives of every seed; yield the seconds that this takes.
 
+    Args:
+        until: the epoch at which the first seed pauses, where its recipe is longer; None for its end.
+
     Raises:
+        Paused: it did.
         Stopped: the pruner ends this trial.
         TrialFailed: a run failed, or diverged where that counts as failed.
     """
@@ -160,9 +171,10 @@ def _measure(search: Search, trial: optuna.Trial, outcome: Trial, candidate: Can
     values: dict[str, list[float]] = {name: [] for name in search.objectives}
     by_seed = len(search.objectives) == 1 and search.prune_by == "seeds"
     by_epoch = len(search.objectives) == 1 and search.prune_by == "epochs" and is_curve(first)
+    until = until if until and until < candidate.epochs else None
     for k, run in enumerate(candidate.runs):
-        watch = partial(_report, trial, first) if by_epoch and k == 0 else None
-        record: Record = yield from source.measure(candidate, k, watch)
+        watch = partial(_report, trial, first, until) if by_epoch and k == 0 else None
+        record: Record = yield from source.measure(candidate, k, watch, until if k == 0 else None)
         if record["status"] == "failed":
             raise TrialFailed(f"{record['label']}: {record['cause']}")
         if record["status"] == "diverged" and search.diverged == "failed":
@@ -177,11 +189,20 @@ def _measure(search: Search, trial: optuna.Trial, outcome: Trial, candidate: Can
     return values
 
 
-def _report(trial: optuna.Trial, name: str, rows: list[Row], *, prune: bool = True) -> None:
-    """Report to the pruner the epochs that are new to it; raise Stopped if it ends the trial."""
-    known = trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+def _report(trial: optuna.Trial, name: str, until: int | None, rows: list[Row], *, prune: bool = True) -> None:
+    """Report to the pruner the epochs that are new to it; raise Stopped if it ends the trial.
+
+    Args:
+        until: the last that is reported while the run trains; another search may have trained it further.
+        prune: whether the run trains, and can be ended.
+    """
+    known = _reports(trial)
     for row in rows:
-        if int(row["epoch"]) not in known:
+        if int(row["epoch"]) not in known and (row["epoch"] <= until if until and prune else True):
             trial.report(clipped(name, row), step=int(row["epoch"]))
     if prune and trial.should_prune():
         raise Stopped
+
+
+def _reports(trial: optuna.Trial) -> dict[int, float]:
+    return trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values

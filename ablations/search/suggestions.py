@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ablations.question.search_space import Search
 from ablations.question.study import StudyError
+from ablations.search.halving import Halving, go_on
 from ablations.search.space import Space, optuna_distribution
 from ablations.search.trials import FREE, Trial, commonest_cause, uses_trial
 
@@ -70,15 +71,30 @@ def to_go(study: optuna.Study, search: Search) -> int:
 
 
 def queue_next(study: optuna.Study, search: Search, space: Space) -> bool:
-    """Queue one suggestion more; return False if the search has no trial left or ends early.
+    """Let a paused trial go on, or queue one suggestion more; return False if there is neither.
 
-    Where the sampler repeats itself, the suggestion is a random point that was not tried.
+    There is none if the search has no trial left or ends early. Where the sampler repeats itself, the suggestion is a
+    random point that was not tried.
     """
-    if to_go(study, search) <= 0 or why_ended(study, search, space):
+    if step := next_step(study, search, space):
+        go_on(study, *step)
+        return True
+    if is_over(study, search, space):
         return False
     repeats = sum(about["state"] == "repeated" for about in _in_vain(study))
     study.enqueue_trial((untried(study, search, space) or {}) if repeats >= REPEATS else {})
     return True
+
+
+def next_step(study: optuna.Study, search: Search, space: Space) -> tuple[int, int] | None:
+    """The number of the paused trial that goes on next, and the epoch at which it pauses again; None if none does."""
+    pruner = study.pruner
+    return pruner.next_step(study, over=is_over(study, search, space)) if isinstance(pruner, Halving) else None
+
+
+def is_over(study: optuna.Study, search: Search, space: Space) -> bool:
+    """Whether no suggestion is left to be made, as far as is known now."""
+    return to_go(study, search) <= 0 or why_ended(study, search, space) is not None
 
 
 def why_ended(study: optuna.Study, search: Search, space: Space) -> str | None:
@@ -130,15 +146,16 @@ def claim_cell(study: optuna.Study, trial: optuna.Trial, cell: str) -> FrozenTri
 
 
 def tell(study: optuna.Study, search: Search, trial: optuna.Trial, outcome: Trial) -> None:
-    """Tell Optuna how a suggestion ended: with its values, or that it was pruned, infeasible or failed."""
+    """Tell Optuna how a suggestion ended: with its values, or that it was pruned, infeasible or failed; or paused."""
     for key, value in attributes(outcome).items():
         trial.set_user_attr(key, value)
     state, values = _told(search, outcome)
-    study.tell(trial, values, state=state)
+    if state != TrialState.RUNNING:
+        study.tell(trial, values, state=state)
 
 
 def known_trial(search: Search, trial: Trial) -> FrozenTrial:
-    """Make a trial of Optuna's that has ended, for `Study.add_trial`."""
+    """Make a trial of Optuna's that has ended or is paused, for `Study.add_trial`."""
     state, values = _told(search, trial)
     return optuna.trial.create_trial(
         state=state,
@@ -153,7 +170,7 @@ def known_trial(search: Search, trial: Trial) -> FrozenTrial:
 
 def attributes(outcome: Mapping[str, Any]) -> dict[str, Any]:
     """The user attributes of a trial, which optuna-dashboard shows. The state comes first: see `find_same`."""
-    kept = ("state", "label", "cell", "params", "macs", "seed_values", "same_as", "cause", "warm_start")
+    kept = ("state", "label", "cell", "params", "macs", "seed_values", "same_as", "cause", "warm_start", "paused")
     return {key: outcome[key] for key in kept if outcome.get(key) is not None}
 
 
@@ -161,6 +178,8 @@ def _told(search: Search, outcome: Trial) -> tuple[TrialState, list[float] | Non
     """What Optuna is told. Samplers repeat themselves less if they are told of it, as measured with TPE."""
     if outcome["values"]:
         return TrialState.COMPLETE, [outcome["values"][name] for name in search.objectives]
+    if outcome["state"] == "paused":
+        return TrialState.RUNNING, None
     return TrialState.PRUNED if outcome["state"] in PRUNED else TrialState.FAIL, None
 
 
@@ -168,7 +187,7 @@ def _in_vain(study: optuna.Study) -> list[dict[str, Any]]:
     """The user attributes of the last suggestions, as far as they used up no trial; what is under way is left out."""
     found = []
     for trial in reversed(study.get_trials(deepcopy=False)):
-        if trial.state.is_finished():
+        if trial.state.is_finished() or trial.intermediate_values:
             if trial.user_attrs.get("state") not in FREE:
                 break
             found.append(trial.user_attrs)

@@ -61,7 +61,7 @@ class TableSource:
         about = (label, self.epochs, first["params"], first["macs"])
         return Candidate(first["cell"], *about, runs, planned)
 
-    def measure(self, candidate: Candidate, k: int, watch: Watch | None) -> Iterator[float]:
+    def measure(self, candidate: Candidate, k: int, watch: Watch | None, until: int | None) -> Iterator[float]:
         """Yield the seconds of each epoch of the k-th run, and return what is read of its record.
 
         Raises:

@@ -16,7 +16,7 @@ from typing import Any
 from ablations.records.files import SCHEMA, RecordError, read_json, write_json
 from ablations.records.record import study_folder
 
-STATES = ("running", "complete", "pruned", "infeasible", "repeated", "failed")
+STATES = ("running", "paused", "complete", "pruned", "infeasible", "repeated", "failed")
 FREE = ("infeasible", "repeated")  # states of suggestions that use up no trial
 WARM_START = "warm_start.json"
 FIELDS = ("tuning", "number", "state", "point", "suggested", "cell", "label", "runs", "values", "constraints")

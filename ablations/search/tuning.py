@@ -16,13 +16,21 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ablations.question.search_space import Search
-from ablations.records.layout import RECORD
+from ablations.records.layout import CHECKPOINT, RECORD
 from ablations.records.lease import claim, held
 from ablations.records.record import read_record, usable
 from ablations.search import suggestions
+from ablations.search.halving import Halving, SeenBySampler, paused
 from ablations.search.space import Space
 from ablations.search.storage import exclusive
-from ablations.search.trials import Trial, read_trials, trial_folder, uses_trial, write_warm_start
+from ablations.search.trials import (
+    Trial,
+    read_trials,
+    trial_folder,
+    uses_trial,
+    write_trial,
+    write_warm_start,
+)
 
 
 class Tuning:
@@ -32,7 +40,7 @@ class Tuning:
         name: of the tuning, unique in its study.
         space: what is searched.
         sampler: called as `sampler(seed=…)`, or as `sampler()` if the config gives its seed.
-        pruner: Optuna's, asked after every report.
+        pruner: Optuna's, asked after every report; or `Halving`, asked which trial goes on.
     """
 
     def __init__(
@@ -78,8 +86,8 @@ class Tuning:
                     self.study.add_trial(suggestions.known_trial(self.search, trial))
 
     def queue_next(self) -> bool:
-        """Queue one suggestion more; return False if no trial is left or the search ends early."""
-        if self.left() == 0:
+        """Let a paused trial go on, or queue one suggestion more; return False if there is neither."""
+        if self.left() == 0 and not self.goes_on():
             return False
         with self._exclusive():
             return suggestions.queue_next(self.study, self.search, self.space)
@@ -87,6 +95,10 @@ class Tuning:
     def left(self) -> int:
         """How many trials are still to be queued; none where the search ends early."""
         return 0 if self.why_ended() else max(0, suggestions.to_go(self.study, self.search))
+
+    def goes_on(self) -> bool:
+        """Whether a paused trial can go on now."""
+        return suggestions.next_step(self.study, self.search, self.space) is not None
 
     def why_ended(self) -> str | None:
         """Why the search ends before its last trial; None while it does not."""
@@ -123,35 +135,74 @@ class Tuning:
             return suggestions.claim_cell(self.study, trial, cell)
 
     def unfinished(self) -> list[int]:
-        """The numbers of the suggestions that are waiting or running, in ascending order."""
+        """The numbers of the suggestions that are waiting or running and not paused, in ascending order."""
         return [trial.number for trial in self._open()]
 
     def undecided(self) -> bool:
-        """Whether another process is about to find out if its suggestion uses up a trial."""
-        numbers = [trial.number for trial in self._open() if "cell" not in trial.user_attrs]
+        """Whether another process may find out that there is more to do.
+
+        Its suggestion uses up no trial; or its trial pauses, and then another one can go on.
+        """
+        pauses = isinstance(self.study.pruner, Halving)
+        numbers = [trial.number for trial in self._open() if pauses or "cell" not in trial.user_attrs]
         return any(held(trial_folder(self.runs, self.study_name, self.name, number)) for number in numbers)
 
     def _open(self) -> list[FrozenTrial]:
-        return self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING))
+        found = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING))
+        left_out = paused(self.study)
+        return [trial for trial in found if trial.number not in left_out]
 
     @contextmanager
     def acquire(self, number: int) -> Iterator[optuna.Trial | None]:
-        """Reserve a suggestion for this process; None if another process has reserved or finished it."""
+        """Reserve a suggestion for this process; None if another process has it, or has ended or paused it."""
         study_id = self.storage.get_study_id_from_name(self.study.study_name)
         trial_id = self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
         with claim(trial_folder(self.runs, self.study_name, self.name, number)) as ours:
             state = self.storage.get_trial(trial_id).state
-            if not ours or state.is_finished():
+            if not ours or state.is_finished() or number in paused(self.study):
                 yield None
                 return
             if state == TrialState.WAITING:
                 self.storage.set_trial_state_values(trial_id, state=TrialState.RUNNING)
             self.study.sampler = suggestions.sampler_for(self.search, self.sampler, number)
-            yield optuna.Trial(self.study, trial_id)
+            yield optuna.Trial(self._seen_by_sampler(), trial_id)
+
+    def _seen_by_sampler(self) -> optuna.Study:
+        if not isinstance(self.study.pruner, Halving):
+            return self.study
+        seen: Any = SeenBySampler(self.storage)
+        return optuna.load_study(
+            study_name=self.study.study_name, storage=seen, sampler=self.study.sampler, pruner=self.study.pruner
+        )
+
+    def until(self, number: int) -> int | None:
+        """The epoch at which a trial pauses; None for its end."""
+        pruner = self.study.pruner
+        return pruner.until(self.study, number) if isinstance(pruner, Halving) else None
+
+    def reported(self, number: int) -> list[tuple[int, float]]:
+        """What a trial has reported, step by step."""
+        return sorted(self.study.get_trials(deepcopy=False)[number].intermediate_values.items())
 
     def tell(self, trial: optuna.Trial, outcome: Trial) -> None:
         """Tell Optuna how a suggestion ended."""
         suggestions.tell(self.study, self.search, trial, outcome)
+
+    def end_paused(self) -> None:
+        """Tell Optuna that the paused trials are pruned, and remove their checkpoints: if the search is over."""
+        with self._exclusive():
+            if self.unfinished() or self.left() or self.goes_on():
+                return
+            known, _ = read_trials(self.runs, self.study_name, [self.name])
+            for trial in known:
+                if trial["state"] == "paused":
+                    for run in trial["runs"]:
+                        if not held(self.runs / run["folder"]):
+                            (self.runs / run["folder"] / CHECKPOINT).unlink(missing_ok=True)
+                    folder = trial_folder(self.runs, self.study_name, self.name, trial["number"])
+                    write_trial(folder, {**trial, "state": "pruned"})
+            for number in paused(self.study):
+                self.study.tell(number, state=TrialState.PRUNED)
 
     def _exclusive(self) -> AbstractContextManager[None]:
         return exclusive(trial_folder(self.runs, self.study_name, self.name, 0).parent)

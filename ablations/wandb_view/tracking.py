@@ -19,7 +19,7 @@ from typing import Any
 
 from ablations.analysis.results import Record
 from ablations.identity.run import Run
-from ablations.records.recorder import Stopped
+from ablations.records.recorder import Paused, Stopped
 from ablations.wandb_view.log import Log, sentence, warn
 from ablations.wandb_view.offline import id_of, run_id
 
@@ -78,8 +78,9 @@ class Tracker:
         try:
             yield log
             failed = False
-        except Stopped:
-            log.pruned()
+        except Stopped as error:
+            if not isinstance(error, Paused):
+                log.pruned()
             failed = False
             raise
         finally:

@@ -17,7 +17,7 @@ from ablations.records.epochs import read_epochs
 from ablations.records.layout import CURVE, RECORD
 from ablations.records.lease import claim
 from ablations.records.record import Record, read_record, usable
-from ablations.records.recorder import Stopped
+from ablations.records.recorder import Paused, Stopped
 from ablations.search.carry_out import Candidate, Watch
 from sweeps.compose.active_options import active_point
 from sweeps.compose.compose import Composer, plain_tree, run_of, settings_of
@@ -56,7 +56,7 @@ class TrialTrainer:
         label = run.label.rpartition("-s")[0]
         return Candidate(run.cell, label, size.epochs, size.params, size.macs, runs, planned)
 
-    def measure(self, candidate: Candidate, k: int, watch: Watch | None) -> Iterator[float]:
+    def measure(self, candidate: Candidate, k: int, watch: Watch | None, until: int | None) -> Iterator[float]:
         """Return the record of a run: read it, or train the run, or wait for the process that is training it."""
         yield from ()  # nobody waits for the time that a training takes
         planned: PlannedRun = candidate.planned[k]
@@ -68,19 +68,20 @@ class TrialTrainer:
                 return read_record(folder / RECORD)
             with claim(folder) as ours:
                 if ours and not self.is_trained(planned, folder):
-                    return self.train(planned, folder, watch)
+                    return self.train(planned, folder, watch, until)
             time.sleep(0.5)
 
-    def train(self, planned: PlannedRun, folder: Path, watch: Watch | None) -> Record:
+    def train(self, planned: PlannedRun, folder: Path, watch: Watch | None, until: int | None) -> Record:
         """Train a run and return its record.
 
         Raises:
-            Stopped: the watch has ended it.
+            Stopped, Paused: the watch has ended it, after the epoch `until`.
         """
         with memory_freed():
-            stopped = partial(main_or_stopped, partial(self.main, run=planned.run), watch)
-            if train_run(stopped, self.context, planned, self.master, self.threads) == "stopped":
-                raise Stopped
+            main = partial(main_or_stopped, partial(self.main, run=planned.run, until=until), watch)
+            done = train_run(main, self.context, planned, self.master, self.threads)
+            if done in (Stopped, Paused):
+                raise done
         return read_record(folder / RECORD)
 
     def is_trained(self, planned: PlannedRun, folder: Path) -> bool:
@@ -94,8 +95,8 @@ class TrialTrainer:
 
 
 def main_or_stopped(main: Any, watch: Any, config: DictConfig) -> Any:
-    """Call `main` for a run; return "stopped" if the pruner ends it, which then leaves no record."""
+    """Call `main` for a run; return `Stopped` or `Paused` where it raises that, which then leaves no record."""
     try:
         return main(config, watch=watch)
-    except Stopped:
-        return "stopped"
+    except Stopped as error:
+        return type(error)
