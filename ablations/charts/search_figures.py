@@ -132,7 +132,7 @@ def _history_lines(trials: Sequence[Trial], name: str) -> list[dict[str, Any]]:
             if (value := trial["values"][name]) < best:
                 best, sd = value, Spread.of([*(trial.get("seed_values") or {}).values()]).sd or 0.0
             lines.append(about | {"value": value, "best": best, "low": best - sd, "high": best + sd})
-        elif trial["state"] in ("pruned", "failed"):
+        elif trial["state"] in ("paused", "pruned", "failed"):
             lines.append(about | dict.fromkeys(("value", "best", "low", "high")))
     return lines
 
@@ -156,7 +156,7 @@ def _history(name: str, lines: list[dict[str, Any]], figure: str) -> Figure:
             {"transform": there, "mark": band, "encoding": {"y": {"field": "low", **height}, "y2": {"field": "high"}}},
         )
     if any(line["value"] is None for line in lines):
-        caption += "; ticks at the bottom: pruned or failed"
+        caption += "; ticks at the bottom: paused, pruned or failed"
         tick = {"type": "tick", "color": HIGHLIGHT, "thickness": 1.5, "height": 9}
         layer.append(
             {"transform": [{"filter": "datum.value == null"}], "mark": tick, "encoding": {"y": {"value": 236}}}

@@ -6,6 +6,7 @@ import math
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from ablations.records.layout import CURVE, RECORD
 from ablations.records.lease import held, holder
 from ablations.records.record import Record, RecordError, read_record
 from ablations.records.task_metrics import ERROR
-from ablations.search.trials import distinct_trials, free_words, read_trials, uses_trial
+from ablations.search.trials import distinct_trials, epochs_words, free_words, read_trials, uses_trial
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -61,6 +62,7 @@ class Status:
     unit: str = "runs"
     judged: str = ERROR[0]
     besides: str = ""  # of a search: what used up no trial
+    early: str = ""  # of a search: what paused or was pruned, and the epochs trained
 
 
 class Watching(Protocol):
@@ -126,7 +128,7 @@ class TrialWatch:
         self.runs, self.name = runs, plan["name"]
         self.tunings = [tuning["name"] for tuning in plan["study"]["tunings"]]
         search = read_search(plan["study"])
-        self.trials = search.trials
+        self.trials, self.seeds = search.trials, len(search.seeds)
         self.over = {tuning["name"] for tuning in plan["study"]["tunings"] if "ended" in tuning}
         self.objectives = search.objectives
 
@@ -142,6 +144,9 @@ class TrialWatch:
             for run in trial["runs"]
             if held(self.runs / run["folder"])
         ]
+        counts = Counter(trial["state"] for trial in done)
+        early = [f"{counts[state]} {state}" for state in ("paused", "pruned") if counts[state]]
+        epochs = epochs_words(trials, self.seeds)
         first = self.objectives[0]
         best = min(distinct_trials(trials), key=lambda trial: trial["values"][first], default=None)
         return Status(
@@ -155,6 +160,7 @@ class TrialWatch:
             unit="trials",
             judged=first,
             besides=free_words(trials),
+            early="; ".join((", ".join(early), epochs)) if epochs else "",
         )
 
 
@@ -210,6 +216,8 @@ def picture(status: Status, left: float | None = None) -> Group:
     ]
     if len(status.training) > MAX_LINES:
         lines.append(Text(f"  and {len(status.training) - MAX_LINES} more", style="dim"))
+    if status.early:
+        lines.append(Text(f"  {status.early}", style="dim"))
     if status.besides:
         lines.append(Text(f"  besides, {status.besides}", style="dim"))
     if status.best:

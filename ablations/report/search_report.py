@@ -11,7 +11,7 @@ from ablations.analysis.results import Row, Spread
 from ablations.question.search_space import SIZES, Search, is_curve, read_search
 from ablations.report.answer import Answer
 from ablations.report.table import short_count, short_seconds, spreads
-from ablations.search.trials import Trial, free_words, pareto_front, read_trials, uses_trial
+from ablations.search.trials import Trial, epochs_words, free_words, pareto_front, read_trials, uses_trial
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,7 +37,7 @@ def print_search(answer: Answer, console: Console) -> None:
 
 
 def ended(trials: Sequence[Trial], search: Search, tuning: Mapping[str, Any] | None = None) -> str:
-    """`30 of 30 trials: 21 complete, 9 pruned; besides, 3 infeasible (most often: depth=13 is …), 2 repeated`.
+    """`30 of 30 trials: 21 complete, 9 pruned; 240 of 300 epochs; besides, 3 infeasible (most often: …), 2 repeated`.
 
     Args:
         tuning: of the plan, which knows why the search ended early.
@@ -45,6 +45,7 @@ def ended(trials: Sequence[Trial], search: Search, tuning: Mapping[str, Any] | N
     counts = Counter(trial["state"] for trial in trials if uses_trial(trial))
     words = ", ".join(f"{n} {state}" for state, n in counts.most_common())
     line = f"{sum(counts.values()) - counts['running']} of {search.trials} trials{': ' + words if words else ''}"
+    line += f"; {epochs}" if (epochs := epochs_words(trials, len(search.seeds))) else ""
     line += f"; besides, {free}" if (free := free_words(trials)) else ""
     return line + (f"; ended early: {tuning['ended']}" if tuning and "ended" in tuning else "")
 

@@ -95,6 +95,21 @@ def uses_trial(about: Mapping[str, Any]) -> bool:
     return about.get("state") not in FREE and not about.get("warm_start")
 
 
+def epochs_words(trials: Iterable[Trial], seeds: int) -> str:
+    """What was trained where trials pause or are pruned by epochs: `124 of 500 epochs`; empty elsewhere.
+
+    Args:
+        seeds: of each trial.
+    """
+    ours = [trial for trial in trials if uses_trial(trial) and trial.get("epochs")]
+    early = [trial for trial in ours if trial["state"] in ("paused", "pruned")]
+    if not early or any(trial.get("seed_values") or not trial.get("reported") for trial in early):
+        return ""
+    first = sum(max((epoch for epoch, _ in trial.get("reported", ())), default=0) for trial in ours)
+    further = sum(trial["epochs"] * max(0, len(trial.get("seed_values", ())) - 1) for trial in ours)
+    return f"{first + further} of {sum(trial['epochs'] for trial in ours) * seeds} epochs"
+
+
 def commonest_cause(suggestions: Iterable[Mapping[str, Any]]) -> str | None:
     """The reason for which most suggestions were infeasible."""
     free = (about for about in suggestions if about.get("state") == "infeasible")
