@@ -62,9 +62,11 @@ class Halving(BasePruner):
         for rung in sorted(rungs, reverse=True):
             if step := self._best(rung, rungs[rung][: len(rungs[rung]) // self.factor], waiting):
                 return step
+        if not over:
+            return None
         under_way = [one.number for one in trials if not one.state.is_finished() and one.number not in waiting]
         coming = [(self.until(study, number), number % self.brackets) for number in under_way]
-        for rung in sorted(rungs) if over else ():  # the lowest first: who comes up from it competes above
+        for rung in sorted(rungs):  # the lowest first: who comes up from it competes above
             settled = not any(epoch <= rung[0] and bracket == rung[1] for epoch, bracket in coming)
             most = -(-len(rungs[rung]) // self.factor) if settled else 0
             if step := self._best(rung, rungs[rung][:most], waiting):
@@ -101,10 +103,10 @@ def go_on(study: optuna.Study, number: int, until: int) -> None:
 
 def paused(study: optuna.Study) -> dict[int, int]:
     """The numbers of the trials that are paused, and at which epoch."""
-    gone_on = study.user_attrs.get(UNTIL, {})
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-    at = {trial.number: trial.user_attrs.get("paused", 0) for trial in running}
-    return {number: epoch for number, epoch in at.items() if epoch and epoch >= gone_on.get(str(number), 0)}
+    at = {trial.number: trial.user_attrs["paused"] for trial in running if "paused" in trial.user_attrs}
+    gone_on = study.user_attrs.get(UNTIL, {}) if at else {}
+    return {number: epoch for number, epoch in at.items() if epoch >= gone_on.get(str(number), 0)}
 
 
 class SeenBySampler:

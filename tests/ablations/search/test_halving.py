@@ -129,6 +129,8 @@ def test_who_is_under_way_below_is_waited_for(tmp_path: Path) -> None:
     for number in (0, 1):
         train(one, number)
     assert not one.goes_on(), "of two, ⌊2 / 3⌋ go on"
+    with one.acquire(0) as trial:
+        assert trial is None, "paused since it was listed"
     train(one, 2, killed_at=1)
     assert one.goes_on(), "of three, one"
     one.end_paused()
