@@ -70,10 +70,13 @@ class Source(Protocol):
         """Return the cell of a point; raise Infeasible where it cannot be built."""
         ...
 
-    def measure(self, candidate: Candidate, k: int, watch: Watch | None, until: int | None) -> Iterator[float]:
+    def measure(
+        self, candidate: Candidate, k: int, watch: Watch | None, after: int, until: int | None
+    ) -> Iterator[float]:
         """Yield the seconds that pass until the k-th run has a record, and return the record.
 
         Args:
+            after: the epoch at which it has paused before; 0 where it has not.
             until: the epoch after which it pauses, raising Paused, to go on from there another time; None for its end.
             watch: is handed the new epochs, and may end the run by raising Stopped; `prune=False` of those that are
                 long over.
@@ -172,9 +175,10 @@ def _measure(
     by_seed = len(search.objectives) == 1 and search.prune_by == "seeds"
     by_epoch = len(search.objectives) == 1 and search.prune_by == "epochs" and is_curve(first)
     until = until if until and until < candidate.epochs else None
+    after = max(_reports(trial), default=0) if by_epoch else 0
     for k, run in enumerate(candidate.runs):
         watch = partial(_report, trial, first, until) if by_epoch and k == 0 else None
-        record: Record = yield from source.measure(candidate, k, watch, until if k == 0 else None)
+        record: Record = yield from source.measure(candidate, k, watch, *((after, until) if k == 0 else (0, None)))
         if record["status"] == "failed":
             raise TrialFailed(f"{record['label']}: {record['cause']}")
         if record["status"] == "diverged" and search.diverged == "failed":

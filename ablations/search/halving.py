@@ -109,6 +109,14 @@ def paused(study: optuna.Study) -> dict[int, int]:
     return {number: epoch for number, epoch in at.items() if epoch >= gone_on.get(str(number), 0)}
 
 
+def seen_by_sampler(study: optuna.Study, storage: optuna.storages.BaseStorage) -> optuna.Study:
+    """A study as its sampler is to see it; `study` itself where trials do not pause."""
+    if not isinstance(study.pruner, Halving):
+        return study
+    seen: Any = SeenBySampler(storage)
+    return optuna.load_study(study_name=study.study_name, storage=seen, sampler=study.sampler, pruner=study.pruner)
+
+
 class SeenBySampler:
     """An Optuna storage in which a trial that has reported is pruned: of running trials, samplers learn nothing."""
 

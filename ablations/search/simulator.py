@@ -24,6 +24,7 @@ from ablations.question.search_space import Search, read_search
 from ablations.question.study import Point, StudyError
 from ablations.search import suggestions
 from ablations.search.carry_out import Source, blank, carry_out
+from ablations.search.halving import seen_by_sampler
 from ablations.search.space import Space
 from ablations.search.table import Table
 from ablations.search.table_source import TableSource, covered, mean_over_seeds
@@ -47,15 +48,25 @@ class InMemory:
     study: optuna.Study = field(init=False)
 
     def __post_init__(self) -> None:
-        self.study = suggestions.new_study(len(self.search.objectives), pruner=self.pruner)
+        self.storage = optuna.storages.InMemoryStorage()
+        self.study = suggestions.new_study(len(self.search.objectives), storage=self.storage, pruner=self.pruner)
 
     def next_trial(self) -> optuna.Trial | None:
-        """Make the next suggestion; None where no trial is left."""
+        """Make the next suggestion, or let a paused trial go on; None where there is neither now."""
+        step = suggestions.next_step(self.study, self.search, self.space)
         if not suggestions.queue_next(self.study, self.search, self.space):
             return None
-        number = len(self.study.get_trials(deepcopy=False)) - 1
+        number = step[0] if step else len(self.study.get_trials(deepcopy=False)) - 1
         self.study.sampler = suggestions.sampler_for(self.search, self.sampler, number)
-        return self.study.ask()
+        asked = seen_by_sampler(self.study, self.storage)
+        if step is None:
+            return asked.ask()
+        study_id = self.storage.get_study_id_from_name(self.study.study_name)
+        return optuna.Trial(asked, self.storage.get_trial_id_from_study_id_trial_number(study_id, number))
+
+    def until(self, number: int) -> int | None:
+        """The epoch at which a trial pauses; None for its end."""
+        return suggestions.until(self.study, number)
 
     def claim_cell(self, trial: optuna.Trial, cell: str) -> FrozenTrial | None:
         """Let a suggestion have its cell; return the other one that has it, if there is one."""
@@ -89,7 +100,9 @@ def run(tunings: Sequence[InMemory], source: Source, *, workers: int = 1, patien
         clock.now, _, _, k = heappop(due)
         for seconds, begins in islice(staff[k], 1):  # who begins a trial stands behind all who end one then
             heappush(due, (clock.now + seconds, begins, next(order), k))
-    return clock.ended
+    last = {(trial["tuning"], trial["number"]): trial for trial in clock.ended}  # not each time that it paused
+    whole = [trial for trial in clock.ended if last[trial["tuning"], trial["number"]] is trial]
+    return [trial | {"state": "pruned"} if trial["state"] == "paused" else trial for trial in whole]
 
 
 def _work(

@@ -92,6 +92,11 @@ def next_step(study: optuna.Study, search: Search, space: Space) -> tuple[int, i
     return pruner.next_step(study, over=is_over(study, search, space)) if isinstance(pruner, Halving) else None
 
 
+def until(study: optuna.Study, number: int) -> int | None:
+    """The epoch at which a trial pauses next; None for its end."""
+    return study.pruner.until(study, number) if isinstance(study.pruner, Halving) else None
+
+
 def is_over(study: optuna.Study, search: Search, space: Space) -> bool:
     """Whether no suggestion is left to be made, as far as is known now."""
     return to_go(study, search) <= 0 or why_ended(study, search, space) is not None

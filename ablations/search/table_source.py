@@ -9,6 +9,7 @@ from typing import Any
 
 from ablations.question.search_space import Range, Search
 from ablations.question.study import Point, StudyError
+from ablations.records.recorder import Paused
 from ablations.search.carry_out import Candidate, Uncovered, Watch
 from ablations.search.space import Infeasible
 from ablations.search.table import RUN, Table, plain
@@ -61,16 +62,21 @@ class TableSource:
         about = (label, self.epochs, first["params"], first["macs"])
         return Candidate(first["cell"], *about, runs, planned)
 
-    def measure(self, candidate: Candidate, k: int, watch: Watch | None, until: int | None) -> Iterator[float]:
+    def measure(
+        self, candidate: Candidate, k: int, watch: Watch | None, after: int, until: int | None
+    ) -> Iterator[float]:
         """Yield the seconds of each epoch of the k-th run, and return what is read of its record.
 
         Raises:
+            Paused: after the epoch `until`.
             Uncovered: the table does not have the run, or not to its end.
         """
         rows: list[Row] = candidate.planned[k]
         before = 0.0
         for row in rows:
-            yield max(0.0, row.get("seconds", before) - before)
+            if until is not None and row["epoch"] > until:
+                raise Paused
+            yield max(0.0, row.get("seconds", before) - before) if row["epoch"] > after else 0.0
             before = max(before, row.get("seconds", before))
             if watch is not None and row["epoch"]:
                 watch([row])

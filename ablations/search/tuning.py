@@ -20,7 +20,7 @@ from ablations.records.layout import CHECKPOINT, RECORD
 from ablations.records.lease import claim, held
 from ablations.records.record import read_record, usable
 from ablations.search import suggestions
-from ablations.search.halving import Halving, SeenBySampler, paused
+from ablations.search.halving import Halving, paused, seen_by_sampler
 from ablations.search.space import Space
 from ablations.search.storage import exclusive
 from ablations.search.trials import (
@@ -165,24 +165,11 @@ class Tuning:
             if state == TrialState.WAITING:
                 self.storage.set_trial_state_values(trial_id, state=TrialState.RUNNING)
             self.study.sampler = suggestions.sampler_for(self.search, self.sampler, number)
-            yield optuna.Trial(self._seen_by_sampler(), trial_id)
-
-    def _seen_by_sampler(self) -> optuna.Study:
-        if not isinstance(self.study.pruner, Halving):
-            return self.study
-        seen: Any = SeenBySampler(self.storage)
-        return optuna.load_study(
-            study_name=self.study.study_name, storage=seen, sampler=self.study.sampler, pruner=self.study.pruner
-        )
+            yield optuna.Trial(seen_by_sampler(self.study, self.storage), trial_id)
 
     def until(self, number: int) -> int | None:
         """The epoch at which a trial pauses; None for its end."""
-        pruner = self.study.pruner
-        return pruner.until(self.study, number) if isinstance(pruner, Halving) else None
-
-    def reported(self, number: int) -> list[tuple[int, float]]:
-        """What a trial has reported, step by step."""
-        return sorted(self.study.get_trials(deepcopy=False)[number].intermediate_values.items())
+        return suggestions.until(self.study, number)
 
     def tell(self, trial: optuna.Trial, outcome: Trial) -> None:
         """Tell Optuna how a suggestion ended."""

@@ -56,7 +56,9 @@ class TrialTrainer:
         label = run.label.rpartition("-s")[0]
         return Candidate(run.cell, label, size.epochs, size.params, size.macs, runs, planned)
 
-    def measure(self, candidate: Candidate, k: int, watch: Watch | None, until: int | None) -> Iterator[float]:
+    def measure(
+        self, candidate: Candidate, k: int, watch: Watch | None, after: int, until: int | None
+    ) -> Iterator[float]:
         """Return the record of a run: read it, or train the run, or wait for the process that is training it."""
         yield from ()  # nobody waits for the time that a training takes
         planned: PlannedRun = candidate.planned[k]

@@ -40,6 +40,10 @@ def curve(number: int, epoch: int) -> float:
     return random.Random(number).random() + random.Random(1000 + number).random() / epoch
 
 
+def reported(one: Tuning, number: int) -> list[tuple[int, float]]:
+    return sorted(one.study.trials[number].intermediate_values.items())
+
+
 def train(one: Tuning, number: int, *, killed_at: int = 0) -> None:
     """Train a suggestion until it pauses or ends; where it is killed it has reported, and no more."""
     with one.acquire(number) as trial:
@@ -47,7 +51,7 @@ def train(one: Tuning, number: int, *, killed_at: int = 0) -> None:
         until = one.until(number) or LAST
         point: dict[str, Any] = {}
         one.space.choose(trial, point)
-        done = dict(one.reported(number))
+        done = dict(reported(one, number))
         for epoch in range(1, min(until, LAST) + 1):
             if epoch not in done:
                 trial.report(curve(number, epoch), epoch)
@@ -55,7 +59,7 @@ def train(one: Tuning, number: int, *, killed_at: int = 0) -> None:
                 return
         outcome = {"tuning": "t", "number": number, "point": point, "suggested": point, "cell": str(number)}
         outcome |= {"label": str(number), "runs": [{"folder": f"run{number}"}], "values": {}, "constraints": {}}
-        outcome |= {"reported": one.reported(number), "epochs": LAST}
+        outcome |= {"reported": reported(one, number), "epochs": LAST}
         if until < LAST:
             outcome |= {"state": "paused", "paused": until}
             checkpoint = one.runs / f"run{number}" / CHECKPOINT

@@ -14,6 +14,7 @@ import pytest
 
 import skipbench
 from ablations.__main__ import main
+from ablations.search.halving import Halving
 from ablations.search.table import Axis, Table
 from ablations.search.table_files import typed, write_table
 from tests.sweeps.search.typed import search, trials_of, write_study
@@ -140,6 +141,21 @@ def test_a_pruned_trial_ends_at_the_epoch_that_ended_it(table: Table) -> None:
     assert epochs.min() >= 2, "not in the warm-up"
     assert pruned.val_error.isna().all()
     assert found.ended.max() < skipbench.simulate(table, trials=24, sampler="random").ended.max()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_trials_that_pause_take_the_seconds_of_their_epochs_once(table: Table, workers: int) -> None:
+    halving = Halving(factor=2)
+    found = skipbench.simulate(table, trials=16, sampler="random", pruner=halving, workers=workers)
+    assert found.number.is_unique
+    trained = found[found.state != "repeated"]
+    assert set(trained.state) == {"complete", "pruned"}
+    assert len(trained) == 16
+    complete = trained.state == "complete"
+    assert 4 <= complete.sum() <= 8
+    if workers == 1:  # what is pruned had one or two of four epochs
+        least, most = ((trained.depth * complete.where(complete, share)).sum() for share in (0.25, 0.5))
+        assert least <= found.ended.max() <= most
 
 
 def test_what_breaks_a_constraint_takes_no_time_and_no_trial(table: Table) -> None:
