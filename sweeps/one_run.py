@@ -100,7 +100,8 @@ def train_single(config: DictConfig, run: Run, folder: Path) -> Record:
             check_trainer(config.trainer, run.config["recipe"], run.config["network"])
     except ValueError as error:
         hydra = cast(DictConfig, HydraConfig.get())
-        raise ValueError(with_network(str(error), hydra, list(map(axis_of, hydra.overrides.task)))) from error
+        error.args = (with_network(str(error), hydra, list(map(axis_of, hydra.overrides.task))),)
+        raise  # the same error, which knows whether it was raised for the person who typed
     with claim(folder) as ours:
         if not ours:
             raise ValueError(f"{run.label} is being trained by another process; its record will be in {folder}")

@@ -66,7 +66,7 @@ def test_there_is_something_to_run() -> None:
     }
     assert Command("README.md", "make run") in COMMANDS
     silent = {"docs/README.md", "docs/architecture.md", "docs/axes.md"}
-    assert not [page for page in PAGES if page not in silent and sum(one.page == page for one in COMMANDS) < 2]
+    assert not [page for page in PAGES if page not in silent and not any(one.page == page for one in COMMANDS)]
 
 
 @pytest.mark.slow

@@ -134,7 +134,7 @@ def test_a_diverging_run_is_a_result(tmp_path: Path) -> None:
         (["seed=-1"], "seed=-1 is not a whole number ≥ 0"),
         (["block=plain", "init=zero_residual"], "blocks with a shortcut"),
         (["depth=8,20"], "add -m to sweep"),
-        (["block=["], "not an override"),
+        (["block=["], "block=[ lacks a ]: write"),
         (["data=cifar10", "data_dir=nowhere"], "data_batch_1.bin"),
         (["data=arrays"], "set data.source.path"),
         (["body=dense"], "body=basic"),

@@ -37,7 +37,7 @@ def test_three_processes_train_every_run_exactly_once(tmp_path: Path) -> None:
     assert all("± " in out for out, _ in said), "each of them ends with the table"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_studies_at_once_share_the_runs_that_both_need(tmp_path: Path) -> None:
     rest = ("depth=8", "seed=range(3)", "recipe.epochs=8", "hydra/launcher=basic")
     processes = [start(tmp_path, f"block=plain,{other}", *rest) for other in ("residual", "highway")]

@@ -21,7 +21,7 @@ def test_what_a_test_starts_heeds_ctrl_c() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "basic"])
+@pytest.mark.parametrize("launcher", [pytest.param("joblib", marks=pytest.mark.long), "basic"])
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=lambda s: s.name)
 def test_a_sweep_that_is_told_to_stop(tmp_path: Path, stop: signal.Signals, launcher: str) -> None:
     asked = ["block=plain", "depth=8,20", "seed=0,1", "recipe.epochs=200", "tracker=none", f"hydra/launcher={launcher}"]

@@ -77,7 +77,7 @@ def test_what_is_shown_is_what_the_task_is_judged_by(place: Path) -> None:
     assert "val_mse" in study._repr_html_()
     curves = study.figures["curves"]
     assert {*curves.data.part} == {"training", "validation"}
-    assert '"title": "mse"' in json.dumps(curves.spec)
+    assert '"title": ["mse"]' in json.dumps(curves.spec)
     assert "(%)" not in json.dumps(curves.spec)
     assert "test MSE" in json.dumps(study.figure("errors").spec) or "mse" in json.dumps(study.figure("errors").spec)
     summary = _summary(study.answer)

@@ -222,6 +222,7 @@ def test_the_study_of_blocks_has_them_all_matched_in_parameters(asked: Callable[
     assert min(counts) >= 0.98 * max(counts)
 
 
+@pytest.mark.long
 def test_a_search_on_other_data_is_another_search(tmp_path: Path, asked: Callable[[str], Asked]) -> None:
     """`asked` has made Hydra ready."""
     found = []

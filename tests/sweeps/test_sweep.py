@@ -72,6 +72,7 @@ def test_a_sweep_trains_what_is_missing_and_only_that(tmp_path: Path) -> None:
     assert before.items() <= after.items(), "what was there is untouched"
 
 
+@pytest.mark.long
 def test_seeds_are_paired_and_a_launcher_changes_nothing(tmp_path: Path) -> None:
     grids = [["hydra/launcher=basic"], ["hydra/launcher=joblib"]]
     found = []

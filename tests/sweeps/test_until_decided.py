@@ -75,6 +75,7 @@ def test_the_plan_holds_what_may_follow_and_a_report_what_followed(whole: Path, 
     assert f"{many} runs at least, about {many}, {many} at most" in again.stdout
 
 
+@pytest.mark.long
 def test_a_killed_sweep_typed_again_trains_the_same_runs(whole: Path, folder: Path, tmp_path: Path) -> None:
     for left in (2, 6):
         process = start("--config-dir", folder, *WORDS, at=tmp_path)
@@ -86,6 +87,7 @@ def test_a_killed_sweep_typed_again_trains_the_same_runs(whole: Path, folder: Pa
     assert trained(tmp_path) == trained(whole)
 
 
+@pytest.mark.long
 def test_two_terminals_train_the_same_runs_once(whole: Path, folder: Path, tmp_path: Path) -> None:
     both = [start("--config-dir", folder, *WORDS, "workers=1", at=tmp_path) for _ in range(2)]
     said = [ended(process) for process in both]

@@ -175,6 +175,7 @@ def test_publishing_what_a_sweep_has_shown_adds_nothing(sweep: Sweep, capsys: py
     assert sorted((sweep.runs / "wandb").glob("offline-run-*")) == folders
 
 
+@pytest.mark.long
 def test_a_resumed_run_shows_all_epochs(tmp_path: Path) -> None:
     runs, asked = tmp_path / "runs", ["depth=8", "recipe.epochs=12", "tracker=offline"]
     process = start(*asked, runs=runs)

@@ -61,7 +61,7 @@ def outcomes(made, seeds, noise, *, diverge=0.0, draws=DRAWS, growing=False):
         yield judge(plan, records)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("seeds", "noise", "diverge"), [(3, 0.5, 0.0), (5, 2.0, 0.0), (5, 0.5, 0.1)])
 def test_false_verdicts_are_rare_over_the_whole_study(seeds, noise, diverge):
     """On the edge of what they say, no claim is true and none is false: either verdict is an error."""

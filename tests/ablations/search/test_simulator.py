@@ -26,7 +26,7 @@ SEARCH = "{trials: 10, constraints: [params <= 20_000], replicate: {top: 1, seed
 PRUNED = ("pruner=median", "pruner.n_startup_trials=2", "pruner.n_warmup_steps=0")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_recorded_search_comes_out_the_same_on_its_own_table(tmp_path: Path) -> None:
     """With pruned, repeated and infeasible suggestions, real-valued and conditional axes, runs that diverge."""
     write_study(tmp_path, space=SPACE, search=SEARCH)

@@ -167,6 +167,7 @@ def test_an_incomplete_study_is_refused_unless_partial(
     assert rows.test_error.isna().all()
 
 
+@pytest.mark.long
 def test_two_studies_become_one_table(at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(at / "runs", tmp_path / "runs")
     first = name(at)

@@ -81,7 +81,7 @@ print(sum(p.numel() for p in network.parameters()), resource.getrusage(resource.
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_step_of_1202_layers_fits_into_8_gib(pytestconfig):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", STEP],

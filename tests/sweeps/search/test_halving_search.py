@@ -54,7 +54,7 @@ def without_seconds(path: Path) -> list[dict[str, str]]:
     return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(path.read_text().splitlines())]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_paused_was_killed_and_went_on_is_bit_for_bit_what_never_paused(tmp_path: Path) -> None:
     trials = halved(tmp_path, kills=1)
     rates = ",".join(str(trial["point"]["recipe.lr"]) for trial in trials if trial["state"] == "complete")

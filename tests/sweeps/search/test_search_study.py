@@ -52,6 +52,7 @@ def test_only_active_axes_are_asked_for_and_a_small_space_is_tried_once_and_no_m
     assert "5 to go, 9 done" in more.stdout, "who searches, and how long, is the same search"
 
 
+@pytest.mark.long
 def test_what_was_trained_before_is_told_and_a_wider_space_keeps_its_trials(tmp_path: Path) -> None:
     """Cells of a grid, then of a search in a smaller space: those of today's code, data, seeds and settings."""
     words = ["-m", "block=plain,residual", "depth=8", "recipe.epochs=2", f"runs={tmp_path / 'runs'}", "tracker=none"]
@@ -224,6 +225,7 @@ def test_a_diverged_trial_is_told_as_the_study_says_and_never_as_nan(tmp_path: P
     assert trained == {run["folder"] for trial in wild for run in trial["runs"]}, "these alone are trained again"
 
 
+@pytest.mark.long
 def test_options_that_only_some_choices_have_may_be_fixed_or_searched(tmp_path: Path) -> None:
     budget = "{trials: 4, replicate: {top: 2, seeds: [1]}}"
     write_study(tmp_path, space="{body: [basic, se], body.reduction: [2, 4], depth: [8, 14]}", search=budget)

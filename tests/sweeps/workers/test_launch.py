@@ -96,6 +96,7 @@ def test_submitit_workers_train_and_go_on_where_they_were_preempted(tmp_path: Pa
     assert all(record["epochs"] == 40 for record in records(tmp_path).values())
 
 
+@pytest.mark.long
 def test_submitit_workers_end_with_the_sweep_that_started_them(tmp_path: Path) -> None:
     asked = [*QUICK, "seed=0,1", "recipe.epochs=2000", "hydra/launcher=submitit_local", "workers=2"]
     process = start("-m", f"runs={tmp_path}", *asked, at=tmp_path)
