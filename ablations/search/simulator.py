@@ -53,13 +53,13 @@ class InMemory:
 
     def next_trial(self) -> optuna.Trial | None:
         """Make the next suggestion, or let a paused trial go on; None where there is neither now."""
-        step = suggestions.next_step(self.study, self.search, self.space)
-        if not suggestions.queue_next(self.study, self.search, self.space):
+        have = len(self.study.get_trials(deepcopy=False))
+        number = suggestions.queue_next(self.study, self.search, self.space)
+        if number is None:
             return None
-        number = step[0] if step else len(self.study.get_trials(deepcopy=False)) - 1
         self.study.sampler = suggestions.sampler_for(self.search, self.sampler, number)
         asked = seen_by_sampler(self.study, self.storage)
-        if step is None:
+        if number == have:
             return asked.ask()
         study_id = self.storage.get_study_id_from_name(self.study.study_name)
         return optuna.Trial(asked, self.storage.get_trial_id_from_study_id_trial_number(study_id, number))

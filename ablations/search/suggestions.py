@@ -70,26 +70,30 @@ def to_go(study: optuna.Study, search: Search) -> int:
     return search.trials - sum(uses_trial(trial.user_attrs) for trial in trials if trial.number not in retried)
 
 
-def queue_next(study: optuna.Study, search: Search, space: Space) -> bool:
-    """Let a paused trial go on, or queue one suggestion more; return False if there is neither.
+def queue_next(study: optuna.Study, search: Search, space: Space) -> int | None:
+    """Let a paused trial go on, or queue one suggestion more; return its number, or None if there is neither.
 
     There is none if the search has no trial left or ends early. Where the sampler repeats itself, the suggestion is a
     random point that was not tried.
     """
-    if step := next_step(study, search, space):
+    over = is_over(study, search, space)
+    if step := next_step(study, over=over):
         go_on(study, *step)
-        return True
-    if is_over(study, search, space):
-        return False
+        return step[0]
+    if over:
+        return None
     repeats = sum(about["state"] == "repeated" for about in _in_vain(study))
     study.enqueue_trial((untried(study, search, space) or {}) if repeats >= REPEATS else {})
-    return True
+    return len(study.get_trials(deepcopy=False)) - 1
 
 
-def next_step(study: optuna.Study, search: Search, space: Space) -> tuple[int, int] | None:
-    """The number of the paused trial that goes on next, and the epoch at which it pauses again; None if none does."""
-    pruner = study.pruner
-    return pruner.next_step(study, over=is_over(study, search, space)) if isinstance(pruner, Halving) else None
+def next_step(study: optuna.Study, *, over: bool) -> tuple[int, int] | None:
+    """The number of the paused trial that goes on next, and the epoch at which it pauses again; None if none does.
+
+    Args:
+        over: as `is_over` says.
+    """
+    return study.pruner.next_step(study, over=over) if isinstance(study.pruner, Halving) else None
 
 
 def until(study: optuna.Study, number: int) -> int | None:

@@ -90,7 +90,7 @@ class Tuning:
         if self.left() == 0 and not self.goes_on():
             return False
         with self._exclusive():
-            return suggestions.queue_next(self.study, self.search, self.space)
+            return suggestions.queue_next(self.study, self.search, self.space) is not None
 
     def left(self) -> int:
         """How many trials are still to be queued; none where the search ends early."""
@@ -98,7 +98,8 @@ class Tuning:
 
     def goes_on(self) -> bool:
         """Whether a paused trial can go on now."""
-        return suggestions.next_step(self.study, self.search, self.space) is not None
+        over = suggestions.is_over(self.study, self.search, self.space)
+        return suggestions.next_step(self.study, over=over) is not None
 
     def why_ended(self) -> str | None:
         """Why the search ends before its last trial; None while it does not."""
