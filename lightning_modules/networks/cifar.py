@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_modules.networks import recompute
+from lightning_modules.networks.handing_over import one_after_another, require_input_alone
 from lightning_modules.networks.layers import Activation, BlockFactory, Init, Norm, conv, conv_norm, pooled
 from lightning_modules.networks.stages import blocks_for, channels, layers, place, require_images, stage, trait
 
@@ -46,14 +47,16 @@ class CifarNet(nn.Module):
         count = blocks_for(depth, len(widths) * layers(block), extra)
         sizes = [stem or channels(widths[0], width), *(channels(w, width, block) for w in widths)]
         self.recomputes = depth >= checkpoint_from
+        if self.recomputes:
+            require_input_alone(block, f"a network of {checkpoint_from} layers and more, which recomputes activations,")
         raw = raw_stem and trait(block, "takes_raw_stem", False)
         self.stem = (
             conv(in_channels, sizes[0], 3, 1, bias=isinstance(norm(sizes[0]), nn.Identity))
             if raw
             else nn.Sequential(conv_norm(in_channels, sizes[0], 3, 1, norm=norm), activation())
         )
-        self.stages = nn.Sequential(
-            *(stage(block, count, sizes[i], sizes[i + 1], 2 if i else 1) for i in range(len(widths)))
+        self.stages = one_after_another(
+            stage(block, count, sizes[i], sizes[i + 1], 2 if i else 1) for i in range(len(widths))
         )
         place(self.stages, before=int(raw))  # no block is the first then: all norm what they are given
         self.head = pooled(sizes[-1], classes)

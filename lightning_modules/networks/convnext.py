@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from lightning_modules.networks.handing_over import require_input_alone
 from lightning_modules.networks.layers import Activation, BlockFactory, Init, Norm, Readout
 from lightning_modules.networks.stages import channels, layers, place, require_depth, require_images, stage
 
@@ -35,6 +36,7 @@ class ConvNeXtNet(nn.Module):
     ) -> None:
         super().__init__()
         require_images(block)
+        require_input_alone(block, "network=convnext")
         require_depth(depth, STAGES)
         if layers(block) != 3:
             raise ValueError(f"depth={depth} counts three layers a block, not {layers(block)}: use body=convnext")

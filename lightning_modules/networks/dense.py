@@ -7,6 +7,7 @@ from math import prod
 
 from torch import Tensor, nn
 
+from lightning_modules.networks.handing_over import one_after_another
 from lightning_modules.networks.layers import Activation, BlockFactory, Init, Norm, Readout, linear_norm
 from lightning_modules.networks.stages import blocks_for, channels, layers, place, require_vectors, stage
 
@@ -41,7 +42,7 @@ class DenseNet(nn.Module):
         first, then = channels(units, width), channels(units, width, block)
         places = size * size if isinstance(size, int) else prod(size)
         self.stem = nn.Sequential(nn.Flatten(), linear_norm(in_channels * places, first, norm=norm), activation())
-        self.stages = nn.Sequential(stage(block, count, first, then, 1))
+        self.stages = one_after_another([stage(block, count, first, then, 1)])
         place(self.stages)
         self.head = Readout(then, classes)
         init(self)

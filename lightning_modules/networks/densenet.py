@@ -27,7 +27,7 @@ class Concatenation(PreActivated):
         super().__init__(c_in, c_out - c_in, stride, body=body, norm=norm, activation=activation)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.join(x, self.body(self.activation(self.norm(x))))
+        return self.join(x, self.body(self.activated(x)))
 
     def join(self, x: Tensor, fx: Tensor) -> Tensor:
         return torch.cat([x, fx], dim=1)

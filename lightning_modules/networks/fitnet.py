@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lightning_modules.networks.handing_over import require_input_alone
 from lightning_modules.networks.layers import Activation, BlockFactory, Init, Norm, Readout, conv_norm
 from lightning_modules.networks.stages import channels, layers, place, require_depth, require_images
 
@@ -37,6 +38,7 @@ class FitNet(nn.Module):
     ) -> None:
         super().__init__()
         require_images(block)
+        require_input_alone(block, "network=fitnet")
         require_depth(depth, STAGES)
         if layers(block) != 1:
             raise ValueError(f"network=fitnet has blocks of one layer, not {layers(block)}: use body=single")

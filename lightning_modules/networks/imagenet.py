@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from lightning_modules.networks.handing_over import one_after_another
 from lightning_modules.networks.layers import Activation, BlockFactory, Init, Norm, conv_norm, pooled
 from lightning_modules.networks.stages import channels, layers, place, require_depth, require_images, stage
 
@@ -37,8 +38,8 @@ class ImageNetNet(nn.Module):
         self.stem = nn.Sequential(
             conv_norm(in_channels, stem, 7, 2, norm=norm), activation(), nn.MaxPool2d(3, stride=2, padding=1)
         )
-        self.stages = nn.Sequential(
-            *(stage(block, count, sizes[i], sizes[i + 1], 2 if i else 1) for i, count in enumerate(counts))
+        self.stages = one_after_another(
+            stage(block, count, sizes[i], sizes[i + 1], 2 if i else 1) for i, count in enumerate(counts)
         )
         place(self.stages)
         self.head = pooled(sizes[-1], classes)

@@ -9,20 +9,29 @@ from torch import Tensor, nn
 from lightning_modules.networks.blocks import Block
 from lightning_modules.networks.inits import NORMS, last_layer
 from lightning_modules.networks.layers import Activation, BlockFactory, Norm
+from lightning_modules.networks.stages import trait
 
 
 class PreActivated(Block, ABC):
-    """A block whose body sees a(x) = act(norm(x)), and gives up the norm it ends with."""
+    """A block whose body sees a(x) = act(norm(x)), and gives up the norm it ends with.
+
+    A body that begins with a norm of its own, as those of transformers do, sees x and keeps what it has.
+    """
 
     gives_up_norm = True
 
     def __init__(
         self, c_in: int, c_out: int, stride: int, *, body: BlockFactory, norm: Norm, activation: Activation
     ) -> None:
-        super().__init__(c_in, c_out, stride, body=body, activation=activation)
-        self.norm = norm(c_in)
-        if self.gives_up_norm:
+        self.body_norms = trait(body, "begins_with_norm", False)
+        super().__init__(c_in, c_out, stride, body=body, activation=nn.Identity if self.body_norms else activation)
+        self.norm = nn.Identity() if self.body_norms else norm(c_in)
+        if self.gives_up_norm and not self.body_norms:
             take_last_norm(self)
+
+    def activated(self, x: Tensor) -> Tensor:
+        """a(x)."""
+        return self.activation(self.norm(x))
 
 
 class PreActivation(PreActivated):
@@ -54,13 +63,15 @@ class PreActivation(PreActivated):
 
     def set_position(self, index: int, count: int) -> None:
         """Do what the `index`-th of `count` blocks does, from 1."""
+        if self.body_norms:
+            return
         if index == 1:
             self.norm, self.activation = nn.Identity(), nn.Identity()
         if index == count:
             self.last = nn.Sequential(self.norm_of(self.c_out), self.activation_of())
 
     def forward(self, x: Tensor) -> Tensor:
-        a = self.activation(self.norm(x))
+        a = self.activated(x)
         return self.last(self.join(a if self.resized else x, self.body(a)))
 
     def join(self, x: Tensor, fx: Tensor) -> Tensor:

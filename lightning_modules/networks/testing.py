@@ -6,7 +6,8 @@
         block = MyBlock          # or a partial of it, with its options
 
 and pytest runs one test a law. What the block's signature names among `body`, `shortcut`, `norm` and `activation` is
-handed to it, as a network would. A block may refuse a size, a shortcut or a norm with a ValueError of one sentence.
+handed to it, as a network would; so is the history or the streams, if its `forward` asks for them (see
+`handing_over`). A block may refuse a size, a shortcut or a norm with a ValueError of one sentence.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import partial
 from inspect import Parameter
+from itertools import combinations
 from typing import Any, ClassVar
 
 import torch
@@ -24,6 +26,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from lightning_modules.networks import norms, shortcuts
 from lightning_modules.networks.bodies import Basic
+from lightning_modules.networks.handing_over import alone, asked_by, copied
 from lightning_modules.networks.layers import BlockFactory, Norm
 from lightning_modules.networks.signature import parameters_of
 
@@ -58,14 +61,14 @@ class BlockContract:
         sizes = list(self.accepted())
         assert sizes, f"it takes none of the sizes {SIZES}"
         for c_in, c_out, stride, block in sizes:
-            y = block(torch.randn(2, c_in, 9, 8))
+            y = alone(block, torch.randn(2, c_in, 9, 8))
             assert y.shape == (2, c_out, -(-9 // stride), -(-8 // stride)), (c_in, c_out, stride)
 
     def test_every_parameter_learns_within_three_steps(self) -> None:
         for c_in, _, _, block in self.accepted():
             unmoved = dict(block.train(not self.random).named_parameters())
             for _ in range(3):
-                y = block(images(c_in))
+                y = alone(block, images(c_in))
                 (y * torch.randn_like(y)).sum().backward()
                 assert all(p.grad is None or p.grad.isfinite().all() for p in block.parameters())
                 unmoved = {name: p for name, p in unmoved.items() if p.grad is None or not p.grad.any()}
@@ -75,30 +78,30 @@ class BlockContract:
 
     def test_evaluation_repeats_itself(self) -> None:
         c_in, block = self.settled()
-        assert torch.equal(block(images(c_in)), block(images(c_in)))
+        assert torch.equal(alone(block, images(c_in)), alone(block, images(c_in)))
 
     def test_a_batch_of_one_is_one_of_a_batch(self) -> None:
         c_in, block = self.settled()
-        torch.testing.assert_close(block(images(c_in)[:1]), block(images(c_in))[:1])
-        assert block.train()(images(c_in)[:1]).shape[0] == 1
+        torch.testing.assert_close(alone(block, images(c_in)[:1]), alone(block, images(c_in))[:1])
+        assert alone(block.train(), images(c_in)[:1]).shape[0] == 1
 
     def test_channels_last_changes_nothing(self) -> None:
         c_in, block = self.settled()
         last = deepcopy(block).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         x = images(c_in)
-        torch.testing.assert_close(last(x.to(memory_format=torch.channels_last)), block(x))
+        torch.testing.assert_close(alone(last, x.to(memory_format=torch.channels_last)), alone(block, x))
 
     def test_double_precision_is_kept(self) -> None:
         c_in, block = self.settled()
         x = images(c_in)
-        y = deepcopy(block).double()(x.double())
+        y = alone(deepcopy(block).double(), x.double())
         assert y.dtype == torch.float64
-        torch.testing.assert_close(y.float(), block(x), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(y.float(), alone(block, x), rtol=1e-3, atol=1e-4)
 
     def test_it_and_its_factory_can_be_pickled(self) -> None:
         c_in, block = self.settled()
         pickle.loads(pickle.dumps(self.block))
-        assert torch.equal(pickle.loads(pickle.dumps(block))(images(c_in)), block(images(c_in)))
+        assert torch.equal(alone(pickle.loads(pickle.dumps(block)), images(c_in)), alone(block, images(c_in)))
 
     def test_stacked_blocks_compute_as_one_by_one(self) -> None:
         if not self.stacks:
@@ -107,15 +110,28 @@ class BlockContract:
         c_in, _ = self.settled()
         parameters, buffers = stack_module_state(blocks)
         skeleton, x = deepcopy(blocks[0]).to("meta"), images(c_in)
+        if asked_by(skeleton) == "streams":
+            x = copied(x, skeleton)
         together = vmap(lambda p, b: functional_call(skeleton, (p, b), (x,)))(parameters, buffers)
         for block, y in zip(blocks, together, strict=True):
             torch.testing.assert_close(y, block(x))
+
+    def test_what_it_asks_for_matters(self) -> None:
+        c_in, block = self.settled()
+        if (asked := asked_by(block)) is None:
+            return
+        x, more = images(c_in), images(c_in).flip(0)
+        if asked == "history":
+            ways = [block(x, history) for history in ((), (more,), (x, more))]
+        else:
+            ways = [block(torch.stack([first, *[x] * (block.streams - 1)], dim=1)) for first in (x, more, 2 * x)]
+        assert not any(torch.equal(one, other) for one, other in combinations(ways, 2))
 
     def test_it_takes_every_shortcut_and_norm_or_says_why_not(self) -> None:
         for norm in NORMS:
             for shortcut in SHORTCUTS:
                 for c_in, c_out, _, block in self.accepted(norm=norm, shortcut=shortcut(norm)):
-                    y = block(images(c_in))
+                    y = alone(block, images(c_in))
                     assert y.shape[1] == c_out
                     assert y.isfinite().all()
 
