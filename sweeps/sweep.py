@@ -51,6 +51,11 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         check_setting(axis, value)
     check_folder(config)
     tracker_of(config)
+    if question.study.get("tables"):
+        from sweeps.searches import compare_searches
+
+        compare_searches(question, config, console)
+        return
     if question.study.get("space"):
         winners = search_first(question, typed, composer, context=context, main=main, console=console)
         if winners is None:

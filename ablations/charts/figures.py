@@ -8,6 +8,7 @@ from ablations.charts.claim_figures import claim_figures
 from ablations.charts.epoch_figures import curve_figure, damage_figure, heat_maps
 from ablations.charts.figure import Figure
 from ablations.charts.options import FigureOptions
+from ablations.charts.regret_figures import regret_figures
 from ablations.report.answer import Answer
 
 
@@ -26,6 +27,8 @@ def figures_of(answer: Answer, options: FigureOptions | None = None) -> list[Fig
         from ablations.charts.search_figures import search_figures
 
         drawn += [*search_figures(answer), *axis_figures(answer)]
+    if answer.plan["study"].get("tables"):
+        drawn += regret_figures(answer)
     drawn += [*claim_figures(answer), answer_figure(answer, options), error_figure(answer, options)]
     drawn += [curve_figure(answer, chosen)]
     drawn += [] if answer.is_search else [interaction_figure(answer.effects, chosen, answer.plan)]
@@ -39,4 +42,6 @@ def main_figure(answer: Answer, options: FigureOptions | None = None) -> Figure 
         from ablations.charts.search_figures import search_figures
 
         return next(iter(search_figures(answer)), None)
+    if answer.plan["study"].get("tables"):
+        return next(iter(regret_figures(answer)), None)
     return answer_figure(answer, options) or error_figure(answer, options)

@@ -68,7 +68,7 @@ def on_other_data(
 
 def made_of_other_data(run: Run, record: Record, digest_of: Callable[[dict[str, Any]], str | None]) -> bool:
     """Whether the data has changed since the record was written."""
-    was, source = record.get("data_digest"), run.config["data"].get("source")
+    was, source = record.get("data_digest"), (run.config.get("data") or {}).get("source")
     return bool(was and source and (now := digest_of(source)) is not None and now != was)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ UNTIL_DECIDED = "until_decided"  # seed=until_decided on the command line
 LEAST, MOST = 3, 30  # seeds for any verdict; the most of a cell, where a study does not say
 FIELDS = ("from", "most", "context")
 EXAMPLE = "{from: 3, most: 30}"
+RANGE = re.compile(r"range\((?:(\d+), *)?(\d+)\)")  # as the command line has it
 LARGEST = 2**63 - 1  # torch takes no larger seed
 
 
@@ -48,7 +50,7 @@ class SeedDesign:
 
 
 def seed_design(seeds: Any, *, most: int | None = None) -> SeedDesign:
-    """Read `seeds` of a study: a list, a mapping like {from: 3, most: 30, context: 1}, or "until_decided".
+    """Read `seeds` of a study: a list, range(200), a mapping like {from: 3, most: 30, context: 1}, or "until_decided".
 
     Args:
         most: replaces that of the study.
@@ -56,6 +58,8 @@ def seed_design(seeds: Any, *, most: int | None = None) -> SeedDesign:
     Raises:
         StudyError: it is anything else.
     """
+    if isinstance(seeds, str) and (ends := RANGE.fullmatch(seeds)):
+        seeds = list(range(int(ends[1] or 0), int(ends[2])))
     if isinstance(seeds, list | tuple):
         if most is not None:
             raise StudyError(f"most={most}: this study has the fixed seeds {list(seeds)}; add seed={UNTIL_DECIDED}")

@@ -29,6 +29,7 @@ KEYS: dict[str, tuple[type, ...]] = {
     "claims": (list,),
     "metrics": (dict,),
     "match": (str,),
+    "tables": (dict,),
 }
 COSTS = ("runs", "cpu_minutes", "gpu_minutes")
 

@@ -77,7 +77,7 @@ class Recorder:
         """The file with the state after an epoch, from which an unfinished run goes on."""
         return self.folder / CHECKPOINT
 
-    def begin(self, *, params: int, macs: int, note: str, data_digest: str) -> None:
+    def begin(self, *, params: int | None, macs: int | None, note: str, data_digest: str) -> None:
         """Make the folder, write `config.yaml`, and rename a record in it that is damaged, or of another run or images.
 
         Args:

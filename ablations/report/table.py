@@ -122,7 +122,11 @@ def columns_of(rows: Sequence[Row]) -> list[Column]:
     if named:
         others = [column for column in others if any(text.strip(f" {NONE}") for text in column.texts(rows))]
     spare = {name: 6 if name.startswith("train_") else 0 for name in named}
-    return [first, *(Column(name, name, _named(name), spare=spare[name]) for name in named), *others]
+    return [
+        first,
+        *(Column(name, name.replace("_", "\n", 1), _named(name), spare=spare[name]) for name in named),
+        *others,
+    ]
 
 
 def result_table(rows: Sequence[Row], *, console: Console) -> Table:

@@ -79,10 +79,11 @@ class InMemory:
 
 @dataclass
 class Clock:
-    """The simulated time in seconds, and the trials that have ended by then."""
+    """The simulated time in seconds, the trials that have ended by then, and the epochs that they were trained."""
 
     now: float = 0.0
     ended: list[Trial] = field(default_factory=list)
+    epochs: dict[tuple[str, int], int] = field(default_factory=dict)
 
 
 def run(tunings: Sequence[InMemory], source: Source, *, workers: int = 1, patience: int = PATIENCE) -> list[Trial]:
@@ -125,7 +126,9 @@ def _work(
             if seconds:  # not between the suggestion and its choice: the study has its sampler only now
                 yield seconds, False
         suggestions.tell(tuning.study, tuning.search, trial, outcome)
-        clock.ended.append(outcome | {"started": started, "ended": clock.now, "worker": k})
+        clock.epochs[tuning.name, trial.number] = _trained(outcome)
+        about = {"started": started, "ended": clock.now, "worker": k, "trained": sum(clock.epochs.values())}
+        clock.ended.append(outcome | about)
         if outcome["state"] not in FREE:
             failures = failures + 1 if outcome["state"] == "failed" else 0
 
@@ -181,7 +184,7 @@ def trials_frame(table: Table, search: Search, trials: Iterable[Trial], beside: 
     """A row a trial, those that ended first in front.
 
     `best` is the best value of the first objective so far, `best_test_…` what that cell has on the test set: the mean
-    over all seeds of the table.
+    over all seeds of the table; `trained` is how many epochs all trials were trained by then.
 
     Args:
         beside: the values of the table's axes that the points of the trials do not have.
@@ -198,7 +201,7 @@ def trials_frame(table: Table, search: Search, trials: Iterable[Trial], beside: 
             best, at = trial["values"][first], look_up({**beside, **trial["point"]})
         about = {
             key: trial.get(key)
-            for key in ("tuning", "number", "state", "cause", "same_as", "started", "ended", "worker")
+            for key in ("tuning", "number", "state", "cause", "same_as", "started", "ended", "worker", "trained")
         }
         chosen = {axis: trial["point"].get(axis) for axis in search.space}
         values = {name: trial["values"].get(name) for name in search.objectives}
@@ -214,3 +217,12 @@ def trials_frame(table: Table, search: Search, trials: Iterable[Trial], beside: 
             }
         )
     return pd.DataFrame(rows)
+
+
+def _trained(trial: Trial) -> int:
+    """How many epochs a trial was trained, of all its seeds."""
+    whole = trial.get("epochs", 0)
+    if trial["state"] == "complete":
+        return whole * len(trial.get("seed_values", ()))
+    reached = max((int(epoch) for epoch, _ in trial.get("reported", ())), default=0)
+    return reached + whole * max(0, len(trial.get("seed_values", ())) - 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,13 +29,13 @@ IMPORTED = [
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-def start_forkserver(launcher: str) -> None:
+def start_forkserver(launcher: str, imported: Sequence[str] = IMPORTED) -> None:
     """Start the forkserver, which imports what workers need, if the launcher can fork workers from it."""
     if launcher != "joblib" or not forkable():
         return
     from multiprocessing import forkserver
 
-    forkserver.set_forkserver_preload(IMPORTED)
+    forkserver.set_forkserver_preload([*imported])
     with environment(ONE_THREAD | {"PYTHONPATH": python_path()}), interrupts_ignored():
         forkserver.ensure_running()
 

@@ -33,6 +33,7 @@ from sweeps.search import Searching, open_space
 
 ROOT = Path(__file__).parents[2]
 STUDIES = {name: yaml.safe_load(path.read_text())["study"] for name, path in config_files(ROOT / "conf/study").items()}
+STUDIES = {name: study for name, study in STUDIES.items() if "tables" not in study}  # which train nothing
 LARGE = [name for name in STUDIES if "/" in name]
 TABLES = {
     name for name, study in STUDIES.items() if not study.get("claims") and "space" not in study

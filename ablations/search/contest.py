@@ -1,0 +1,153 @@
+"""Make simulated searches the runs of a study: a cell is a table, a sampler and a pruner; the seed is the search's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ablations.catalog.choices import CONF, config_files
+from ablations.identity.run import Run
+from ablations.question.did_you_mean import instead
+from ablations.question.study import Point, StudyError
+from ablations.search.simulator import simulate
+from ablations.search.table import Table
+from ablations.search.table_source import mean_over_seeds
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+FIELDS = ("trials", "after", "seeds", "objectives", "constraints", "diverged", "prune_by")
+AXES = {"table": None, "sampler": "tpe", "pruner": "none", "trials": 50, "workers": 1}
+LEVELS = {f"{part}_regret": {"better": "lower", "low": 0.0} for part in ("val", "test")}
+JUDGED = ["val_regret", "lower"]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What the searches of a study have in common.
+
+    Attributes:
+        tables: by the name that the axis `table` gives them.
+        search: what a study says under `search`; `trials` is the length of a search where the axis does not say it,
+            `after` how many whole trainings cost what a search has spent where its regret is taken, too.
+    """
+
+    tables: Mapping[str, Path]
+    search: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, study: Mapping[str, Any]) -> Contest:
+        """Read a study with `tables`.
+
+        Raises:
+            StudyError: a table is not there, or the search is malformed.
+        """
+        search = {"trials": AXES["trials"], "after": [], **(study.get("search") or {})}
+        if odd := [str(field) for field in search if field not in FIELDS]:
+            raise StudyError(f"search: unknown field {odd[0]!r}{instead(odd[0], FIELDS, 'allowed are')}")
+        if wrong := [k for k in search["after"] if not isinstance(k, int) or k < 1]:
+            raise StudyError(f"search.after: {wrong[0]} is no number of trainings such as 20")
+        return cls({str(name): _found(str(path)) for name, path in study["tables"].items()}, search)
+
+    @property
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """The metrics that a search has, as a study declares them."""
+        after = {f"test_regret_{k}": LEVELS["test_regret"] for k in self.search["after"]}
+        return {**after, **LEVELS, "epochs": {"better": "lower", "low": 0.0}}
+
+    def run(self, point: Point) -> Run:
+        """Describe the search of a point, with the seed 0.
+
+        Raises:
+            ValueError: an axis or a choice does not exist.
+        """
+        if unknown := [axis for axis in point if axis not in AXES]:
+            raise ValueError(f"a simulated search has no axis {unknown[0]}{instead(unknown[0], AXES, 'there are')}")
+        axes = {**AXES, "trials": self.search["trials"], **point}
+        if axes["table"] not in self.tables:
+            near = instead(str(axes["table"]), self.tables, "there are")
+            raise ValueError(f"table={axes['table']} is none of study.tables{near}")
+        nodes = {
+            "carried_out": {"_target_": f"{simulate.__module__}.{simulate.__name__}", **self.search},
+            "table": hashlib.sha256(self.tables[axes["table"]].read_bytes()).hexdigest(),
+            **{axis: axes[axis] for axis in ("trials", "workers")},
+        }
+        nodes |= {group: _file(group, axes[group]) for group in ("sampler", "pruner")}
+        unusual = tuple(axis for axis in axes if axes[axis] != AXES[axis] or axis == "sampler")
+        return Run(axes=axes, seed=0, config=nodes, unusual=unusual)
+
+    def carry_out(self, run: Run, table: Table) -> Searched:
+        """Search, and say how far from the best network of the table the chosen one is after each trial."""
+        told = {key: value for key, value in self.search.items() if key not in ("after", "trials")}
+        choices = {axis: value for axis, value in run.axes.items() if axis != "table"}
+        trials = simulate(table, **choices, seed=run.seed, **told)
+        return Searched.of(trials, table, self.search["after"])
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The result of a search.
+
+    Attributes:
+        metrics: of its end, and of the trials that a study asks for.
+        rows: one a trial: `trial`, `seconds` (simulated) and `epochs` of all, `val_regret` and `test_regret`.
+    """
+
+    metrics: dict[str, float]
+    rows: list[dict[str, float]]
+
+    @classmethod
+    def of(cls, trials: DataFrame, table: Table, after: Sequence[int]) -> Searched:
+        """Compare what a search has chosen after each trial with the best of its table.
+
+        The validation regret is of the value that the search saw, and may be below that of a mean over seeds: it is
+        taken from the least value of a single cell. The test regret is of the mean over the table's seeds.
+        """
+        metric = next(name for name in trials if name.startswith("best_")).removeprefix("best_")
+        least = least_of(table, metric)
+        used = trials.loc[trials.state.isin(["complete", "pruned", "failed"])]
+        lowest = float(table.frame.loc[table.frame.epoch == table.frame.epoch.max(), table.about["judged"][0]].min())
+        rows = [
+            {
+                **{"trial": k, "seconds": line["ended"], "epochs": line["trained"]},
+                "val_regret": _or_all(line["best"]) - lowest,
+                "test_regret": _or_all(line[f"best_{metric}"]) - least,
+            }
+            for k, line in enumerate(used.to_dict("records"), 1)
+        ]
+        whole = int(table.frame.epoch.max())
+        by_then = {k: [row for row in rows if row["epochs"] <= k * whole] for k in after}
+        taken = {f"test_regret_{k}": some[-1]["test_regret"] for k, some in by_then.items()}
+        return cls({**taken, **{name: rows[-1][name] for name in (*LEVELS, "epochs")}}, rows)
+
+
+def least_of(table: Table, metric: str) -> float:
+    """The least of a table's cells in a metric, as the mean over its seeds."""
+    look_up = mean_over_seeds(table, metric)
+    cells = (dict(zip(table.axes, key, strict=True)) for key in table.by_key)
+    return min(value for cell in cells if (value := look_up(cell)) is not None)
+
+
+def _or_all(error: float | None) -> float:
+    """An error in percent; of no network yet, all of them."""
+    return 100.0 if error is None or error != error else float(error)
+
+
+def _file(group: str, name: str) -> Any:
+    files = config_files(CONF / group)
+    if name not in files:
+        raise ValueError(f"no {group} {name!r}{instead(str(name), files, 'there are')}")
+    return yaml.safe_load(files[name].read_text(encoding="utf-8"))
+
+
+def _found(path: str) -> Path:
+    """A table's file: from where the command is typed, or else of this repository."""
+    here = next((one for one in (Path(path), CONF.parent / path) if one.exists()), None)
+    if here is None:
+        raise StudyError(f"study.tables: there is no {path}; `python -m ablations tabulate` makes tables of studies")
+    return here

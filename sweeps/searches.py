@@ -1,0 +1,155 @@
+"""Carry out the simulated searches that a study compares: plan them, search what has no record, print the results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ablations.analysis.claim_checks import check_answerable
+from ablations.analysis.claim_schema import check_claims
+from ablations.analysis.preregistration import register
+from ablations.identity.run import Run
+from ablations.plan import plan as planning
+from ablations.plan.plan import Plan
+from ablations.question.study import Point, StudyError
+from ablations.records.lease import claim
+from ablations.records.provenance import command
+from ablations.records.record import plan_path, read_records, study_folder, write_json
+from ablations.records.recorder import Recorder
+from ablations.search.contest import JUDGED, Contest, Searched
+from ablations.search.table import Table
+from ablations.search.table_files import read_table
+from sweeps.closing import print_results
+from sweeps.planning import announce, refuse_invalid, set_stale_aside
+from sweeps.question import Question
+from sweeps.workers.forkserver import start_forkserver
+from sweeps.workers.resources import Resources
+
+TOGETHER = 4  # searches that a process is handed at once
+PRELOADED = ["sweeps.workers.parent_death", __name__, "ablations.search.additive"]
+
+
+def compare_searches(question: Question, config: DictConfig, console: Console) -> None:
+    """Carry out the searches that have no record yet, on as many cores as the launcher has places; print the results.
+
+    Raises:
+        StudyError: a table, an axis or a value is not there; before anything is searched.
+    """
+    if not question.seeds.fixed:
+        raise StudyError("study.seeds: searches on a table are compared with a fixed list of seeds, as range(200)")
+    contest = Contest.read(question.study)
+    plan = make_plan(question, contest)
+    runs = Path(config.runs)
+    records, problems = read_records(runs)
+    problems += set_stale_aside(plan, records, config)
+    if not config.plan:
+        refuse_invalid(plan, config.on_invalid)
+        plan.study |= register(plan.as_json(), records, study_folder(runs, plan.name), date.today().isoformat())
+        write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
+    announce(plan, records, [*question.notes, *problems], question.seeds, console)
+    if config.plan:
+        print("\n".join(planning.listing(plan, records)))
+        return
+    missing = [run for _, run in plan.missing(records)]
+    if missing:
+        carry_out(contest, missing, config, console)
+    print_results(plan, config, console, trained=bool(missing))
+
+
+def make_plan(question: Question, contest: Contest) -> Plan:
+    """Make the plan of the searches, whose claims are checked.
+
+    Raises:
+        StudyError, ClaimError: the study is malformed.
+    """
+    study: dict[str, Any] = question.study | {"judged": JUDGED, "metrics": contest.metrics}
+
+    def describe(point: Point) -> tuple[Run, list[str], dict[str, Any]]:
+        return contest.run(point), [], {}
+
+    cells, invalid = planning.make_cells(question.whole_points, question.seeds, describe)
+    for cell in cells:
+        cell.epochs = contest.search["trials"]
+    plan = Plan(study["name"], study, question.swept, command(), cells, invalid)
+    if cells:
+        check_claims(study)
+        check_answerable(plan.as_json())
+    return plan
+
+
+def carry_out(contest: Contest, missing: list[Run], config: DictConfig, console: Console) -> None:
+    """Carry out searches, on as many cores as the launcher has places; each leaves its record."""
+    launcher, runs = config.hydra.runtime.choices["hydra/launcher"], Path(config.runs).absolute()
+    chunks = [missing[k : k + TOGETHER] for k in range(0, len(missing), TOGETHER)]
+    columns = (TextColumn("searches"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress, ExitStack() as stack:
+        bar = progress.add_task("searches", total=len(missing))
+        work: Any = map
+        if (workers := Resources.of(config, most=len(chunks)).workers) > 1:
+            start_forkserver(launcher, PRELOADED)
+            pool = stack.enter_context(get_context("forkserver").Pool(workers))  # ended by whatever ends the body
+            work = pool.imap_unordered
+        for done in work(partial(search_some, contest, runs), chunks):
+            progress.advance(bar, done)
+
+
+def search_some(contest: Contest, runs: Path, some: Iterable[Run]) -> int:
+    """Carry out some searches that no other process has claimed; return how many were to be done."""
+    done = 0
+    for run in some:
+        done += 1
+        with claim(folder := runs / run.folder) as ours:
+            if ours:
+                search(contest, run, folder)
+    return done
+
+
+def search(contest: Contest, run: Run, folder: Path) -> None:
+    """Carry out one search and write its record."""
+    path = contest.tables[run.axes["table"]]
+    recorder, began = Recorder(run, folder), perf_counter()
+    recorder.begin(params=None, macs=None, note="", data_digest=run.config["table"])
+    found = contest.carry_out(run, table_of(path))
+    recorder.curve(found.rows)
+    recorder.finish(Ended(found, perf_counter() - began), batch_size=1)
+
+
+@cache
+def table_of(path: Path) -> Table:
+    """Read a table once a process."""
+    return read_table(path)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A search as a recorder takes what has ended: its trials stand for epochs."""
+
+    found: Searched
+    seconds: float
+    diverged: bool = False
+    device: str = "simulated"
+    lesions: tuple[dict[str, Any], ...] = ()
+    predictions: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return self.found.metrics
+
+    @property
+    def epochs(self) -> int:
+        return len(self.found.rows)
+
+    @property
+    def steps(self) -> int:
+        return self.epochs
