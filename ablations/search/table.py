@@ -110,6 +110,12 @@ class Table:
         """Tell whether an axis is active beside the values of a point."""
         return active(self.axes, axis, point)
 
+    def to_syne_tune(self) -> Any:
+        """Return the table as a black box that Syne Tune's schedulers can ask, see `ablations.search.syne_tune`."""
+        from ablations.search.syne_tune import blackbox
+
+        return blackbox(self)
+
     def words(self, key: tuple[Any, ...]) -> str:
         """Write a key as `block=plain depth=8`."""
         pairs = zip(self.axes, key, strict=True)
