@@ -111,7 +111,7 @@ def parser() -> Parser:
     listed = command(commands.list_, "studies: runs, cost, how far; or what can be chosen: list blocks", study=False)
     listed.add_argument("group", nargs="?", default="studies", metavar="GROUP", help="blocks, shortcuts, … (studies)")
     listed.add_argument("--config-dir", type=Path, metavar="DIR", help="a folder of your own with further choices")
-    listed.add_argument("--markdown", action="store_true", help="every axis and its choices, as docs/axes.md has them")
+    listed.add_argument("--markdown", action="store_true", help="docs/axes.md, or of `claims` docs/results/claims.md")
     written = command(new.new, "start a package of your own with a block in it: new block mine", study=False)
     written.add_argument("kind", choices=("block",), help="what it adds")
     written.add_argument("name", help="the name for block=, and of the folder that is written")

@@ -22,7 +22,10 @@ def list_(options: argparse.Namespace) -> None:
     from ablations.catalog.choices import choices_of, installed_choices
 
     if options.markdown:
-        from ablations.catalog.axes_page import page
+        if options.group == "claims":
+            from ablations.catalog.claims_page import page
+        else:
+            from ablations.catalog.axes_page import page
 
         print(page(), end="")
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -89,13 +89,11 @@ def print_results(plan: Plan, config: DictConfig, console: Console, *, trained: 
         tracker = tracker_of(config)
         with console.status("showing the results to the tracker …"):
             show_results(tracker, answer, figures, console)
-        say_where(tracker, runs, console)
         ours = [run.folder for cell in plan.cells for run in (*cell.runs.values(), *cell.further.values())]
         tunings = [tuning["name"] for tuning in plan.study.get("tunings") or ()]
         ours += [run["folder"] for trial in read_trials(runs, plan.name, tunings)[0] for run in trial.get("runs", ())]
-        sends = isinstance(tracker, Tracker) and tracker.enabled
-        if sends and (sync := sync_command(runs, of=[*ours, f"{plan.name}-results-"])):
-            console.print(f"[dim]upload to W&B[/]  {escape(sync)}", highlight=False, soft_wrap=True)
+        for what, line in ways_to_see(tracker, runs, [*ours, f"{plan.name}-results-"]):
+            console.print(f"[dim]{what}[/]  {escape(line)}", highlight=False, soft_wrap=True)
     grow(plan, records, runs)
     left = len(plan.missing(records))
     mine = {run.identity for cell in plan.cells for run in cell.runs.values()}
@@ -126,10 +124,12 @@ def show_results(tracker: Any, answer: Any, figures: Any, console: Console) -> N
         console.print(f"[yellow]![/] the tracker did not take the results: {escape(said)}", highlight=False)
 
 
-def say_where(tracker: Any, runs: Path, console: Console) -> None:
-    """Print the command that shows what was tracked, where the tracker names one."""
+def ways_to_see(tracker: Any, runs: Path, folders: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """What can be done about what was tracked, and the line that does it."""
     if hasattr(tracker, "shown_by"):
-        console.print(f"[dim]see the runs[/]  {escape(tracker.shown_by(runs))}", highlight=False, soft_wrap=True)
+        yield "see the runs", tracker.shown_by(runs)
+    if isinstance(tracker, Tracker) and tracker.enabled and (sync := sync_command(runs, of=folders)):
+        yield "upload to W&B", sync
 
 
 def tracker_of(config: DictConfig) -> Any:

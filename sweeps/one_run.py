@@ -69,8 +69,11 @@ def main(
             record = train_single(config, run, folder)
         asked = {"weights": config.keep != "nothing", "proxies": config.proxies}
         print_run(record, folder, unused=unused_axes(run, hydra), **asked)
-        if trained and hasattr(tracker := instantiate(config.tracker), "shown_by"):
-            print(f"  see it    {tracker.shown_by(Path(config.runs))}")
+        if trained:
+            from sweeps.closing import ways_to_see
+
+            for what, line in ways_to_see(instantiate(config.tracker), Path(config.runs), [folder.name]):
+                print(f"  {what}  {line}")
         answer(folder=str(folder))
     if record["status"] == "failed":
         raise SystemExit(2)

@@ -1,0 +1,141 @@
+"""Write docs/results/claims.md, what became of the claims of publications, from the pages beside it.
+
+`python -m ablations list claims --markdown` prints it. A page there is what `export` wrote for a study.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from ablations.catalog.choices import CONF
+from ablations.question.references import Reference, named, references
+
+RESULTS = CONF.parent / "docs" / "results"
+OPEN = "inconclusive"
+ORDER = {"contradicted": "✗ contradicted", OPEN: "? open", "supported": "✓ supported"}
+VERDICT = re.compile(r"^- . \*\*(\w+)\*\*: (.*?)\\\n  (.*)$", re.MULTILINE)
+EFFECT = re.compile(r"^(.*?), expected ")
+SEEDS = re.compile(r"n (\d+)(?=, p )")
+COST = re.compile(r"^- (\d[\d,]*) runs, (.*?) of training in all$", re.MULTILINE)
+WITH = re.compile(r"^With (.*)\.$", re.MULTILINE)
+YEAR = re.compile(r"\b(19|20)\d\d\b")
+HEAD = """\
+# What became of published claims
+
+Each row is a claim of a publication, judged here on a setting that two CPU cores finish; the command after it trains it all
+again. First those that are contradicted, then those that are open. *Contradicted* speaks of this setting: other images, a
+tenth of the training, smaller networks. The study's page has the networks, the intervals and every number; [what a verdict
+means](../verdicts.md); each published number stands in `ablations/literature/` with how it was verified. On other images than
+the paper's only the direction of a difference is judged.
+`python -m ablations list claims --markdown` prints this page.
+"""
+UNTESTED = """\
+## Not tested small
+
+Claims that no setting of minutes on two cores can test, with the reason.
+
+| claim | publication | why not |
+|---|---|---|
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A claim of a publication, and what a study found."""
+
+    outcome: str
+    says: str
+    paper: str
+    published: str
+    found: str
+    study: str
+    cost: str
+
+    def as_markdown(self) -> str:
+        cells = (
+            ORDER[self.outcome],
+            f"[{self.says}]({self.study}.md)",
+            self.paper,
+            self.published,
+            self.found,
+            self.cost,
+        )
+        return f"| {' | '.join(cells)} | `python run.py -m study={self.study}` |"
+
+
+def page() -> str:
+    """Write the page."""
+    rows = sorted(_rows(), key=lambda row: (list(ORDER).index(row.outcome), row.paper, row.study))
+    papers = {publication(row.paper) for row in rows}
+    young = {paper for paper in papers if int(year(paper) or 0) >= 2023}
+    counts = ", ".join(f"{sum(row.outcome == one for row in rows)} {words[2:]}" for one, words in ORDER.items())
+    head = f"{len(rows)} claims from {len(papers)} publications, {len(young)} of them from 2023 or later: {counts}.\n"
+    table = "| verdict | claim | publication | published | found here | cost | command |\n|---|---|---|---|---|---|---|"
+    untested = yaml.safe_load((RESULTS / "untested.yaml").read_text(encoding="utf-8"))
+    rest = "\n".join(f"| {one['claim']} | {one['source']} | {one['reason']} |" for one in untested)
+    return "\n".join([HEAD, head, table, *(row.as_markdown() for row in rows), "", UNTESTED + rest, ""])
+
+
+def publication(source: str) -> str:
+    """`He et al. 2015, Fig. 6 (CIFAR-10)` → `He et al. 2015`."""
+    found = YEAR.search(source)
+    return source[: found.end()] if found else source.partition(",")[0].partition(" 0.")[0]
+
+
+def year(paper: str) -> str | None:
+    return found[0] if (found := YEAR.search(paper)) else None
+
+
+def _rows() -> Iterator[Row]:
+    for path in sorted(RESULTS.glob("*.md")):
+        file = CONF / "study" / f"{path.stem}.yaml"
+        if not file.exists():
+            continue
+        study, text = yaml.safe_load(file.read_text(encoding="utf-8"))["study"], path.read_text(encoding="utf-8")
+        judged = {_plain(says): (outcome, evidence) for outcome, says, evidence in VERDICT.findall(text)}
+        for claim in study.get("claims") or []:
+            source = str(claim.get("source", "ours"))
+            if source.startswith("ours") or _plain(claim["says"]) not in judged:
+                continue
+            outcome, evidence = judged[_plain(claim["says"])]
+            yield Row(
+                outcome,
+                claim["says"],
+                source,
+                _published(claim),
+                _found(text, evidence),
+                path.stem,
+                _cost(text),
+            )
+
+
+def _published(claim: Mapping[str, Any]) -> str:
+    """The published numbers with their setting: `6.43 against 7.51 % error, n 5, on cifar10`; – where there is none."""
+    keys = named(claim["reference"]) if "reference" in claim else []
+    known: list[Reference] = [references()[key] for key in keys]
+    if not known:
+        return "in words"
+    n = {str(one.n) if one.n else "?" for one in known}
+    seeds = f"n {'/'.join(sorted(n))}"
+    return f"{' against '.join(f'{one.value:g}' for one in known)} {known[0].unit}, {seeds}, {known[0].data}"
+
+
+def _found(text: str, evidence: str) -> str:
+    effect, seeds = EFFECT.search(evidence), SEEDS.search(evidence)
+    words = [effect[1] if effect else "", f"n {seeds[1]}" if seeds else ""]
+    setting = WITH.search(text)
+    return ", ".join(filter(None, [*words, setting[1] if setting else ""]))
+
+
+def _cost(text: str) -> str:
+    found = COST.search(text)
+    return f"{found[1]} runs, {found[2]}" if found else ""
+
+
+def _plain(says: str) -> str:
+    return re.sub(r"[\\&;]|gt|lt", "", says)
