@@ -167,8 +167,8 @@ def fit_and_record(
     Args:
         bar: the label of a progress bar; None for none.
     """
+    from lightning_modules.inspection import proxies, stress
     from lightning_modules.inspection.diagnostics import Diagnostics
-    from lightning_modules.inspection.proxies import measure
     from lightning_modules.training.checkpoint import refusal
     from lightning_modules.training.history import LastEpoch
     from lightning_modules.training.micro_batch import free_memory, smaller
@@ -193,12 +193,16 @@ def fit_and_record(
         callbacks += [Pause(until, last, Paused)] if until else []
         try:
             if config.proxies:
-                recorder.proxies = measure(network, data, recipe.learnt, seed=config.seed)
+                recorder.measured |= proxies.measure(network, data, recipe.learnt, seed=config.seed)
+            if config.stress:
+                recorder.measured |= stress.before(network, data, recipe, seed=config.seed)
             if not config.retrain:
                 go_on_from_shorter(recorder, parts)
             resume = recorder.resume(refusal)
             done = fit_parts(config, parts, callbacks, micro, resume, on_rows=on_rows, watch=watch, turn=turn)
             recorder.continued = last.origin.get("continued")  # maybe before this process
+            if config.stress:
+                recorder.measured |= stress.after(network, data, seed=config.seed)
         except Stopped:
             raise
         except Exception as error:

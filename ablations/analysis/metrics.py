@@ -6,6 +6,7 @@
     lesion_mean                        points of validation error added by taking out one block: mean over the blocks;
     lesion_median, lesion_max          median, largest; needs recipe.lesions=true
     proxy_synflow, …                   scores of the network before it is trained; need proxies=true
+    stress_rate, stress_gain, …        see docs/stress.md; need stress=true
     diverged                           1 for a run that diverged, else 0; a claim is about the fraction over the seeds
     params, macs                       counts (multiply-adds of one image): equal for all seeds, known without training
     val_nll, test_nll                  negative log-likelihood in nats: val_loss and test_loss, which have no smoothing
@@ -30,7 +31,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, PROXIES, Record, measured
+from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, PROXIES, STRESS, Record, measured
 from ablations.question.did_you_mean import instead, nearest
 from ablations.records.epochs import read_epochs
 from ablations.records.layout import CURVE, DIAGNOSTICS
@@ -40,7 +41,7 @@ COUNTS = ("params", "macs")
 TIMES = ("seconds", "epochs", "images_per_second")
 DIVERGED = "diverged"
 SIGNED = ("proxy_naswot", "proxy_jacob_cov")  # of any sign, so without a logarithm
-NAMES = (*METRICS, *NLL, *CALIBRATION, *LESIONS, *PROXIES, *COUNTS, *TIMES, DIVERGED)
+NAMES = (*METRICS, *NLL, *CALIBRATION, *LESIONS, *PROXIES, *STRESS, *COUNTS, *TIMES, DIVERGED)
 SIDES = {"higher": 1, "lower": -1, "none": 0}
 ALONG = "train_error@best, train_error@5, epochs until train_error <= 5, diagnostics.NAME[@5], log10 train_loss"
 FORMS = f"{', '.join(NAMES)}, {ALONG}"
@@ -213,7 +214,7 @@ def read_metric(text: object, declared: Mapping[str, Any] | None = None) -> Metr
         also = f"{', '.join(declared)}, " if declared else ""
         near = nearest(name, [*NAMES, *(declared or ())]) or ";"
         raise MetricError(f"no metric {words!r}{near} allowed are {also}{FORMS}")
-    return Metric(words, NLL.get(name, name), side=0 if name in PROXIES else None)
+    return Metric(words, NLL.get(name, name), side=0 if name in (*PROXIES, *STRESS) else None)
 
 
 def _declared(name: str, about: Any) -> Metric:

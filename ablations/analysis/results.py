@@ -13,6 +13,7 @@ METRICS = ("train_loss", "train_error", "val_loss", "val_error", "test_loss", "t
 CALIBRATION = ("val_ece", "test_ece")  # of finished runs
 LESIONS = ("lesion_mean", "lesion_median", "lesion_max")  # only measured with recipe.lesions=true
 PROXIES = tuple(f"proxy_{name}" for name in ("synflow", "naswot", "jacob_cov", "grad_norm", "snip"))  # proxies=true
+STRESS = tuple(f"stress_{name}" for name in ("rate", "gain", "gain_trained", "memory"))  # stress=true
 INACTIVE = "–"  # shown where an axis has no meaning for a cell
 
 Plan = Mapping[str, Any]
@@ -115,7 +116,7 @@ def result_rows(plan: Plan, records: Mapping[str, Record]) -> list[Row]:
         return min(tuple(order[axis].get(str(point.get(axis)), 0) for axis in plan["swept"]) for point in points)
 
     known_axes = {axis for cell in plan["cells"] for axis in cell["axes"]}
-    names = (*METRICS, *CALIBRATION, *LESIONS, *PROXIES, *(plan["study"].get("metrics") or {}))
+    names = (*METRICS, *CALIBRATION, *LESIONS, *PROXIES, *STRESS, *(plan["study"].get("metrics") or {}))
     judged = plan["study"].get("judged", ERROR)
     judged = tuple(judged) if judged else None
     return [_row(cell, plan["swept"], known_axes, records, names, judged) for cell in sorted(plan["cells"], key=rank)]

@@ -68,7 +68,7 @@ class Recorder:
         self.run, self.folder = run, folder
         self.sizes: dict[str, Any] = {"params": None, "macs": None, "note": ""}
         self.data_digest: str | None = None
-        self.proxies: Mapping[str, float] = {}  # what the network was scored by before it was trained
+        self.measured: dict[str, float] = {}  # of the network, before and after its training
         self.continued: str | None = None  # the folder of the shorter run that it has gone on from
         self.started = _now()
 
@@ -156,7 +156,7 @@ class Recorder:
         return self._write(
             status="diverged" if done.diverged else "finished",
             cause="nan" if done.diverged else None,
-            metrics={name: finite(value) for name, value in {**done.metrics, **self.proxies}.items()},
+            metrics={name: finite(value) for name, value in {**done.metrics, **self.measured}.items()},
             epochs=done.epochs,
             steps=done.steps,
             seconds=done.seconds,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, PROXIES, Record, Row, Spread, best_row
+from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, PROXIES, STRESS, Record, Row, Spread, best_row
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NONE = "–"
 JUDGED = {"val_error": "lowest validation error"}
-KNOWN = (*METRICS, *CALIBRATION, *LESIONS, *PROXIES)
+KNOWN = (*METRICS, *CALIBRATION, *LESIONS, *PROXIES, *STRESS)
 SIDE = {"higher": "highest", "lower": "lowest"}
 
 
@@ -111,7 +111,10 @@ COLUMNS = [
     Column("params", "params", lambda rows: [short_count(row.params) for row in rows], spare=3),
     Column("multiply-adds", "mult-\nadds", lambda rows: [short_count(row.macs) for row in rows], spare=4),
     Column("seconds", "sec-\nonds", lambda rows: [short_seconds(row.seconds.mean) for row in rows], spare=2),
-    *(Column(name, name.replace("_", "\n", 1), _score(name), spare=7, wanted=_measured(name)) for name in PROXIES),
+    *(
+        Column(name, name.replace("_", "\n", 1), _score(name), spare=7, wanted=_measured(name))
+        for name in (*STRESS, *PROXIES)
+    ),
 ]
 
 

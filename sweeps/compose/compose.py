@@ -23,10 +23,10 @@ from sweeps.data import fill_sizes
 NO_AXES = {
     *("study", "sampler", "pruner", "storage", "trainer", "tracker", "runs", "data_dir", "seed", "hydra"),
     *("workers", "workers_per_gpu", "micro_batch", "most"),
-    *("plan", "on_invalid", "stale", "retry", "retrain", "profile", "diagnostics", "proxies", "keep"),
+    *("plan", "on_invalid", "stale", "retry", "retrain", "profile", "diagnostics", "proxies", "stress", "keep"),
     *("simulate", "simulated", "max_consecutive_failures"),
 }
-SETTINGS = ("micro_batch", "diagnostics", "proxies", "keep")  # of a run, beside what it is
+SETTINGS = ("micro_batch", "diagnostics", "proxies", "stress", "keep")  # of a run, beside what it is
 
 
 @lru_cache(maxsize=8)

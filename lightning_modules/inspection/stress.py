@@ -1,0 +1,123 @@
+"""Put a network under stress: how its signals grow through the blocks, the highest rate it bears, what it keeps.
+
+`stress=true` measures it once before a training and once after it, and changes neither the network nor its random
+numbers. What each number means is on the page docs/stress.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from copy import deepcopy
+from itertools import cycle, islice
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lightning_modules.inspection.proxies import first_batch, seeded
+from lightning_modules.networks.block_finder import find_blocks
+
+RATES = tuple(2.0**k for k in range(-10, 5))
+STEPS, BATCHES, IMAGES = 20, 4, 64
+LAST = 5  # steps at the end whose mean loss is compared with the first
+
+
+def before(network: nn.Module, data: Any, recipe: Any, *, seed: int) -> dict[str, float]:
+    """Measure a network with its initial weights: `stress_gain`, `stress_rate` and `stress_memory`.
+
+    Args:
+        data: as `ImageData`; its first batches are taken.
+        recipe: whose task and optimizer are taken.
+    """
+    images, targets = first_batch(data)
+    recipe.learnt.begin(lambda: data.train_targets)
+    with seeded(seed), torch.enable_grad():
+        kept = memory(deepcopy(network), images, targets, recipe.learnt.loss)
+        rate = largest_rate(network, list(islice(_batches(data), BATCHES)), recipe)
+        return {"stress_gain": gain(deepcopy(network), images), "stress_rate": rate, "stress_memory": kept}
+
+
+def after(network: nn.Module, data: Any, *, seed: int) -> dict[str, float]:
+    """Measure a trained network: `stress_gain_trained`."""
+    with seeded(seed):
+        return {"stress_gain_trained": gain(deepcopy(network), first_batch(data)[0])}
+
+
+def gain(network: nn.Module, images: Tensor) -> float:
+    """The root mean square of what leaves the last block, over that of what enters the first one.
+
+    Of a block that passes several streams, over all of them. In training mode, so that batch norms norm these images.
+    NaN where a network has no blocks; infinite where the signal leaves the range of its numbers.
+    """
+    blocks = find_blocks(network)
+    if not blocks:
+        return math.nan
+    seen: dict[str, Tensor] = {}
+    ends = (blocks[0].modules[0], blocks[-1].modules[-1])
+    hooks = [
+        ends[0].register_forward_pre_hook(lambda _, inputs: seen.setdefault("in", inputs[0].detach())),
+        ends[1].register_forward_hook(lambda _, inputs, output: seen.update(out=output.detach())),
+    ]
+    try:
+        with torch.no_grad():
+            network.train()(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    found = (seen["out"].double().square().mean() / seen["in"].double().square().mean()).sqrt().item()
+    return found if math.isfinite(found) else math.inf
+
+
+def memory(network: nn.Module, images: Tensor, targets: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> float:
+    """The kilobytes that an example's forward pass keeps for the backward pass, weights not counted.
+
+    Counted by what autograd saves, each storage once, and so the same on every device.
+    """
+    weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
+    kept: dict[int, Tensor] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor  # held, so that no other takes its place
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        loss(network.train()(images), targets)
+    size = sum(tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in weights)
+    return size / len(images) / 1000
+
+
+def largest_rate(network: nn.Module, batches: list[tuple[Tensor, Tensor]], recipe: Any) -> float:
+    """The largest of `RATES` at which STEPS steps of the recipe's optimizer do not raise the loss; 0 if none is.
+
+    The rate is constant from the first step on, without warm-up and clipping. It is looked for by halving, as if every
+    smaller rate than a stable one were stable.
+    """
+    low, high = -1, len(RATES)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if stable(deepcopy(network), RATES[middle], batches, recipe) else (low, middle)
+    return RATES[low] if low >= 0 else 0.0
+
+
+def stable(network: nn.Module, rate: float, batches: list[tuple[Tensor, Tensor]], recipe: Any) -> bool:
+    """Whether the last losses of a short training are finite, and not above the first one."""
+    optimizer = recipe.optimizer(recipe.groups(network))
+    for group in optimizer.param_groups:
+        group["lr"] = group["lr"] / recipe.lr * rate
+    losses: list[float] = []
+    for images, targets in islice(cycle(batches), STEPS):
+        optimizer.zero_grad()
+        loss = recipe.learnt.loss(network.train()(images), targets)
+        losses.append(loss.item())
+        if not math.isfinite(losses[-1]):
+            return False
+        loss.backward()
+        optimizer.step()
+    return sum(losses[-LAST:]) / LAST <= losses[0]
+
+
+def _batches(data: Any) -> Any:
+    for batch in data.train_dataloader():
+        images, targets = data.on_after_batch_transfer(batch)
+        yield images[:IMAGES].contiguous(), targets[:IMAGES]

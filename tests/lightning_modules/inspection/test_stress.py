@@ -1,0 +1,71 @@
+"""What is measured of a network under stress is what can be computed by hand, and nothing is changed by it."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lightning_modules.inspection.stress import RATES, gain, largest_rate, memory, stable
+
+
+class Times(nn.Module):
+    """A block that multiplies its input."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.body, self.factor = nn.Identity(), factor
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * self.body(x)
+
+
+def recipe(kind: type[torch.optim.Optimizer] = torch.optim.SGD) -> SimpleNamespace:
+    task = SimpleNamespace(loss=F.mse_loss)
+    return SimpleNamespace(
+        optimizer=partial(kind, lr=0.1), lr=0.1, learnt=task, groups=lambda network: network.parameters()
+    )
+
+
+def quadratic() -> tuple[nn.Module, list[tuple[Tensor, Tensor]]]:
+    """w² per step on one example of size 1: gradient descent is stable exactly below the rate 1."""
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.ones_(network.weight)
+    return network, [(torch.ones(1, 1), torch.zeros(1, 1))]
+
+
+@pytest.mark.parametrize("factors", [(2.0, 3.0), (0.5, 0.5, 4.0)])
+def test_the_gain_is_that_of_all_blocks_together(factors):
+    network = nn.Sequential(nn.Linear(4, 4), *map(Times, factors), nn.Linear(4, 1))
+    assert gain(network, torch.randn(8, 4)) == pytest.approx(torch.tensor(factors).prod().item(), rel=1e-5)
+
+
+def test_a_signal_that_leaves_its_numbers_has_an_infinite_gain():
+    assert gain(nn.Sequential(*(Times(1e20) for _ in range(4))), torch.randn(8, 4)) == float("inf")
+
+
+def test_the_largest_rate_is_where_descent_on_a_parabola_stops():
+    network, batches = quadratic()
+    before = deepcopy(network.state_dict())
+    assert largest_rate(network, batches, recipe()) == 1.0  # at 1 the weight only changes its sign
+    assert stable(deepcopy(network), 0.999, batches, recipe())
+    assert not stable(deepcopy(network), 1.001, batches, recipe())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_where_no_rate_is_stable_it_is_zero_and_where_all_are_the_largest():
+    network, _ = quadratic()
+    assert largest_rate(network, [(torch.full((1, 1), 1e6), torch.zeros(1, 1))], recipe()) == 0.0
+    assert largest_rate(network, [(torch.full((1, 1), 1e-3), torch.zeros(1, 1))], recipe()) == RATES[-1]
+
+
+def test_the_memory_is_what_the_backward_pass_needs():
+    x, y = torch.randn(10, 100), torch.randn(10, 7)
+    network = nn.Sequential(nn.Linear(100, 50), nn.Sigmoid(), nn.Linear(50, 7))
+    kept = memory(network, x, y, F.mse_loss)
+    assert kept == pytest.approx(4 * (100 + 50 + 7 + 7) / 1000)  # input, sigmoid's output, and both sides of the loss
