@@ -27,12 +27,12 @@ YEAR = re.compile(r"\b(19|20)\d\d\b")
 HEAD = """\
 # What became of published claims
 
-Each row is a claim of a publication, judged here on a setting that two CPU cores finish; the command after it trains it
-all again. First those that are contradicted, then those that are open. *Contradicted* speaks of this setting: other
-images, a tenth of the training, smaller networks. The study's page has the networks, the intervals and every number; [what
-a verdict means](../verdicts.md); each published number stands in `ablations/literature/` with how it was verified. On other
-images than the paper's only the direction of a difference is judged. `python -m ablations list claims --markdown` prints
-this page.
+Each row is a claim of a publication, judged here on a setting that two CPU cores finish; the command after it trains
+it all again. First those that are contradicted, then those that are open. *Contradicted* speaks of this setting:
+other images, a tenth of the training, smaller networks. The study's page has the networks, the intervals and every
+number; [what a verdict means](../verdicts.md); each published number stands in `ablations/literature/` with how it
+was verified. On other images than the paper's only the direction of a difference is judged. `python -m ablations list
+claims --markdown` prints this page.
 """
 UNTESTED = """\
 ## Not tested small
