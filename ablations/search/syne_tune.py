@@ -25,8 +25,8 @@ def blackbox(table: Table) -> Any:
         ImportError: Syne Tune is not installed.
     """
     try:
-        from syne_tune.blackbox_repository.blackbox_tabular import BlackboxTabular
-        from syne_tune.config_space import choice, ordinal, randint
+        from syne_tune.blackbox_repository.blackbox_tabular import BlackboxTabular  # pyright: ignore[reportMissingImports]
+        from syne_tune.config_space import choice, ordinal, randint  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ImportError(f"needs {error.name}: pip install 'syne-tune[blackbox-repository]'") from error
     points, values, names = evaluations(table)
