@@ -37,8 +37,10 @@ class Reference:
         std: their standard deviation.
         level: how well it is verified, one of `LEVELS`.
         source: the publication.
-        data: what it was measured on, as the group `data` calls it.
+        data: what it was measured on, as the group `data` calls it where it has that.
         setting: how it was measured.
+        where: the table, figure or section.
+        read: where it was read; of every number that no claim of a study needs.
     """
 
     value: float
@@ -50,6 +52,7 @@ class Reference:
     n: int | None = None
     std: float | None = None
     where: str = ""
+    read: str = ""
 
     @property
     def measured(self) -> float:
@@ -76,7 +79,7 @@ def references() -> dict[str, Reference]:
     found: dict[str, Reference] = {}
     for path in sorted(LITERATURE.glob("*.yaml")):
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        shared = {key: data[key] for key in ("source", "data", "setting")}
+        shared = {key: data[key] for key in ("source", "data", "setting", "read") if key in data}
         found |= {key: Reference(**shared, **number) for key, number in data["numbers"].items()}
     return found
 
