@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lightning_modules.networks.handing_over import WithHistory, WithStreams, require_input_alone
 from lightning_modules.networks.inits import WEIGHTED, last_layer, zero
 
 
@@ -34,6 +35,8 @@ def init_from_shallow(deep: nn.Module, shallow: nn.Module, shape: tuple[int, ...
     Raises:
         ValueError: the two differ in more than their number of blocks, or a block cannot be the identity.
     """
+    if isinstance(stages := getattr(deep, "stages", None), WithHistory | WithStreams):
+        require_input_alone(next(stages[0].children()), "a network that grows")
     surplus: list[PendingBlock] = []
     try:
         stages = zip(deep.get_submodule("stages").children(), shallow.get_submodule("stages").children(), strict=True)

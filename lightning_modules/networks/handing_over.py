@@ -17,9 +17,10 @@ Asked = Literal["history", "streams"]
 def asked_by(block: BlockFactory | nn.Module) -> Asked | None:
     """What the `forward` of a block or of its factory names beside its input.
 
-    `forward(x, history=())`: the outputs before x, oldest first, all shaped like x; a block that changes the size is
-    handed those in front of it, and they end with it. `forward(streams)`: n versions of the input, (B, n, c, H, W) →
-    (B, n, c', H', W'); the block says n, `streams`, and how one is made of them at the end of a network, `merged`.
+    `forward(x, history=())`: the outputs before x, oldest first, all shaped like x. A block that changes the size is
+    handed those in front of it, and they end with it, unless it says what becomes of them, `carried(earlier)`.
+    `forward(streams)`: n versions of the input, (B, n, c, H, W) → (B, n, c', H', W'); the block says n, `streams`, and
+    how one is made of them at the end of a network, `merged`.
     """
     kind: Any = block
     while isinstance(kind, partial):
@@ -49,14 +50,15 @@ def require_input_alone(block: BlockFactory, where: str) -> None:
 
 
 class WithHistory(nn.Sequential):
-    """Stages whose blocks are handed the outputs since the size last changed, too."""
+    """Stages whose blocks are handed the outputs before their input, too, if these have its size."""
 
     def forward(self, input: Tensor) -> Tensor:
         x, history = input, ()
-        for block in _blocks(self):
+        *blocks, last = _blocks(self)
+        for block in blocks:
             y = block(x, history)
-            x, history = y, (*history, x) if y.shape == x.shape else ()
-        return x
+            x, history = y, _carried(block, (*history, x), y)
+        return last(x, history)
 
 
 class WithStreams(nn.Sequential):
@@ -80,6 +82,13 @@ def alone(block: nn.Module, x: Tensor) -> Tensor:
     if asked_by(block) != "streams":
         return block(x)
     return cast(Any, block).merged(block(copied(x, block)))
+
+
+def _carried(block: nn.Module, earlier: tuple[Tensor, ...], y: Tensor) -> tuple[Tensor, ...]:
+    """What the block after `block` has for a history."""
+    if hasattr(block, "carried"):
+        return cast(Any, block).carried(earlier)
+    return earlier if y.shape == earlier[-1].shape else ()
 
 
 def _blocks(stages: nn.Sequential) -> list[nn.Module]:

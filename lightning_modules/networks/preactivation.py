@@ -15,7 +15,9 @@ from lightning_modules.networks.stages import trait
 class PreActivated(Block, ABC):
     """A block whose body sees a(x) = act(norm(x)), and gives up the norm it ends with.
 
-    A body that begins with a norm of its own, as those of transformers do, sees x and keeps what it has.
+    The first block of a network has no a of its own, since the stem ends with one (but for a raw stem, see `cifar`),
+    and `last`, of the last block, is another a, for what the network makes. A body that begins with a norm of its own,
+    as those of transformers do, sees x and keeps what it has.
     """
 
     gives_up_norm = True
@@ -28,6 +30,17 @@ class PreActivated(Block, ABC):
         self.norm = nn.Identity() if self.body_norms else norm(c_in)
         if self.gives_up_norm and not self.body_norms:
             take_last_norm(self)
+        self.c_out, self.norm_of, self.activation_of = c_out, norm, activation
+        self.last = nn.Identity()
+
+    def set_position(self, index: int, count: int) -> None:
+        """Do what the `index`-th of `count` blocks does, from 1."""
+        if self.body_norms:
+            return
+        if index == 1:
+            self.norm, self.activation = nn.Identity(), nn.Identity()
+        if index == count:
+            self.last = nn.Sequential(self.norm_of(self.c_out), self.activation_of())
 
     def activated(self, x: Tensor) -> Tensor:
         """a(x)."""
@@ -38,8 +51,7 @@ class PreActivation(PreActivated):
     """y = s(x) + f(a(x)), with a(x) = act(norm(x)).   He et al. 2016, eq. 5 and Fig. 4e.
 
     Where the size changes the shortcut sees a(x) too, as in the authors' code. The first block of a network has no a of
-    its own, since the stem ends with one (but for a raw stem, see `cifar`), and the last applies another after its
-    addition, as in their appendix.
+    its own, and the last applies another after its addition, as in their appendix.
     """
 
     takes_raw_stem = True
@@ -58,17 +70,6 @@ class PreActivation(PreActivated):
         super().__init__(c_in, c_out, stride, body=body, norm=norm, activation=activation)
         self.shortcut = shortcut(c_in, c_out, stride)
         self.resized = c_in != c_out or stride != 1
-        self.c_out, self.norm_of, self.activation_of = c_out, norm, activation
-        self.last = nn.Identity()
-
-    def set_position(self, index: int, count: int) -> None:
-        """Do what the `index`-th of `count` blocks does, from 1."""
-        if self.body_norms:
-            return
-        if index == 1:
-            self.norm, self.activation = nn.Identity(), nn.Identity()
-        if index == count:
-            self.last = nn.Sequential(self.norm_of(self.c_out), self.activation_of())
 
     def forward(self, x: Tensor) -> Tensor:
         a = self.activated(x)

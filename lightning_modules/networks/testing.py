@@ -68,7 +68,8 @@ class BlockContract:
         for c_in, _, _, block in self.accepted():
             unmoved = dict(block.train(not self.random).named_parameters())
             for _ in range(3):
-                y = alone(block, images(c_in))
+                x = images(c_in)
+                y = block(x, (x.flip(0),)) if asked_by(block) == "history" else alone(block, x)
                 (y * torch.randn_like(y)).sum().backward()
                 assert all(p.grad is None or p.grad.isfinite().all() for p in block.parameters())
                 unmoved = {name: p for name, p in unmoved.items() if p.grad is None or not p.grad.any()}
@@ -120,6 +121,8 @@ class BlockContract:
         c_in, block = self.settled()
         if (asked := asked_by(block)) is None:
             return
+        for parameter in block.parameters():  # a fresh block may not look at it yet
+            parameter.data += 0.1 * torch.randn_like(parameter)
         x, more = images(c_in), images(c_in).flip(0)
         if asked == "history":
             ways = [block(x, history) for history in ((), (more,), (x, more))]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hydra.utils import get_class
 from torch import nn
 
 from lightning_modules.networks.counting import multiply_adds, parameters
 from lightning_modules.networks.growth import PendingBlock, init_from_shallow, set_pending_active
+from lightning_modules.networks.handing_over import asked_by
 
 X = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(1))
 SHAPE = (1, 8, 8)
@@ -40,10 +42,11 @@ def pair(
 
 
 @torch.no_grad()
-def test_nothing_changes_when_the_blocks_appear(build, block):
+def test_nothing_changes_when_the_blocks_appear(build, block, config):
     extra = ["norm=none"] if block == "fixup" else []
-    if block in NEVER:
-        with pytest.raises(ValueError, match=r"^[^.\n]*$"):
+    more = asked_by(get_class(config(f"block={block}").block._target_))
+    if block in NEVER or more:
+        with pytest.raises(ValueError, match=f"grows hands a block .* for {more}: use" if more else r"^[^.\n]*$"):
             init_from_shallow(*pair(build, f"block={block}"), SHAPE)
         return
     deep, shallow = pair(build, f"block={block}", *extra)

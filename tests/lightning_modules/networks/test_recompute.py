@@ -23,7 +23,12 @@ def step(network: nn.Module) -> None:
 def test_recomputing_changes_not_a_bit(build, says, block, norm):
     if says(f"block={block}", "grows", False):
         return  # network=densenet recomputes nothing
-    kept = build("network=small", "depth=20", "data.channels=1", f"block={block}", f"norm={norm}").train()
+    chosen = ["network=small", "depth=20", "data.channels=1", f"block={block}", f"norm={norm}"]
+    kept = build(*chosen).train()
+    if type(kept.stages) is not nn.Sequential:
+        with pytest.raises(ValueError, match="recomputes activations, hands a block its input alone"):
+            build(*chosen, "network.checkpoint_from=20")
+        return
     recomputed = deepcopy(kept)
     recomputed.recomputes = True
     for _ in range(3):
