@@ -63,6 +63,7 @@ def test_there_is_something_to_run() -> None:
     assert set(FILES["docs/adding-a-block.md"]) == {
         *("lightning_modules/networks/scaled.py", "conf/block/scaled.yaml"),
         *("own/halved.py", "own/block/halved.yaml", "idea.py", "mlp.py"),
+        *("own/remembering.py", "own/two_streams.py"),
     }
     assert Command("README.md", "make run") in COMMANDS
     silent = {"docs/README.md", "docs/architecture.md", "docs/axes.md"}
