@@ -39,9 +39,11 @@ def before(network: nn.Module, data: Any, recipe: Any, *, seed: int) -> dict[str
 
 
 def after(network: nn.Module, data: Any, *, seed: int) -> dict[str, float]:
-    """Measure a trained network: `stress_gain_trained`."""
+    """Measure a trained network: `stress_gain_trained`, and `stress_mixing` where its blocks mix streams."""
+    images, _ = first_batch(data)
     with seeded(seed):
-        return {"stress_gain_trained": gain(deepcopy(network), first_batch(data)[0])}
+        found = {"stress_gain_trained": gain(deepcopy(network), images)}
+        return found | ({"stress_mixing": value} if (value := mixing(deepcopy(network), images)) is not None else {})
 
 
 def gain(network: nn.Module, images: Tensor) -> float:
@@ -67,6 +69,33 @@ def gain(network: nn.Module, images: Tensor) -> float:
             hook.remove()
     found = (seen["out"].double().square().mean() / seen["in"].double().square().mean()).sqrt().item()
     return found if math.isfinite(found) else math.inf
+
+
+def mixing(network: nn.Module, images: Tensor) -> float | None:
+    """The largest absolute sum of a row or column of the product of all blocks' mixing matrices, a mean over images.
+
+    By how much the mixing alone can make a signal larger on its way forward (rows), or a gradient backward (columns):
+    2512.24880, Sec. 3.1. Blocks say theirs, `mixing(streams)` (B, n, n); None where they have none.
+    """
+    blocks = [module for module in network.modules() if hasattr(module, "mixing")]
+    found: list[Tensor] = []
+    hooks = [
+        block.register_forward_pre_hook(lambda block, inputs: found.append(block.mixing(inputs[0]).double()))
+        for block in blocks
+    ]
+    try:
+        with torch.no_grad():
+            network.train()(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not found:
+        return None
+    product = found[0]
+    for matrix in found[1:]:
+        product = matrix @ product
+    sums = [product.sum(dim).abs().amax(1).mean().item() for dim in (1, 2)]
+    return max(sums)
 
 
 def memory(network: nn.Module, images: Tensor, targets: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> float:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_modules.inspection.stress import RATES, gain, largest_rate, memory, stable
+from lightning_modules.inspection.stress import RATES, gain, largest_rate, memory, mixing, stable
 
 
 class Times(nn.Module):
@@ -62,6 +62,25 @@ def test_where_no_rate_is_stable_it_is_zero_and_where_all_are_the_largest():
     network, _ = quadratic()
     assert largest_rate(network, [(torch.full((1, 1), 1e6), torch.zeros(1, 1))], recipe()) == 0.0
     assert largest_rate(network, [(torch.full((1, 1), 1e-3), torch.zeros(1, 1))], recipe()) == RATES[-1]
+
+
+class Mixing(Times):
+    """A block that says by which matrix it mixes two streams."""
+
+    def __init__(self, *rows: tuple[float, float]) -> None:
+        super().__init__(1.0)
+        self.rows = rows
+
+    def mixing(self, streams: Tensor) -> Tensor:
+        return torch.tensor(self.rows).expand(len(streams), -1, -1)
+
+
+def test_the_gain_of_mixing_is_that_of_the_product():
+    first, second = Mixing((1, 1), (0, 1)), Mixing((2, 0), (0, 1))  # second · first = (2, 2), (0, 1)
+    network = nn.Sequential(first, second)
+    assert mixing(network, torch.randn(8, 4)) == 4.0  # the first row; the columns sum to 2 and 3
+    assert mixing(nn.Sequential(Mixing((0.5, 0.5), (0.5, 0.5)), Mixing((0, 1), (1, 0))), torch.randn(8, 4)) == 1.0
+    assert mixing(nn.Sequential(Times(2.0)), torch.randn(8, 4)) is None
 
 
 def test_the_memory_is_what_the_backward_pass_needs():
