@@ -207,7 +207,8 @@ def unfit(network: Node, shape: Shape, *, tokens: bool) -> ValueError:
     name = str(network.get("_target_", "this network")).rpartition(".")[2]
     if tokens:
         return ValueError(
-            f"{name} does not take tokens, and the data has {shape[0]} an example: choose a network that embeds them"
+            f"{name} does not take tokens, and the data has {shape[0]} an example: choose a network that embeds them, "
+            "as network=transformer with task=next_token"
         )
     kind, by = KINDS[len(shape)], " × ".join(map(str, shape))
     return ValueError(f"{name} takes images, and the data has {kind} of {by}: choose network=dense")

@@ -78,9 +78,9 @@ def test_there_is_something_to_run() -> None:
 )
 def test_a_command_of_a_page_runs(copy: Path, one: Command, tmp_path_factory: pytest.TempPathFactory) -> None:
     env = {"PATH": f"{copy / '.venv' / 'bin'}:{os.environ['PATH']}"}
-    if "data=cifar10" in one.text:
+    if re.search("data=(cifar10|shakespeare)", one.text):
         if not SHARED.exists():
-            pytest.skip("no real CIFAR-10 beside the project")
+            pytest.skip("no real data beside the project")
         env["SKIPBENCH_DATA"] = str(unpacked(copy, tmp_path_factory))
     if one.daily and one.text.startswith("python run.py "):
         done = typed(*shlex.split(one.text)[2:], at=copy, root=copy, timeout=600, **env)

@@ -27,7 +27,7 @@ CLASSICS = {
 }
 DEFAULTS = {"block": "residual", "body": "basic", "shortcut": "A", "norm": "batch"}
 
-NEEDED = (*GROUPS, "network", "data", "depth", "width", "gate_bias")  # what a network is made of
+NEEDED = (*GROUPS, "network", "data", "depth", "width", "gate_bias", "tokens")  # what a network is made of
 FACTORIES: dict[tuple[str, ...], Callable[[], nn.Module]] = {}  # what configurations were made into, most of the work
 
 
@@ -142,6 +142,8 @@ def tiny(build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
             family = ["network=densenet", "network.growth=16", f"depth={4 + 3 * layers}"]
         elif _says(f"body={body}", "vectors", False):
             family = ["network=dense", f"depth={1 + 2 * layers}"]
+        elif not _says(f"body={body}", "resizes", True):
+            family = ["network=transformer", "network.units=32", "depth=1"]
         else:
             family = ["network=small", f"depth={2 + 3 * layers}"]
         if "reduction" in _loaded("body", body):

@@ -23,7 +23,13 @@ NEVER = {
     "shortcut_gating",
     "constant_scaling",
 }
-NEVER |= {"bn_after_addition", "relu_before_addition"}  # whose norm changes what passes; which would never learn
+NEVER |= {
+    "bn_after_addition",
+    "post_norm",
+    "deep_norm",
+    "keel",
+    "relu_before_addition",
+}  # whose norm changes what passes; which would never learn
 NEVER |= {"concatenation"}  # which the small network does not take
 
 
