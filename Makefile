@@ -10,6 +10,7 @@ run: .venv/.run
 	$(BIN)/python run.py -m $(ARGS)
 
 test: .venv/.test
+	@$(BIN)/python -m compileall -q ablations hydra_plugins lightning_modules sweeps  # which hundreds of processes import
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # What takes long and proves at length what another test proves in short.

@@ -35,6 +35,7 @@ from tests.pages import FILES, TEXTS
 from tests.typed import ROOT, typed
 
 QUICK = ("recipe.epochs=1", "tracker=none")
+BASIC = "hydra/launcher=basic"  # the notebook and the wheel have workers of their own
 PACKAGES = "ablations", "conf", "hydra_plugins", "lightning_modules", "sweeps", "skipbench.py"
 BESIDE = ["LICENSE", "README.md", "pyproject.toml"]
 OWN = """\
@@ -73,7 +74,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (place / "own" / "block").mkdir(parents=True)
     (place / "own" / "mine.py").write_text(OWN)
     (place / "own" / "block" / "mine.yaml").write_text(YAML)
-    words = ["-m", "--config-dir", "own", *QUICK, "block=plain,mine", "depth=8", "seed=0,1,2"]
+    words = ["-m", "--config-dir", "own", *QUICK, BASIC, "block=plain,mine", "depth=8", "seed=0,1,2"]
     done = typed(*words, at=place)
     assert done.returncode == 0, done.stderr
     (place / "own" / "mine.py").write_text(OWN.replace("self.alpha * fx", "0 * fx"))
@@ -85,7 +86,7 @@ def study(place: Path) -> Any:
     """The study after the change, trained from Python."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
-        words = ("--config-dir", "own", *QUICK)
+        words = ("--config-dir", "own", *QUICK, BASIC)
         return skipbench.sweep(*words, quiet=True, block=["plain", "mine"], depth=[8], seed=range(3))
 
 
@@ -308,7 +309,8 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
     notebook = json.loads((ROOT / "examples" / "notebook.ipynb").read_text())
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert not any(cell.get("outputs") for cell in notebook["cells"])
-    shown = run_cells([cell.replace("EPOCHS = 10", "EPOCHS = 1") for cell in cells], tmp_path)
+    quick = [cell.replace("EPOCHS = 10", "EPOCHS = 1").replace("56", "8") for cell in cells]
+    shown = run_cells(quick, tmp_path)
     assert shown[1].startswith("<b>plain")
     assert any(one.startswith("<svg") for one in shown)
     assert "supported" in shown[-2] or "inconclusive" in shown[-2]

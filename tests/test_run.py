@@ -13,6 +13,8 @@ from PIL import Image
 
 from tests.typed import ROOT, Done, start, typed
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["depth=8", "recipe.epochs=2", "tracker=none"]
 
 

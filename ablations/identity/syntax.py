@@ -139,12 +139,14 @@ def local_messages(function: ast.AST, texts: frozenset[str]) -> frozenset[str]:
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             stored.append(node.id)
     found = frozenset(name for name in values if stored.count(name) == len(values[name]))
-    while True:
+    while found:
         kept = {name for name in found if all(is_text(value, texts | found) for value in values[name])}
-        kept.difference_update(_loaded(function, texts | found, found))
+        if kept:  # as in few functions
+            kept.difference_update(_loaded(function, texts | found, found))
         if kept == found:
-            return found
+            break
         found = frozenset(kept)
+    return found
 
 
 def _loaded(function: ast.AST, texts: frozenset[str], local: frozenset[str]) -> Iterator[str]:

@@ -12,6 +12,8 @@ import pytest
 from tests.pages import FILES, commands
 from tests.typed import typed
 
+pytestmark = pytest.mark.slow
+
 PAGE = "docs/bring-anything.md"
 COMMANDS = [one for one in commands() if one.page == PAGE]
 THINGS = "data", "block", "network", "optimizer", "loss", "metric", "task", "augment", "tracker", "study"

@@ -6,11 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests import typed
+
+pytestmark = pytest.mark.slow
 
 MINE = """# @package _global_
 # A study with an open claim.
@@ -38,8 +41,9 @@ COMMAND = re.compile(
 )
 
 
+@cache
 def shell(command: str, at: Path) -> str:
-    """What a command prints that is typed in the folder `at`, with nothing but what is installed."""
+    """What a command prints that is typed in the folder `at`, once, with nothing but what is installed."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     env = typed.surroundings() | {"PATH": path, "COLUMNS": "300"}
     done = subprocess.run(command, shell=True, cwd=at, env=env, capture_output=True, text=True, timeout=120)

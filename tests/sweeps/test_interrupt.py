@@ -14,6 +14,8 @@ import torch
 from ablations.records.layout import CHECKPOINT
 from tests.typed import Done, start, typed
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_a_test_starts_heeds_ctrl_c() -> None:
     """Also where the tests themselves were started with it ignored (`make test &`)."""
@@ -79,7 +81,7 @@ def test_failures_in_a_row_stop_a_sweep_and_mended_code_trains_again(tmp_path: P
 
 
 def test_a_worker_that_is_killed_is_replaced(tmp_path: Path) -> None:
-    asked = ["block=plain", "depth=8,14", "seed=0,1", "recipe.epochs=30", "tracker=none"]
+    asked = ["block=plain", "depth=8,14", "seed=0,1", "recipe.epochs=10", "tracker=none"]
     process = start("-m", f"runs={tmp_path}", *asked, at=tmp_path)
     while not (leases := list(tmp_path.glob("*/lease.json"))) or not list(tmp_path.glob("*/curve.csv")):
         assert process.poll() is None

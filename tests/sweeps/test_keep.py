@@ -22,6 +22,8 @@ from lightning_modules.training.weights import content_digest, packed, read_weig
 from sweeps.trained import again
 from tests.typed import Done, typed
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["depth=8", "recipe.epochs=3", "tracker=none", "trainer=cpu", "trainer.threads=1"]
 WEIGHTS = "weights.safetensors"
 

@@ -16,6 +16,8 @@ from sweeps.data import seen
 from sweeps.export import export
 from tests.typed import typed
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("recipe.epochs=2", "tracker=none", "trainer=cpu", "trainer.threads=1", "data_dir=.")
 NETWORKS = """
 from torch import nn

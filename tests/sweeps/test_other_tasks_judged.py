@@ -18,6 +18,8 @@ from ablations.wandb_view.publish import _summary
 from ablations.wandb_view.workspaces import curves_of
 from tests.typed import typed
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("tracker=none", "trainer=cpu", "trainer.threads=1", "hydra/launcher=basic", "workers=1")
 STUDY = """# @package _global_
 # some layers on the centres of digits

@@ -31,6 +31,8 @@ from sweeps.preflight import instantiate, recipe_of
 from sweeps.question import Question, resolve_question
 from sweeps.search import Searching, open_space
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 STUDIES = {name: yaml.safe_load(path.read_text())["study"] for name, path in config_files(ROOT / "conf/study").items()}
 STUDIES = {name: study for name, study in STUDIES.items() if "tables" not in study}  # which train nothing

@@ -10,6 +10,8 @@ import pytest
 from ablations.records.lease import here
 from tests.typed import Done, typed
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["recipe.epochs=1", "tracker=none"]
 
 

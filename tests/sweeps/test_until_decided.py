@@ -13,6 +13,8 @@ import pytest
 from ablations.records.record import read_plan, read_records
 from tests.typed import ended, start, typed
 
+pytestmark = pytest.mark.slow
+
 STUDY = """# @package _global_
 # a study of eight layers
 study:
@@ -31,6 +33,7 @@ study:
       cell: {block: residual}
       expect: "< 60"
 """
+BASIC = "hydra/launcher=basic"  # trains the same in this process, without the seconds that workers take to begin
 WORDS = ("-m", "study=small", "tracker=none", "diagnostics=false")
 
 
@@ -106,10 +109,10 @@ def test_a_failed_run_is_waited_for_and_named_first(whole: Path, folder: Path, t
         path.parent.mkdir(parents=True)
         changed = {"status": "failed", "cause": "oom", "metrics": {}} if record is failed else {}
         path.write_text(json.dumps({**record, **changed}))
-    done = typed("--config-dir", folder, *WORDS, at=tmp_path)
+    done = typed("--config-dir", folder, *WORDS, BASIC, at=tmp_path)
     assert done.returncode == 2
     assert f"no verdict: waits for {failed['label']}, which failed (oom): retry=failed" in done.stdout
-    again = typed("--config-dir", folder, *WORDS, "retry=failed", at=tmp_path)
+    again = typed("--config-dir", folder, *WORDS, BASIC, "retry=failed", at=tmp_path)
     assert again.returncode == 0, again.stdout + again.stderr
     assert trained(tmp_path) == trained(whole)
 
@@ -122,7 +125,7 @@ def test_bad_designs_are_refused_before_training(folder: Path, tmp_path: Path) -
         "study.seeds.from=2": "a verdict needs at least 3 seeds",
         "+study.level=0.5": "study.level is not a study's to say",
     }.items():
-        done = typed("--config-dir", folder, *WORDS, word, at=tmp_path)
+        done = typed("--config-dir", folder, *WORDS, BASIC, word, at=tmp_path)
         assert done.returncode == 1
         assert says in done.stderr + done.stdout, done.stderr
     assert not list(tmp_path.glob("runs/*/record.json"))

@@ -20,6 +20,8 @@ from ablations.analysis.results import CALIBRATION, METRICS, Row, result_rows
 from ablations.records.record import plans, read_plan, read_records
 from tests.ablations.wandb_view.wandb_file import read_folder
 
+pytestmark = pytest.mark.slow
+
 BASIC = "hydra/launcher=basic"
 ROOT = Path(__file__).parents[2]
 KEPT = ("status", "cause", "epochs", "steps", "seconds", "params", "macs")

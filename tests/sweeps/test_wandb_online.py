@@ -20,6 +20,8 @@ from ablations.wandb_view.offline import run_id
 from tests import typed
 from tests.ablations.wandb_view.stand_in import StandIn, stand_in
 
+pytestmark = pytest.mark.slow
+
 GRID = ["-m", "block=plain", "depth=8", "seed=0,1", "recipe.epochs=2", "hydra/launcher=basic", "runs=r"]
 NEVER_ANSWERED = {"ArtifactType", "ServerFeaturesQuery", "CreateArtifact"}  # a table's second copy, as an artifact
 

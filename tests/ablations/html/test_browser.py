@@ -18,6 +18,8 @@ from ablations.search.trials import trial_folder, write_trial
 from tests.ablations.conftest import make_plan, make_records
 from tests.ablations.html.study_folder import HOSTILE, write_study
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CLAIM = {"says": HOSTILE, "source": HOSTILE, "metric": "test_error", "published": 1.5, "expect": "> 0"}
 
@@ -226,22 +228,23 @@ def test_it_fits_and_can_be_read(opened, wordy, width, scheme):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_site_fits_and_can_be_read_from_a_file_and_from_any_path(chromium, wordy, tmp_path, scheme):
+    """Each two of scheme, width and address meet once."""
     out = tmp_path / "www" / "some" / "path"
     assert main(["site", str(out), "--runs", str(tmp_path)]) == 0
     served = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "www"))
     with ThreadingHTTPServer(("127.0.0.1", 0), served) as server:
         Thread(target=server.serve_forever).start()
-        for address in (out.as_uri(), f"http://127.0.0.1:{server.server_port}/some/path"):
-            for width in (1400, 800, 390):
-                tab = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-                tab.goto(f"{address}/index.html")
-                assert tab.evaluate("document.documentElement.scrollWidth") <= width
-                assert tab.evaluate(CONTRAST) == []
-                assert tab.evaluate("[...document.images].map(one => one.complete && one.naturalWidth > 0)") == [True]
-                tab.click("a.says")
-                drawn(tab)
-                assert tab.locator("li:target .says").count() == 1
-                tab.close()
+        addresses = [out.as_uri(), f"http://127.0.0.1:{server.server_port}/some/path"]
+        for k, width in enumerate((1400, 800, 390)):
+            tab = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            tab.goto(f"{addresses[(k + (scheme == 'dark')) % 2]}/index.html")
+            assert tab.evaluate("document.documentElement.scrollWidth") <= width
+            assert tab.evaluate(CONTRAST) == []
+            assert tab.evaluate("[...document.images].map(one => one.complete && one.naturalWidth > 0)") == [True]
+            tab.click("a.says")
+            drawn(tab)
+            assert tab.locator("li:target .says").count() == 1
+            tab.close()
         server.shutdown()
 
 

@@ -20,21 +20,19 @@ from sweeps.compose.compose import run_of
 from sweeps.preflight import check_trainer
 from sweeps.training import build
 from tests.lightning_modules.trained import composed, train
+from tests.typed import start
 
 ROOT = Path(__file__).parents[3]
 # Batch norm would see each device's share of a batch; layer norm sees each image by itself.
 ONE = ["depth=8", "norm=layer", "recipe.lr=0.02", "tracker=none", "trainer.accelerator=cpu", "trainer.threads=1"]
-LONG = "recipe.epochs=40"
+LONG = "recipe.epochs=16"
 TWO = [*ONE, "trainer=ddp", "trainer.devices=2"]
 
 
-def call(*arguments: str, runs: Path) -> list[str]:
-    return [sys.executable, "-W", "always", str(ROOT / "run.py"), *arguments, f"runs={runs}"]
-
-
 def typed(*arguments: str, runs: Path) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, "-W", "always", str(ROOT / "run.py"), *arguments, f"runs={runs}"]
     env = os.environ | {"PYTHONWARNINGS": "always"}
-    return subprocess.run(call(*arguments, runs=runs), capture_output=True, text=True, env=env, cwd=runs, timeout=300)
+    return subprocess.run(call, capture_output=True, text=True, env=env, cwd=runs, timeout=300)
 
 
 def record_in(runs: Path) -> dict:
@@ -61,13 +59,7 @@ def test_two_devices_are_one_run_also_after_interruptions(tmp_path: Path) -> Non
     """Killed, then interrupted as a terminal does it, which tells all processes; then it goes on to its end."""
     for stop in (signal.SIGKILL, signal.SIGINT):
         begun = time.time()
-        process = subprocess.Popen(
-            call(*TWO, LONG, runs=tmp_path),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        process = start(*TWO, LONG, f"runs={tmp_path}", at=tmp_path, PYTHONWARNINGS="always")
         while not [path for path in tmp_path.glob("*/last.ckpt") if path.stat().st_mtime > begun]:
             assert process.poll() is None
             time.sleep(0.01)
@@ -81,7 +73,7 @@ def test_two_devices_are_one_run_also_after_interruptions(tmp_path: Path) -> Non
     assert done.stdout.count("finished") == 1, "one process speaks"
     record = record_in(tmp_path)
     assert record["provenance"]["device"] == "2 × cpu, 1 thread"
-    assert (record["epochs"], record["steps"]) == (40, 400)
+    assert (record["epochs"], record["steps"]) == (16, 160)
     folder = tmp_path / record["folder"]
     files = {path.name for path in folder.iterdir() if path.name != ".hydra"}
     tables = {"record.json", "config.yaml", "curve.csv", "diagnostics.csv", "predictions.npz", "run.log"}
@@ -100,7 +92,7 @@ def test_two_devices_are_one_run_also_after_interruptions(tmp_path: Path) -> Non
     config = composed(*ONE, LONG)
     assert record["identity"] == run_of(config, config.hydra).identity
     curve = list(csv.DictReader((folder / "curve.csv").read_text().splitlines()))
-    assert len(curve) == 40
+    assert len(curve) == 16
     losses = [[float(row[loss]) for loss in ("train_loss", "val_loss")] for row in curve[:2]]
     alone = [[row[loss] for loss in ("train_loss", "val_loss")] for row in train(*ONE, LONG).curve.rows[:2]]
     assert losses == [pytest.approx(row, rel=1e-3) for row in alone], "in the long run, roundings grow"

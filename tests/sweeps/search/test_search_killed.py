@@ -22,13 +22,13 @@ def test_a_search_that_is_killed_and_typed_again_has_exactly_its_trials(tmp_path
         write_study(folder, space=space, search="{trials: 8, replicate: {top: 2, seeds: [1, 2]}}")
         if name == "broken":
             for enough in (2, 5):  # trials told when it is killed
-                process = start(folder, "recipe.epochs=4", launcher=launcher)
+                process = start(folder, "recipe.epochs=2", launcher=launcher)
                 while process.poll() is None and len(stamps(folder)) < enough:
                     time.sleep(0.01)
                 assert process.poll() is None, "it was killed before its end"
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
-        done = search(folder, "recipe.epochs=4", launcher=launcher, cold=name == "whole")
+        done = search(folder, "recipe.epochs=2", launcher=launcher, cold=name == "whole")
         assert done.returncode == 0, done.stderr
         paths = sorted((folder / "runs" / ".studies" / plan_name(folder) / "trials").glob("*/*/trial.json"))
         trials = [json.loads(path.read_text()) for path in paths]

@@ -11,6 +11,8 @@ from ablations.records.lease import here
 from tests.sweeps.search.typed import plan_name, plan_of, search, stamps, trials_of, write_study
 from tests.typed import typed
 
+pytestmark = pytest.mark.slow
+
 
 def test_only_active_axes_are_asked_for_and_a_small_space_is_tried_once_and_no_more(tmp_path: Path) -> None:
     space = "{gate_bias: [-1, -3], shortcut: [A, B], block: [plain, highway], block.coupled: [true, false]}"

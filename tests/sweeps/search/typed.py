@@ -16,7 +16,7 @@ study:
   grid: {grid}
   space: {space}
   search: {search}
-  fixed: {{data: digits, recipe: digits_quick, recipe.epochs: 2, depth: 8}}
+  fixed: {{data: digits, recipe: digits_quick, recipe.epochs: 1, depth: 8}}
 """
 
 
