@@ -2,10 +2,12 @@
 
     python -m sweeps.export torchscript runs/<folder>
     python -m sweeps.export onnx runs/<folder> --out network.onnx
+    python -m sweeps.export torchscript runs/<folder> --folded
 
 The file takes batches of any size, normalised as `network.preprocess` does it, and gives the network's outputs: of a
 regression they are standardised, and `trained["targets"]` has mean and scale. What it computes is compared with the
-network's own outputs before it is written to its place; for ONNX by `onnxruntime`, where that is installed.
+network's own outputs before it is written to its place; for ONNX by `onnxruntime`, where that is installed. With
+`--folded`, each `body=dirac` and `body=repvgg` is a plain convolution in it.
 """
 
 from __future__ import annotations
@@ -26,21 +28,25 @@ NEAR = 1e-4
 SHOWN = 2  # examples that an exporter sees; the file is compared on one more, since it takes batches of any size
 
 
-def export(folder: Path, kind: str, out: Path | None = None, *, trust: Sequence[str] = ()) -> Path:
+def export(
+    folder: Path, kind: str, out: Path | None = None, *, folded: bool = False, trust: Sequence[str] = ()
+) -> Path:
     """Write a run's network as a file that needs no Skipbench; return its path.
 
     Args:
         kind: torchscript or onnx.
         out: where to; by default `network.pt` or `network.onnx` in the run's folder.
+        folded: whether bodies that fold are exported as the convolutions they fold to.
         trust: as `load` has it.
 
     Raises:
-        ValueError: there are no weights, a package is missing, or the file computes something else.
+        ValueError: there are no weights, a package is missing, nothing folds, or the file computes something else.
     """
     if missing := [name for name in NEEDED[kind] if importlib.util.find_spec(name) is None]:
         raise ValueError(f"{kind} needs what is not installed: pip install {' '.join(missing)}")
     import torch
 
+    from lightning_modules.networks.folding import fold
     from sweeps.trained import load
 
     network: Any = load(folder, trust=trust)
@@ -53,8 +59,9 @@ def export(folder: Path, kind: str, out: Path | None = None, *, trust: Sequence[
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch, about its own future
         expected = network(images)
+        exported = fold(network) if folded else network
         try:
-            found = (_torchscript if kind == "torchscript" else _onnx)(network, images, part)
+            found = (_torchscript if kind == "torchscript" else _onnx)(exported, images, part)
             if found is not None and not torch.allclose(found, expected, atol=NEAR * max(1, expected.abs().max())):
                 raise ValueError("it computes something else")
             os.replace(part, path)
@@ -105,10 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("kind", choices=SUFFIXES)
     parser.add_argument("folder", type=Path, help="of the run, runs/<label>-<8 digits>")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to (network.pt or network.onnx in the folder)")
+    parser.add_argument("--folded", action="store_true", help="with each body=dirac and repvgg as a plain convolution")
     parser.add_argument("--trust", action="append", default=[], metavar="PACKAGE", help="whose code may be called")
     options = parser.parse_args(arguments)
     try:
-        print(export(options.folder, options.kind, options.out, trust=options.trust))
+        print(export(options.folder, options.kind, options.out, folded=options.folded, trust=options.trust))
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

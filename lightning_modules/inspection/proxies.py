@@ -21,6 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lightning_modules.networks.norms import Bounded
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 Proxy = Callable[[nn.Module, Tensor, Tensor, Loss], float]
 
@@ -33,6 +35,7 @@ UNITS = (
 NORMS = (
     *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm),
     *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.LocalResponseNorm),
+    Bounded,
 )
 SATURATING = (nn.Hardtanh, nn.Tanh, nn.Softsign)  # sigmoids are gates more often
 

@@ -12,16 +12,18 @@ from collections.abc import Callable
 from functools import cache
 from math import sqrt
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
 from lightning_modules.networks.layers import Readout
+from lightning_modules.networks.norms import Bounded
 from lightning_modules.networks.shortcuts import require_shortcut
 
 WEIGHTED = (_ConvNd, nn.Linear)
 PACKAGE = __name__.rpartition(".")[0]
-NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
+NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, Bounded)
 
 
 def he_fan_out(network: nn.Module) -> None:
@@ -72,6 +74,23 @@ def fixup(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, Readout):
             zero(module)
+
+
+def delta_orthogonal(network: nn.Module) -> None:
+    """Orthogonal matrices times max(1, √(c_out / c_in)), of a kernel at its centre, with zeros around it.
+
+    A layer then keeps the mean square of what it gets: for activations that do too, `tat` and `dks`. A kernel without a
+    centre is orthogonal as a whole.   Xiao et al. 2018; scaled as in Martens et al. 2021.
+    """
+    fill(network, _delta_orthogonal)
+
+
+def _delta_orthogonal(weight: Tensor) -> None:
+    whole = weight.dim() == 2 or any(size % 2 == 0 for size in weight.shape[2:])
+    part = weight.data.flatten(1) if whole else weight.data[(..., *(size // 2 for size in weight.shape[2:]))]
+    nn.init.zeros_(weight)
+    drawn = nn.init.orthogonal_(torch.empty_like(part), gain=max(1, part.shape[0] / part.shape[1]) ** 0.5)
+    part.copy_(drawn)
 
 
 def torch_default(network: nn.Module) -> None:
@@ -128,17 +147,21 @@ def body_of(block: nn.Module) -> nn.Module:
 
 
 def zero(layer: nn.Module) -> None:
-    """Set a layer's weight and bias to zero."""
-    for parameter in layer.parameters(recurse=False):
-        nn.init.zeros_(parameter)
+    """Set to zero what multiplies and shifts a layer's output: its weight and bias, or those that it names `scales`."""
+    for name in getattr(layer, "scales", ("weight", "bias")):
+        if (parameter := getattr(layer, name)) is not None:
+            nn.init.zeros_(parameter)
 
 
-def last_layer(block: nn.Module) -> _ConvNd | nn.Linear | _NormBase | nn.GroupNorm | nn.LayerNorm:
+def last_layer(block: nn.Module) -> _ConvNd | nn.Linear | _NormBase | nn.GroupNorm | nn.LayerNorm | Bounded:
     """The last norm, convolution or linear layer with a weight in `block.body`, in the order they were made.
 
-    Raises ValueError if there is none.
+    Raises ValueError if there is none, or several.
     """
     body = body_of(block) if hasattr(block, "body") else nn.Identity()
+    if getattr(body, "ends_in_sum", False):
+        name = type(body).__name__.lower()
+        raise ValueError(f"body={name} ends in a sum of branches, and its last layer is wanted: use body=basic")
     layers = [m for m in body.modules() if isinstance(m, WEIGHTED + NORMS) and m.weight is not None]
     if not layers:
         raise ValueError(f"{type(block).__name__} has no `body` with a layer in it to set to zero: use another init")

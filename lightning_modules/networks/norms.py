@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
+import torch
 from torch import Tensor, nn
 
 
@@ -59,3 +62,38 @@ class Pixel(nn.LayerNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input.movedim(1, -1)).movedim(-1, 1)
+
+
+class Bounded(nn.Module, ABC):
+    """γ · squash(x) + β: stands where a norm would, and looks at no statistics. γ and β are `weight` and `bias`."""
+
+    def __init__(self, channels: int, *, alpha: float = 0.5) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.tensor(float(alpha)))
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        each = (-1, *(1,) * (x.dim() - 2))
+        return self.weight.view(each) * self.squash(x) + self.bias.view(each)
+
+    @abstractmethod
+    def squash(self, x: Tensor) -> Tensor:
+        """Each number of x by itself, in (−1, 1)."""
+
+
+class DyT(Bounded):
+    """γ · tanh(α x) + β, with one learnt α for all channels, first 0.5.   Zhu et al. 2025, Sec. 4 (Dynamic Tanh)."""
+
+    def squash(self, x: Tensor) -> Tensor:
+        return (self.alpha * x).tanh()
+
+
+class Derf(Bounded):
+    """γ · erf(α x + s) + β, with one learnt α and s for all channels, first 0.5 and 0.   Chen et al. 2025, eq. 10."""
+
+    def __init__(self, channels: int, *, alpha: float = 0.5) -> None:
+        super().__init__(channels, alpha=alpha)
+        self.shift = nn.Parameter(torch.zeros(()))
+
+    def squash(self, x: Tensor) -> Tensor:
+        return (self.alpha * x + self.shift).erf()

@@ -31,7 +31,7 @@ from lightning_modules.networks.layers import BlockFactory, Norm
 from lightning_modules.networks.signature import parameters_of
 
 SIZES = ((8, 16, 1), (8, 8, 1), (8, 16, 2))
-NORMS: tuple[Norm, ...] = (norms.Batch, norms.Group, norms.Layer, norms.Instance, norms.Pixel, nn.Identity)
+NORMS: tuple[Norm, ...] = (norms.Batch, norms.Group, norms.Layer, norms.Instance, norms.Pixel, norms.DyT, nn.Identity)
 SHORTCUTS: tuple[Callable[[Norm], BlockFactory], ...] = (
     lambda norm: shortcuts.A,
     lambda norm: partial(shortcuts.A, subsample="average", pad="symmetric"),

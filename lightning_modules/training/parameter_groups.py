@@ -8,11 +8,13 @@ from typing import Any
 from torch import nn
 
 from lightning_modules.networks.block_finder import find_blocks
+from lightning_modules.networks.norms import Bounded
 
 KINDS = ("norm", "bias")
 NORMS = (
     *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.GroupNorm, nn.LayerNorm),
     *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d, *([nn.RMSNorm] if hasattr(nn, "RMSNorm") else [])),
+    Bounded,
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,12 +31,15 @@ class OfTwo(nn.Module):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("run"))
+
+
+def written(folder: Path, *words: str) -> Path:
     """The folder of a run whose weights are those it began with."""
     from lightning_modules.training.weights import KeptEpoch
     from sweeps.compose.compose import run_of
 
-    config = composed()
-    folder = tmp_path_factory.mktemp("run")
+    config = composed(*words)
     content = kept_weights(config, run_of(config, config.hydra), build(config), KeptEpoch("final"), 2)
     assert content is not None
     (folder / "weights.safetensors").write_bytes(content)
@@ -68,6 +72,19 @@ def test_onnx(folder: Path, tmp_path: Path) -> None:
     with torch.no_grad():
         expected = network(images)
     assert torch.allclose(torch.from_numpy(session.run(None, {"images": images.numpy()})[0]), expected, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_folded_network_is_smaller_and_computes_the_same(folder: Path, tmp_path: Path, capsys: Any) -> None:
+    own = written(tmp_path, "block=plain", "body=repvgg", "depth=11")
+    assert main(["torchscript", str(own), "--folded"]) == 0
+    network, file = skipbench.load(own), torch.jit.load(own / "network.pt")
+    images = torch.randn(5, 1, 8, 8)
+    with torch.no_grad():
+        assert torch.allclose(file(images), network(images), atol=1e-5)
+    assert sum(p.numel() for p in file.parameters()) < 0.95 * sum(p.numel() for p in network.parameters())
+    assert main(["torchscript", str(folder), "--folded"]) == 1
+    assert "nothing in this network folds: use body=dirac or body=repvgg" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_named(

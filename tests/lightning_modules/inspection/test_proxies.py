@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from ablations.analysis.results import PROXIES as COLUMNS
 from ablations.records.record import Record
 from lightning_modules.inspection.proxies import PROXIES, grad_norm, jacob_cov, measure, naswot, snip, synflow
+from lightning_modules.networks.norms import Derf
 from lightning_modules.tasks.classification import Classification
 from lightning_modules.training.weights import read_weights
 from sweeps import one_run
@@ -56,7 +57,7 @@ def test_synflow_sees_no_data_no_sign_no_norm_and_no_unit_that_lets_positive_num
     bare = synflow(two_layers(), *BATCH)
     assert bare > 0
     assert synflow(two_layers(), 3 - IMAGES, 7 - TARGETS, F.cross_entropy) == bare
-    for between in ([nn.ReLU()], [nn.BatchNorm1d(16)], [nn.LayerNorm(16), nn.Tanh()], [nn.Dropout(0.5)]):
+    for between in ([nn.ReLU()], [nn.BatchNorm1d(16)], [nn.LayerNorm(16), nn.Tanh()], [Derf(16)], [nn.Dropout(0.5)]):
         assert synflow(two_layers(*between), *BATCH) == pytest.approx(bare)
     turned = two_layers()
     with torch.no_grad():

@@ -11,7 +11,7 @@ from lightning_modules.networks import inits
 from lightning_modules.networks.blocks import Residual
 from lightning_modules.networks.bodies import Basic
 from lightning_modules.networks.layers import Readout
-from lightning_modules.networks.norms import Batch
+from lightning_modules.networks.norms import Batch, Derf, DyT
 from lightning_modules.networks.shortcuts import A
 
 
@@ -36,7 +36,9 @@ def test_the_spread_of_weights_is_the_published_one(init, conv, linear):
     assert network[2].weight.std().item() == pytest.approx(linear, rel=0.02)
 
 
-@pytest.mark.parametrize("init", [inits.he_fan_out, inits.he_fan_in, inits.xavier, inits.orthogonal])
+@pytest.mark.parametrize(
+    "init", [inits.he_fan_out, inits.he_fan_in, inits.xavier, inits.orthogonal, inits.delta_orthogonal]
+)
 def test_norms_and_biases_are_reset(init):
     network = layers()
     for parameter in network.parameters():
@@ -44,6 +46,23 @@ def test_norms_and_biases_are_reset(init):
     init(network)
     assert (network[1].weight == 1).all()
     assert not any(network[i].bias.any() for i in range(3))
+
+
+@pytest.mark.parametrize(("c_in", "c_out"), [(8, 16), (16, 16), (16, 8)])
+def test_a_delta_orthogonal_layer_keeps_the_mean_square_pixel_by_pixel(c_in, c_out):
+    conv, linear = nn.Conv2d(c_in, c_out, 3, padding=1, bias=False), nn.Linear(c_in, c_out, bias=False)
+    inits.delta_orthogonal(nn.Sequential(conv, linear))
+    assert not conv.weight.detach().flatten(2)[:, :, [0, 1, 2, 3, 5, 6, 7, 8]].any()
+    for matrix in (conv.weight.detach()[:, :, 1, 1], linear.weight.detach()):
+        gram, gain = (matrix @ matrix.T, 1.0) if c_out < c_in else (matrix.T @ matrix, c_out / c_in)
+        torch.testing.assert_close(gram, gain * torch.eye(min(c_in, c_out)), rtol=1e-4, atol=1e-5)
+
+
+def test_a_kernel_without_a_centre_is_orthogonal_as_a_whole():
+    patch = nn.Conv2d(3, 8, 2, 2)
+    inits.delta_orthogonal(nn.Sequential(patch))
+    rows = patch.weight.detach().flatten(1)
+    torch.testing.assert_close(rows @ rows.T, torch.eye(8), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("init", [inits.he_fan_out, inits.he_fan_in, inits.xavier, inits.orthogonal])
@@ -55,7 +74,7 @@ def test_the_classifier_keeps_its_own_start(init):
     assert torch.equal(network[1].weight, before[1])
 
 
-@pytest.mark.parametrize("norm", [Batch, nn.Identity])
+@pytest.mark.parametrize("norm", [Batch, nn.Identity, DyT, Derf])
 def test_zero_residual_starts_every_block_as_its_shortcut(norm):
     block = Residual(8, 8, 1, body=partial(Basic, norm=norm, activation=nn.ReLU), shortcut=A, activation=nn.ReLU)
     network = nn.Module()
@@ -63,7 +82,13 @@ def test_zero_residual_starts_every_block_as_its_shortcut(norm):
     inits.zero_residual(network)
     x = torch.rand(2, 8, 4, 4)
     assert torch.equal(block(x), x)
-    assert isinstance(inits.last_layer(block), nn.Conv2d if norm is nn.Identity else Batch)
+    assert isinstance(inits.last_layer(block), nn.Conv2d if norm is nn.Identity else norm)
+    for _ in range(2):  # and the body opens again
+        block(x).square().sum().backward()
+        with torch.no_grad():
+            for parameter in block.parameters():
+                parameter -= 1e-4 * parameter.grad
+    assert block.body[0].conv.weight.grad.any()
 
 
 def test_zero_residual_refuses_a_block_without_a_body():

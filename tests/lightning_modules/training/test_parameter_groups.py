@@ -30,13 +30,15 @@ def test_without_them_the_optimiser_gets_the_parameters_as_they_are() -> None:
     assert list(parameter_groups(made, lr=1.0)) == list(made.parameters())
 
 
-@pytest.mark.parametrize("words", [("norm=batch",), ("norm=group", "block=highway"), ("norm=layer", "network=cifar")])
+@pytest.mark.parametrize(
+    "words", [("norm=batch",), ("norm=group", "block=highway"), ("norm=layer", "network=cifar"), ("norm=derf",)]
+)
 def test_norms_and_biases_are_spared_the_decay_and_nothing_else(words: tuple[str, ...]) -> None:
     made = network(*words)
     found = rates(list(parameter_groups(made, lr=1.0, no_decay=["norm", "bias"])))
     assert len(found) == len(list(made.parameters()))
     for name, parameter in made.named_parameters():
-        assert found[parameter] == (1.0, 0.0 if parameter.ndim == 1 else 1.0), name
+        assert found[parameter] == (1.0, 0.0 if parameter.ndim < 2 else 1.0), name
     only_norms = rates(list(parameter_groups(made, lr=1.0, no_decay=["norm"])))
     head = [parameter for name, parameter in made.named_parameters() if name.endswith("bias")][-1]
     assert only_norms[head] == (1.0, 1.0), "the bias of the last layer is no norm's"
@@ -79,7 +81,7 @@ def test_the_step_of_each_group_is_that_of_its_rate_and_decay() -> None:
     optimizer.step()
     for name, parameter in made.named_parameters():
         rate, decay = found[parameter]
-        assert decay == (0.0 if parameter.ndim == 1 else 0.1)
+        assert decay == (0.0 if parameter.ndim < 2 else 0.1)
         expected = before[parameter] - rate * (parameter.grad + decay * before[parameter])
         torch.testing.assert_close(parameter.detach(), expected, msg=name)
 
