@@ -5,9 +5,8 @@ mean square q to Q(q). The maps of a plain network of L activations are those of
 every c to 1. Q and C are of weights with independent numbers or `init=delta_orthogonal`, biases of 0 and q = 1.
 Martens et al. 2021 (DKS, arXiv 2110.01765); Zhang et al. 2022 (TAT, arXiv 2203.08120).
 
-`depth` is that of the network, in which each weight layer but the last is taken to have an activation after it
-(of `network=dense`, one less than it has). Between images of one scale the papers also norm each pixel of the input; here
-the data are as they are.
+`depth` is that of the network, in which each weight layer but the last is taken to have an activation after it;
+`network=dense` has one more. Martens et al. also norm each pixel of the input (Per-Location Normalization); this does not.
 """
 
 from __future__ import annotations

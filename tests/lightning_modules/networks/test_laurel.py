@@ -13,7 +13,7 @@ from lightning_modules.networks.bodies import Basic
 from lightning_modules.networks.counting import parameters
 from lightning_modules.networks.laurel import LAuReL, LAuReLPrevious
 from lightning_modules.networks.norms import Batch
-from lightning_modules.networks.shortcuts import A
+from lightning_modules.networks.shortcuts import A, ZeroShortcut
 
 parts = {"body": partial(Basic, norm=Batch, activation=nn.ReLU), "shortcut": A, "activation": nn.ReLU}
 
@@ -61,5 +61,7 @@ def test_it_adds_the_published_number_of_parameters(rule, more):
 def test_what_means_nothing_is_refused():
     with pytest.raises(ValueError, match=r"block.rank=-1 is negative; 0 is LAuReL-RW"):
         LAuReL(8, 8, 1, **parts, rank=-1)
+    with pytest.raises(ValueError, match="a learnt shortcut needs something to pass"):
+        LAuReL(8, 8, 1, **parts | {"shortcut": ZeroShortcut})
     with pytest.raises(ValueError, match=r"block.previous=0 is less than 1"):
         LAuReLPrevious(8, 8, 1, **parts, previous=0)
