@@ -6,7 +6,7 @@ every c to 1. Q and C are of weights with independent numbers or `init=delta_ort
 Martens et al. 2021 (DKS, arXiv 2110.01765); Zhang et al. 2022 (TAT, arXiv 2203.08120).
 
 `depth` is that of the network, in which each weight layer but the last is taken to have an activation after it;
-`network=dense` has one more. Martens et al. also norm each pixel of the input (Per-Location Normalization); not so here.
+`network=dense` has one more. Martens et al. also norm each pixel of the input (Per-Location Normalization); not here.
 """
 
 from __future__ import annotations
