@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from copy import deepcopy
 from itertools import cycle, islice
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -80,7 +80,7 @@ def mixing(network: nn.Module, images: Tensor) -> float | None:
     blocks = [module for module in network.modules() if hasattr(module, "mixing")]
     found: list[Tensor] = []
     hooks = [
-        block.register_forward_pre_hook(lambda block, inputs: found.append(block.mixing(inputs[0]).double()))
+        block.register_forward_pre_hook(lambda block, inputs: found.append(cast(Any, block).mixing(inputs[0]).double()))
         for block in blocks
     ]
     try:

@@ -15,9 +15,9 @@ from functools import cache
 from math import acos, pi, sqrt
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from scipy.optimize import root, root_scalar
+from scipy.special import roots_hermitenorm
 from torch import Tensor, nn
 
 UNITS = {"softplus": nn.Softplus, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "silu": nn.SiLU, "gelu": nn.GELU}
@@ -101,7 +101,7 @@ def shape(of: str, slope: float) -> Shape:
     Raises:
         ValueError: the solver found no solution.
     """
-    nodes, weights = np.polynomial.hermite_e.hermegauss(200)
+    nodes, weights = roots_hermitenorm(200)
     x, p = (torch.tensor(array, dtype=torch.float64, device="cpu") for array in (nodes, weights / weights.sum()))
 
     def maps(scale: float, shift: float) -> tuple[Shape, float, float]:
@@ -116,7 +116,11 @@ def shape(of: str, slope: float) -> Shape:
         return Shape(scale, shift, gain, -mean), q_slope, ((gain * scale) ** 2 * (p * slopes * slopes).sum()).item()
 
     for start in ((1.0, 0.0), (0.1, 0.0), (1.0, 1.0), (0.1, 1.0), (1.0, -1.0), (0.1, -1.0)):
-        found = root(lambda at: np.subtract(maps(*at)[1:], (1, slope)), start, tol=1e-12)
+        found = root(
+            lambda at: [value - wanted for value, wanted in zip(maps(*at)[1:], (1, slope), strict=True)],
+            start,
+            tol=1e-12,
+        )
         if found.success:
             return maps(*map(float, found.x))[0]
     raise ValueError(f"no input scale and shift give activation.of={of} a slope of {slope:.4g}: use activation=tat")
