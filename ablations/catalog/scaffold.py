@@ -90,6 +90,7 @@ The block `$name` for Skipbench: y = act(α · f(x) + s(x)), α learnt.
 ```bash
 pip install -e '.[test]'                                 # where Skipbench is installed
 python -m pytest                                         # the laws every block obeys
+skipbench -m study=stress block=$name,residual depth=20,56    # first: what it bears and costs, beside a sum
 skipbench -m block=$name,residual depth=8 seed=0,1
 skipbench -m block=$name block.start=0,0.5,1 depth=8 seed=0,1
 ```

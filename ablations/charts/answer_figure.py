@@ -15,6 +15,7 @@ from ablations.charts.figure import Figure
 from ablations.charts.focus import MOST_CELLS, Focus, Judged, ends_of, focus_of
 from ablations.charts.looks import (
     DASHES,
+    LIGHT,
     SAFE,
     Axis,
     Spec,
@@ -162,7 +163,8 @@ def _across(chosen: Chosen, judged: Judged) -> str | None:
         return None
     keys = chosen.keys(x, core)
     hues = {hue for hue, _ in keys.values()}
-    few = len(hues) <= SAFE and len({rest for _, rest in keys.values()}) <= len(DASHES)
+    most = len(LIGHT) if chosen.options.x else SAFE
+    few = len(hues) <= most and len({rest for _, rest in keys.values()}) <= len(DASHES)
     whole = all(chosen.level(x, cell) != INACTIVE for cell in core)
     return x if few and (chosen.options.x or (whole and len(core) >= 2 * len({*keys.values()}))) else None
 

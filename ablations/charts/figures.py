@@ -9,6 +9,7 @@ from ablations.charts.epoch_figures import curve_figure, damage_figure, heat_map
 from ablations.charts.figure import Figure
 from ablations.charts.options import FigureOptions
 from ablations.charts.regret_figures import regret_figures
+from ablations.charts.stress_figure import stress_figure
 from ablations.report.answer import Answer
 
 
@@ -29,7 +30,12 @@ def figures_of(answer: Answer, options: FigureOptions | None = None) -> list[Fig
         drawn += [*search_figures(answer), *axis_figures(answer)]
     if answer.plan["study"].get("tables"):
         drawn += regret_figures(answer)
-    drawn += [*claim_figures(answer), answer_figure(answer, options), error_figure(answer, options)]
+    drawn += [
+        stress_figure(answer, options),
+        *claim_figures(answer),
+        answer_figure(answer, options),
+        error_figure(answer, options),
+    ]
     drawn += [curve_figure(answer, chosen)]
     drawn += [] if answer.is_search else [interaction_figure(answer.effects, chosen, answer.plan)]
     drawn += [damage_figure(answer, chosen), *heat_maps(answer, chosen), cost_figure(chosen)]
@@ -44,4 +50,5 @@ def main_figure(answer: Answer, options: FigureOptions | None = None) -> Figure 
         return next(iter(search_figures(answer)), None)
     if answer.plan["study"].get("tables"):
         return next(iter(regret_figures(answer)), None)
-    return answer_figure(answer, options) or error_figure(answer, options)
+    options = options or FigureOptions()
+    return stress_figure(answer, options) or answer_figure(answer, options) or error_figure(answer, options)
