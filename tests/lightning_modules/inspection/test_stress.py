@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ablations.analysis.results import STRESS
+from ablations.records.record import Record
 from lightning_modules.inspection.stress import RATES, gain, largest_rate, memory, mixing, stable
+from lightning_modules.training.weights import read_weights
+from sweeps import one_run
+from sweeps.compose.compose import run_of
+from tests.lightning_modules.trained import composed
 
 
 class Times(nn.Module):
@@ -88,3 +95,17 @@ def test_the_memory_is_what_the_backward_pass_needs():
     network = nn.Sequential(nn.Linear(100, 50), nn.Sigmoid(), nn.Linear(50, 7))
     kept = memory(network, x, y, F.mse_loss)
     assert kept == pytest.approx(4 * (100 + 50 + 7 + 7) / 1000)  # input, sigmoid's output, and both sides of the loss
+
+
+def trained(folder: Path, *words: str) -> Record:
+    config = composed("block=hyper_connections", "block.per=image", "recipe.epochs=1", *words)
+    return one_run.train(config, run_of(config, config.hydra), folder, alone=False)
+
+
+def test_a_run_is_the_same_under_stress_and_without(tmp_path):
+    under, without = trained(tmp_path / "a", "stress=true"), trained(tmp_path / "b")
+    assert under["identity"] == without["identity"]
+    assert {name: value for name, value in under["metrics"].items() if name not in STRESS} == without["metrics"]
+    assert {name for name, value in under["metrics"].items() if name in STRESS and value > 0} == {*STRESS}
+    one, other = (read_weights(tmp_path / folder / "weights.safetensors")[0] for folder in "ab")
+    assert all(map(torch.equal, one.values(), other.values()))
