@@ -124,6 +124,7 @@ def plan_and_check(
     if config.retry and not config.plan:
         staleness.set_aside(plan, records, config.retry, runs)
     problems += set_stale_aside(plan, records, config)
+    plan.find_elsewhere(records)
     grow(plan, records, runs)
     if plan.missing(records) and not config.plan:
         start_forkserver(launcher)

@@ -15,6 +15,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())  # where the folders of tests stay
     place = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    os.chmod(place.name, 0o755)  # some tests begin a process of another user
     os.environ["TMPDIR"] = tempfile.tempdir = place.name
     config.add_cleanup(place.cleanup)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -26,7 +26,8 @@ class Cell:
         cost: about what one run costs, in multiply-adds; 0 where nothing is left to train.
         params, macs: parameters, and multiply-adds of one image; None where nothing is left to train.
         settings: what its choices set for the training, beside its network, data and recipe.
-        accepted: records of other code that answer runs all the same, by the runs' identities.
+        accepted: records that answer runs and lie in other folders than theirs, by the runs' identities: of other code,
+            or of the same run typed in other words.
     """
 
     run: Run
@@ -86,6 +87,13 @@ class Plan:
     def untouched(self, records: dict[str, Record]) -> bool:
         """Whether none of its runs has a record."""
         return all(len(cell.missing(records)) == len(cell.runs) for cell in self.cells)
+
+    def find_elsewhere(self, records: dict[str, Record]) -> None:
+        """Remember the records of runs that were typed in other words, and so have another label and folder."""
+        for cell in self.cells:
+            for run in (*cell.runs.values(), *cell.further.values()):
+                if (record := records.get(run.identity)) and record["folder"] != run.folder:
+                    cell.accepted[run.identity] = record
 
     def missing(self, records: dict[str, Record]) -> list[tuple[Cell, Run]]:
         """What is left to train, the longest first, so that the end has no straggler."""

@@ -64,7 +64,7 @@ SETTINGS = {
     **{"depth": whole(), "width": NUMBER, "gate_bias": NUMBER, "seed": SEED, "split": one_of("fixed", "seed")},
     **dict.fromkeys(("runs", "data_dir", "storage"), TEXT),
     **dict.fromkeys(("simulate", "simulated"), Kind(lambda value: value is None or TEXT.takes(value), "is no file")),
-    **dict.fromkeys(("plan", "profile", "retrain", "diagnostics", "proxies", "stress"), FLAG),
+    **dict.fromkeys(("plan", "profile", "retrain", "diagnostics", "proxies", "stress", "tokens"), FLAG),
     **dict.fromkeys(("workers", "micro_batch", "most"), whole(1, or_null=True)),
     **dict.fromkeys(("workers_per_gpu", "max_consecutive_failures"), whole(1)),
     **{"keep": one_of("final", "best", "nothing")},

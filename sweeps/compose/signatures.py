@@ -59,7 +59,9 @@ def _is_like(value: Any, shipped: Any) -> bool:
     if isinstance(value, Mapping):
         same = isinstance(shipped, Mapping) and value.get("_target_") == shipped.get("_target_")
         return same and all(key in shipped and _is_like(inner, shipped[key]) for key, inner in value.items())
-    return isinstance(value, bool | None) if isinstance(shipped, bool) else not isinstance(value, list)
+    if isinstance(shipped, bool):
+        return isinstance(value, bool | None)
+    return isinstance(shipped, list) or not isinstance(value, list)
 
 
 @cache

@@ -56,7 +56,7 @@ def launch(
         rest: the other overrides typed, for every run.
     """
     runs = Path(config.runs)
-    further = [(cell, run) for cell in plan.cells for run in cell.further.values()]
+    further = [(cell, run) for cell in plan.cells for run in cell.further.values() if run.identity not in cell.accepted]
     resources = Resources.of(config, most=len(missing) + len(further))
     fuse = group_size(config.trainer, runs=len(missing), workers=resources.workers)
     todo = [

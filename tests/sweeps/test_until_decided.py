@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -67,6 +68,24 @@ def test_only_the_cells_of_open_claims_get_further_seeds(whole: Path) -> None:
     assert counts["highway"] == 1
     assert 3 <= counts["plain"] <= counts["residual"] <= 8
     assert counts["residual"] > 5  # a median is not shown by fewer
+
+
+def test_what_was_typed_in_other_words_counts_and_is_not_trained_again(
+    whole: Path, folder: Path, tmp_path: Path
+) -> None:
+    """Other words, another folder: here of the first seeds and of one that followed. The others are missing."""
+    shutil.copytree(whole / "runs", tmp_path / "runs")
+    records, _ = read_records(tmp_path / "runs")
+    for one in records.values():
+        path = tmp_path / "runs" / one["folder"]
+        if one["seed"] < 3 or one["seed"] == 4:
+            path.rename(tmp_path / "runs" / f"typed-otherwise-{one['identity'][:8]}")
+        else:
+            shutil.rmtree(path)
+    again = typed("--config-dir", folder, *WORDS, BASIC, at=tmp_path)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert trained(tmp_path) == trained(whole)
+    assert len(list(tmp_path.glob("runs/*/record.json"))) == len(trained(whole)), "none twice"
 
 
 def test_the_plan_holds_what_may_follow_and_a_report_what_followed(whole: Path, folder: Path) -> None:

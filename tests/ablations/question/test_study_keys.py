@@ -20,6 +20,7 @@ STUDIES = {
     name: OmegaConf.to_container(OmegaConf.load(path).study)  # which reads 1e-6 as a number, as Hydra does
     for name, path in config_files(CONF / "study").items()
 }
+STUDIES = {name: study for name, study in STUDIES.items() if "tables" not in study}  # whose search has other keys
 OPEN = {"fixed", "grid", "space", "cell", "plus", "minus", "order", "metrics"}  # their keys are axes, or names
 
 

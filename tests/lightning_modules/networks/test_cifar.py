@@ -66,6 +66,10 @@ def test_a_width_may_be_a_fraction(build, says, body, norm, width):
         with pytest.raises(ValueError, match="body=dense takes vectors"):
             build(*CIFAR, f"body={body}", f"norm={norm}", f"width={width}")
         return
+    if not says(f"body={body}", "resizes", True):
+        with pytest.raises(ValueError, match="keeps the size and has no stride 2"):
+            build(*CIFAR, f"body={body}", f"norm={norm}", f"width={width}")
+        return
     depth = 2 + 3 * says(f"body={body}", "layers", 2)
     if body in ("se", "se_bottleneck") and norm == "instance":
         with pytest.raises(ValueError, match="norm=instance makes equal"):

@@ -22,6 +22,7 @@ NEVER = {
     "exclusive_gating",
     "shortcut_gating",
     "constant_scaling",
+    "deep_delta",
 }
 NEVER |= {
     "bn_after_addition",

@@ -154,7 +154,7 @@ def test_a_setting_of_another_kind_is_refused_first(refused: Typed, typed: str, 
         ("--cfg", f"argument --cfg/-c: expected one argument; python {ROOT}/run.py --hydra-help shows the flags"),
         ("block=[plain,residual]", "block takes one word: for several write block=plain,residual in a sweep (-m)"),
         ("--config-dir . blok=highway", "there is no setting 'blok'; did you mean block? there are depth, width, "),
-        ("block=highwy", "block=highwy: there is no block 'highwy'; did you mean highway? choose from bn_after_"),
+        ("block=highwy", "block=highwy: there is no block 'highwy'; did you mean highway? choose from attention_"),
         ("cifar/headline", "'cifar/headline' does not say what it is for: write study=cifar/headline"),
         ("-m study=nosuch", "there is no study 'nosuch'; choose from activation, blocks, "),
         (
