@@ -55,7 +55,7 @@ def killed(runs: Path, kind: str, launcher: str, chance: random.Random) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.long)])
 def test_killed_at_random_instants_it_ends_in_the_table_of_an_unkilled_one(tmp_path: Path, kills: int) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     finish(whole, *ASKED, "hydra/launcher=basic")
