@@ -146,7 +146,7 @@ def draw(answer: Answer, options: argparse.Namespace) -> None:
     Raises:
         ValueError: as `picture_of`; or no file was named.
     """
-    from ablations.charts.pictures import picture
+    from ablations.charts.pictures import caption_of, picture
 
     if options.out is None:
         raise ValueError(f"a picture needs a file: add --out {answer.plan['name']}.{options.format}")
@@ -154,8 +154,9 @@ def draw(answer: Answer, options: argparse.Namespace) -> None:
     file = Path(options.out)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(picture(figure, options.format, paper))
-    if paper and not paper.title:
-        print(f"{file}: {figure.caption}", file=sys.stderr)
+    said = caption_of(figure)
+    if said != figure.caption or (paper and not paper.title):
+        print(f"{file}: {said}", file=sys.stderr)
 
 
 def latex(answer: Answer, options: argparse.Namespace) -> str:

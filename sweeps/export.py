@@ -16,6 +16,7 @@ import argparse
 import importlib
 import importlib.util
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -55,6 +56,7 @@ def export(
     images = (images > 0).long() if tokens else images.to(network.preprocess.dtype)
     home = folder if folder.is_dir() else folder.parent
     path = out or home / f"network{SUFFIXES[kind]}"
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch, about its own future
@@ -118,7 +120,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(export(options.folder, options.kind, options.out, folded=options.folded, trust=options.trust))
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        said = re.sub(r"say trust=\['(.+)'\]", r"add --trust \1", str(error))
+        print(f"error: {said}", file=sys.stderr)
         return 1
     return 0
 

@@ -104,6 +104,8 @@ def check_outputs(network: Node, shape: tuple[int, ...], outputs: int, task: str
     found = measure(lambda: instantiate(network), given)
     if not isinstance(found, Tensor):
         raise ValueError(f"{name} returns a {type(found).__name__}: let its forward return the outputs alone, a tensor")
+    if found.is_complex():
+        raise ValueError(f"{name} gives complex outputs, and a loss wants real ones: return their abs() or .real")
     same = found.numel() == 2 * outputs if task == "Regression" else tuple(found.shape) == wanted[task]
     if not same:
         shapes = " × ".join(["N", *map(str, found.shape[1:])]), " × ".join(["N", *map(str, wanted[task][1:])])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,8 +53,18 @@ def page() -> str:
 def node_of(group: str, name: str) -> Node:
     """Read a choice, with all that it inherits."""
     tree, companions = _merged(CONF / group / f"{name}.yaml", group)
-    named = REFERENCE.findall(json.dumps(tree))
+    text = json.dumps(tree)
+    for key, usual in _primary()["by_network"].items():
+        text = text.replace(f'"${{by_network.{key}}}"', json.dumps(usual))
+    named, tree = REFERENCE.findall(text), json.loads(text)
     return Node(companions, [axis for axis in dict.fromkeys(named) if axis != group], dict(_options(tree)))
+
+
+@cache
+def _primary() -> dict[str, Any]:
+    import yaml
+
+    return yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
 
 
 def _merged(path: Path, group: str) -> tuple[dict[str, Any], list[str]]:

@@ -34,17 +34,19 @@ def curve_figure(answer: Answer, chosen: Chosen) -> Figure | None:
     tips += [tip(name, f"{words} (%)" if error else words, ".2f" if error else ".4g") for name, words in SPREAD]
     mean, band = {"y": {"field": "mean", **y}}, {"y": {"field": "low", **y}, "y2": {"field": "high"}}
     note = {"x": {"value": 12}, "y": {"value": 120}, "color": {"value": NEUTRAL}, "text": {"field": "note"}}
+    last = {"joinaggregate": [{"op": "max", "field": "epoch", "as": "last"}]}
     alone = [
-        {"joinaggregate": [{"op": "max", "field": "epoch", "as": "last"}], "groupby": ["panel"]},
+        {**last, "groupby": ["panel"]},
         {"filter": "datum.last == 1 && datum.note != ''"},
         {"aggregate": [{"op": "count", "as": "rows"}], "groupby": ["panel", "note"]},
     ]
+    single = [{**last, "groupby": ["cell", "part"]}, {"filter": "datum.last == 1"}]  # no line has one point
     dot = {"type": "point", "filled": True}
     layer = [
         {"mark": {"type": "area", "opacity": 0.16, "clip": True}, "encoding": {**band, "detail": detail}},
         {"params": [ZOOM], "mark": {"type": "line", "clip": True}}
         | {"encoding": {**mean, "strokeWidth": width, **looks, "detail": detail, "opacity": PALE}},
-        {"transform": [{"filter": "datum.note != ''"}], "mark": {**dot, "size": 40, "opacity": 1}, "encoding": mean},
+        {"transform": single, "mark": {**dot, "size": 40, "opacity": 1}, "encoding": mean},
         {"transform": alone, "mark": {"type": "text", "align": "left", "fontSize": 12}, "encoding": note},
         {"name": "hover", "mark": {**dot, "size": 70, "opacity": 0, "clip": True}}
         | {"encoding": {**mean, "tooltip": tips}},

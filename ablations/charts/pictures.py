@@ -76,8 +76,10 @@ def picture_spec(figure: Figure, paper: Print = SCREEN, inner: float | None = No
         inner: the width of the plot of one panel; None: estimated from the width of the whole.
     """
     spec, whole = copy.deepcopy(figure.spec), paper.width * FONT / paper.font
-    data = [dict(zip(figure.rows, row, strict=True)) for row in zip(*figure.rows.values(), strict=True)]
-    data = _first_panels(spec, data)
+    data = _rows(figure)
+    if field := spec.get("facet", {}).get("field"):
+        shown = {*_panels(figure, data)[0]}
+        data = [row for row in data if row[field] in shown]
     columns = _columns(figure, spec, data, whole, paper.panels)
     if inner is None:
         names = 2.5 + 0.52 * _letters(row.get("row") for row in data)
@@ -114,7 +116,7 @@ def picture_spec(figure: Figure, paper: Print = SCREEN, inner: float | None = No
     if paper.title:
         letters = round(whole * 0.133)
         title["text"] = textwrap.wrap(figure.title, round(0.75 * letters))
-        title["subtitle"] = textwrap.wrap(figure.caption, letters)
+        title["subtitle"] = textwrap.wrap(caption_of(figure), letters)
     return {**spec, "data": {"values": data}, "config": config, **({"title": title} if title else {})}
 
 
@@ -123,16 +125,26 @@ def panels_of(spec: Spec) -> list[Spec]:
     return spec.get("concat") or [spec.get("spec", spec)]
 
 
-def _first_panels(spec: Spec, data: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of the panels that a picture shows: at most a dozen, and of a large study those of the claims."""
-    field = spec.get("facet", {}).get("field")
-    if field is None:
-        return data
-    panels = dict.fromkeys(row[field] for row in data)
+def caption_of(figure: Figure) -> str:
+    """The caption of a picture, with how many panels it leaves out."""
+    shown, there = _panels(figure, _rows(figure))
+    more = f" {len(shown)} of {there} panels are drawn; the page has them all." if len(shown) < there else ""
+    return figure.caption + more
+
+
+def _rows(figure: Figure) -> list[dict[str, Any]]:
+    return [dict(zip(figure.rows, row, strict=True)) for row in zip(*figure.rows.values(), strict=True)]
+
+
+def _panels(figure: Figure, data: list[dict[str, Any]]) -> tuple[list[Any], int]:
+    """The panels of a picture: at most a dozen, of a large study those of the claims; and how many there are."""
+    facet = figure.spec.get("facet", {})
+    if "field" not in facet:
+        return [], 0
+    every = panels = dict.fromkeys(row[facet["field"]] for row in data)
     if len({row.get("cell") for row in data}) > MOST_CELLS:
-        panels = dict.fromkeys(row[field] for row in data if not row.get("light")) or panels
-    order = [panel for panel in spec["facet"]["sort"] or panels if panel in panels][:MOST_PANELS]
-    return [row for row in data if row[field] in {*order}]
+        panels = dict.fromkeys(row[facet["field"]] for row in data if not row.get("light")) or panels
+    return [panel for panel in facet["sort"] or panels if panel in panels][:MOST_PANELS], len(every)
 
 
 def _columns(figure: Figure, spec: Spec, data: Sequence[dict[str, Any]], whole: float, wanted: int) -> int:

@@ -75,4 +75,5 @@ def _some(names: Sequence[str]) -> str:
 
 def _words(missing: int, planned: int, unit: str, training: int) -> str:
     now = f"{training} in training now" if training else "none in training now"
-    return f"Not complete: {missing} of {planned} {unit} are missing ({now}). The results below are from the others."
+    verb = "is" if missing == 1 else "are"
+    return f"Not complete: {missing} of {planned} {unit} {verb} missing ({now}). The results below are from the others."

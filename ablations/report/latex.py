@@ -95,7 +95,7 @@ def _line(texts: Sequence[str], *, bold: bool = False) -> str:
 
 def _tabular(shape: str, lines: Sequence[str], notes: Sequence[str]) -> str:
     """The table, with what a reader must know as comments above it."""
-    said = [f"% {escaped(note)}" for note in notes]
+    said = [f"% {' '.join(note.split())}" for note in notes]
     head = rf"\begin{{tabular}}{{{shape}}}"
     return "\n".join([*said, head, r"\toprule", *lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, PROXIES, STRESS, Record, Row, Spread, best_row
+from ablations.records.task_metrics import task_metrics
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,7 +74,7 @@ def _error(metric: str) -> Callable[[Sequence[Row]], list[str]]:
 
 
 def _named(metric: str) -> Callable[[Sequence[Row]], list[str]]:
-    """The texts of a metric that a study names, with three or four digits: nobody knows its unit."""
+    """The texts of a metric that a study names, with three or four digits."""
 
     def texts(rows: Sequence[Row]) -> list[str]:
         means = [abs(mean) for row in rows if (mean := row.metrics[metric].mean) is not None and math.isfinite(mean)]
@@ -122,12 +123,14 @@ def columns_of(rows: Sequence[Row]) -> list[Column]:
     named = [name for name in (rows[0].metrics if rows else ()) if name not in KNOWN]
     if named:
         others = [column for column in others if any(text.strip(f" {NONE}") for text in column.texts(rows))]
-    spare = {name: 6 if name.startswith("train_") else 0 for name in named}
-    return [
-        first,
-        *(Column(name, name.replace("_", "\n", 1), _named(name), spare=spare[name]) for name in named),
-        *others,
-    ]
+    about, columns = {}, [first]
+    for run in (run for row in rows for run in row.runs[:1]):
+        about |= task_metrics(run.get("config") or {})
+    for name in named:
+        head = f"{name} %" if about.get(name, {}).get("unit") == "percent" else name
+        spare = 6 if name.startswith("train_") else 0
+        columns.append(Column(head, head.replace("_", "\n", 1), _named(name), spare=spare))
+    return columns + others
 
 
 def result_table(rows: Sequence[Row], *, console: Console) -> Table:

@@ -117,6 +117,7 @@ class Probe:
 
 def _norms(tensors: Sequence[Tensor], *, wide: bool = False) -> Tensor:
     """The norm of each; wide where the squares of what vanishes or explodes would leave the range of a float."""
+    tensors = [torch.view_as_real(tensor) if tensor.is_complex() else tensor for tensor in tensors]
     wide = wide or tensors[0].dtype == torch.float64  # whose norms cannot be narrower
     dtype = torch.float64 if wide and tensors[0].device.type != "mps" else torch.float32  # MPS has no other
     return torch.stack(tensor_norms(tensors, dtype))

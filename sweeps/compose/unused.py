@@ -21,7 +21,7 @@ def refuse_unused(config: DictConfig, hydra: DictConfig, added: Iterable[str] = 
         added: axes of a study's points, which may be written with a `+`.
     """
     tree = plain_tree(config)
-    known = {*default_axes(conf_dir(hydra)), *hydra.runtime.choices}
+    known = {*default_axes(conf_dir(hydra)), *hydra.runtime.choices, "by_network"}
     added = [axis.lstrip("+").partition(".")[0] for axis in added if axis.startswith("+")]
     used = {*reached(tree, [key for key in tree if key in known]), *known}
     for key in (*tree, *added):

@@ -246,3 +246,5 @@ def test_who_chose_the_network_that_refuses_a_depth_is_said(tmp_path: Path, more
     config = composed("data=image_folder", *more)
     said = with_network("depth=8 is not 18", config.hydra, [word.partition("=")[0] for word in more])
     assert ("network=imagenet was chosen by data=image_folder" in said) == ("network=imagenet" not in more)
+    other = with_network("the trained network is another one: x", config.hydra, [w.partition("=")[0] for w in more])
+    assert other.endswith("was chosen by data=image_folder)") == ("network=imagenet" not in more)

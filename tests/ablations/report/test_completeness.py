@@ -35,10 +35,10 @@ def test_every_view_says_how_much_is_missing_and_whether_it_is_trained(tmp_path,
     for record in make_records(plan).values():
         if record["identity"] != left["identity"]:
             write_json(tmp_path / record["folder"] / "record.json", record)
-    assert "Not complete: 1 of 18 runs are missing (none in training now)" in said()
+    assert "Not complete: 1 of 18 runs is missing (none in training now)" in said()
     with claim(tmp_path / left["folder"]) as ours:
         assert ours
-        assert "Not complete: 1 of 18 runs are missing (1 in training now)" in said()
+        assert "Not complete: 1 of 18 runs is missing (1 in training now)" in said()
     write_json(tmp_path / left["folder"] / "record.json", make_records(plan)[left["identity"]])
     assert "Not complete" not in said()
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 import torch
 from torch import nn
 
-from ablations.catalog.choices import CONF
 from lightning_modules.networks.block_finder import find_blocks
 from lightning_modules.training.parameter_groups import parameter_groups
 from tests.lightning_modules.trained import composed, instantiate, train
@@ -44,11 +41,11 @@ def test_norms_and_biases_are_spared_the_decay_and_nothing_else(words: tuple[str
     assert only_norms[head] == (1.0, 1.0), "the bias of the last layer is no norm's"
 
 
-def test_the_recipe_of_fitnets_authors_lets_every_bias_alone_and_nothing_else() -> None:
-    """Type what the header of its file says."""
-    header = (CONF / "network" / "fitnet.yaml").read_text(encoding="utf-8")
-    (word,) = re.findall(r"type (recipe\.no_decay=\S+)\.", header)
-    config = composed("data=cifar10", "network=fitnet", "depth=19", "recipe.weight_decay=0.01", word)
+def test_fitnet_lets_no_bias_decay_whatever_the_recipe_unless_that_says_which() -> None:
+    for word, kinds in (("recipe=he2015", ["bias"]), ("recipe=digits_adamw", ["norm", "bias"]), ("network=cifar", [])):
+        words = ("network=fitnet", "depth=19", word) if word.startswith("recipe") else (word,)
+        assert list(composed(*words).recipe.no_decay) == kinds
+    config = composed("data=cifar10", "network=fitnet", "depth=19", "recipe.weight_decay=0.01")
     made, recipe = instantiate(config.network), instantiate(config.recipe)
     optimizer, _ = recipe.optimization(recipe.groups(made), 10)
     found = rates(optimizer.param_groups)
