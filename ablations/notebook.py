@@ -128,7 +128,8 @@ class Chart:
     def _repr_svg_(self) -> str:
         from ablations.charts.pictures import svg
 
-        return svg(self.figure)
+        whole = svg(self.figure)  # a browser's letters may be wider than those it was measured with
+        return whole.replace("<svg ", '<svg style="overflow: visible" ', 1)
 
 
 @dataclass(frozen=True)

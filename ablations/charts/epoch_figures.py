@@ -59,7 +59,10 @@ def curve_figure(answer: Answer, chosen: Chosen) -> Figure | None:
         "Thin: training; thick: validation (the test set is used once, at the end). "
         f"Lines are means over {seeds_words(line['n'] for line in lines)}; bands reach from the lowest to the highest."
     )
-    caption += " A single dot: every run diverged in its first epoch." if any(line["note"] for line in lines) else ""
+    noted, longer = [line for line in lines if line["note"]], {line["cell"] for line in lines if line["epoch"] > 1}
+    if noted or {line["cell"] for line in lines} - longer:
+        once = "every run diverged in its first epoch" if noted else "there is one epoch"
+        caption += f" A single dot: {once}."
     names, drawn = cell_names(chosen.axes, cells=len(answer.rows)), {line["cell"] for line in lines}
     left = [names[i] for i, row in enumerate(answer.rows) if row.n and i not in drawn]
     caption += f" Without a curve: {'; '.join(left)}." if left else ""

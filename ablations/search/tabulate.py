@@ -72,7 +72,8 @@ def table_of(
     wanted += [run for trial in trials if trial["state"] == "complete" for run in trial["runs"]]
     missing = [run["label"] for run in wanted if run["identity"] not in records]
     if missing and not partial:
-        raise Incomplete(f"{len(missing)} runs are missing, {missing[0]} among them")
+        first, *others = missing
+        raise Incomplete(f"{len(missing)} runs are missing, {first} among them" if others else f"{first} is missing")
     identities = dict.fromkeys(run["identity"] for entry in entries for run in entry.runs.values())
     used = [records[identity] for identity in identities if identity in records]
     if not used:

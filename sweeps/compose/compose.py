@@ -149,7 +149,7 @@ def conf_dir(hydra: DictConfig) -> Path:
 
 
 def with_network(refusal: str, hydra: DictConfig, typed: Container[str]) -> str:
-    """Add to the refusal of a depth, or of trained weights, that the data chose the network, where nothing typed did."""
+    """Add to the refusal of a depth or of trained weights that the data chose the network, where nothing typed did."""
     choices = hydra.runtime.choices
     usual = choices["network"] == default_axes(conf_dir(hydra))["network"]
     if usual or "network" in typed or not refusal.startswith(("depth=", "the trained network is another one")):

@@ -37,6 +37,15 @@ def test_a_picture_of_each_kind_is_written_with_its_caption_beside(runs, tmp_pat
         assert ">residual<" not in out.read_text()
 
 
+def test_a_picture_says_how_many_panels_it_leaves_out(tmp_path, capsys):
+    plan = make_plan({"depth": [8 + 6 * k for k in range(14)]}, seeds=[0])
+    write_study(tmp_path, plan, make_records(plan).values(), blocks=1)
+    assert export(tmp_path, "--format svg --figure gradient_norm", capsys, out := tmp_path / "a.svg")[0] == 0
+    said = "12 of 14 panels are drawn; the page has them all."
+    assert said in out.read_text()
+    assert said in export(tmp_path, "--format pdf --figure gradient_norm", capsys, tmp_path / "a.pdf")[1].err
+
+
 def test_another_figure_and_other_metrics_are_drawn(runs, tmp_path, capsys):
     assert export(runs, "--format svg --figure claims-0", capsys, out := tmp_path / "a.svg")[0] == 0
     assert "Plain is worse." in out.read_text()

@@ -77,8 +77,9 @@ def test_onnx(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_a_folded_network_is_smaller_and_computes_the_same(folder: Path, tmp_path: Path, capsys: Any) -> None:
     own = written(tmp_path, "block=plain", "body=repvgg", "depth=11")
-    assert main(["torchscript", str(own), "--folded"]) == 0
-    network, file = skipbench.load(own), torch.jit.load(own / "network.pt")
+    out = tmp_path / "new" / "folded.pt"
+    assert main(["torchscript", str(own), "--folded", "--out", str(out)]) == 0
+    network, file = skipbench.load(own), torch.jit.load(out)
     images = torch.randn(5, 1, 8, 8)
     with torch.no_grad():
         assert torch.allclose(file(images), network(images), atol=1e-5)
@@ -108,3 +109,7 @@ def test_a_network_that_takes_one_size_of_batch_alone_is_refused(
     assert main(["torchscript", str(tmp_path)]) == 1
     assert f"error: the network of {tmp_path} cannot be exported to torchscript: " in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["weights.safetensors"]
+    strange = packed(OfTwo().state_dict(), {**about, "network": {"_target_": "pandas.DataFrame"}})
+    (tmp_path / "weights.safetensors").write_bytes(strange)
+    assert main(["torchscript", str(tmp_path)]) == 1
+    assert "if you trust it, add --trust pandas\n" in capsys.readouterr().err

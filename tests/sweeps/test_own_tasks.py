@@ -58,7 +58,7 @@ def test_a_claim_on_a_metric_of_ones_own_is_judged_and_the_metric_has_its_column
     quick = ("hydra/launcher=basic", "tracker=none", "recipe.epochs=1", "runs=runs")
     done = typed("--config-dir", "own", "-m", "study=sure", *quick, at=own, COLUMNS="160")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"test .*\n.* confidence", done.stdout)
+    assert re.search(r"test .*\n.* confidence %", done.stdout)
     assert "Residual networks are surer on the test images." in done.stdout
     found = [json.loads(path.read_text()) for path in (own / "runs").glob("*/record.json")]
     assert len(found) == 4

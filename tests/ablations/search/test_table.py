@@ -155,7 +155,7 @@ def test_an_incomplete_study_is_refused_unless_partial(
     path.write_text(json.dumps({**json.loads(path.read_text()), "status": "failed", "cause": "oom", "metrics": {}}))
     assert tabulate(tmp_path, tmp_path / "t.csv") == 1
     said = capsys.readouterr().err
-    assert f"1 runs are missing, {gone['label']} among them: python run.py -m" in said
+    assert f"{gone['label']} is missing: python run.py -m" in said
     assert "--partial leaves out what is missing" in said
     assert not (tmp_path / "t.csv").exists()
     assert tabulate(tmp_path, tmp_path / "t.csv", "--partial") == 0

@@ -94,3 +94,16 @@ def test_a_unit_that_speaks_once_lives() -> None:
     assert measured(nn.Sequential(layer, nn.ReLU()), x, lr=0)["dead_units"] == 1
     x[73] = 10
     assert measured(nn.Sequential(layer, nn.ReLU()), x, lr=0)["dead_units"] == 0
+
+
+def test_complex_weights_are_as_long_as_the_pairs_of_their_parts() -> None:
+    layer = nn.Linear(1, 1, bias=False, dtype=torch.complex64)
+    nn.init.constant_(layer.weight, 3 + 4j)
+
+    class Sizes(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x.to(torch.complex64)).abs()
+
+    seen = measured(Sizes(layer), torch.tensor([[2.0], [4.0]]), lr=0.01)
+    assert seen["weight_norm"] == pytest.approx(5)
+    assert seen["gradient_norm"] == pytest.approx(6), "of 2 |w| + 4 |w|"
