@@ -66,5 +66,5 @@ def leaves(tree: Any, prefix: str = "") -> Iterator[str]:
     for key, value in tree.items():
         if isinstance(value, dict):
             yield from leaves(value, f"{prefix}{key}.")
-        elif not key.startswith("_") and "${" not in str(value):
+        elif not key.startswith("_") and ("${" not in str(value) or "${by_network." in str(value)):
             yield prefix + key
