@@ -99,6 +99,18 @@ def test_what_diverged_is_drawn_and_said(tmp_path):
     assert "A single dot: every run diverged in its first epoch." in figures["curves"].caption
 
 
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_curve_of_one_epoch_is_a_dot(tmp_path, epochs):
+    plan = make_plan({"block": ["plain"]}, seeds=[0])
+    records = make_records(plan)
+    write_study(tmp_path, plan, records.values())
+    for record in records.values():
+        write_curve(tmp_path / record["folder"], epochs=epochs)
+    (curves,) = (one for one in figures_of(Answer(plan, records, tmp_path)) if one.name == "curves")
+    assert ("A single dot: there is one epoch." in curves.caption) == (epochs == 1)
+    assert len(re.findall('aria-roledescription="point"', svg(curves))) == 2 * (epochs == 1), "training and validation"
+
+
 def test_the_picture_of_a_study_is_headed_by_its_question(plan, records, tmp_path):
     figure = study_picture(Answer(plan, records, tmp_path))
     assert plan["study"]["question"] in svg(figure)
