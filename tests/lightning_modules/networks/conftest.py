@@ -39,7 +39,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`choice` runs over all files of all groups, `block`, `norm`, … over the files of one.
 
     `row` takes one file of each group at a time, until all have been taken.
-    Of three groups and more, the CLASSICS meet in every combination, and every other choice meets the DEFAULTS.
+    Of three groups and more, the CLASSICS meet in every combination, and every other choice meets the DEFAULTS. Of two,
+    `make proofs` tries all combinations, and `make test` a third of them.
     """
     if "choice" in metafunc.fixturenames:
         metafunc.parametrize("choice", sorted(f"{path.parent.name}={path.stem}" for g in GROUPS for path in files(g)))
@@ -55,7 +56,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         cells = set(product(*(names[group] if len(groups) < 3 else CLASSICS[group] for group in groups)))
         if len(groups) > 2:
             cells |= {tuple(n if g == group else DEFAULTS[g] for g in groups) for group in groups for n in names[group]}
-        metafunc.parametrize(",".join(groups), sorted(cells) if len(groups) > 1 else names[groups[0]])
+        if len(groups) == 1:
+            metafunc.parametrize(groups[0], names[groups[0]])
+            return
+        places = [{name: k for k, name in enumerate(names[group])} for group in groups]
+        rows = [
+            pytest.param(*cell, marks=[] if _daily(groups, cell, places) else pytest.mark.long)
+            for cell in sorted(cells)
+        ]
+        metafunc.parametrize(",".join(groups), rows)
+
+
+def _daily(groups: list[str], cell: tuple[str, ...], places: list[dict[str, int]]) -> bool:
+    """Whether a combination is tried every time: of two groups a third, in which every choice is, and the DEFAULTS."""
+    usual = sum(DEFAULTS.get(group) == name for group, name in zip(groups, cell, strict=True))
+    return len(groups) > 2 or usual > 0 or sum(place[name] for place, name in zip(places, cell, strict=True)) % 3 == 0
 
 
 @cache
