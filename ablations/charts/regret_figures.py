@@ -18,6 +18,7 @@ from ablations.report.answer import Answer
 
 POINTS = 40  # of a line
 FIRST = 5  # trials, before which hardly anything is known
+NOTHING = 90.0  # points; before a search has a network, it counts as wrong everywhere
 WAYS = {
     "epochs": ("What the searches found for what they trained", "epochs trained"),
     "seconds": ("What the searches found by then", "simulated seconds"),
@@ -76,7 +77,7 @@ def _words(axes: Mapping[str, object]) -> dict[str, str]:
 def _points(along: str, files: Sequence[EpochFile]) -> list[dict[str, float]]:
     """Mean and 95% interval of the mean at even distances of the logarithm, from where every search knows a network."""
     steps = [(_known(file, along), _known(file, "test_regret")) for file in files]
-    begins = [next((k for k, y in enumerate(ys) if k >= FIRST and y < ys[0]), FIRST) for _, ys in steps]
+    begins = [next((k for k, y in enumerate(ys) if k >= FIRST and y < NOTHING), FIRST) for _, ys in steps]
     if not steps or min(len(xs) for xs, _ in steps) <= FIRST:
         return []
     low = max(xs[k] for (xs, _), k in zip(steps, begins, strict=True))

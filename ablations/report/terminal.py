@@ -75,7 +75,8 @@ def print_next(answer: Answer, console: Console) -> None:
         lines.append(("train what is missing", from_here(training_command(plan), runs)))
     if any(row.failed for row in rows):
         lines.append(("try the failed again", f"{from_here(training_command(plan), runs)} retry=failed"))
-    if any(verdict.open for verdict in answer.verdicts) and isinstance(plan["study"].get("seeds"), list):
+    fixed = isinstance(plan["study"].get("seeds"), list) and not plan["study"].get("tables")
+    if fixed and any(verdict.open for verdict in answer.verdicts):
         lines.append(("seeds until decided", from_here(until_decided(plan), runs)))
     lines.append(("this again", f"python -m ablations report {name}{where}"))
     lines.append(("with figures", f"python -m ablations report {name} --html {name}.html{where}"))
