@@ -18,6 +18,7 @@ from ablations.__main__ import parser
 from ablations.analysis.cell_selection import BUDGET
 from ablations.analysis.looking import t_critical
 from ablations.analysis.statistics import ALPHA, difference_of
+from ablations.search.contest import Contest
 from lightning_modules.networks.counting import on_meta
 from lightning_modules.training.micro_batch import classifier
 from sweeps.cli.errors import sentence
@@ -27,6 +28,7 @@ from sweeps.compose.own_network import with_own_arguments
 from sweeps.preflight import check, check_trainer, instantiate
 from sweeps.question import resolve_question
 from sweeps.search import open_space
+from sweeps.searches import make_plan as searches_on_tables
 from tests.pages import FILES, PAGES, ROOT, TEXTS, Command, commands, is_shown
 
 COMMANDS = commands()
@@ -114,6 +116,9 @@ def plan(config: DictConfig, overrides: list[str], loader: Any, folders: list[Pa
     """Compose the first point of a sweep; check that every choice of the others exists."""
     typed = parse(overrides, loader)
     question = resolve_question(typed, config)
+    if question.study.get("tables"):
+        assert searches_on_tables(question, Contest.read(question.study)).cells
+        return
     if question.study.get("space"):
         assert open_space(question.study, typed).space
     points = [{axis: value for axis, value in point.items() if axis != BUDGET} for point in question.whole_points]
