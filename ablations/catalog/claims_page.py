@@ -16,8 +16,7 @@ from ablations.catalog.choices import CONF
 from ablations.question.references import Reference, named, references
 
 RESULTS = CONF.parent / "docs" / "results"
-OPEN = "inconclusive"
-ORDER = {"contradicted": "✗ contradicted", OPEN: "? open", "supported": "✓ supported"}
+ORDER = {"contradicted": "✗ contradicted", "inconclusive": "? open", "supported": "✓ supported"}
 VERDICT = re.compile(r"^- . \*\*(\w+)\*\*: (.*?)\\\n  (.*)$", re.MULTILINE)
 EFFECT = re.compile(r"^(.*?), expected ")
 SEEDS = re.compile(r"n (\d+)(?=, p )")

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from ablations.catalog.choices import CONF, config_files
+from ablations.catalog.choices import CONF
 from ablations.identity.run import Run
 from ablations.question.did_you_mean import instead
 from ablations.question.study import Point, StudyError
-from ablations.search.simulator import simulate
+from ablations.search.simulator import node_of, simulate
 from ablations.search.table import Table
 from ablations.search.table_source import mean_over_seeds
 
@@ -77,7 +75,7 @@ class Contest:
             "table": hashlib.sha256(self.tables[axes["table"]].read_bytes()).hexdigest(),
             **{axis: axes[axis] for axis in ("trials", "workers")},
         }
-        nodes |= {group: _file(group, axes[group]) for group in ("sampler", "pruner")}
+        nodes |= {group: node_of(group, axes[group]) for group in ("sampler", "pruner")}
         unusual = tuple(axis for axis in axes if axes[axis] != AXES[axis] or axis == "sampler")
         return Run(axes=axes, seed=0, config=nodes, unusual=unusual)
 
@@ -122,7 +120,8 @@ class Searched:
         ]
         whole = int(table.frame.epoch.max())
         by_then = {k: [row for row in rows if row["epochs"] <= k * whole] for k in after}
-        taken = {f"test_regret_{k}": some[-1]["test_regret"] for k, some in by_then.items()}
+        nothing = _or_all(None) - least  # before the first trial has ended
+        taken = {f"test_regret_{k}": some[-1]["test_regret"] if some else nothing for k, some in by_then.items()}
         return cls({**taken, **{name: rows[-1][name] for name in (*LEVELS, "epochs")}}, rows)
 
 
@@ -136,13 +135,6 @@ def least_of(table: Table, metric: str) -> float:
 def _or_all(error: float | None) -> float:
     """An error in percent; of no network yet, all of them."""
     return 100.0 if error is None or error != error else float(error)
-
-
-def _file(group: str, name: str) -> Any:
-    files = config_files(CONF / group)
-    if name not in files:
-        raise ValueError(f"no {group} {name!r}{instead(str(name), files, 'there are')}")
-    return yaml.safe_load(files[name].read_text(encoding="utf-8"))
 
 
 def _found(path: str) -> Path:

@@ -165,16 +165,21 @@ def simulate(
     return trials_frame(table, asked, run([tuning], source, workers=workers), source.beside)
 
 
-def configured(group: str, name: str) -> Any:
-    """Build the sampler or pruner that a file of `conf/` describes.
+def node_of(group: str, name: str) -> dict[str, Any]:
+    """Read the file of `conf/` that describes a sampler or a pruner.
 
     Raises:
         StudyError: there is no such file.
     """
     files = config_files(CONF / group)
     if name not in files:
-        raise StudyError(f"no {group} {name!r}{instead(name, files, 'there are')}")
-    said = yaml.safe_load(files[name].read_text(encoding="utf-8"))
+        raise StudyError(f"no {group} {name!r}{instead(str(name), files, 'there are')}")
+    return yaml.safe_load(files[name].read_text(encoding="utf-8"))
+
+
+def configured(group: str, name: str) -> Any:
+    """Build the sampler or pruner that a file of `conf/` describes; StudyError as `node_of`."""
+    said = node_of(group, name)
     module, _, target = said.pop("_target_").rpartition(".")
     kind = getattr(import_module(module), target)
     return partial(kind, **said) if said.pop("_partial_", False) else kind(**said)

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+import skipbench
 from ablations.records.epochs import read_epochs
+from ablations.search.contest import Searched, least_of
 from ablations.search.table_files import write_table
 from tests import typed
 from tests.ablations.search.landscape import EPOCHS, made_up
@@ -136,3 +138,12 @@ def test_a_mistake_is_a_sentence_and_leaves_nothing(
     assert sentence in found.stderr
     assert found.stderr.count("\n") == 1
     assert not list(tmp_path.glob("runs/*/record.json"))
+
+
+def test_where_no_trial_has_ended_yet_nothing_is_found() -> None:
+    """A trial of two seeds costs two trainings, so that after one there is no network: all are wrong."""
+    table = made_up()
+    found = Searched.of(skipbench.simulate(table, sampler="random", trials=4, seeds=[0, 1]), table, [1, 2]).metrics
+    least = least_of(table, "test_error")
+    assert found["test_regret_1"] == pytest.approx(100 - least)
+    assert found["test_regret_2"] < found["test_regret_1"]
