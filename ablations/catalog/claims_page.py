@@ -91,8 +91,9 @@ def year(paper: str) -> str | None:
 
 
 def _rows() -> Iterator[Row]:
-    for path in sorted(RESULTS.glob("*.md")):
-        file = CONF / "study" / f"{path.stem}.yaml"
+    for path in sorted(RESULTS.rglob("*.md")):
+        name = path.relative_to(RESULTS).with_suffix("").as_posix()
+        file = CONF / "study" / f"{name}.yaml"
         if not file.exists():
             continue
         study, text = yaml.safe_load(file.read_text(encoding="utf-8"))["study"], path.read_text(encoding="utf-8")
@@ -108,7 +109,7 @@ def _rows() -> Iterator[Row]:
                 source,
                 _published(claim),
                 _found(text, evidence),
-                path.stem,
+                name,
                 _cost(text),
             )
 
