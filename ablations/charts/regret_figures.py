@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 
 from ablations.analysis.results import Row
-from ablations.charts import scales, series
+from ablations.charts import series
 from ablations.charts.epoch_files import EpochFile
 from ablations.charts.figure import Figure
 from ablations.charts.looks import LIGHT, Spec, legend
@@ -42,7 +42,7 @@ def _figure(along: str, rows: Sequence[Row], files: Sequence[Sequence[EpochFile]
     values = list(dict.fromkeys(line["hue"] for line in lines))
     colour: Spec = {"field": "hue", "type": "nominal", "title": None, "legend": legend(), "sort": None}
     colour["scale"] = {"domain": values, "range": [LIGHT[k % len(LIGHT)] for k in range(len(values))]}
-    y = scales.numbers([0.0, *(line[end] for line in lines for end in ("low", "high"))], "test regret (points)")
+    y = _scale(lines)
     mean, band = {"y": {"field": "mean", **y}}, {"y": {"field": "low", **y}, "y2": {"field": "high"}}
     tips = [tip("hue", "search"), tip("x", across, ".3g"), tip("mean", "mean regret", ".3f"), tip("n", "searches")]
     layer = [
@@ -65,6 +65,16 @@ def _figure(along: str, rows: Sequence[Row], files: Sequence[Sequence[EpochFile]
     )
     spec, table = faceted("panel", inner, panels), series.columns(lines)
     return Figure(f"regret_{along}", title, caption, spec, table, panels=min(2, len(panels)), least=320)
+
+
+def _scale(lines: series.Lines) -> Spec:
+    """A logarithmic axis for all panels; what lies below the least mean, or is zero, lies on its lower end."""
+    low = 0.8 * min((line["mean"] for line in lines if line["mean"] > 0), default=0.01)
+    for line in lines:
+        line["mean"], line["low"] = max(low, line["mean"]), max(low, line["low"])
+    scale = {"type": "log", "domain": [low, 1.1 * max(low, *(line["high"] for line in lines))], "nice": False}
+    axis = {"tickCount": 6, "format": "~g"}
+    return {"type": "quantitative", "title": "test regret (points, log scale)", "scale": scale, "axis": axis}
 
 
 def _words(axes: Mapping[str, object]) -> dict[str, str]:
