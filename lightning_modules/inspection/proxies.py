@@ -13,7 +13,7 @@ import math
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
+from copy import copy, deepcopy
 from functools import partial
 from typing import Any
 
@@ -132,10 +132,15 @@ def backward(network: nn.Module, result: Tensor) -> list[tuple[Tensor, Tensor]]:
     return [(w.detach(), w.grad) for w in network.parameters() if w.dim() >= 2 and w.grad is not None]
 
 
-def first_batch(data: Any) -> tuple[Tensor, Tensor]:
-    """Return the first examples that `data` trains on, 64 at most, as a network gets them."""
-    inputs, targets = data.on_after_batch_transfer(next(iter(data.train_dataloader())))
-    return inputs[:IMAGES].contiguous(), targets[:IMAGES]
+def first_batch(data: Any, network: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return the first examples that `data` trains on, 64 at most, as a network gets them, where its weights are.
+
+    After a training on a GPU the data may be there, and the network no longer. A copy of `data` makes them: it keeps
+    mean and scale in the precision it was last asked for, and a training of another one would get rounded ones.
+    """
+    inputs, targets = copy(data).on_after_batch_transfer(next(iter(data.train_dataloader())))
+    device = next((weight.device for weight in network.parameters()), inputs.device)
+    return inputs[:IMAGES].contiguous().to(device), targets[:IMAGES].to(device)
 
 
 def measure(
@@ -150,7 +155,7 @@ def measure(
         data: as `ImageData`; its first batch is taken.
         task: whose loss is taken.
     """
-    images, targets = first_batch(data)
+    images, targets = first_batch(data, network)
     task.begin(lambda: data.train_targets)
     found = {}
     for name in names:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy, deepcopy
 from itertools import cycle, islice
 from typing import Any, cast
 
@@ -30,7 +30,7 @@ def before(network: nn.Module, data: Any, recipe: Any, *, seed: int) -> dict[str
         data: as `ImageData`; its first batches are taken.
         recipe: whose task and optimizer are taken.
     """
-    images, targets = first_batch(data)
+    images, targets = first_batch(data, network)
     recipe.learnt.begin(lambda: data.train_targets)
     with seeded(seed), torch.enable_grad():
         kept = memory(deepcopy(network), images, targets, recipe.learnt.loss)
@@ -40,7 +40,7 @@ def before(network: nn.Module, data: Any, recipe: Any, *, seed: int) -> dict[str
 
 def after(network: nn.Module, data: Any, *, seed: int) -> dict[str, float]:
     """Measure a trained network: `stress_gain_trained`, and `stress_mixing` where its blocks mix streams."""
-    images, _ = first_batch(data)
+    images, _ = first_batch(data, network)
     with seeded(seed):
         found = {"stress_gain_trained": gain(deepcopy(network), images)}
         return found | ({"stress_mixing": value} if (value := mixing(deepcopy(network), images)) is not None else {})
@@ -147,6 +147,7 @@ def stable(network: nn.Module, rate: float, batches: list[tuple[Tensor, Tensor]]
 
 
 def _batches(data: Any) -> Any:
+    shown = copy(data)  # as in `first_batch`
     for batch in data.train_dataloader():
-        images, targets = data.on_after_batch_transfer(batch)
+        images, targets = shown.on_after_batch_transfer(batch)
         yield images[:IMAGES].contiguous(), targets[:IMAGES]

@@ -12,12 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ablations.analysis.results import STRESS
+from ablations.analysis.results import PROXIES, STRESS
 from ablations.records.record import Record
+from lightning_modules.inspection.proxies import first_batch
 from lightning_modules.inspection.stress import RATES, gain, largest_rate, memory, mixing, stable
 from lightning_modules.training.weights import read_weights
 from sweeps import one_run
 from sweeps.compose.compose import run_of
+from sweeps.training import build
 from tests.lightning_modules.trained import composed
 
 
@@ -71,6 +73,13 @@ def test_where_no_rate_is_stable_it_is_zero_and_where_all_are_the_largest():
     assert largest_rate(network, [(torch.full((1, 1), 1e-3), torch.zeros(1, 1))], recipe()) == RATES[-1]
 
 
+def test_images_are_shown_where_the_weights_are():
+    data = build(composed("data.take=20")).data
+    data.prepare_data()
+    images, targets = first_batch(data, nn.Linear(1, 1, device="meta"))
+    assert images.device.type == targets.device.type == "meta"
+
+
 class Mixing(Times):
     """A block that says by which matrix it mixes two streams."""
 
@@ -102,10 +111,14 @@ def trained(folder: Path, *words: str) -> Record:
     return one_run.train(config, run_of(config, config.hydra), folder, alone=False)
 
 
-def test_a_run_is_the_same_under_stress_and_without(tmp_path):
-    under, without = trained(tmp_path / "a", "stress=true"), trained(tmp_path / "b")
+@pytest.mark.parametrize("precision", ["32", "64-true"])
+def test_a_run_is_the_same_under_stress_and_without(tmp_path, precision):
+    words = f"recipe.precision={precision}", "data.take=300"
+    under = trained(tmp_path / "a", "stress=true", "proxies=true", *words)
+    without = trained(tmp_path / "b", *words)
     assert under["identity"] == without["identity"]
-    assert {name: value for name, value in under["metrics"].items() if name not in STRESS} == without["metrics"]
+    own = {*STRESS, *PROXIES}
+    assert {name: value for name, value in under["metrics"].items() if name not in own} == without["metrics"]
     assert {name for name, value in under["metrics"].items() if name in STRESS and value > 0} == {*STRESS}
     one, other = (read_weights(tmp_path / folder / "weights.safetensors")[0] for folder in "ab")
     assert all(map(torch.equal, one.values(), other.values()))
