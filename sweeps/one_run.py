@@ -67,7 +67,7 @@ def main(
         record = None if config.retrain else valid_record(config, run, folder)
         if trained := record is None:
             record = train_single(config, run, folder)
-        asked = {"weights": config.keep != "nothing", "proxies": config.proxies}
+        asked = {"weights": config.keep != "nothing", "proxies": config.proxies, "stress": config.stress}
         print_run(record, folder, unused=unused_axes(run, hydra), **asked)
         if trained:
             from sweeps.closing import ways_to_see

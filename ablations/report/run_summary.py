@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ablations.analysis.results import PROXIES
+from ablations.analysis.results import PROXIES, STRESS
 from ablations.records.layout import RECORD, WEIGHTS
 from ablations.records.record import Record
 from ablations.records.task_metrics import ERROR, judged_by, task_metrics
@@ -14,12 +14,18 @@ PARTS = (("train", "training"), ("val", "validation"), ("test", "test"))
 
 
 def print_run(
-    record: Record, folder: Path, *, unused: Sequence[str] = (), weights: bool = False, proxies: bool = False
+    record: Record,
+    folder: Path,
+    *,
+    unused: Sequence[str] = (),
+    weights: bool = False,
+    proxies: bool = False,
+    stress: bool = False,
 ) -> None:
     """Print status, errors, size and record of a run, and which choices had no effect.
 
     Args:
-        weights, proxies: whether they were asked for; where they are not there, it is said how to get them.
+        weights, proxies, stress: whether they were asked for; where they are not there, it is said how to get them.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -37,9 +43,10 @@ def print_run(
         shown = ".2f" if unit else ".4g"
         if words := ", ".join(f"{word} {value:{shown}}" for word, value in values if value is not None):
             console.print(f"  {escape(f'{name}{unit}'):<{width}} {words}")
-    known = [name for name in PROXIES if record["metrics"].get(name) is not None]
-    if scores := [f"{name.removeprefix('proxy_')} {record['metrics'][name]:.4g}" for name in known]:
-        console.print(f"  proxies   {', '.join(scores)}", soft_wrap=True)
+    for title, prefix, names in (("proxies", "proxy_", PROXIES), ("stress", "stress_", STRESS)):
+        known = [name for name in names if record["metrics"].get(name) is not None]
+        if found := [f"{name.removeprefix(prefix)} {record['metrics'][name]:.4g}" for name in known]:
+            console.print(f"  {title:<9} {', '.join(found)}", soft_wrap=True)
     seconds = short_seconds(record["seconds"])
     seconds += "" if seconds[-1:].isalpha() else " s"
     epochs = f"{record['epochs']} epoch{'' if record['epochs'] == 1 else 's'}"
@@ -54,8 +61,11 @@ def print_run(
         console.print(f"  [yellow]note[/]      {escape(record['note'])}")
     if weights and record["status"] == "finished" and not (folder / WEIGHTS).exists():
         console.print("  [yellow]note[/]      it kept no weights; with retrain=true it is trained again and keeps them")
-    if proxies and record["status"] != "failed" and not record["metrics"].keys() & {*PROXIES}:
-        console.print("  [yellow]note[/]      it has no proxies; with retrain=true it is trained again and gets them")
+    for asked, what, names in ((proxies, "proxies", PROXIES), (stress, "numbers of stress", STRESS)):
+        if asked and record["status"] != "failed" and not record["metrics"].keys() & {*names}:
+            console.print(
+                f"  [yellow]note[/]      it has no {what}; with retrain=true it is trained again and gets them"
+            )
     for axis in unused:
         console.print(f"  [yellow]note[/]      {axis} has no effect: nothing in this network, data or recipe uses it")
 

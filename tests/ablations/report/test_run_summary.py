@@ -37,6 +37,17 @@ def test_proxies_are_shown_and_where_they_were_asked_for_in_vain_it_is_said(caps
     assert "it has no proxies; with retrain=true" in " ".join(capsys.readouterr().out.split())
 
 
+def test_so_are_the_numbers_of_stress(capsys: pytest.CaptureFixture[str]) -> None:
+    print_run(
+        {**WHOLE, "seconds": 1.0, "metrics": {"stress_rate": 4.0, "stress_gain": 1.54321}}, Path("x"), stress=True
+    )
+    out = capsys.readouterr().out
+    assert "stress    rate 4, gain 1.543\n" in out
+    assert "it has no" not in out
+    print_run({**WHOLE, "seconds": 1.0, "metrics": {"val_error": 3.0}}, Path("x"), stress=True)
+    assert "it has no numbers of stress; with retrain=true" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_longer_run_says_what_it_went_on_from(capsys: pytest.CaptureFixture[str]) -> None:
     print_run({**WHOLE, "seconds": 1.0, "metrics": {}, "continued": "shorter-s0-01234567"}, Path("runs/longer"))
     assert "went on   from runs/shorter-s0-01234567\n" in capsys.readouterr().out
