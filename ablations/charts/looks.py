@@ -174,7 +174,7 @@ def legend() -> Spec:
 
 
 def wrapped(text: str, letters: int = LETTERS) -> str:
-    """A label in lines of so many letters at most, broken after commas where possible."""
+    """A label in lines of so many letters at most, broken after commas where possible, in long words after = and _."""
     lines = [""]
     for part in text.split(", "):
         longer = f"{lines[-1]}, {part}" if lines[-1] else part
@@ -183,7 +183,10 @@ def wrapped(text: str, letters: int = LETTERS) -> str:
         else:
             lines[-1] += ","
             lines.append(part)
-    return "\n".join(piece for line in lines for piece in textwrap.wrap(line, letters) or [""])
+    for index, line in enumerate(lines):
+        loose = re.sub(rf"\S{{{letters + 1},}}", lambda word: re.sub(r"(?<=[=_])(?=[^=_])", "\0 ", word[0]), line)
+        lines[index] = "\n".join(textwrap.wrap(loose, letters)).replace("\0 ", "").replace("\0", "")
+    return "\n".join(lines)
 
 
 def _is_number(text: str) -> bool:

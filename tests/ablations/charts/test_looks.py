@@ -154,3 +154,16 @@ def test_a_matched_width_breaks_no_line(tmp_path):
         cell["axes"]["width"] = 16 + number
     (figure,) = [one for one in figures_of(Answer(plan, make_records(plan), tmp_path)) if one.name == "errors"]
     assert {*zip(figure.rows["hue"], figure.rows["rest"], strict=True)} == {("plain", ""), ("residual", "")}
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("block=permutation_hyper_connections", ["block=permutation_hyper_", "connections"]),
+        ("manifold_hyper_connections", ["manifold_hyper_connections"]),
+        ("residual, norm=batch, init=he_fan_out", ["residual, norm=batch,", "init=he_fan_out"]),
+        ("x" * 40, ["x" * 30, "x" * 10]),
+    ],
+)
+def test_a_long_name_is_broken_between_its_words(text, lines):
+    assert wrapped(text).split("\n") == lines
