@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablations.identity.run import NODES
 from sweeps.cli.errors import as_value_error
-from sweeps.compose.signatures import check_flags, check_names, is_as_shipped
+from sweeps.compose.signatures import check_flags, check_names, check_numbers, is_as_shipped
 from sweeps.compose.starting_weights import starts_from
 from sweeps.data import check_data, data_digest, fill_sizes, seen  # noqa: F401 data_digest is for others
 from sweeps.fits_task import OURS, check_outputs, check_targets, try_task
@@ -106,11 +106,13 @@ def check_signatures(node: Node, name: str) -> None:
     """Check the values of a node against what they are handed to.
 
     Raises:
-        ValueError: a flag is neither true nor false, or nothing uses a setting.
+        ValueError: a flag is neither true nor false, a number of a network is none, or nothing uses a setting.
     """
     if is_as_shipped(node, name):
         return
     check_flags(node, name)
+    if name == "network":  # the others check their numbers themselves
+        check_numbers(node, name)
     if name != "data":  # which `check_data` checks
         check_names(node, name, top=name != "network")  # a class of one's own need not take everything
 

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from inspect import Parameter
+from math import isfinite
 from typing import Any
 
 from ablations.catalog.choices import CONF
 from ablations.question.did_you_mean import instead
 from ablations.question.hydra_syntax import to_overrides
 
+NUMBERS: dict[str, tuple[Any, str]] = {"int": (int, "a whole number"), "float": (int | float, "a number")}
 MEANT = {**dict.fromkeys(("yes", "on", "1"), "true"), **dict.fromkeys(("no", "off", "0"), "false")}
 
 
@@ -29,6 +31,27 @@ def check_flags(node: Any, place: str) -> None:
                 meant = MEANT.get(str(value).lower())
                 words = f": write {setting}={meant}" if meant else ""
                 raise ValueError(f"{to_overrides({setting: value})[0]} is neither true nor false{words}")
+
+
+def check_numbers(node: Any, place: str) -> None:
+    """Raise ValueError if a parameter that is a number, or a whole one, here or in a node inside, is given another.
+
+    Args:
+        node: resolved.
+        place: the name of the node, as `network`.
+    """
+    for where, parameters, values in _called(node, place):
+        for name, value in values.items():
+            kind = next((kind for kind in NUMBERS if name in parameters and _only(parameters[name], kind)), None)
+            if kind is None or value is None or isinstance(value, Mapping):
+                continue
+            wanted, words = NUMBERS[kind]
+            if isinstance(value, wanted) and not isinstance(value, bool):
+                continue
+            near = round(value) if isinstance(value, float) and isfinite(value) else parameters[name].default
+            setting = f"{where}.{name}"
+            meant = "" if near is Parameter.empty else f": write {to_overrides({setting: near})[0]}"
+            raise ValueError(f"{to_overrides({setting: value})[0]} is not {words}{meant}")
 
 
 def check_names(node: Any, place: str, *, top: bool = True) -> None:
@@ -113,6 +136,11 @@ def _is_flag(parameter: Parameter) -> bool:
     """Tell whether a parameter is annotated as a bool, or has one as its default and no annotation."""
     if parameter.annotation is Parameter.empty:
         return isinstance(parameter.default, bool)
+    return _only(parameter, "bool")
+
+
+def _only(parameter: Parameter, kind: str) -> bool:
+    """Tell whether a parameter is annotated as of this kind, or None, and of no other."""
     written = getattr(parameter.annotation, "__name__", str(parameter.annotation))
     words = set(re.split(r"[\s|\[\],.]+", written if written != "Optional" else str(parameter.annotation)))
-    return "bool" in words and words <= {"bool", "None", "NoneType", "Optional", "typing", ""}
+    return kind in words and words <= {kind, "None", "NoneType", "Optional", "typing", ""}

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from ablations.catalog.choices import CONF
-from sweeps.compose.signatures import check_flags, check_names, is_as_shipped
+from sweeps.compose.signatures import check_flags, check_names, check_numbers, is_as_shipped
+from sweeps.preflight import check_signatures
 
 GROUPS = ("trainer", "tracker", "sampler", "pruner", "data")
 FILES = [path for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
@@ -44,3 +46,40 @@ def test_what_differs_in_kind_is_not_as_shipped(changed: dict[str, Any]) -> None
     node = node_of(CONF / "trainer" / "auto.yaml")
     assert is_as_shipped({**node, "threads": 2, "deterministic": True, "compile": None}, "trainer")
     assert not is_as_shipped({**node, **changed}, "trainer")
+
+
+HEADS = {"_target_": "lightning_modules.networks.attention.Attention", "_partial_": True}
+DYT = {"_target_": "lightning_modules.networks.norms.DyT", "_partial_": True}
+
+
+@pytest.mark.parametrize(
+    ("part", "sentence"),
+    [
+        ({"body": {**HEADS, "heads": 2.0}}, "body.heads=2.0 is not a whole number: write body.heads=2"),
+        ({"body": {**HEADS, "heads": "two"}}, "body.heads=two is not a whole number: write body.heads=4"),
+        ({"body": {**HEADS, "heads": True}}, "body.heads=true is not a whole number: write body.heads=4"),
+        (
+            {"block": {"body": {**HEADS, "norm": {**DYT, "alpha": "x"}}}},
+            "norm.alpha=x is not a number: write norm.alpha=0.5",
+        ),
+    ],
+)
+def test_a_number_of_another_kind_is_refused_with_one_that_is_taken(part: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=f"^{sentence}$"):
+        check_numbers(part, "network")
+    check_numbers({"body": {**HEADS, "heads": 2, "norm": {**DYT, "alpha": 1}}}, "network")
+
+
+PARTS = [path for group in ("block", "body", "norm", "activation", "network") for path in (CONF / group).glob("*.yaml")]
+
+
+@pytest.mark.parametrize("path", sorted(PARTS), ids=str)
+def test_the_numbers_of_shipped_networks_are_numbers(path: Any) -> None:
+    file: Any = OmegaConf.to_container(OmegaConf.load(path))
+    node = file.get(path.parent.name, file)
+    check_numbers({key: value for key, value in node.items() if not str(value).startswith("${")}, path.parent.name)
+
+
+def test_the_numbers_of_a_network_are_checked_before_it_is_built() -> None:
+    with pytest.raises(ValueError, match=r"heads=2\.0 is not a whole number"):
+        check_signatures(OmegaConf.create({"body": {**HEADS, "heads": 2.0}}), "network")
