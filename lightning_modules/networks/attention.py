@@ -26,7 +26,10 @@ class Attention(nn.Module):
         super().__init__()
         require_size(stride, "attention")
         if heads < 1 or c_out % heads:
-            raise ValueError(f"body.heads={heads} do not share {c_out} channels equally: use body.heads=1")
+            raise ValueError(
+                f"body.heads={heads} do not share {c_out} channels equally: the nearest is "
+                f"{min((n for n in range(1, c_out + 1) if c_out % n == 0), key=lambda n: abs(n - heads))}"
+            )
         self.heads, self.causal = heads, causal
         self.norm = norm(c_in)
         self.qkv = Pointwise(c_in, 3 * c_out)
@@ -78,4 +81,4 @@ def require_causal(block: BlockFactory) -> None:
             outputs.append(alone(made, torch.cat([before, last], dim=2))[:, :, :-1])
     if not torch.allclose(*outputs):
         says = "the next token is predicted from those before it, and this block, its body or its norm sees later ones"
-        raise ValueError(f"{says}: use norm=pixel, and body=attention")
+        raise ValueError(f"{says}: use norm=pixel, and body=attention, or block=residual")

@@ -20,7 +20,7 @@ from lightning_modules.networks.shortcuts import require_shortcut
 
 GATE = 0.01  # what dynamic weights are first multiplied by: 2409.19606, Algorithm 2; 2512.24880, Table 5
 STEPS = 20  # of Sinkhorn and Knopp: 2512.24880, Sec. 4.2
-IDENTITY = 0.9  # how much of a constrained R is the identity at first; the papers do not say
+IDENTITY = 0.9  # how much of a constrained R is the identity at first: chosen
 
 
 class Streams(PreActivated, ABC):
@@ -54,9 +54,9 @@ class Streams(PreActivated, ABC):
     ) -> None:
         super().__init__(c_in, c_out, stride, body=body, norm=norm, activation=activation)
         if streams < self.fewest:
-            raise ValueError(f"streams={streams} is less than {self.fewest}, the fewest of this block")
+            raise ValueError(f"block.streams={streams} is less than {self.fewest}, the fewest of this block")
         if per not in ("pixel", "image"):
-            raise ValueError(f"per={per} is neither pixel nor image")
+            raise ValueError(f"block.per={per} is neither pixel nor image")
         self.shortcut = shortcut(c_in, c_out, stride)
         require_shortcut(self.shortcut, "a block of several streams")
         self.stride, self.streams, self.dynamic, self.per = stride, streams, dynamic, per
@@ -105,8 +105,9 @@ class Streams(PreActivated, ABC):
 class HyperConnections(Streams):
     """Hyper-connections: all weights are free, of stream i b_i + α · tanh(RMSNorm(x_i) θ).   2409.19606, eq. 1 to 14.
 
-    At first θ = 0, r is one of the streams, R the identity and w one. The norm of the paper's eq. 10 is RMSNorm, as
-    2512.24880, eq. 5, has it; its gain is part of θ.
+    At first θ = 0, r is one of the streams, R the identity and w one. The norm of eq. 10 is a layer norm in their
+    Algorithm 2; here it is RMSNorm, as in 2512.24880, eq. 5, with its gain in θ. They add the streams at the end of a
+    network and begin with √n times the weights in the last layer of each body; the mean needs no such factor.
     """
 
     def learn(self, channels: int) -> None:
@@ -133,8 +134,9 @@ class ManifoldHyperConnections(Streams):
     """Manifold-constrained ones: R ≥ 0, rows and columns sum to 1, by Sinkhorn and Knopp.   2512.24880, eq. 7 to 9.
 
     r̃, w̃, R̃ = b + α · (RMSNorm(all streams) φ), r = σ(r̃), w = 2σ(w̃), and R is exp(R̃) of which columns and rows are
-    divided by their sums, 20 times. The paper gives no start but α = 0.01. Chosen: φ = 0, w one, r half 1/n for each
-    stream (its Table 1) and half one of the streams, as hyper-connections have it, and R 0.9 of the identity.
+    divided by their sums, 20 times. The paper gives no start but α = 0.01 (Table 5). Chosen: φ = 0, w one, r half 1/n
+    for each stream (its Table 1) and half one of the streams, as hyper-connections have it, and R 0.9 of the identity.
+    (The code of 2601.05732 for it begins with r = σ(±1), w = 2σ(±1), + for one stream, and exp(R̃) = I + e⁻⁸.)
     """
 
     fewest = 2
@@ -184,13 +186,14 @@ class PermutationHyperConnections(ManifoldHyperConnections):
     """Exactly doubly stochastic ones: R = Σ_k softmax(R̃)_k P_k over the n! permutations P_k.   2601.05732 (mHC-lite).
 
     All else is as in `ManifoldHyperConnections`; by Birkhoff's theorem every doubly stochastic R is such a sum. Chosen:
-    at first the identity has the weight 0.9. Raises ValueError for more than 6 streams, which have 720 permutations.
+    at first the identity has the weight 0.9; in the authors' code, of which alone the start was read, it has 0.992 of
+    four streams. Raises ValueError for more than 6 streams, which have 720 permutations.
     """
 
     def learn(self, channels: int) -> None:
         if self.streams > 6:
             advice = "use block=manifold_hyper_connections"
-            raise ValueError(f"streams={self.streams} have {self.mixes} permutations: {advice}")
+            raise ValueError(f"block.streams={self.streams} have {self.mixes} permutations: {advice}")
         super().learn(channels)
         orders = torch.tensor(list(permutations(range(self.streams))))
         self.permutations: Tensor

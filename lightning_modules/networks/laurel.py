@@ -49,7 +49,8 @@ class LAuReL(Residual):
 class LAuReLPrevious(LAuReL):
     """y = act(α · f(x) + β · s(x + Σ γ_j h(x_j))), over x and the outputs before it.   Ibid., eq. 4 and Sec. 2.4 (PA).
 
-    `previous` is how many x_j there are at most, x the first of them. h is B A as above, or with rank 0 the identity.
+    `previous` is how many x_j there are at most, x the first of them; 3 is theirs (Sec. 4.3). h is B A as above, or
+    with rank 0 the identity; one B A serves all x_j, as in Sec. 2.3, where their eq. 6 and Table 4 have one for each.
     The start of γ is not said: 1 where B starts at 0, else 0, which is a residual block too.
     """
 

@@ -62,7 +62,10 @@ class DeepNorm(PostNorm):
 
 
 class PeriNorm(Residual):
-    """y = act(s(x) + n(f(n(x)))).   Kim et al. 2025 (Peri-LN), arXiv 2502.02732."""
+    """y = act(s(x) + n(f(n(x)))).   Kim et al. 2025 (Peri-LN), arXiv 2502.02732.
+
+    Their norm of the embeddings, which is optional, is not here.
+    """
 
     def __init__(
         self,
@@ -85,11 +88,10 @@ class PeriNorm(Residual):
 
 
 class Keel(BnAfterAddition):
-    """y = act(n(α · s(x) + f(n(x)))), α = L in a network of L blocks.   Chen & Wei 2026, arXiv 2601.19895.
+    """y = act(n(α · s(x) + f(n(x)))), α = L in a network of L blocks.   Chen & Wei 2026, arXiv 2601.19895, eq. 8.
 
-    The first block has α = 1 and no norm after the addition (so it is pre-norm), the second α = 1: read from an
-    implementation, not from the paper. Their norms are RMS norms; here they are what `norm` says. Outside of a network
-    α is 1.
+    The first block has α = 1 and no norm after the addition (so it is pre-norm), the second α = 1 (Sec. 3.1). Their
+    norms divide by the root mean square and have no bias; here they are what `norm` says. Outside of a network α is 1.
     """
 
     ends_with_norm = True

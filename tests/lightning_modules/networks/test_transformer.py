@@ -147,7 +147,7 @@ def test_history_and_streams_are_handed_over(block, kind):
         (["depth=0"], "depth=0 is no number of layers; the smallest is 1"),
         (["network.patch=3"], "network.patch=3 does not divide 8 × 8 pixels; the nearest is 2"),
         (["data.size=[]"], "network=transformer needs places, and the data has vectors: use network=dense"),
-        (["body.heads=5"], "body.heads=5 do not share 64 channels equally: use body.heads=1"),
+        (["body.heads=5"], "body.heads=5 do not share 64 channels equally: the nearest is 4"),
         (["body=dense"], "body=dense takes vectors, and this network passes images: use body=basic, or network=dense"),
     ],
 )
