@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from functools import partial
+from math import isnan
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from ablations.analysis.results import PROXIES, STRESS
 from ablations.records.record import Record
 from lightning_modules.inspection.proxies import first_batch
-from lightning_modules.inspection.stress import RATES, gain, largest_rate, memory, mixing, stable
+from lightning_modules.inspection.stress import RATES, after, before, gain, largest_rate, memory, mixing, stable
 from lightning_modules.training.weights import read_weights
 from sweeps import one_run
 from sweeps.compose.compose import run_of
@@ -122,3 +123,27 @@ def test_a_run_is_the_same_under_stress_and_without(tmp_path, precision):
     assert {name for name, value in under["metrics"].items() if name in STRESS and value > 0} == {*STRESS}
     one, other = (read_weights(tmp_path / folder / "weights.safetensors")[0] for folder in "ab")
     assert all(map(torch.equal, one.values(), other.values()))
+
+
+class Named(nn.Module):
+    """A network that hands its block what it wants by name, where no hook sees it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block, self.head = Times(2.0), nn.Linear(64, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.block(x=x.flatten(1)))
+
+
+def test_what_cannot_be_measured_is_left_out_and_the_others_are_not(caplog):
+    _, data, recipe = build(composed("data.take=200"))
+    data.prepare_data()
+    found = before(Named(), data, recipe, seed=0)
+    assert isnan(found["stress_gain"])
+    assert found["stress_memory"] > 0
+    assert found["stress_rate"] > 0
+    left = after(Named(), data, seed=0)
+    assert list(left) == ["stress_gain_trained"]
+    assert isnan(left["stress_gain_trained"])
+    assert "stress_gain is left out" in caplog.text
