@@ -13,7 +13,7 @@ from rich.markup import escape
 from ablations.analysis.claim_checks import check_answerable, claimed_cells, names_single_cells
 from ablations.analysis.claim_schema import check_claims
 from ablations.analysis.preregistration import register
-from ablations.analysis.results import result_rows
+from ablations.analysis.results import STRESS, result_rows
 from ablations.analysis.until_decided import expected_runs, grown
 from ablations.identity.run import Run
 from ablations.plan import plan as planning
@@ -123,7 +123,7 @@ def plan_and_check(
     grow(plan, records, runs)
     if config.retry and not config.plan:
         staleness.set_aside(plan, records, config.retry, runs)
-    problems += set_stale_aside(plan, records, config)
+    problems += set_stale_aside(plan, records, config) + set_unmeasured_aside(plan, records, config)
     plan.find_elsewhere(records)
     grow(plan, records, runs)
     if plan.missing(records) and not config.plan:
@@ -137,9 +137,12 @@ def plan_and_check(
     return plan, records, problems
 
 
-def announce(plan: Plan, records: dict[str, Any], problems: list[str], seeds: SeedDesign, console: Console) -> None:
-    """Print what will be trained, what is reused, and what cannot be used."""
-    console.print(f"[bold]{escape(plan.name)}[/]: {escape(planning.summary(plan, seeds, records))}", highlight=False)
+def announce(
+    plan: Plan, records: dict[str, Any], problems: list[str], seeds: SeedDesign, console: Console, *, why: bool = True
+) -> None:
+    """Print what will be trained, what is reused, and what cannot be used; `why`: with reasons, which a listing has."""
+    words = planning.summary(plan, seeds, records, why=why)
+    console.print(f"[bold]{escape(plan.name)}[/]: {escape(words)}", highlight=False)
     for problem in problems:
         console.print(f"[yellow]![/] {escape(problem)}", highlight=False)
 
@@ -179,3 +182,22 @@ def set_stale_aside(plan: Plan, records: dict[str, Any], config: DictConfig) -> 
         staleness.accept(plan, stale)
     words = [staleness.data_words(changed, accepted=accepted)] if changed else []
     return words + ([staleness.stale_words(plan, stale, accepted=accepted)] if stale else [])
+
+
+def set_unmeasured_aside(plan: Plan, records: dict[str, Any], config: DictConfig) -> list[str]:
+    """Set aside records without the numbers of `stress=true` where their cells ask for them; say so in a sentence."""
+    asking = [cell for cell in plan.cells if cell.settings.get("stress", config.stress)]
+    runs = [run for cell in asking for run in (*cell.runs.values(), *cell.further.values())]
+    found = {run.identity: records[run.identity] for run in runs if run.identity in records}
+    lacking = {
+        identity: record
+        for identity, record in found.items()
+        if record["status"] != "failed" and not record["metrics"].keys() & {*STRESS}
+    }
+    if config.plan:
+        for identity in lacking:
+            del records[identity]
+    else:
+        staleness.put_away(lacking, records, "unmeasured", Path(config.runs))
+    many = f"{len(lacking)} record{' has' if len(lacking) == 1 else 's have'} no numbers of stress=true"
+    return [f"{many}: trained again, which changes no other number"] * bool(lacking)

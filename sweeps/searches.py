@@ -57,7 +57,7 @@ def compare_searches(question: Question, config: DictConfig, console: Console) -
         refuse_invalid(plan, config.on_invalid)
         plan.study |= register(plan.as_json(), records, study_folder(runs, plan.name), date.today().isoformat())
         write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
-    announce(plan, records, [*question.notes, *problems], question.seeds, console)
+    announce(plan, records, [*question.notes, *problems], question.seeds, console, why=not config.plan)
     if config.plan:
         print("\n".join(planning.listing(plan, records)))
         return

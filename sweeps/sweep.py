@@ -66,7 +66,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     plan, records, problems = plan_and_check(question, typed, composer, console)
     if not config.plan:
         refuse_invalid(plan, config.on_invalid)
-    announce(plan, records, [*question.notes, *problems], question.seeds, console)
+    announce(plan, records, [*question.notes, *problems], question.seeds, console, why=not config.plan)
     if config.plan:
         if not question.seeds.fixed:
             print(run_numbers(plan, records, runs))

@@ -158,8 +158,8 @@ def make_cells(
     return list(cells.values()), invalid
 
 
-def summary(plan: Plan, seeds: SeedDesign, records: dict[str, Record]) -> str:
-    """The plan in one paragraph."""
+def summary(plan: Plan, seeds: SeedDesign, records: dict[str, Record], *, why: bool = True) -> str:
+    """The plan in one paragraph; `why`: with the reasons why cells are invalid."""
     points = sum(len(cell.points) for cell in plan.cells) + len(plan.invalid)
     missing = len(plan.missing(records))
     total = sum(len(cell.runs) for cell in plan.cells)
@@ -167,7 +167,8 @@ def summary(plan: Plan, seeds: SeedDesign, records: dict[str, Record]) -> str:
     if plan.equivalent:
         words.append(f"{plan.equivalent} equivalent to others")
     if plan.invalid:
-        words.append(f"{len(plan.invalid)} invalid: " + "; ".join(sorted({reason for _, reason in plan.invalid})))
+        reasons = "; ".join(sorted({reason for _, reason in plan.invalid}))
+        words.append(f"{len(plan.invalid)} invalid" + f": {reasons}" * why)
     if plan.unchecked:
         words.append(f"{plan.unchecked} not built to see whether they can be, which their workers will")
     many = _count(len(seeds.first), "seed") if seeds.fixed else f"{len(seeds.first)} to {seeds.most} seeds"

@@ -172,7 +172,7 @@ def test_a_cell_whose_network_cannot_run_is_invalid_and_one_that_looks_at_values
     assert done.returncode == 0, done.stderr
     plain = " ".join(done.stdout.split())
     assert "2 to train" in plain
-    assert "StopIteration: my own mistake (SKIPBENCH_DEBUG=1 shows where)" in plain
+    assert plain.count("StopIteration: my own mistake (SKIPBENCH_DEBUG=1 shows where)") == 1
     assert "RuntimeError: The size of tensor a" in plain
     for sweeping in (["-m", "hydra/launcher=basic"], []):
         asked = [f"runs={tmp_path}", "block=residual", "block._target_=mine.Raises", "depth=8", "seed=0", *QUICK]
@@ -279,3 +279,18 @@ def test_what_cannot_even_be_begun_is_recorded_with_its_cause_and_the_others_go_
     found = {record["folder"]: record for record in records(tmp_path).values()}
     assert {name: found[name]["status"] for name in names} == {names[0]: "failed", names[1]: "finished"}
     assert ".hydra" in found[names[0]]["cause"]
+
+
+def test_a_sweep_trains_again_what_lacks_the_numbers_that_it_asks_for_now(tmp_path: Path) -> None:
+    asked = ["block=plain", "depth=8", "seed=0", *QUICK, "data.take=200"]
+    assert sweep(*asked, runs=tmp_path).returncode == 0
+    (before,) = records(tmp_path).values()
+    planned = sweep(*asked, "stress=true", "plan=true", runs=tmp_path)
+    assert "1 to train" in planned.stdout
+    measured = sweep(*asked, "stress=true", runs=tmp_path)
+    assert "1 record has no numbers of stress=true: trained again" in " ".join(measured.stdout.split())
+    (after,) = records(tmp_path).values()
+    new = {name for name in after["metrics"] if name not in before["metrics"]}
+    assert new == {"stress_gain", "stress_rate", "stress_memory", "stress_gain_trained"}
+    assert {name: after["metrics"][name] for name in before["metrics"]} == before["metrics"]
+    assert "0 to train, 1 reused" in sweep(*asked, "stress=true", runs=tmp_path).stdout
