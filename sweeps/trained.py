@@ -51,8 +51,17 @@ def load(folder: str | Path, *, trust: Sequence[str] = ()) -> nn.Module:
             ) from error
 
     def predict(examples: Any) -> torch.Tensor:
-        with torch.no_grad():
-            return task.predicted(network(preprocess(examples)))
+        inputs = preprocess(examples)
+        try:
+            with torch.no_grad():
+                return task.predicted(network(inputs))
+        except (IndexError, RuntimeError) as error:
+            if about["dtype"] != "int64":
+                raise
+            known = about["network"].get("in_channels")
+            takes = f"{about['shape'][0]} tokens" + (f" from 0 to {known - 1}" if known else "")
+            found = f"{inputs.shape[1]} tokens up to {int(inputs.max())}"
+            raise ValueError(f"the network was trained on sequences of {takes}: it does not take {found}") from error
 
     network.preprocess, network.predict, network.trained = preprocess, predict, about
     return network.eval()

@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -113,3 +114,16 @@ def test_a_network_that_takes_one_size_of_batch_alone_is_refused(
     (tmp_path / "weights.safetensors").write_bytes(strange)
     assert main(["torchscript", str(tmp_path)]) == 1
     assert "if you trust it, add --trust pandas\n" in capsys.readouterr().err
+
+
+def test_tokens_that_a_network_does_not_take_are_named(tmp_path: Path) -> None:
+    tokens = np.random.default_rng(0).integers(0, 5, (60, 12))
+    parts = {f"{part}_{what}": tokens for part in ("train", "test") for what in ("images", "labels")}
+    np.savez(tmp_path / "tokens.npz", **parts)
+    data = "data=arrays", f"data.source.path={tmp_path / 'tokens.npz'}", "data.source.axes=NL", "task=next_token"
+    size = "data.channels=5", "data.size=[12]", "data.classes=5"
+    network: Any = skipbench.load(written(tmp_path, *data, *size, "network=transformer", "depth=1", "width=0.25"))
+    assert network.predict(tokens[:3, :7]).shape == (3, 7, 5)
+    for odd, found in ((tokens[:1] + 4, "12 tokens up to 8"), (np.tile(tokens[:1], 2), "24 tokens up to 4")):
+        with pytest.raises(ValueError, match=f"on sequences of 12 tokens from 0 to 4: it does not take {found}$"):
+            network.predict(odd)
