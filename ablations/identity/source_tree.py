@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from ablations.identity.syntax import FUNCTIONS, IMPORTS, Meaning, dotted, is_text
+from ablations.identity.syntax import FUNCTIONS, IMPORTS, Meaning, dotted, is_text, walk
 
 LIBRARIES = sys.stdlib_module_names | {
     *("torch", "torchvision", "timm", "numpy", "scipy", "PIL", "pytorch_lightning", "lightning", "torchmetrics"),
@@ -71,7 +71,7 @@ class Module:
         for node in tree.body:
             for name in {*_bound(node)} or ({ON_IMPORT} if _acts(node) else ()):
                 self.statements.setdefault(name, []).append(node)
-        nodes = list(ast.walk(tree))
+        nodes = walk(tree)
         self.read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
         for node in nodes:
             if isinstance(node, IMPORTS):

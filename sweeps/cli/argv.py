@@ -10,9 +10,8 @@ from ablations.catalog.choices import CONF, config_files
 from ablations.question.hydra_syntax import quoted
 from ablations.records.typed_command import program_here
 from sweeps.compose.compose import default_axes
-from sweeps.compose.hydra_internals import hydra_parser
+from sweeps.compose.hydra_internals import SWEEP, hydra_parser
 
-SWEEP = ("-m", "--multirun")
 EXAMPLE = "write axis=value without spaces, as depth=8"
 
 

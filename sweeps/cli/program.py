@@ -24,6 +24,7 @@ from sweeps.cli.settings import check_folder
 from sweeps.compose.active_options import hide
 from sweeps.compose.compose import run_of
 from sweeps.compose.config_sources import listed
+from sweeps.compose.hydra_internals import composed_once
 from sweeps.compose.own_network import with_own_arguments
 from sweeps.one_run import main
 
@@ -44,7 +45,8 @@ def command_line() -> None:
             sys.argv[1:] = with_own_arguments(sys.argv[1:])
             if typed.multirun:
                 sys.argv[1:] = hide(sys.argv[1:])
-            hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(main)()
+            with composed_once(sys.argv[1:], typed.config_dir):
+                hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(main)()
     except KeyboardInterrupt:
         print("interrupted; the same command goes on where this one stopped", file=sys.stderr)
         sys.exit(130)

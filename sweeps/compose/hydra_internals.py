@@ -1,14 +1,18 @@
 """The names of Hydra that are not public, in one place: what of Hydra may move with its next version.
 
-Skipbench needs three things for which Hydra has no public name: the parser of its command line, the folders of its
-search path, and a way to set values on a composed configuration without composing it again.
+Skipbench needs four things for which Hydra has no public name: the parser of its command line, the folders of its
+search path, and two ways not to compose a configuration again: to set values on it, and to leave `hydra.mode` alone.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from hydra.plugins.config_source import ConfigSource
@@ -16,11 +20,16 @@ from omegaconf import DictConfig
 
 try:
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra._internal.hydra import Hydra
     from hydra._internal.sources_registry import SourcesRegistry
     from hydra._internal.utils import get_args_parser
 except ImportError as error:
     tested = "hydra-core>=1.3.8,<1.5"
     raise ImportError(f"Skipbench does not know hydra-core {version('hydra-core')}: install '{tested}'") from error
+
+SWEEP = ("-m", "--multirun")
+HARMLESS = re.compile(r"-m$|--multirun$|-cd\b|--config-dir\b")  # flags that leave hydra.mode to what follows them
+SETS_MODE = ("hydra.mode", "+hydra.mode", "++hydra.mode", "hydra.searchpath", "+hydra.searchpath")
 
 
 def hydra_parser() -> ArgumentParser:
@@ -43,3 +52,19 @@ def set_values(config: DictConfig, overrides: Sequence[str]) -> None:
 
     parsed: Any = OverridesParser.create().parse_overrides(list(overrides))
     ConfigLoaderImpl._apply_overrides_to_config(parsed, config)
+
+
+@contextmanager
+def composed_once(words: Sequence[str], folder: str | None) -> Iterator[None]:
+    """Let Hydra compose a call once. It would compose it before, only to see whether something sets `hydra.mode`.
+
+    Where something may do that, a word, or a file of the `folder` with choices of one's own, nothing is changed.
+    """
+    look = Hydra.get_mode
+    named = any("hydra" in path.read_text(encoding="utf-8") for path in Path(folder or os.devnull).rglob("*.yaml"))
+    if not named and not any(word.startswith(("-", *SETS_MODE)) for word in words if not HARMLESS.match(word)):
+        Hydra.get_mode = lambda self, config_name, overrides: None  # as where nothing sets it
+    try:
+        yield
+    finally:
+        Hydra.get_mode = look

@@ -22,6 +22,7 @@ from sweeps.cli.program import command_line
 from sweeps.cli.settings import SETTINGS, check_setting
 from sweeps.closing import left_words
 from sweeps.compose.compose import default_axes
+from sweeps.compose.hydra_internals import ConfigLoaderImpl
 
 ROOT = Path(__file__).resolve().parents[3]
 Typed = Callable[..., str]
@@ -323,3 +324,39 @@ def test_every_setting_of_the_program_is_in_the_table_and_ships_with_a_value_it_
     assert scalars == set(SETTINGS)
     for name in scalars:
         check_setting(name, shipped[name])
+
+
+@pytest.mark.parametrize(
+    ("words", "times"),
+    [
+        ([], 1),
+        (["-m"], 1),
+        (["--config-dir", "own"], 1),
+        (["hydra.mode=RUN"], 2),
+        (["--config-dir", "theirs"], 2),
+        (["--config-name", "config"], 2),
+    ],
+)
+def test_a_call_is_composed_once_where_nothing_sets_hydras_mode(
+    refused: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], times: int
+) -> None:
+    for name, mode in (("own", ""), ("theirs", "hydra: {mode: MULTIRUN}\n")):
+        (tmp_path / name / "block").mkdir(parents=True)
+        (tmp_path / name / "block" / "mine.yaml").write_text(f"# @package _global_\n{mode}")
+    composed: list[Any] = []
+    load = ConfigLoaderImpl.load_configuration
+    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", lambda *a, **k: composed.append(a) or load(*a, **k))
+    assert "max_consecutive_failures=0" in refused("max_consecutive_failures=0", *words)
+    assert len(composed) == times
+
+
+def test_a_study_of_ones_own_may_ask_for_a_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own" / "study").mkdir(parents=True)
+    study = "study: {name: mine, question: Which, grid: [{block: [plain, residual]}], seeds: [0], fixed: {depth: 8}}\n"
+    text = f"# @package _global_\nhydra: {{mode: MULTIRUN}}\n{study}"
+    (tmp_path / "own" / "study" / "mine.yaml").write_text(text)
+    monkeypatch.setattr(sys, "argv", ["run.py", "--config-dir", "own", "study=mine", "plan=true", "tracker=none"])
+    command_line()
+    assert "2 to train" in capsys.readouterr().out
