@@ -34,7 +34,10 @@ from sweeps.search import Searching, open_space
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-STUDIES = {name: yaml.safe_load(path.read_text())["study"] for name, path in config_files(ROOT / "conf/study").items()}
+STUDIES = {
+    name: yaml.load(path.read_text(), yaml.CSafeLoader)["study"]
+    for name, path in config_files(ROOT / "conf/study").items()
+}
 STUDIES = {name: study for name, study in STUDIES.items() if "tables" not in study}  # which train nothing
 SMALL = [name for name in STUDIES if "/" not in name]
 NATURAL = [name for name in STUDIES if "_small/" in name]  # other images than digits, for two cores all the same
