@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_only_active_axes_are_asked_for_and_a_small_space_is_tried_once_and_no_more(tmp_path: Path) -> None:
-    space = "{gate_bias: [-1, -3], shortcut: [A, B], block: [plain, highway], block.coupled: [true, false]}"
+    space = "{gate_bias: [-1], shortcut: [A, B], block: [plain, highway], block.coupled: [true, false]}"
     write_study(tmp_path, space=space, search="{trials: 12, replicate: {top: 2, seeds: [1, 2]}}")
     done = search(tmp_path, cold=True)
     assert done.returncode == 0, done.stderr
@@ -26,11 +26,11 @@ def test_only_active_axes_are_asked_for_and_a_small_space_is_tried_once_and_no_m
     assert asked == {"plain": {"block"}, "highway": {"block", "block.coupled", "shortcut", "gate_bias"}}
     trials = [trial for trial in found if trial["state"] == "complete"]
     repeated = [trial for trial in found if trial["state"] == "repeated"]
-    assert len(trials) == len({trial["cell"] for trial in trials}) == 9, "every point there is, a plain net once"
-    assert len(found) == 9 + len(repeated) > 9
+    assert len(trials) == len({trial["cell"] for trial in trials}) == 5, "every point there is, a plain net once"
+    assert len(found) == 5 + len(repeated) > 5
     cells = {trial["number"]: trial["cell"] for trial in trials}
     assert all(trial["cell"] == cells[trial["same_as"]] and not trial["runs"] for trial in repeated)
-    says = f"9 of 12 trials: 9 complete; besides, {len(repeated)} repeated; ended early: all 9 points were tried"
+    says = f"5 of 12 trials: 5 complete; besides, {len(repeated)} repeated; ended early: all 5 points were tried"
     assert says in done.stdout
     searched = {run["folder"] for trial in trials for run in trial["runs"]}
     plan = plan_of(tmp_path)
@@ -51,7 +51,7 @@ def test_only_active_axes_are_asked_for_and_a_small_space_is_tried_once_and_no_m
     assert says in again.stdout
     assert stamps(tmp_path) == before
     more = search(tmp_path, "study.search.trials=14", "workers=2", "retry=failed", "plan=true")
-    assert "5 to go, 9 done" in more.stdout, "who searches, and how long, is the same search"
+    assert "9 to go, 5 done" in more.stdout, "who searches, and how long, is the same search"
 
 
 @pytest.mark.long
