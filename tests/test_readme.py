@@ -55,6 +55,8 @@ def copy(one: Command, copies: dict[str, Path], tmp_path_factory: pytest.TempPat
     if page == "README.md":  # its table is not compared
         quick = place / "conf" / "recipe" / "digits_quick.yaml"
         quick.write_text(quick.read_text().replace("\nepochs: 10\n", "\nepochs: 1\n"))
+        for study in (place / "conf" / "study").glob("*.yaml"):  # after an epoch no claim is decided by fewer
+            study.write_text(re.sub(r"most: \d+", "most: 4", study.read_text()))
     return place
 
 
