@@ -77,7 +77,7 @@ class Meaning:
 
 
 def walk(node: ast.AST) -> list[ast.AST]:
-    """All nodes of a tree, as `ast.walk` gives them, in half of the time."""
+    """All nodes of a tree, as `ast.walk` gives them, in two thirds of the time."""
     found = [node]
     for one in found:
         for name in one._fields:

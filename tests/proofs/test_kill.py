@@ -14,8 +14,8 @@ import pytest
 from ablations.__main__ import main
 from tests.proofs.sweeps import finish, planned, results, start, table, until
 
-EPOCHS, RUNS = 20, 16
-ASKED = ("block=plain,residual", "depth=8", "seed=range(8)", f"recipe.epochs={EPOCHS}")
+EPOCHS = 20
+ASKED = ("block=plain,residual", "depth=8", f"recipe.epochs={EPOCHS}")
 KILLS = ["start"] * 10 + ["training"] * 5 + ["recording"] * 5
 # By where its workers are, the seconds in which a sweep composes, checks, starts them, claims its first runs.
 STARTING = {"hydra/launcher=basic": 2.5, "hydra.launcher.n_jobs=2": 6.0}
@@ -34,9 +34,9 @@ def now(runs: Path) -> dict[Path, int]:
     return {path.parent: epochs(path.parent) for path in runs.glob("*/lease*.json")}
 
 
-def killed(runs: Path, kind: str, launcher: str, chance: random.Random) -> bool:
+def killed(runs: Path, kind: str, launcher: str, chance: random.Random, *asked: str) -> bool:
     """Type the sweep and kill it, with all its workers, at a random instant; whether it was still at work."""
-    process = start(runs, *ASKED, launcher)
+    process = start(runs, *asked, launcher)
     if kind == "start":
         instant = time.monotonic() + chance.uniform(0, STARTING[launcher])
         working = until(lambda: time.monotonic() > instant, process)
@@ -55,23 +55,26 @@ def killed(runs: Path, kind: str, launcher: str, chance: random.Random) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.long)])
-def test_killed_at_random_instants_it_ends_in_the_table_of_an_unkilled_one(tmp_path: Path, kills: int) -> None:
+@pytest.mark.parametrize(("kills", "seeds"), [(4, 3), pytest.param(20, 8, marks=pytest.mark.long)])
+def test_killed_at_random_instants_it_ends_in_the_table_of_an_unkilled_one(
+    tmp_path: Path, kills: int, seeds: int
+) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    finish(whole, *ASKED, "hydra/launcher=basic")
+    asked = (*ASKED, f"seed=range({seeds})")
+    finish(whole, *asked, "hydra/launcher=basic")
     chance = random.Random(20)
     hits, kept, halves = 0, set[str](), 0
     for kind, launcher in zip(chance.sample(KILLS, kills), cycle(STARTING), strict=False):
-        hits += killed(broken, kind, launcher, chance)
+        hits += killed(broken, kind, launcher, chance, *asked)
         halves += len(list(broken.glob("*/last.ckpt")))
         assert kept <= set(results(broken)), "what was recorded stays"
         kept = set(results(broken))
     assert hits >= 0.75 * kills, f"only {hits} of {kills} kills met a sweep at work"
     assert halves, "some were killed in the midst of a training"
-    said = finish(broken, *ASKED, "hydra/launcher=basic")
-    assert f"{RUNS - len(kept)} to train, {len(kept)} reused" in said
+    said = finish(broken, *asked, "hydra/launcher=basic")
+    assert f"{2 * seeds - len(kept)} to train, {len(kept)} reused" in said
     found, expected = results(broken), results(whole)
-    assert len(found) == RUNS
+    assert len(found) == 2 * seeds
     assert {record["identity"] for record in found.values()} == planned(broken) == planned(whole)
     for label, record in expected.items():
         for key in ("identity", "status", "metrics", "epochs", "steps", "params", "macs", "data_digest"):
