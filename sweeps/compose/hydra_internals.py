@@ -60,10 +60,13 @@ def composed_once(words: Sequence[str], folder: str | None) -> Iterator[None]:
 
     Where something may do that, a word, or a file of the `folder` with choices of one's own, nothing is changed.
     """
-    look = Hydra.get_mode
-    named = any("hydra" in path.read_text(encoding="utf-8") for path in Path(folder or os.devnull).rglob("*.yaml"))
-    if not named and not any(word.startswith(("-", *SETS_MODE)) for word in words if not HARMLESS.match(word)):
-        Hydra.get_mode = lambda self, config_name, overrides: None  # as where nothing sets it
+    files = Path(folder or os.devnull).rglob("*.yaml")
+    named = any("hydra" in path.read_text(encoding="utf-8", errors="replace") for path in files)
+    named = named or any(word.startswith(("-", *SETS_MODE)) for word in words if not HARMLESS.match(word))
+    if named or not hasattr(Hydra, "get_mode"):
+        yield
+        return
+    look, Hydra.get_mode = Hydra.get_mode, lambda self, config_name, overrides: None  # as where nothing sets it
     try:
         yield
     finally:

@@ -280,7 +280,7 @@ def test_a_class_that_is_not_there_is_told_with_those_that_are(refused: Typed) -
     ("wrong", "ours"),
     [
         ("-m block=plain depth=21 plan=false", True),  # our own words, after Hydra, in a cell
-        ("norm=group norm.groups=x", False),  # what Python says
+        ("augment=resize augment.size=x", False),  # what Python says
         ("block=highway block.gate_kernel=x", True),
         ("recipe.lr=-1", True),
     ],
