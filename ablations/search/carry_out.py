@@ -175,9 +175,10 @@ def _measure(
     by_seed = len(search.objectives) == 1 and search.prune_by == "seeds"
     by_epoch = len(search.objectives) == 1 and search.prune_by == "epochs" and is_curve(first)
     until = until if until and until < candidate.epochs else None
-    after = max(_reports(trial), default=0) if by_epoch else 0
+    known = _reports(trial) if by_epoch else {}
+    after = max(known, default=0)
     for k, run in enumerate(candidate.runs):
-        watch = partial(_report, trial, first, until) if by_epoch and k == 0 else None
+        watch = partial(_report, trial, known, first, until) if by_epoch and k == 0 else None
         record: Record = yield from source.measure(candidate, k, watch, *((after, until) if k == 0 else (0, None)))
         if record["status"] == "failed":
             raise TrialFailed(f"{record['label']}: {record['cause']}")
@@ -193,20 +194,30 @@ def _measure(
     return values
 
 
-def _report(trial: optuna.Trial, name: str, until: int | None, rows: list[Row], *, prune: bool = True) -> None:
+def _report(
+    trial: optuna.Trial,
+    known: dict[int, float],
+    name: str,
+    until: int | None,
+    rows: list[Row],
+    *,
+    prune: bool = True,
+) -> None:
     """Report to the pruner the epochs that are new to it; raise Stopped if it ends the trial.
 
     Args:
+        known: by epoch what was reported before; what is new is added.
         until: the last that is reported while the run trains; another search may have trained it further.
         prune: whether the run trains, and can be ended.
     """
-    known = _reports(trial)
     for row in rows:
-        if int(row["epoch"]) not in known and (row["epoch"] <= until if until and prune else True):
-            trial.report(clipped(name, row), step=int(row["epoch"]))
+        epoch = int(row["epoch"])
+        if epoch not in known and (epoch <= until if until and prune else True):
+            known[epoch] = clipped(name, row)
+            trial.report(known[epoch], step=epoch)
     if prune and trial.should_prune():
         raise Stopped
 
 
 def _reports(trial: optuna.Trial) -> dict[int, float]:
-    return trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values
+    return dict(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
