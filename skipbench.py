@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pandas import DataFrame
     from torch import Tensor, nn
@@ -179,6 +179,7 @@ def simulate(
     workers: int = 1,
     space: Mapping[str, Any] | None = None,
     fixed: Mapping[str, Any] | None = None,
+    known: Iterable[Mapping[str, Any]] = (),
     **search: Any,
 ) -> DataFrame:
     """Search on a table instead of training, on a simulated clock; return a row a trial, in the order of their ends.
@@ -196,6 +197,7 @@ def simulate(
         workers: simulated workers. Each takes the next trial when it is free; a run takes the seconds of the table.
         space: as in a study; without it every axis of the table, with its values.
         fixed: values of the axes that are not in the space.
+        known: points that were trained before, and are told to the sampler; they use up no trial, and have no row.
         search: `seeds`, `objectives`, `constraints`, `diverged`, `prune_by`, as in a study.
 
     Raises:
@@ -205,7 +207,7 @@ def simulate(
     from ablations.search.table import Table
 
     asked = table if isinstance(table, Table) else globals()["table"](table)
-    about = {"trials": trials, "seed": seed, "workers": workers, "space": space, "fixed": fixed}
+    about = {"trials": trials, "seed": seed, "workers": workers, "space": space, "fixed": fixed, "known": known}
     return on_table(asked, sampler=sampler, pruner=pruner, **about, **search)
 
 

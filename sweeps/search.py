@@ -89,8 +89,9 @@ class Searching:
         self.spaces = {name: composed.space(search, self.order, point) for name, point in self.points.items()}
         for space in self.spaces.values():
             composed.refuse_infeasible(space)
-        known = {} if config.simulate else trained_before(self.runs, study["name"], search, self.spaces, composed)
-        self.known = known  # a simulation begins with nothing known
+        told = search.warm_start or not config.simulate  # a simulation begins with nothing known, unless it says so
+        known = trained_before(self.runs, study["name"], search, self.spaces, composed) if told else {}
+        self.known = known
 
     def with_objectives(self, search: Search, point: Point) -> Search:
         """Let a search that names no objective have the metric its task is judged by; give each its better side.

@@ -14,7 +14,8 @@ from ablations.plan.plan import point_words
 from ablations.question.study import Point, StudyError
 from ablations.records.files import write_json
 from ablations.search.carry_out import Uncovered
-from ablations.search.simulator import InMemory, run, trials_frame
+from ablations.search.in_memory import InMemory
+from ablations.search.simulator import run, trials_frame
 from ablations.search.space import Space
 from ablations.search.table import Table
 from ablations.search.table_files import read_table
@@ -47,6 +48,8 @@ def simulate(searching: Searching, console: Console) -> None:
         InMemory(name, search, Space(space.axes, space.fixed, source.active), sampler, pruner)
         for name, space in searching.spaces.items()
     ]
+    for tuning in tunings:
+        tuning.begin(searching.known.get(tuning.name, ()))
     workers = config.workers or 1
     try:
         trials = run(tunings, source, workers=workers, patience=config.max_consecutive_failures)

@@ -1,7 +1,8 @@
 """Search on a table instead of training, on a simulated clock, with the code that a search that trains has.
 
 Each of the simulated workers takes the next suggestion when it is free; a run takes the seconds that the table has for
-its epochs. The sampler and the pruner see what has ended, or been reported, by then.
+its epochs. The sampler and the pruner see what has ended, or been reported, by then. A worker that finds neither a
+suggestion to make nor a paused trial that may go on looks again when a trial of another one ends or pauses.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ from functools import partial
 from heapq import heappop, heappush
 from importlib import import_module
 from itertools import count, islice
+from math import inf
 from typing import TYPE_CHECKING, Any
 
-import optuna
 import yaml
-from optuna.trial import FrozenTrial
 
 from ablations.catalog.choices import CONF, config_files
 from ablations.question.did_you_mean import instead
@@ -24,57 +24,17 @@ from ablations.question.search_space import Search, read_search
 from ablations.question.study import Point, StudyError
 from ablations.search import suggestions
 from ablations.search.carry_out import Source, blank, carry_out
-from ablations.search.halving import seen_by_sampler
+from ablations.search.in_memory import InMemory
 from ablations.search.space import Space
 from ablations.search.table import Table
 from ablations.search.table_source import TableSource, covered, mean_over_seeds
 from ablations.search.trials import FREE, Trial
+from ablations.search.warm_start import known_cells
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 PATIENCE = 5  # failed trials in a row after which a worker stops: the default of max_consecutive_failures
-
-
-@dataclass
-class InMemory:
-    """An Optuna study that nobody else sees."""
-
-    name: str
-    search: Search
-    space: Space
-    sampler: Callable[..., Any]
-    pruner: Any
-    study: optuna.Study = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.storage = optuna.storages.InMemoryStorage()
-        self.study = suggestions.new_study(len(self.search.objectives), storage=self.storage, pruner=self.pruner)
-
-    def next_trial(self) -> optuna.Trial | None:
-        """Make the next suggestion, or let a paused trial go on; None where there is neither now."""
-        have = len(self.study.get_trials(deepcopy=False))
-        number = suggestions.queue_next(self.study, self.search, self.space)
-        if number is None:
-            return None
-        self.study.sampler = suggestions.sampler_for(self.search, self.sampler, number)
-        asked = seen_by_sampler(self.study, self.storage)
-        if number == have:
-            return asked.ask()
-        study_id = self.storage.get_study_id_from_name(self.study.study_name)
-        return optuna.Trial(asked, self.storage.get_trial_id_from_study_id_trial_number(study_id, number))
-
-    def until(self, number: int) -> int | None:
-        """The epoch at which a trial pauses; None for its end."""
-        return suggestions.until(self.study, number)
-
-    def claim_cell(self, trial: optuna.Trial, cell: str) -> FrozenTrial | None:
-        """Let a suggestion have its cell; return the other one that has it, if there is one."""
-        return suggestions.claim_cell(self.study, trial, cell)
-
-    def left(self) -> int:
-        """How many trials are still to be suggested."""
-        return suggestions.to_go(self.study, self.search)
 
 
 @dataclass
@@ -89,7 +49,8 @@ class Clock:
 def run(tunings: Sequence[InMemory], source: Source, *, workers: int = 1, patience: int = PATIENCE) -> list[Trial]:
     """Carry out searches that share their workers; return the trials, those that ended first in front.
 
-    Each has the fields of trial.json, `started` and `ended` in simulated seconds, and the number of its `worker`.
+    Each has the fields of trial.json, `started` and `ended` in simulated seconds, and the number of its `worker`. What
+    the searches were told stands before them, with none of these three.
 
     Raises:
         Uncovered: a suggestion is not in the table.
@@ -97,13 +58,23 @@ def run(tunings: Sequence[InMemory], source: Source, *, workers: int = 1, patien
     clock, order = Clock(), count()
     staff = [_work(k, tunings, source, patience, clock) for k in range(workers)]
     due = [(0.0, False, next(order), k) for k in range(workers)]
+    idle: list[int] = []
     while due:
         clock.now, _, _, k = heappop(due)
+        ended = len(clock.ended)
         for seconds, begins in islice(staff[k], 1):  # who begins a trial stands behind all who end one then
-            heappush(due, (clock.now + seconds, begins, next(order), k))
+            if seconds < inf:
+                heappush(due, (clock.now + seconds, begins, next(order), k))
+            else:
+                idle.append(k)
+        if len(clock.ended) > ended:
+            for one in idle:
+                heappush(due, (clock.now, True, next(order), one))
+            idle.clear()
     last = {(trial["tuning"], trial["number"]): trial for trial in clock.ended}  # not each time that it paused
     whole = [trial for trial in clock.ended if last[trial["tuning"], trial["number"]] is trial]
-    return [trial | {"state": "pruned"} if trial["state"] == "paused" else trial for trial in whole]
+    ended = [trial | {"state": "pruned"} if trial["state"] == "paused" else trial for trial in whole]
+    return [*(trial for one in tunings for trial in one.known), *ended]
 
 
 def _work(
@@ -112,7 +83,7 @@ def _work(
     """Carry out one trial after the other, of the tuning that has the most to go; yield how long it waits meanwhile.
 
     Yields:
-        seconds, and whether a trial begins after them.
+        seconds, infinite ones until a trial of another worker ends; and whether a trial begins after them.
     """
     failures = 0
     while failures < patience:
@@ -120,7 +91,8 @@ def _work(
         asked = ((one, one.next_trial()) for one in sorted(tunings, key=lambda one: -one.left()))
         tuning, trial = next((pair for pair in asked if pair[1] is not None), (None, None))
         if tuning is None or trial is None:
-            return
+            yield inf, True
+            continue
         outcome, started = blank(tuning, trial.number), clock.now
         for seconds in carry_out(tuning, trial, outcome, source):
             if seconds:  # not between the suggestion and its choice: the study has its sampler only now
@@ -143,6 +115,7 @@ def simulate(
     workers: int = 1,
     space: Mapping[str, Any] | None = None,
     fixed: Mapping[str, Any] | None = None,
+    known: Iterable[Mapping[str, Any]] = (),
     **search: Any,
 ) -> DataFrame:
     """Search on a table, and return a row a trial; as `skipbench.simulate`."""
@@ -162,6 +135,7 @@ def simulate(
     ]
     suggestions.check_sampler(asked, made[0])
     tuning = InMemory("simulated", asked, whole, sampler=made[0], pruner=made[1])
+    tuning.begin(known_cells(tuning, known, source))
     return trials_frame(table, asked, run([tuning], source, workers=workers), source.beside)
 
 
@@ -179,17 +153,23 @@ def node_of(group: str, name: str) -> dict[str, Any]:
 
 def configured(group: str, name: str) -> Any:
     """Build the sampler or pruner that a file of `conf/` describes; StudyError as `node_of`."""
-    said = node_of(group, name)
-    module, _, target = said.pop("_target_").rpartition(".")
+    return built(node_of(group, name))
+
+
+def built(said: Mapping[str, Any]) -> Any:
+    """Build a sampler or a pruner of what `node_of` says."""
+    options = dict(said)
+    module, _, target = options.pop("_target_").rpartition(".")
     kind = getattr(import_module(module), target)
-    return partial(kind, **said) if said.pop("_partial_", False) else kind(**said)
+    return partial(kind, **options) if options.pop("_partial_", False) else kind(**options)
 
 
 def trials_frame(table: Table, search: Search, trials: Iterable[Trial], beside: Point) -> DataFrame:
     """A row a trial, those that ended first in front.
 
-    `best` is the best value of the first objective so far, `best_test_…` what that cell has on the test set: the mean
-    over all seeds of the table; `trained` is how many epochs all trials were trained by then.
+    `best` is the best value of the first objective so far, also among what the search was told; `best_test_…` is what
+    that cell has on the test set: the mean over all seeds of the table; `trained` is how many epochs all trials were
+    trained by then.
 
     Args:
         beside: the values of the table's axes that the points of the trials do not have.
@@ -204,6 +184,8 @@ def trials_frame(table: Table, search: Search, trials: Iterable[Trial], beside: 
     for trial in trials:
         if trial["state"] == "complete" and (best is None or trial["values"][first] < best):
             best, at = trial["values"][first], look_up({**beside, **trial["point"]})
+        if trial.get("warm_start"):
+            continue
         about = {
             key: trial.get(key)
             for key in ("tuning", "number", "state", "cause", "same_as", "started", "ended", "worker", "trained")

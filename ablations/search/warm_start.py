@@ -1,22 +1,28 @@
 """Find what was trained before a search begins and lies in its space: records of any study, of single runs too.
 
 A cell counts if it has a record of every seed of the search, and if its point, composed today, is this very cell: of
-the same network, data, recipe and code. It is then told to the sampler, as a trial that is complete.
+the same network, data, recipe and code. It is then told to the sampler, as a trial that is complete. A simulated search
+can be told cells of its table.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Protocol
+
+import optuna
 
 from ablations.question.search_space import SIZES, Search, is_curve
 from ablations.question.study import Point
 from ablations.records.epochs import read_epochs
 from ablations.records.layout import CURVE
 from ablations.records.record import Record
+from ablations.search import suggestions
+from ablations.search.carry_out import Source, blank, carry_out
+from ablations.search.in_memory import InMemory
 from ablations.search.objectives import clipped, objective_value
 from ablations.search.space import Infeasible, Space
 from ablations.search.trials import Trial
@@ -51,7 +57,7 @@ def known_trials(
     whole.sort(key=lambda some: (max(_finished(record) for record in some), some[0]["cell"]))
     known = []
     for some in whole:
-        chosen = chosen_in(space, some[0], cells)
+        chosen = chosen_in(space, some[0]["axes"], cells.default)
         if chosen is not None and all(cells.is_cell_of({**space.fixed, **chosen}, record) for record in some):
             trial = _trial(some, search, space, chosen)
             if trial["values"] and all(excess <= 0 for excess in trial["constraints"].values()):
@@ -60,18 +66,53 @@ def known_trials(
     return known
 
 
-def chosen_in(space: Space, record: Record, cells: Cells) -> dict[str, Any] | None:
-    """The values of a record's cell on the axes of a space that are active; None if one of them is outside."""
+def chosen_in(space: Space, axes: Mapping[str, Any], default: Callable[[str, Point], Any]) -> dict[str, Any] | None:
+    """The values of a cell's axes that are active in a space; None if one of them is outside.
+
+    Args:
+        default: the value of an axis that is not among them, at a point.
+    """
     chosen: dict[str, Any] = {}
     try:
         for axis, options in space.axes.items():
             point = {**space.fixed, **chosen}
             if space.active(axis, point):
-                value = record["axes"][axis] if axis in record["axes"] else cells.default(axis, point)
+                value = axes[axis] if axis in axes else default(axis, point)
                 (chosen[axis],) = options.like(value)
     except (Infeasible, ValueError):
         return None
     return chosen
+
+
+def known_cells(tuning: InMemory, points: Iterable[Mapping[str, Any]], source: Source) -> list[Trial]:
+    """Make a complete trial of each point that the space of a simulated search holds, as `known_trials` of records.
+
+    Args:
+        points: a value of every active axis; other names do not matter.
+
+    Raises:
+        LookupError: a point does not say an axis that is active.
+        Uncovered: a cell is not in the table, or not with all seeds of the search.
+    """
+
+    def unsaid(axis: str, point: Point) -> Any:
+        raise LookupError(f"known: a point does not say its {axis}")
+
+    apart = InMemory(
+        tuning.name, tuning.search, tuning.space, optuna.samplers.RandomSampler, optuna.pruners.NopPruner()
+    )
+    known: list[Trial] = []
+    for point in points:
+        if (chosen := chosen_in(tuning.space, point, unsaid)) is not None:
+            apart.study.enqueue_trial(chosen)
+            trial = apart.study.ask()
+            outcome = blank(apart, len(known))
+            for _ in carry_out(apart, trial, outcome, source):
+                pass
+            suggestions.tell(apart.study, apart.search, trial, outcome)
+            if outcome["state"] == "complete":
+                known.append({**outcome, "warm_start": True})
+    return known
 
 
 def _trial(records: list[Record], search: Search, space: Space, chosen: dict[str, Any]) -> Trial:

@@ -14,31 +14,41 @@ from ablations.__main__ import main
 from ablations.search.halving import Halving
 from ablations.search.table import Table
 from ablations.search.table_files import write_table
+from ablations.search.trials import read_trials
 from tests.ablations.search.landscape import BLOCKS, DEPTHS, EPOCHS, made_up
-from tests.sweeps.search.typed import search, trials_of, write_study
+from tests.sweeps.search.typed import plan_of, search, write_study
+from tests.typed import typed
 
 SPACE = (
     "{block: [plain, highway], shortcut: [A, B], gate_bias: [-1, -3], recipe.lr: {low: 0.01, high: 300.0, log: true}}"
 )
 SEARCH = "{trials: 10, constraints: [params <= 20_000], replicate: {top: 1, seeds: [1]}}"
 PRUNED = ("pruner=median", "pruner.n_startup_trials=2", "pruner.n_warmup_steps=0")
+SEARCHED = (*PRUNED, "keep=nothing", "+study.search.warm_start=true")
 
 
 @pytest.mark.long
 def test_a_recorded_search_comes_out_the_same_on_its_own_table(tmp_path: Path) -> None:
-    """With pruned, repeated and infeasible suggestions, real-valued and conditional axes, runs that diverge."""
+    """With pruned, repeated and infeasible suggestions, real-valued and conditional axes, runs that diverge.
+
+    One cell was trained before, and is told to the sampler.
+    """
     write_study(tmp_path, space=SPACE, search=SEARCH)
-    done = search(tmp_path, *PRUNED, "keep=nothing")
+    known = ("block=plain", "depth=8", "recipe.lr=1", "recipe.epochs=1", "tracker=none", "keep=nothing")
+    assert typed(*known, f"runs={tmp_path / 'runs'}", at=tmp_path).returncode == 0
+    done = search(tmp_path, *SEARCHED)
     assert done.returncode == 0, done.stderr
-    recorded = trials_of(tmp_path)
+    (about,) = plan_of(tmp_path)["study"]["tunings"]
+    recorded, _ = read_trials(tmp_path / "runs", "mine", [about["name"]])
     assert {"complete", "pruned", "infeasible"} <= {trial["state"] for trial in recorded}
+    assert [trial["number"] for trial in recorded if trial.get("warm_start")] == [0]
     assert main(["tabulate", "mine", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "t.csv.gz")]) == 0
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*")}
     words = (f"simulate={tmp_path / 't.csv.gz'}", f"simulated={tmp_path / 'out.json'}")
-    done = search(tmp_path, *PRUNED, "keep=nothing", *words)
+    done = search(tmp_path, *SEARCHED, *words)
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "out.json").read_text())["trials"]
-    clock = ("started", "ended", "worker")
+    clock = ("started", "ended", "worker", "trained")
     found.sort(key=lambda trial: trial["number"])
     assert [{k: v for k, v in trial.items() if k not in clock} for trial in found] == [
         {k: v for k, v in trial.items() if k != "schema"} for trial in recorded
@@ -47,11 +57,11 @@ def test_a_recorded_search_comes_out_the_same_on_its_own_table(tmp_path: Path) -
     assert f"val_error {winner['values']['val_error']:.4g}" in done.stdout.rpartition("winner")[2]
     after = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*")}
     assert after == before, "nothing is left in the folder of runs"
-    other = search(tmp_path, *PRUNED, "+study.search.seed=1", words[0])
+    other = search(tmp_path, *SEARCHED, "+study.search.seed=1", words[0])
     assert other.returncode == 1
     assert "error: the table has no " in other.stderr, "what no trial has asked for is not in it"
     other = search(tmp_path, "recipe.epochs=4", words[0])
-    assert "it lacks recipe.epochs=4 (there is 2)" in other.stderr
+    assert "it lacks recipe.epochs=4 (there is 1)" in other.stderr
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +204,54 @@ def test_a_simulation_does_not_wait_for_torch(table: Table, tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 9
+
+
+def test_a_worker_with_nothing_to_do_waits_for_what_the_others_let_go_on(table: Table) -> None:
+    """Where all have paused at the first rung, two may go on, also to a worker that found nothing while one trained."""
+    space = {"block": ["plain"], "depth": [8, 20], "recipe.lr": [0.1, 0.3]}
+    pruner = Halving(min_epochs=2, factor=2)
+    found = skipbench.simulate(table, trials=4, sampler="random", pruner=pruner, workers=2, space=space)
+    done = found[found.state == "complete"]
+    assert len(done) == 2
+    assert {*done.worker} == {0, 1}, "at the same time"
+    assert not found[found.state == "pruned"].empty
+
+
+def test_with_as_many_workers_as_trials_it_is_successive_halving(table: Table) -> None:
+    found = skipbench.simulate(table, trials=16, sampler="random", pruner=Halving(factor=2), workers=16)
+    assert sum(found.state == "complete") == 16 / 2 / 2
+    assert found.trained.iloc[-1] == 16 * 1 + 8 * 1 + 4 * 2
+
+
+KNOWN = [
+    {"block": "plain", "depth": 8, "recipe.lr": 0.1, "note": "what is no axis does not matter"},
+    {"block": "residual", "shortcut": "A", "depth": 20, "recipe.lr": 0.3},
+    {"block": "residual", "shortcut": "B", "depth": 8, "recipe.lr": 0.1},
+]
+
+
+def test_what_was_trained_before_is_told_to_the_sampler_and_uses_up_no_trial(table: Table) -> None:
+    seen: list[list[optuna.trial.FrozenTrial]] = []
+
+    class Watching(optuna.samplers.RandomSampler):
+        def before_trial(self, study: Any, trial: Any) -> None:
+            seen.append(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)))
+            super().before_trial(study, trial)
+
+    known = [*KNOWN, KNOWN[0], {**KNOWN[0], "depth": 14}]
+    space = {"block": BLOCKS, "shortcut": ["A", "B"], "depth": [8, 20], "recipe.lr": [0.1, 0.3]}
+    asked = {"space": space, "constraints": ["params <= 20_000"], "seeds": [0, 1]}
+    found = skipbench.simulate(table, trials=9, sampler=Watching, known=known, **asked)
+    told = [{axis: value for axis, value in one.items() if axis != "note"} for one in KNOWN]
+    begun = seen[3]  # the sampler was tried before, in a study of its own
+    assert [one.params for one in begun] == told, "once each, and not what lies outside"
+    assert all(len(one.intermediate_values) == EPOCHS for one in begun), "the pruner is told, too"
+    trained = found[found.state == "complete"]
+    assert len(trained) == 9 == 3 * 2 * 2 - 3
+    assert found.number.min() == 3
+    best = min(table.cell(one).query(f"epoch == {EPOCHS}").val_error.mean() for one in told)
+    assert [*found.best] == [*found.val_error.cummin().ffill().fillna(best).clip(upper=best)]
+    with pytest.raises(LookupError, match="a point does not say its depth"):
+        skipbench.simulate(table, known=[{"block": "plain"}])
+    asked["constraints"] = ["params <= 15_000"]
+    assert skipbench.simulate(table, trials=2, sampler="random", known=known, **asked).number.min() == 2
