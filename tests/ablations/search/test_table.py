@@ -15,9 +15,10 @@ import pytest
 import skipbench
 from ablations.__main__ import main
 from ablations.records.epochs import read_epochs
-from ablations.records.record import read_records
+from ablations.records.record import plan_path, read_records
 from ablations.search.table import Table
 from ablations.search.table_files import write_table
+from ablations.search.tabulate import table_of
 from tests.pages import TEXTS
 from tests.typed import typed
 
@@ -123,6 +124,16 @@ def test_the_file_says_where_its_numbers_are_from(at: Path, table: Table) -> Non
     assert said["studies"][0]["question"].endswith("diagnostics=false on_invalid=skip")
     assert str(at) not in json.dumps(said), "no path of this machine"
     assert said["whole"] is True
+
+
+def test_how_long_a_run_is_said_too_where_only_its_recipe_says_it(at: Path) -> None:
+    plan = json.loads(plan_path(at / "runs", name(at)).read_text())
+    records, _ = read_records(at / "runs")
+    for one in (*plan["cells"], *records.values()):
+        assert one["axes"].pop("recipe.epochs") == 2
+    assert table_of([plan], records, at / "runs").about["fixed"]["recipe.epochs"] == 2
+    next(iter(records.values()))["config"]["recipe"]["epochs"] = 3
+    assert "recipe.epochs" not in table_of([plan], records, at / "runs").about["fixed"]
 
 
 def test_a_cell_is_found_by_its_active_axes(table: Table) -> None:
