@@ -7,8 +7,8 @@
 
 A way is a sampler, a pruner and whether it is told 100 random cells of depth 8 and 14 first; the first way is compared
 with each other one, paired by seed. Of the study's axes those are searched that the table has, at the table's values;
-others have the value of OTHERS. `whole` searches all of the table. Search k sees the trainings of the table's seed k mod
-3. Its regret is of the network that it chooses by validation: by how many points this errs more on the test set
+others have the value of OTHERS. `whole` searches all of the table. Search k sees the trainings of one of its seeds, k
+mod 3. The regret is of the network that it chooses by validation: by how many points this errs more on the test set
 than the best of its space, as means over the table's seeds. With several objectives it is what the front lacks of the
 hypervolume of the best front, in percent; the networks of the front were chosen by validation, and count with their
 test error. Means and standard errors; differences with Student's 95% intervals and two-sided p.

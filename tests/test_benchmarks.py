@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmarks import conventional, gpu, loop, proxies, step
+from benchmarks import conventional, gpu, loop, proxies, searches, step
 from benchmarks.gpu import bars
 from lightning_modules.inspection.proxies import PROXIES, measure
 from sweeps.training import build
@@ -46,6 +46,35 @@ def test_a_ratio_is_of_the_epochs_beside_each_other() -> None:
     pairs = [((2.0, 1.0), (1.0, 1.0)), ((4.0, 3.0), (2.0, 2.0)), ((6.0, 4.0), (3.0, 4.0))]
     assert step.ratios(pairs, 0) == "2.000 (2.000 to 2.000), best 2.000"
     assert step.ratios(pairs, 1) == "1.000 (1.000 to 1.250), best 1.000"
+
+
+LANDSCAPE = Path(__file__).parents[1] / "benchmarks" / "landscape" / "landscape.csv.gz"
+
+
+def test_ways_to_search_are_compared_in_the_space_of_a_study() -> None:
+    on = searches.table(LANDSCAPE)
+    asked = searches.narrowed("search_budget", on)
+    assert asked["space"]["depth"] == [8, 14, 20]
+    assert asked["fixed"] == {"norm": "batch", "activation": "relu"}
+    found = searches.cells(on, asked)
+    assert len(found) == (1 + 2 * 2) * 3 * 2 * 4, "plain networks have no shortcut"
+    assert {cell["norm"] for cell in found} == {"batch"}
+    small = searches.cells(on, asked | {"constraints": ["params <= 20_000"]})
+    assert {cell["depth"] for cell in small if cell["width"] == 1} == {8}
+    regret, epochs = searches.one(LANDSCAPE, "search_budget", None, "random+halving:factor=5", 0)
+    assert regret >= 0
+    assert 30 < epochs < 200
+    lacking, epochs = searches.one(LANDSCAPE, "search_frontier", 12, "random", 1)
+    assert (0 < lacking < 100, epochs) == (True, 120)
+
+
+def test_a_hypervolume_is_the_area_that_some_point_dominates() -> None:
+    points, worst = [(1.0, 2.0), (2.0, 1.0), (2.5, 2.5), (0.0, 9.0)], (3.0, 3.0)
+    assert searches.hypervolume(points, worst) == 3
+    dots = np.random.default_rng(0).uniform(0, 1, (30, 2))
+    grid = np.stack(np.meshgrid(*2 * [(np.arange(300) + 0.5) / 300]), -1).reshape(-1, 1, 2)
+    area = (grid >= dots).all(2).any(1).mean()
+    assert searches.hypervolume(dots.tolist(), (1.0, 1.0)) == pytest.approx(area, abs=0.01)
 
 
 def test_the_networks_of_a_study_are_scored_as_their_runs_are() -> None:

@@ -127,7 +127,7 @@ def carry_out(tuning: Tuning, trial: optuna.Trial, outcome: Trial, source: Sourc
     except Infeasible as error:
         outcome |= {"state": "infeasible", "cause": str(error)}
         if not outcome["constraints"]:
-            trial.set_constraint("can be built", 1.0)
+            _constrain(trial, "can be built", 1.0)
     except TrialFailed as error:
         outcome |= {"state": "failed", "cause": str(error)}
     finally:
@@ -146,7 +146,7 @@ def _choose(tuning: Tuning, trial: optuna.Trial, outcome: Trial, source: Source)
     outcome |= {key: getattr(found, key) for key in ("cell", "label", "epochs", "params", "macs")}
     for constraint in tuning.search.constraints:
         excess = outcome["constraints"][str(constraint)] = constraint.excess(getattr(found, constraint.quantity))
-        trial.set_constraint(str(constraint), excess)
+        _constrain(trial, str(constraint), excess)
     broken = [f"not {name}" for name, excess in outcome["constraints"].items() if excess > 0]
     if broken:
         raise Infeasible(", ".join(broken))
@@ -217,6 +217,12 @@ def _report(
             trial.report(known[epoch], step=epoch)
     if prune and trial.should_prune():
         raise Stopped
+
+
+def _constrain(trial: optuna.Trial, name: str, excess: float) -> None:
+    """Set a constraint, unless it is known: of a trial that goes on."""
+    if name not in trial.constraints:
+        trial.set_constraint(name, excess)
 
 
 def _reports(trial: optuna.Trial) -> dict[int, float]:

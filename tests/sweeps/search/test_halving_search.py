@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ablations.__main__ import main
 from tests.sweeps.search.typed import search, start, write_study
 from tests.typed import typed
 
@@ -81,6 +82,36 @@ def test_killed_again_and_again_it_ends_with_the_same_trials(tmp_path: Path, lau
     broken = halved(tmp_path / "broken", kills=2, launcher=launcher)
     if launcher == "basic":  # with several workers, what is known when a trial begins depends on who is faster
         assert [[one[key] for key in TOLD] for one in broken] == [[one[key] for key in TOLD] for one in whole]
+
+
+@pytest.mark.long
+def test_two_simulated_workers_let_go_on_what_two_real_ones_do(tmp_path: Path) -> None:
+    rates = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
+    words = ["data=digits", "recipe=digits_quick", *WORDS[2:], "depth=8", f"recipe.lr={','.join(map(str, rates))}"]
+    done = typed("-m", *words, "seed=3", f"runs={tmp_path / 'grid'}", "tracker=none", "keep=nothing", at=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (name,) = (path.name for path in (tmp_path / "grid" / ".studies").iterdir())
+    table, out = tmp_path / "t.csv", tmp_path / "out.json"
+    assert main(["tabulate", name, "--runs", str(tmp_path / "grid"), "--out", str(table)]) == 0
+    search_of_six = "{trials: 6, seeds: [3], replicate: {top: 1, seeds: [5]}}"
+    write_study(tmp_path, space=f"{{recipe.lr: {rates}}}", search=search_of_six)
+    for more in ((), (f"simulate={table}", f"simulated={out}")):
+        done = search(tmp_path, *WORDS, "sampler=random", "workers=2", *more, launcher="joblib")
+        assert done.returncode == 0, done.stderr
+    real, simulated = trials_of(tmp_path), json.loads(out.read_text())["trials"]
+    assert {trial["worker"] for trial in simulated} == {0, 1}
+    curves = [{t["cell"]: dict(map(tuple, t["reported"])) for t in some if t["reported"]} for some in (real, simulated)]
+    for some in curves:
+        assert len(some) == 6
+        for rung in (1, 2):
+            here = sorted(curve[rung] for curve in some.values() if rung in curve)
+            last = here[-(-len(here) // 2) - 1]
+            going = [curve for curve in some.values() if max(curve) > rung]
+            assert len(going) >= len(here) / 2
+            assert all(curve in going for curve in some.values() if curve.get(rung, last) < last), "the best"
+    for cell, curve in curves[0].items():
+        epochs = curve.keys() & curves[1][cell].keys()
+        assert [curve[epoch] for epoch in epochs] == [curves[1][cell][epoch] for epoch in epochs]
 
 
 def _texts(runs: Path, name: str) -> list[str]:
