@@ -73,7 +73,7 @@ def test_a_hypervolume_is_the_area_that_some_point_dominates() -> None:
     assert searches.hypervolume(points, worst) == 3
     dots = np.random.default_rng(0).uniform(0, 1, (30, 2))
     grid = np.stack(np.meshgrid(*2 * [(np.arange(300) + 0.5) / 300]), -1).reshape(-1, 1, 2)
-    area = (grid >= dots).all(2).any(1).mean()
+    area = (grid >= dots).all(-1).any(-1).mean()
     assert searches.hypervolume(dots.tolist(), (1.0, 1.0)) == pytest.approx(area, abs=0.01)
 
 
