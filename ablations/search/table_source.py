@@ -76,7 +76,7 @@ class TableSource:
         for row in rows:
             if until is not None and row["epoch"] > until:
                 raise Paused
-            yield max(0.0, row.get("seconds", before) - before) if row["epoch"] > after else 0.0
+            yield max(0.0, row.get("seconds", before) - before) if row["epoch"] > after or not after else 0.0
             before = max(before, row.get("seconds", before))
             if watch is not None and row["epoch"]:
                 watch([row])

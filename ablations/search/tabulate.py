@@ -227,7 +227,8 @@ def _about(
     shared = set.intersection(*({(axis, repr(value)) for axis, value in one["axes"].items()} for one in records))
     fixed = {axis: value for axis, value in records[0]["axes"].items() if (axis, repr(value)) in shared}
     lengths = {record["config"]["recipe"].get("epochs") for record in records}  # a recipe may say it, and no axis
-    fixed |= {"recipe.epochs": length for length in lengths if length is not None and len(lengths) == 1}
+    if len(lengths) == 1 and None not in lengths:
+        fixed["recipe.epochs"] = lengths.pop()
     origins = [record.get("provenance") or {} for record in records]
     code: dict[str, set[str]] = {}
     versions: dict[str, set[str]] = {}

@@ -11,9 +11,14 @@ import pytest
 
 import skipbench
 from ablations.__main__ import main
+from ablations.question.search_space import read_search
 from ablations.search.halving import Halving
+from ablations.search.in_memory import InMemory
+from ablations.search.simulator import run
+from ablations.search.space import Space
 from ablations.search.table import Table
 from ablations.search.table_files import write_table
+from ablations.search.table_source import TableSource
 from ablations.search.trials import read_trials
 from tests.ablations.search.landscape import BLOCKS, DEPTHS, EPOCHS, made_up
 from tests.sweeps.search.typed import plan_of, search, write_study
@@ -206,15 +211,19 @@ def test_a_simulation_does_not_wait_for_torch(table: Table, tmp_path: Path) -> N
     assert int(done.stdout) >= 9
 
 
-def test_a_worker_with_nothing_to_do_waits_for_what_the_others_let_go_on(table: Table) -> None:
-    """Where all have paused at the first rung, two may go on, also to a worker that found nothing while one trained."""
-    space = {"block": ["plain"], "depth": [8, 20], "recipe.lr": [0.1, 0.3]}
-    pruner = Halving(min_epochs=2, factor=2)
-    found = skipbench.simulate(table, trials=4, sampler="random", pruner=pruner, workers=2, space=space)
-    done = found[found.state == "complete"]
-    assert len(done) == 2
-    assert {*done.worker} == {0, 1}, "at the same time"
-    assert not found[found.state == "pruned"].empty
+def test_a_worker_that_finds_nothing_waits_for_what_can_go_on_later(table: Table) -> None:
+    """The short trial pauses, and may go on when the long one has failed, whose worker stops then."""
+    frame = table.frame[(table.frame.depth == 8) | (table.frame.epoch == 1)].copy()
+    frame["status"] = ["failed" if depth == 20 else "finished" for depth in frame.depth]
+    frame.loc[frame.depth == 20, "epoch"] = 0
+    asked = read_search({"space": {"depth": [8, 20]}, "search": {"trials": 2}})
+    source = TableSource(Table(frame, table.axes, table.about), asked.seeds, {})
+    space = Space(asked.space, {"block": "plain", "recipe.lr": 0.1}, source.active)
+    tuning = InMemory("t", asked, space, optuna.samplers.RandomSampler, Halving(factor=2))
+    short, long = sorted(run([tuning], source, workers=2, patience=1), key=lambda trial: trial["point"]["depth"])
+    assert (long["state"], short["state"]) == ("failed", "complete")
+    assert long["worker"] != short["worker"]
+    assert short["started"] == long["ended"] > 8 / EPOCHS, "after its pause"
 
 
 def test_with_as_many_workers_as_trials_it_is_successive_halving(table: Table) -> None:
