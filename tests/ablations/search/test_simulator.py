@@ -219,11 +219,11 @@ def test_a_worker_that_finds_nothing_waits_for_what_can_go_on_later(table: Table
     asked = read_search({"space": {"depth": [8, 20]}, "search": {"trials": 2}})
     source = TableSource(Table(frame, table.axes, table.about), asked.seeds, {})
     space = Space(asked.space, {"block": "plain", "recipe.lr": 0.1}, source.active)
-    tuning = InMemory("t", asked, space, optuna.samplers.RandomSampler, Halving(factor=2))
+    tuning = InMemory("t", asked, space, optuna.samplers.RandomSampler, Halving(min_epochs=2, factor=2))
     short, long = sorted(run([tuning], source, workers=2, patience=1), key=lambda trial: trial["point"]["depth"])
     assert (long["state"], short["state"]) == ("failed", "complete")
     assert long["worker"] != short["worker"]
-    assert short["started"] == long["ended"] > 8 / EPOCHS, "after its pause"
+    assert short["started"] == long["ended"] > 8 * 2 / EPOCHS, "after its pause"
 
 
 def test_with_as_many_workers_as_trials_it_is_successive_halving(table: Table) -> None:
