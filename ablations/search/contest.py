@@ -23,6 +23,7 @@ FIELDS = ("trials", "after", "seeds", "objectives", "constraints", "diverged", "
 AXES = {"table": None, "sampler": "tpe", "pruner": "none", "trials": 50, "workers": 1}
 LEVELS = {f"{part}_regret": {"better": "lower", "low": 0.0} for part in ("val", "test")}
 JUDGED = ["val_regret", "lower"]
+IN_TURN = "in turn"  # each search sees the trainings of one of the table's seeds, the next one those of the next
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Contest:
     Attributes:
         tables: by the name that the axis `table` gives them.
         search: what a study says under `search`; `trials` is the length of a search where the axis does not say it,
-            `after` how many whole trainings cost what a search has spent where its regret is taken, too.
+            `after` how many whole trainings cost what a search has spent where its regret is taken, too; `seeds` are
+            seeds of the table, or IN_TURN.
     """
 
     tables: Mapping[str, Path]
@@ -45,7 +47,7 @@ class Contest:
         Raises:
             StudyError: a table is not there, or the search is malformed.
         """
-        search = {"trials": AXES["trials"], "after": [], **(study.get("search") or {})}
+        search = {"trials": AXES["trials"], "after": [], "seeds": IN_TURN, **(study.get("search") or {})}
         if odd := [str(field) for field in search if field not in FIELDS]:
             raise StudyError(f"search: unknown field {odd[0]!r}{instead(odd[0], FIELDS, 'allowed are')}")
         if wrong := [k for k in search["after"] if not isinstance(k, int) or k < 1]:
@@ -82,6 +84,9 @@ class Contest:
     def carry_out(self, run: Run, table: Table) -> Searched:
         """Search, and say how far from the best network of the table the chosen one is after each trial."""
         told = {key: value for key, value in self.search.items() if key not in ("after", "trials")}
+        if told["seeds"] == IN_TURN:
+            seeds = sorted({int(seed) for seed in table.frame.seed})
+            told["seeds"] = [seeds[run.seed % len(seeds)]]
         choices = {axis: value for axis, value in run.axes.items() if axis != "table"}
         trials = simulate(table, **choices, seed=run.seed, **told)
         return Searched.of(trials, table, self.search["after"])
