@@ -52,6 +52,8 @@ class Contest:
             raise StudyError(f"search: unknown field {odd[0]!r}{instead(odd[0], FIELDS, 'allowed are')}")
         if wrong := [k for k in search["after"] if not isinstance(k, int) or k < 1]:
             raise StudyError(f"search.after: {wrong[0]} is no number of trainings such as 20")
+        if isinstance(search["seeds"], str) and search["seeds"] != IN_TURN:
+            raise StudyError(f"search.seeds: {search['seeds']} is neither {IN_TURN!r} nor a list of a table's seeds")
         return cls({str(name): _found(str(path)) for name, path in study["tables"].items()}, search)
 
     @property

@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 import skipbench
+from ablations.identity.run import Run
 from ablations.records.epochs import read_epochs
-from ablations.search.contest import Searched, least_of
+from ablations.search.contest import Contest, Searched, least_of
 from ablations.search.table_files import write_table
 from tests import typed
 from tests.ablations.search.landscape import EPOCHS, made_up
@@ -124,6 +125,7 @@ def test_a_killed_one_goes_on_and_ends_as_if_it_had_not_been(place: Path, done: 
         ),
         ({"seeds": {"from": 3, "most": 9}}, "are compared with a fixed list of seeds"),
         ({"search": {"trials": 12, "after": [0]}}, "search.after: 0 is no number of trainings"),
+        ({"search": {"trials": 12, "seeds": "turns"}}, "search.seeds: turns is neither 'in turn' nor a list"),
         ({"search": {"trials": 12, "trails": 3}}, "search: unknown field 'trails'; did you mean trials?"),
     ],
 )
@@ -138,6 +140,15 @@ def test_a_mistake_is_a_sentence_and_leaves_nothing(
     assert sentence in found.stderr
     assert found.stderr.count("\n") == 1
     assert not list(tmp_path.glob("runs/*/record.json"))
+
+
+@pytest.mark.parametrize("seeds", ["in turn", [1]])
+def test_searches_see_the_seeds_of_a_table_in_turn_or_those_that_are_named(seeds: object) -> None:
+    contest = Contest({"toy": Path("toy.csv.gz")}, {"trials": 9, "after": [], "seeds": seeds})
+    for seed, seen in enumerate([0, 1, 0] if seeds == "in turn" else [1, 1]):
+        run = Run({"table": "toy", "sampler": "random", "trials": 9}, seed, config={})
+        expected = skipbench.simulate(made_up(), sampler="random", trials=9, seed=seed, seeds=[seen])
+        assert contest.carry_out(run, made_up()) == Searched.of(expected, made_up(), [])
 
 
 def test_where_no_trial_has_ended_yet_nothing_is_found() -> None:
