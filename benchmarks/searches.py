@@ -4,9 +4,11 @@
     python benchmarks/searches.py search_frontier tpe additive --seeds 5000 5200
     python benchmarks/searches.py whole random+median random+halving --trials 150
     python benchmarks/searches.py whole additive additive+none+told --trials 20
+    python benchmarks/searches.py search_frontier tpe+none+counted tpe
 
-A way is a sampler, a pruner and whether it is told 100 random cells of depth 8 and 14 first; the first way is compared
-with each other one, paired by seed. Of the study's axes those are searched that the table has, at the table's values;
+A way is a sampler, a pruner, whether it is `told` 100 random cells of depth 8 and 14 first, and whether suggestions
+that are repeated or cannot be built are `counted` as trials, as they once were; the first way is compared with each
+other one, paired by seed. Of the study's axes those are searched that the table has, at the table's values;
 others have the value of OTHERS. `whole` searches all of the table. Search k sees the trainings of one of its seeds, k
 mod 3. The regret is of the network that it chooses by validation: by how many points this errs more on the test set
 than the best of its space, as means over the table's seeds. With several objectives it is what the front lacks of the
@@ -96,6 +98,8 @@ def one(path: Path, study: str, trials: int | None, way: str, seed: int) -> tupl
         seeds=[seed % 3],
         known=random.Random(seed).sample(told, KNOWN) if "told" in more else (),
     )
+    if "counted" in more:
+        found = found.head(trials or asked.get("trials", 50))
     best, epochs = min(cell["test_error"] for cell in there), float(found.trained.iloc[-1])
     objectives = asked.get("objectives", ["val_error"])
     if len(objectives) == 1:
