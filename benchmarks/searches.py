@@ -8,12 +8,12 @@
 
 A way is a sampler, a pruner, whether it is `told` 100 random cells of depth 8 and 14 first, and whether suggestions
 that are repeated or cannot be built are `counted` as trials, as they once were; the first way is compared with each
-other one, paired by seed. Of the study's axes those are searched that the table has, at the table's values;
-others have the value of OTHERS. `whole` searches all of the table. Search k sees the trainings of one of its seeds, k
-mod 3. The regret is of the network that it chooses by validation: by how many points this errs more on the test set
-than the best of its space, as means over the table's seeds. With several objectives it is what the front lacks of the
-hypervolume of the best front, in percent; the networks of the front were chosen by validation, and count with their
-test error. Means and standard errors; differences with Student's 95% intervals and two-sided p.
+other one, paired by seed. Of the study's axes those are searched that the table has, at the table's values; others have
+the value of OTHERS. `whole` searches all of the table. Search k sees the trainings of one of its seeds, the next one
+those of the next. The regret is of the network that it chooses by validation: by how many points this errs more on the
+test set than the best of its space, as means over the table's seeds. With several objectives it is what the front lacks
+of the hypervolume of the best front, in percent; the networks of the front were chosen by validation, and count with
+their test error. Means and standard errors; differences with Student's 95% intervals and two-sided p.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def one(path: Path, study: str, trials: int | None, way: str, seed: int) -> tupl
     """The regret of a search, and the epochs that it trained."""
     on = table(path)
     asked = narrowed(study, on)
-    there, (sampler, *more) = cells(on, asked), way.split("+")
+    there, (sampler, *more), seeds = cells(on, asked), way.split("+"), sorted({*on.frame.seed})
     told = [point for point in there if all(point[axis] in values for axis, values in TOLD.items())]
     found = skipbench.simulate(
         on,
@@ -95,7 +95,7 @@ def one(path: Path, study: str, trials: int | None, way: str, seed: int) -> tupl
         sampler=made("sampler", sampler),
         pruner=made("pruner", more[0] if more else "none"),
         seed=seed,
-        seeds=[seed % 3],
+        seeds=[seeds[seed % len(seeds)]],
         known=random.Random(seed).sample(told, KNOWN) if "told" in more else (),
     )
     if "counted" in more:
