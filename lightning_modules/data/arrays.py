@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lightning_modules.data.errors import DataError
-from lightning_modules.data.images import Images
+from lightning_modules.data.images import Images, stored, targets
 
 NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 OTHERWISE = {"images": "inputs", "labels": "targets"}  # what the arrays may be called as well
@@ -44,6 +44,8 @@ def arrays(folder: Path, *, path: str, axes: str | None = None, note: str = "") 
     names = tuple(str(name) for name in parts.pop("class_names", ()))
     validation = None
     if "val_images" in parts:
+        stored(parts["val_images"], "data=arrays: val_images")  # which names what is wrong with them
+        targets(parts["val_labels"], "data=arrays: val_labels")
         count = len(parts["train_images"])
         for what in ("images", "labels"):
             parts[f"train_{what}"] = _joined(parts[f"train_{what}"], parts.pop(f"val_{what}"), what)

@@ -45,11 +45,13 @@ def characters(text: str, length: int) -> Images:
     characters are trained on, and of the rest the first half is for validation.
 
     Raises:
-        ValueError: a sequence has less than two characters, or more than the smallest part.
+        ValueError: the text is too short, or a sequence has less than two characters or more than the smallest part.
     """
     letters, codes = np.unique(np.frombuffer(text.encode("utf-32-le"), "<u4"), return_inverse=True)
     ends = int(0.9 * len(codes)), int(0.9 * len(codes)) + (len(codes) - int(0.9 * len(codes))) // 2
     smallest = ends[1] - ends[0]
+    if smallest < 2:
+        raise ValueError(f"a text of {len(codes)} characters has too few for three parts: it needs 31")
     if not 2 <= length <= smallest:
         raise ValueError(f"length={length}: choose from 2 to {smallest} characters a sequence")
     train, val, test = (_sequences(part.astype(np.int64), length) for part in np.split(codes, ends))

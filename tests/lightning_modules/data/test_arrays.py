@@ -128,6 +128,16 @@ def test_a_file_may_bring_its_validation_part_and_the_names_of_its_classes(tmp_p
         arrays(tmp_path, path="b.npz")
 
 
+@pytest.mark.parametrize(
+    ("count", "fill", "says"), [(0, 0.0, "val_images holds no image"), (3, np.nan, "val_images holds NaN .* in 3 of 3")]
+)
+def test_what_is_wrong_with_the_validation_part_is_said_of_it(tmp_path, count, fill, says):
+    val = {"val_images": np.full((count, 5, 5), fill), "val_labels": np.zeros(count, int)}
+    save(tmp_path / "a.npz", train_images=np.zeros((6, 5, 5)), **val)
+    with pytest.raises(DataError, match=says):
+        arrays(tmp_path, path="a.npz")
+
+
 def test_inputs_and_targets_are_names_too(tmp_path):
     parts = {"train_inputs": np.zeros((6, 3)), "train_targets": np.linspace(0, 1, 6)}
     np.savez(tmp_path / "a.npz", **parts, test_inputs=np.zeros((4, 3)), test_targets=np.zeros(4))

@@ -54,6 +54,13 @@ def test_a_length_that_does_not_fit_is_refused(length):
         characters(TEXT, length)
 
 
+@pytest.mark.parametrize("text", ["", "a", TEXT[:30]])
+def test_a_text_that_is_too_short_is_refused(text):
+    with pytest.raises(ValueError, match=f"a text of {len(text)} characters has too few for three parts: it needs 31"):
+        characters(text, 2)
+    assert len(characters(TEXT[:31], 2).test_images) == 1
+
+
 def test_shakespeare_is_the_published_text(folder):
     images = shakespeare(folder)
     assert (len(images.train_images), len(images.validation), len(images.test_images)) == (16_819, 885, 885)
