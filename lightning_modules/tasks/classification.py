@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from lightning_modules.tasks.losses import cross_entropy
 from lightning_modules.tasks.metrics import error
-from lightning_modules.tasks.task import PERCENT, Loss, Metric, Task, refuse_targets
+from lightning_modules.tasks.task import PERCENT, Loss, Metric, Task, refuse_one, refuse_targets
 
 ERROR = Metric(function=error, better="lower", unit=PERCENT)
 
@@ -31,6 +31,7 @@ class Classification(Task):
         if targets.ndim != 1 or not np.issubdtype(targets.dtype, np.integer):
             hint = "numbers are predicted by task=regression, several labels of 0 and 1 by task=multilabel"
             refuse_targets("classification", "one whole number an example", targets, hint)
+        refuse_one("classification", "class", outputs)
 
     def evaluation_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return F.cross_entropy(outputs, targets)

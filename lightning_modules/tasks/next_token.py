@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from lightning_modules.tasks.task import Task, refuse_targets
+from lightning_modules.tasks.task import Task, refuse_one, refuse_targets
 
 
 class NextToken(Task):
@@ -21,6 +21,7 @@ class NextToken(Task):
         if targets.min() < 0 or targets.max() >= outputs:
             wrong = targets.min() if targets.min() < 0 else targets.max()
             raise ValueError(f"task=next_token: token {wrong} is not in a vocabulary of 0 to {outputs - 1}")
+        refuse_one("next_token", "token", outputs)
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         predicted, following = self.compared(outputs, targets)

@@ -157,3 +157,9 @@ def refuse_targets(task: str, wanted: str, targets: np.ndarray, hint: str = "") 
     """Raise ValueError with what a task wants and what the data has."""
     shape = " × ".join(map(str, targets.shape))
     raise ValueError(f"task={task} wants {wanted}; the data has {targets.dtype} of {shape}{hint and f': {hint}'}")
+
+
+def refuse_one(task: str, what: str, outputs: int) -> None:
+    """Raise ValueError where there is one class or token, which a network knows without training."""
+    if outputs < 2:
+        raise ValueError(f"task={task}: the data has one {what} alone, and nothing to learn: it needs two or more")

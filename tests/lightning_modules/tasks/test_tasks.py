@@ -170,6 +170,7 @@ def test_tokens_taken_in_parts_are_the_same_steps() -> None:
     [
         ("classification", np.zeros(4), 2, "one whole number an example; the data has float64 of 4"),
         ("classification", np.zeros((4, 2)), 2, "one whole number an example; the data has float64 of 4 × 2"),
+        ("classification", np.zeros(4, int), 1, "the data has one class alone, and nothing to learn"),
         ("regression", np.zeros((4, 2)), 3, "set data.classes=2"),
         ("regression", np.array(["a"]), 1, "wants numbers"),
         ("regression", np.array([1.0, np.nan]), 1, "not a finite number"),
@@ -177,6 +178,7 @@ def test_tokens_taken_in_parts_are_the_same_steps() -> None:
         ("multilabel", np.zeros((4, 2), int), 3, "set data.classes=2"),
         ("next_token", np.zeros(4, int), 2, "tokens"),
         ("next_token", np.array([[0, 5]]), 5, "token 5 is not in a vocabulary of 0 to 4"),
+        ("next_token", np.zeros((4, 2), int), 1, "the data has one token alone, and nothing to learn"),
     ],
 )
 def test_targets_of_another_task_are_refused(task: str, targets: np.ndarray, outputs_: int, says: str) -> None:
