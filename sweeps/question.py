@@ -67,9 +67,8 @@ def resolve_question(
     check_keys(study)
     study["name"] = str(study["name"])  # `name: 2024` is a number in YAML
     adhoc = {axis: value for axis, value in {**typed.swept, **typed.chosen}.items() if axis != "seed"}
-    written = list(dict.fromkeys(axis for point in grid_points(study.get("grid")) for axis in point))
+    notes = axis_notes(grid_points(study.get("grid")), typed)
     points, swept = merge(study, typed.chosen, typed.swept)
-    notes = axis_notes(written, typed)
     if "data" in adhoc and "data" in (study.get("fixed") or {}):
         points = with_data(points, study, {*typed.chosen, *typed.swept}, brought, notes)
     for point in [*points, study.get("fixed") or {}]:
@@ -95,9 +94,15 @@ def adhoc_name(study: str, adhoc: Mapping[str, Any], typed: Arguments) -> str:
     return f"{'-'.join(swept)[:40] or study}-{digest({'study': study, 'grid': adhoc})[:6]}"
 
 
-def axis_notes(written: list[str], typed: Arguments) -> list[str]:
-    """Say which axes of the study's grid a swept axis has replaced."""
-    gone = [axis for axis in written if axis not in {**typed.swept, **typed.chosen}]
+def axis_notes(points: list[Point], typed: Arguments) -> list[str]:
+    """Say which axes of the study's grid a swept axis has replaced; not those of choices that it has replaced too."""
+    values = {**typed.swept, **{axis: [value] for axis, value in typed.chosen.items()}}
+
+    def matters(axis: str, point: Point) -> bool:
+        group = axis.partition(".")[0]
+        return axis not in values and (group not in values or point.get(group) in values[group])
+
+    gone = dict.fromkeys(axis for point in points for axis in point if matters(axis, point))
     if not gone or not set(typed.swept) - {"seed"}:
         return []
     return [f"your own grid replaces the study's: {', '.join(gone)} not varied; name several values to keep it"]

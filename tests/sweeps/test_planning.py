@@ -13,10 +13,10 @@ from hydra.types import RunMode
 
 from ablations.analysis.statistics import ALPHA
 from ablations.analysis.verdicts import judge
-from sweeps.compose.arguments import parse
+from sweeps.compose.arguments import Arguments, parse
 from sweeps.compose.compose import Composer, run_of
 from sweeps.planning import make_plan
-from sweeps.question import resolve_question
+from sweeps.question import axis_notes, resolve_question
 from tests.ablations.conftest import make_records
 from tests.pages import ROOT
 from tests.typed import typed
@@ -97,3 +97,10 @@ def test_a_grid_of_ones_own_says_which_axes_and_claims_of_the_study_it_drops(tmp
     assert "your own grid replaces the study's: block not varied" in said
     assert "the study's claims 1, 2, 3, 4 cannot be judged" in said
     assert said.startswith("depth-"), "it is named after what it varies"
+
+
+@pytest.mark.parametrize(("block", "gone"), [("rezero", "norm"), ("highway", "norm, block.gate_kernel")])
+def test_an_option_of_choices_that_are_not_asked_for_is_not_missed(block: str, gone: str) -> None:
+    points = [{"block": "plain", "norm": "batch"}, {"block": "highway", "block.gate_kernel": 3}]
+    (note,) = axis_notes(points, Arguments(swept={"block": ["residual", block]}))
+    assert f": {gone} not varied" in note
