@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -17,6 +18,17 @@ def instantiate(node: Any) -> Any:
     from hydra.utils import instantiate
 
     return instantiate(node)
+
+
+def import_torch() -> None:
+    """Import torch with signals held back: one that comes meanwhile can be lost in it, or leave half of it behind."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        import torch  # noqa: F401
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def once_a_node(function: Callable[P, T]) -> Callable[P, T]:

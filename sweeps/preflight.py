@@ -18,7 +18,7 @@ from sweeps.compose.signatures import check_flags, check_names, check_numbers, i
 from sweeps.compose.starting_weights import starts_from
 from sweeps.data import check_data, data_digest, fill_sizes, seen  # noqa: F401 data_digest is for others
 from sweeps.fits_task import OURS, check_outputs, check_targets, try_task
-from sweeps.instantiate import Node, instantiate, once_a_node
+from sweeps.instantiate import Node, import_torch, instantiate, once_a_node
 
 Shape = tuple[int, ...]
 KINDS = {1: "vectors", 2: "series"}  # by the number of axes of an input
@@ -51,6 +51,7 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path, start: str | None = None
     Args:
         start: the folder of the run whose weights it starts from.
     """
+    import_torch()
     for name, node in nodes.items():
         check_signatures(node, name)
     network, data, recipe = nodes["network"], nodes["data"], recipe_of(nodes["recipe"])

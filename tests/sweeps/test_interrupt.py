@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ablations.records.layout import CHECKPOINT
-from tests.typed import Done, start, typed
+from tests.typed import ROOT, Done, start, typed
 
 pytestmark = pytest.mark.slow
 
@@ -21,6 +21,31 @@ def test_what_a_test_starts_heeds_ctrl_c() -> None:
     """Also where the tests themselves were started with it ignored (`make test &`)."""
     code = "import signal; assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+TOLD_WHILE_TORCH_BEGINS = """
+import os, pathlib, signal, sys
+from sweeps.preflight import check_nodes
+
+class Told:
+    def find_spec(name, *rest):
+        if name == "torch._C":
+            os.kill(os.getpid(), signal.SIGTERM)
+            sys.meta_path.remove(Told)
+
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+sys.meta_path.insert(0, Told)
+try:
+    recipe = {"_target_": "lightning_modules.training.recipe.Recipe"}
+    check_nodes({"network": {}, "data": {}, "recipe": recipe}, pathlib.Path())
+except KeyboardInterrupt:
+    print(hasattr(sys.modules.get("torch"), "compile"))  # which is defined at its end
+"""
+
+
+def test_torch_is_whole_when_a_run_that_is_told_to_stop_meanwhile_stops() -> None:
+    done = subprocess.run([sys.executable, "-c", TOLD_WHILE_TORCH_BEGINS], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
 
 
 @pytest.mark.parametrize("launcher", [pytest.param("joblib", marks=pytest.mark.long), "basic"])
