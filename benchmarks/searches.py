@@ -87,7 +87,7 @@ def one(path: Path, study: str, trials: int | None, way: str, seed: int) -> tupl
     """The regret of a search, and the epochs that it trained."""
     on = table(path)
     asked = narrowed(study, on)
-    there, (sampler, *more), seeds = cells(on, asked), way.split("+"), sorted({*on.frame.seed})
+    there, (sampler, *more), seeds = cells(on, asked), way.split("+"), sorted({int(seed) for seed in on.frame.seed})
     told = [point for point in there if all(point[axis] in values for axis, values in TOLD.items())]
     found = skipbench.simulate(
         on,

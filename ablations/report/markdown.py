@@ -23,8 +23,9 @@ def answer_markdown(answer: Answer, *, picture: str | None = None) -> str:
     """
     plan, rows = answer.plan, answer.rows
     shared = " ".join(f"{axis}={value}" for axis, value in shared_choices(plan).items())
-    parts = [f"# {plain(plan['name'])}", plain(plan["study"].get("question") or ""), plain(f"With {shared}.")]
-    parts[2:2] = [plain(f"Expect: {plan['study']['expect']}")] if plan["study"].get("expect") else []
+    parts = [f"# {plain(plan['name'])}", plain(plan["study"].get("question") or "")]
+    parts += [plain(f"Expect: {plan['study']['expect']}")] if plan["study"].get("expect") else []
+    parts += [plain(f"With {shared}.")] if shared else []
     parts += [plain(line) for line in answer.cautions]
     parts += [f"![what the claims of the study judge]({picture})"] if picture else []
     parts += [markdown(rows).strip() if rows else ""]

@@ -19,7 +19,7 @@ from ablations.records.record import plan_path, write_json
 from tests.ablations.conftest import make_plan, make_records
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULTS = [path for path in sorted((ROOT / "docs/results").glob("*.md")) if path.stem not in ("README", "claims")]
+RESULTS = [path for path in sorted((ROOT / "docs/results").rglob("*.md")) if path.stem not in ("README", "claims")]
 
 
 @pytest.fixture

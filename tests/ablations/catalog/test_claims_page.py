@@ -8,11 +8,13 @@ from pathlib import Path
 import yaml
 
 from ablations.__main__ import main
+from ablations.catalog.choices import config_files
 from ablations.catalog.claims_page import publication
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / "docs" / "results"
-ROW = re.compile(r"\| . (\w+) \| \[(.*)\]\((\w+)\.md\) \| .* \| `python run\.py -m study=(\w+)` \|")
+ROW = re.compile(r"\| . (\w+) \| \[(.*)\]\(([\w/]+)\.md\) \| .* \| `python run\.py -m study=([\w/]+)` \|")
+STUDIES = config_files(ROOT / "conf/study")
 
 
 def test_the_page_is_what_the_command_prints(capsys):
@@ -30,10 +32,10 @@ def test_every_claim_of_a_publication_that_a_page_judges_is_a_row():
         assert command == study
         page = (RESULTS / f"{study}.md").read_text().replace("\\", "").replace("&gt;", ">").replace("&lt;", "<")
         assert f"**{outcome.replace('open', 'inconclusive')}**: {says}" in page
-    for page in (path for path in RESULTS.glob("*.md") if (ROOT / "conf/study" / f"{path.stem}.yaml").exists()):
-        claims = yaml.safe_load((ROOT / "conf/study" / f"{page.stem}.yaml").read_text())["study"].get("claims") or []
+    for name in (name for name in STUDIES if (RESULTS / f"{name}.md").exists()):
+        claims = yaml.safe_load(STUDIES[name].read_text())["study"].get("claims") or []
         theirs = {one["says"] for one in claims if not str(one.get("source", "ours")).startswith("ours")}
-        assert theirs == {says for _, says, study, _ in rows if study == page.stem}
+        assert theirs == {says for _, says, study, _ in rows if study == name}
     outcomes = [outcome for outcome, *_ in rows]
     assert outcomes == sorted(outcomes, key=["contradicted", "open", "supported"].index), "failed ones first"
 

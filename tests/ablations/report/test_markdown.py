@@ -40,6 +40,14 @@ def test_it_has_the_question_a_row_a_cell_and_the_verdict_with_its_evidence(answ
     assert "A &amp; B 2020" in text
 
 
+def test_what_all_cells_share_is_said_where_they_share_something():
+    plan = make_plan()
+    single = {**plan, "cells": plan["cells"][:1], "swept": []}
+    apart, shared = (answer_markdown(Answer(one, {}, Path("nowhere"))) for one in (plan, single))
+    assert "\n\nWith block=plain depth=" in shared
+    assert "With" not in apart
+
+
 def test_what_is_missing_is_counted(answer):
     assert "What is missing" not in answer()
     lacking = answer(lambda axes, seed: None if (axes["depth"], seed) == (8, 2) else 5.0)
