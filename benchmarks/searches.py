@@ -49,7 +49,7 @@ def narrowed(study: str, on: Table) -> dict[str, Any]:
     """The search of a study at the values that a table has."""
     if study == "whole":
         return {"space": {axis: list(about.values) for axis, about in on.axes.items()}}
-    said = yaml.safe_load((CONF / "study" / f"{study}.yaml").read_text())["study"]
+    said = yaml.safe_load((CONF / "study" / f"{study}.yaml").read_text("utf-8"))["study"]
     asked = read_search(said)
     space = {
         axis: [value for value in on.axes[axis].values if options.like(value)]

@@ -52,7 +52,7 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path, start: str | None = None
         start: the folder of the run whose weights it starts from.
     """
     import_torch()
-    for name, node in nodes.items():
+    for name, node in sorted(nodes.items()):  # the data first, of which a network takes its sizes
         check_signatures(node, name)
     network, data, recipe = nodes["network"], nodes["data"], recipe_of(nodes["recipe"])
     shape, tokens, images = check_data(data, data_dir, recipe.augment)

@@ -138,7 +138,8 @@ def first_batch(data: Any, network: nn.Module) -> tuple[Tensor, Tensor]:
     After a training on a GPU the data may be there, and the network no longer. A copy of `data` makes them: it keeps
     mean and scale in the precision it was last asked for, and a training of another one would get rounded ones.
     """
-    inputs, targets = copy(data).on_after_batch_transfer(next(iter(data.train_dataloader())))
+    batch = next(iter(data.train_dataloader()))
+    inputs, targets = copy(data).on_after_batch_transfer(batch)
     device = next((weight.device for weight in network.parameters()), inputs.device)
     return inputs[:IMAGES].contiguous().to(device), targets[:IMAGES].to(device)
 

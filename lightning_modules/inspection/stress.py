@@ -165,7 +165,8 @@ def stable(network: nn.Module, rate: float, batches: list[tuple[Tensor, Tensor]]
 
 
 def _batches(data: Any) -> Any:
+    loader = data.train_dataloader()
     shown = copy(data)  # as in `first_batch`
-    for batch in data.train_dataloader():
+    for batch in loader:
         images, targets = shown.on_after_batch_transfer(batch)
         yield images[:IMAGES].contiguous(), targets[:IMAGES]
