@@ -52,10 +52,12 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path, start: str | None = None
         start: the folder of the run whose weights it starts from.
     """
     import_torch()
-    for name, node in sorted(nodes.items()):  # the data first, of which a network takes its sizes
+    for name, node in nodes.items():
         check_signatures(node, name)
     network, data, recipe = nodes["network"], nodes["data"], recipe_of(nodes["recipe"])
     shape, tokens, images = check_data(data, data_dir, recipe.augment)
+    if not is_as_shipped(network, "network"):  # which takes some numbers from the data
+        check_numbers(network, "network")
     source = seen(data["source"], data_dir).images
     check_targets(recipe.learnt, source, data["classes"])
     try_task(recipe.learnt, source.train_labels[:3], data["classes"])
@@ -107,13 +109,11 @@ def check_signatures(node: Node, name: str) -> None:
     """Check the values of a node against what they are handed to.
 
     Raises:
-        ValueError: a flag is neither true nor false, a number of a network is none, or nothing uses a setting.
+        ValueError: a flag is neither true nor false, or nothing uses a setting.
     """
     if is_as_shipped(node, name):
         return
     check_flags(node, name)
-    if name == "network":  # the others check their numbers themselves
-        check_numbers(node, name)
     if name != "data":  # which `check_data` checks
         check_names(node, name, top=name != "network")  # a class of one's own need not take everything
 

@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 
 from ablations.catalog.choices import CONF
 from sweeps.compose.signatures import check_flags, check_names, check_numbers, is_as_shipped
-from sweeps.preflight import check_signatures
+from sweeps.preflight import check
+from tests.lightning_modules.trained import composed
 
 GROUPS = ("trainer", "tracker", "sampler", "pruner", "data")
 FILES = [path for group in GROUPS for path in sorted((CONF / group).glob("*.yaml"))]
@@ -81,5 +82,5 @@ def test_the_numbers_of_shipped_networks_are_numbers(path: Any) -> None:
 
 
 def test_the_numbers_of_a_network_are_checked_before_it_is_built() -> None:
-    with pytest.raises(ValueError, match=r"heads=2\.0 is not a whole number"):
-        check_signatures(OmegaConf.create({"body": {**HEADS, "heads": 2.0}}), "network")
+    with pytest.raises(ValueError, match=r"norm\.alpha=abc is not a number"):
+        check(composed("norm=dyt", "norm.alpha=abc"))
