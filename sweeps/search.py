@@ -90,8 +90,7 @@ class Searching:
         for space in self.spaces.values():
             composed.refuse_infeasible(space)
         told = search.warm_start or not config.simulate  # a simulation begins with nothing known, unless it says so
-        known = trained_before(self.runs, study["name"], search, self.spaces, composed) if told else {}
-        self.known = known
+        self.known = trained_before(self.runs, study["name"], search, self.spaces, composed) if told else {}
 
     def with_objectives(self, search: Search, point: Point) -> Search:
         """Let a search that names no objective have the metric its task is judged by; give each its better side.

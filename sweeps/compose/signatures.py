@@ -24,13 +24,11 @@ def check_flags(node: Any, place: str) -> None:
         node: resolved.
         place: the name of the node, as `network`.
     """
-    for where, parameters, values in _called(node, place):
-        for name, value in values.items():
-            if name in parameters and _is_flag(parameters[name]) and not isinstance(value, bool | None):
-                setting = f"{where}.{name}"
-                meant = MEANT.get(str(value).lower())
-                words = f": write {setting}={meant}" if meant else ""
-                raise ValueError(f"{to_overrides({setting: value})[0]} is neither true nor false{words}")
+    for setting, parameter, value in _given(node, place):
+        if _is_flag(parameter) and not isinstance(value, bool | None):
+            meant = MEANT.get(str(value).lower())
+            words = f": write {setting}={meant}" if meant else ""
+            raise ValueError(f"{to_overrides({setting: value})[0]} is neither true nor false{words}")
 
 
 def check_numbers(node: Any, place: str) -> None:
@@ -40,18 +38,16 @@ def check_numbers(node: Any, place: str) -> None:
         node: resolved.
         place: the name of the node, as `network`.
     """
-    for where, parameters, values in _called(node, place):
-        for name, value in values.items():
-            kind = next((kind for kind in NUMBERS if name in parameters and _only(parameters[name], kind)), None)
-            if kind is None or value is None or isinstance(value, Mapping):
-                continue
-            wanted, words = NUMBERS[kind]
-            if isinstance(value, wanted) and not isinstance(value, bool):
-                continue
-            near = round(value) if isinstance(value, float) and isfinite(value) else parameters[name].default
-            setting = f"{where}.{name}"
-            meant = "" if near is Parameter.empty else f": write {to_overrides({setting: near})[0]}"
-            raise ValueError(f"{to_overrides({setting: value})[0]} is not {words}{meant}")
+    for setting, parameter, value in _given(node, place):
+        kind = next((kind for kind in NUMBERS if _only(parameter, kind)), None)
+        if kind is None or value is None or isinstance(value, Mapping):
+            continue
+        wanted, words = NUMBERS[kind]
+        if isinstance(value, wanted) and not isinstance(value, bool):
+            continue
+        near = round(value) if isinstance(value, float) and isfinite(value) else parameter.default
+        meant = "" if near is Parameter.empty else f": write {to_overrides({setting: near})[0]}"
+        raise ValueError(f"{to_overrides({setting: value})[0]} is not {words}{meant}")
 
 
 def check_names(node: Any, place: str, *, top: bool = True) -> None:
@@ -130,6 +126,14 @@ def parameters_at(target: str) -> Mapping[str, Parameter] | None:
         return {**parameters_of(made), **(open_ended if not isinstance(made, type) else {})}
     except Exception:  # whatever its import raises: to build it says why
         return None
+
+
+def _given(node: Any, place: str) -> Iterator[tuple[str, Parameter, Any]]:
+    """The settings of a node, and of the nodes inside, that are parameters: name, parameter and value."""
+    for where, parameters, values in _called(node, place):
+        for name, value in values.items():
+            if name in parameters:
+                yield f"{where}.{name}", parameters[name], value
 
 
 def _is_flag(parameter: Parameter) -> bool:
