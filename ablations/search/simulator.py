@@ -61,13 +61,13 @@ def run(tunings: Sequence[InMemory], source: Source, *, workers: int = 1, patien
     idle: list[int] = []
     while due:
         clock.now, _, _, k = heappop(due)
-        ended = len(clock.ended)
+        before = len(clock.ended)
         for seconds, begins in islice(staff[k], 1):  # who begins a trial stands behind all who end one then
             if seconds < inf:
                 heappush(due, (clock.now + seconds, begins, next(order), k))
             else:
                 idle.append(k)
-        if len(clock.ended) > ended:
+        if len(clock.ended) > before:
             for one in idle:
                 heappush(due, (clock.now, True, next(order), one))
             idle.clear()
