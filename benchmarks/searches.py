@@ -5,6 +5,7 @@
     python benchmarks/searches.py whole random+median random+halving --trials 150
     python benchmarks/searches.py whole additive additive+none+told --trials 20
     python benchmarks/searches.py search_frontier tpe+none+counted tpe
+    python benchmarks/searches.py whole random+median random+halving:factor=15 --seeds 100 120 --trained runs/searches
 
 A way is a sampler, a pruner, whether it is `told` 100 random cells of depth 8 and 14 first, and whether suggestions
 that are repeated or cannot be built are `counted` as trials, as they once were; the first way is compared with each
@@ -21,6 +22,8 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from multiprocessing import get_context
@@ -37,7 +40,7 @@ from ablations.question.search_space import read_search
 from ablations.search.simulator import built, node_of
 from ablations.search.table import Table
 from ablations.search.table_source import mean_over_seeds
-from ablations.search.trials import pareto_front
+from ablations.search.trials import Trial, pareto_front, read_trial
 
 PROCESSES, KNOWN = 2, 100
 OTHERS = {"norm": "batch", "activation": "relu", "recipe.lr": 0.1}  # what is chosen where a study says nothing
@@ -83,15 +86,34 @@ def hypervolume(points: Sequence[tuple[float, float]], worst: tuple[float, float
     return area
 
 
-def one(path: Path, study: str, trials: int | None, way: str, seed: int) -> tuple[float, float]:
+def one(path: Path, study: str, trials: int | None, runs: Path | None, way: str, seed: int) -> tuple[float, float]:
     """The regret of a search, and the epochs that it trained."""
     on = table(path)
     asked = narrowed(study, on)
-    there, (sampler, *more), seeds = cells(on, asked), way.split("+"), sorted({int(seed) for seed in on.frame.seed})
+    asked["trials"] = trials or asked.get("trials", 50)
+    there, objectives = cells(on, asked), asked.get("objectives", ["val_error"])
+    found, epochs = trained(on, asked, way, seed, runs) if runs else simulated(on, asked, way, seed, there)
+    look_up = mean_over_seeds(on, "test_error")
+    front = [
+        (look_up({**asked.get("fixed", {}), **trial["point"]}), trial["values"][objectives[-1]])
+        for trial in pareto_front(found, objectives)
+    ]
+    if len(objectives) == 1:
+        return front[0][0] - min(cell["test_error"] for cell in there), epochs
+    all_of_them = [(cell["test_error"], cell["macs"]) for cell in there]
+    worst = float(np.median([error for error, _ in all_of_them])), max(macs for _, macs in all_of_them)
+    return 100 - 100 * hypervolume(front, worst) / hypervolume(all_of_them, worst), epochs
+
+
+def simulated(
+    on: Table, asked: Mapping[str, Any], way: str, seed: int, there: Sequence[Mapping[str, Any]]
+) -> tuple[list[Trial], float]:
+    """The trials of a search on the table, and the epochs that they were trained."""
+    (sampler, *more), seeds = way.split("+"), sorted({int(seed) for seed in on.frame.seed})
     told = [point for point in there if all(point[axis] in values for axis, values in TOLD.items())]
     found = skipbench.simulate(
         on,
-        **{**asked, "trials": trials or asked.get("trials", 50)},
+        **asked,
         sampler=made("sampler", sampler),
         pruner=made("pruner", more[0] if more else "none"),
         seed=seed,
@@ -99,23 +121,34 @@ def one(path: Path, study: str, trials: int | None, way: str, seed: int) -> tupl
         known=random.Random(seed).sample(told, KNOWN) if "told" in more else (),
     )
     if "counted" in more:
-        found = found.head(trials or asked.get("trials", 50))
-    best, epochs = min(cell["test_error"] for cell in there), float(found.trained.iloc[-1])
-    objectives = asked.get("objectives", ["val_error"])
-    if len(objectives) == 1:
-        return found.best_test_error.iloc[-1] - best, epochs
-    look_up, axes = mean_over_seeds(on, "test_error"), [axis for axis in on.axes if axis in asked["space"]]
-    chosen = [
+        found = found.head(asked["trials"])
+    epochs = float(found.trained.iloc[-1])
+    return [
         {
-            **{"state": row["state"], "cell": row["cell"], "values": {name: row[name] for name in objectives}},
-            "test_error": look_up({**asked["fixed"], **{axis: row[axis] for axis in axes}}),
+            **{key: row[key] for key in ("state", "cell")},
+            "values": {name: row[name] for name in asked.get("objectives", ["val_error"])},
+            "point": {axis: row[axis] for axis in on.axes if axis in asked["space"]},
         }
         for row in found.to_dict("records")
-    ]
-    front = [(trial["test_error"], trial["values"]["macs"]) for trial in pareto_front(chosen, objectives)]
-    all_of_them = [(cell["test_error"], cell["macs"]) for cell in there]
-    worst = float(np.median([error for error, _ in all_of_them])), max(macs for _, macs in all_of_them)
-    return 100 - 100 * hypervolume(front, worst) / hypervolume(all_of_them, worst), epochs
+    ], epochs
+
+
+def trained(on: Table, asked: Mapping[str, Any], way: str, seed: int, runs: Path) -> tuple[list[Trial], float]:
+    """The trials of a search that trains, with a seed that the table has not, and the epochs that they were trained."""
+    sampler, pruner, *_ = *way.split("+"), "none"
+    pruner, *options = pruner.split(":")
+    folder = runs / way.replace(":", "-") / str(seed)
+    search = {"trials": asked["trials"], "seeds": [seed], "seed": seed, "replicate": {"top": 1, "seeds": [seed + 1]}}
+    fixed = {axis: on.about["fixed"][axis] for axis in ("data", "recipe")} | asked.get("fixed", {})
+    said = {"name": "search", "question": "What is best?", "space": asked["space"], "search": search, "fixed": fixed}
+    (folder / "study").mkdir(parents=True, exist_ok=True)
+    (folder / "study/search.yaml").write_text("# @package _global_\n" + yaml.safe_dump({"study": said}), "utf-8")
+    words = ["--config-dir", str(folder), "-m", "study=search", f"sampler={sampler}", f"pruner={pruner}"]
+    words += [f"pruner.{option}" for option in options] + [f"runs={folder / 'runs'}"]
+    words += ["tracker=none", "keep=nothing", "diagnostics=false", "hydra/launcher=basic"]
+    subprocess.run([sys.executable, "run.py", *words], cwd=CONF.parent, check=True, stdout=subprocess.DEVNULL)
+    found = [read_trial(path) for path in sorted((folder / "runs").glob(".studies/search/trials/*/*/trial.json"))]
+    return found, float(sum(max((epoch for epoch, _ in trial.get("reported", ())), default=0) for trial in found))
 
 
 def made(group: str, words: str) -> Any:
@@ -132,6 +165,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=CONF.parent / "benchmarks/landscape/landscape.csv.gz")
     parser.add_argument("--seeds", type=int, nargs=2, default=(5000, 5200))
     parser.add_argument("--trials", type=int)
+    parser.add_argument("--trained", type=Path, metavar="FOLDER", help="train in this folder, instead of simulating")
     asked = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     print("| way | n | regret | epochs | regret less that of the first | p | epochs, of the first |")
@@ -139,7 +173,7 @@ def main() -> None:
     with get_context("forkserver").Pool(PROCESSES) as pool:
         found = {}
         for way in asked.ways:
-            search = partial(one, asked.table, asked.study, asked.trials, way)
+            search = partial(one, asked.table, asked.study, asked.trials, asked.trained, way)
             found[way] = np.array(pool.map(search, range(*asked.seeds), chunksize=5)).T
             print(line(way, found[way], found[asked.ways[0]]), flush=True)
 
