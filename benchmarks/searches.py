@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -137,13 +138,13 @@ def trained(on: Table, asked: Mapping[str, Any], way: str, seed: int, runs: Path
     """The trials of a search that trains, with a seed that the table has not, and the epochs that they were trained."""
     sampler, pruner, *_ = *way.split("+"), "none"
     pruner, *options = pruner.split(":")
-    folder = runs / way.replace(":", "-") / str(seed)
+    folder = runs / re.sub("[^a-z0-9]+", "-", way) / str(seed)
     search = {"trials": asked["trials"], "seeds": [seed], "seed": seed, "replicate": {"top": 1, "seeds": [seed + 1]}}
     fixed = {axis: on.about["fixed"][axis] for axis in ("data", "recipe")} | asked.get("fixed", {})
     said = {"name": "search", "question": "What is best?", "space": asked["space"], "search": search, "fixed": fixed}
-    (folder / "study").mkdir(parents=True, exist_ok=True)
-    (folder / "study/search.yaml").write_text("# @package _global_\n" + yaml.safe_dump({"study": said}), "utf-8")
-    words = ["--config-dir", str(folder), "-m", "study=search", f"sampler={sampler}", f"pruner={pruner}"]
+    (folder / "conf/study").mkdir(parents=True, exist_ok=True)
+    (folder / "conf/study/search.yaml").write_text("# @package _global_\n" + yaml.safe_dump({"study": said}), "utf-8")
+    words = ["--config-dir", str(folder / "conf"), "-m", "study=search", f"sampler={sampler}", f"pruner={pruner}"]
     words += [f"pruner.{option}" for option in options] + [f"runs={folder / 'runs'}"]
     words += ["tracker=none", "keep=nothing", "diagnostics=false", "hydra/launcher=basic"]
     subprocess.run([sys.executable, "run.py", *words], cwd=CONF.parent, check=True, stdout=subprocess.DEVNULL)

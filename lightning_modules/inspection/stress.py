@@ -21,7 +21,7 @@ from lightning_modules.networks.block_finder import find_blocks
 
 RATES = tuple(2.0**k for k in range(-10, 5))
 STEPS, BATCHES, IMAGES = 20, 4, 64
-LAST = 5  # steps at the end whose mean loss is compared with the first
+LAST, FALL = 5, 0.1  # steps at the end, by how much of the first loss their mean must be below it
 
 
 def before(network: nn.Module, data: Any, recipe: Any, *, seed: int) -> dict[str, float]:
@@ -135,20 +135,18 @@ def memory(network: nn.Module, images: Tensor, targets: Tensor, loss: Callable[[
 
 
 def largest_rate(network: nn.Module, batches: list[tuple[Tensor, Tensor]], recipe: Any) -> float:
-    """The largest of `RATES` at which STEPS steps of the recipe's optimizer do not raise the loss; 0 if none is.
+    """The largest of `RATES` at which the network learns in STEPS steps of the recipe's optimizer; 0 if there is none.
 
-    The rate is constant from the first step on, without warm-up and clipping. It is looked for by halving, as if every
-    smaller rate than a stable one were stable.
+    The rate is constant from the first step on, without warm-up and clipping.
     """
-    low, high = -1, len(RATES)
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if stable(deepcopy(network), RATES[middle], batches, recipe) else (low, middle)
-    return RATES[low] if low >= 0 else 0.0
+    return next((rate for rate in reversed(RATES) if learns(deepcopy(network), rate, batches, recipe)), 0.0)
 
 
-def stable(network: nn.Module, rate: float, batches: list[tuple[Tensor, Tensor]], recipe: Any) -> bool:
-    """Whether the last losses of a short training are finite, and not above the first one."""
+def learns(network: nn.Module, rate: float, batches: list[tuple[Tensor, Tensor]], recipe: Any) -> bool:
+    """Whether the last losses of a short training are finite, and a tenth below the first one.
+
+    A loss that only did not rise would do for a network through which no signal passes: it has nothing to diverge by.
+    """
     optimizer = recipe.optimizer(recipe.groups(network))
     for group in optimizer.param_groups:
         group["lr"] = group["lr"] / recipe.lr * rate
@@ -161,7 +159,7 @@ def stable(network: nn.Module, rate: float, batches: list[tuple[Tensor, Tensor]]
             return False
         loss.backward()
         optimizer.step()
-    return sum(losses[-LAST:]) / LAST <= losses[0]
+    return sum(losses[-LAST:]) / LAST <= (1 - FALL) * losses[0]
 
 
 def _batches(data: Any) -> Any:

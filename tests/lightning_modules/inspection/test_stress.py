@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ablations.analysis.results import PROXIES, STRESS
 from ablations.records.record import Record
 from lightning_modules.inspection.proxies import first_batch
-from lightning_modules.inspection.stress import RATES, after, before, gain, largest_rate, memory, mixing, stable
+from lightning_modules.inspection.stress import RATES, after, before, gain, largest_rate, learns, memory, mixing
 from lightning_modules.training.weights import read_weights
 from sweeps import one_run
 from sweeps.compose.compose import run_of
@@ -62,16 +62,23 @@ def test_a_signal_that_leaves_its_numbers_has_an_infinite_gain():
 def test_the_largest_rate_is_where_descent_on_a_parabola_stops():
     network, batches = quadratic()
     before = deepcopy(network.state_dict())
-    assert largest_rate(network, batches, recipe()) == 1.0  # at 1 the weight only changes its sign
-    assert stable(deepcopy(network), 0.999, batches, recipe())
-    assert not stable(deepcopy(network), 1.001, batches, recipe())
+    assert largest_rate(network, batches, recipe()) == 0.5  # at 1 the weight only changes its sign
+    assert learns(deepcopy(network), 0.99, batches, recipe())
+    assert not learns(deepcopy(network), 1.0, batches, recipe())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_where_no_rate_is_stable_it_is_zero_and_where_all_are_the_largest():
+@pytest.mark.parametrize(
+    ("size", "target", "rate"),
+    [
+        pytest.param(1e6, 0.0, 0.0, id="every rate is too large"),
+        pytest.param(0.1, 0.0, RATES[-1], id="none is"),
+        pytest.param(0.0, 1.0, 0.0, id="nothing can be learnt"),
+    ],
+)
+def test_at_the_ends_a_rate_is_zero_or_the_largest(size, target, rate):
     network, _ = quadratic()
-    assert largest_rate(network, [(torch.full((1, 1), 1e6), torch.zeros(1, 1))], recipe()) == 0.0
-    assert largest_rate(network, [(torch.full((1, 1), 1e-3), torch.zeros(1, 1))], recipe()) == RATES[-1]
+    assert largest_rate(network, [(torch.full((1, 1), size), torch.full((1, 1), target))], recipe()) == rate
 
 
 def test_images_are_shown_where_the_weights_are():
