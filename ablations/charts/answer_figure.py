@@ -179,11 +179,12 @@ def _cells(chosen: Chosen, judged: Judged, x: str | None) -> list[int]:
         core = {cell for cell in range(len(rows)) if names[cell] in lines and chosen.level(x, cell) != INACTIVE}
     ranks = [[axis.values.index(axis.levels[cell]) for axis in chosen.axes] for cell in range(len(rows))]
     ordered = sorted(core, key=lambda cell: ranks[cell]) if chosen.options.order else sorted(core)
-    kept = [cell for cell in ordered if rows[cell].n and _agrees(rows[cell], chosen.options.where)]
+    kept = [cell for cell in ordered if rows[cell].n and agrees(rows[cell], chosen.options.where)]
     return kept if x else kept[:MOST_ROWS]
 
 
-def _agrees(row: Row, where: Mapping[str, Any]) -> bool:
+def agrees(row: Row, where: Mapping[str, Any]) -> bool:
+    """Whether a row has these values of axes."""
     known = {**row.axes, **{axis: value for axis, value in row.shown.items() if value is not None}}
     return all(str(known.get(axis)) == str(value) for axis, value in where.items())
 
@@ -207,7 +208,7 @@ def _lines(chosen: Chosen, judged: Judged, x: str | None, panel: int) -> tuple[L
         about |= {"light": int(cell not in chosen.focus.peers), "n": row.n}
         spread = Spread.of(known)
         if spread.mean is not None and math.isfinite(spread.mean):
-            low, high = _ends(judged.metric, spread)
+            low, high = mean_bar(judged.metric, spread)
             line = {"single": 0, "mean": spread.mean, "low": low, "high": high, "of": f"mean ± sd of {row.n}"}
             lines.append(about | line)
         for run, value in zip(row.runs, known, strict=True) if len(known) == row.n else ():
@@ -216,7 +217,7 @@ def _lines(chosen: Chosen, judged: Judged, x: str | None, panel: int) -> tuple[L
     return lines, infinite
 
 
-def _ends(metric: Metric, spread: Spread) -> tuple[float, float]:
+def mean_bar(metric: Metric, spread: Spread) -> tuple[float, float]:
     """Mean ± sd, within what the metric can be; of a share of the seeds the mean alone."""
     sd = 0.0 if metric.is_fraction else spread.sd or 0.0
     low, high = metric.bounds or (-math.inf, math.inf)

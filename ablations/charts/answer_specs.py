@@ -9,6 +9,7 @@ from ablations.charts.looks import SPLIT, Axis, Spec, colours, dashes, shapes
 from ablations.charts.specs import ZOOM, tip
 
 MEANS, RUNS = {"filter": "datum.single == 0"}, {"filter": "datum.single == 1"}
+LOST = 2  # `single` of a mean that is not finite
 PALE = {"condition": {"test": "datum.light", "value": 0.35}}
 BAR = {"type": "rule", "strokeWidth": 1.6, "clip": True}
 RUN = {"type": "point", "filled": True, "size": 20, "clip": True}
@@ -57,6 +58,19 @@ def by_cell(x: Spec, names: Sequence[str], hue: Axis | None) -> Spec:
     ]
     lines = max((name.count("\n") + 1 for name in names), default=1)
     return {"height": {"step": 12 + 13 * lines}, "encoding": {"y": y, **colour}, "layer": layer}
+
+
+def by_name(x: Spec, names: Sequence[str], within: Axis | None) -> Spec:
+    """A metric, a line a name: mean ± sd, of each value of an axis in its shade and a little lower; × at an edge."""
+    panel = by_cell(x, names, within)
+    if within:
+        panel["encoding"]["yOffset"] = {"field": "hue", "type": "nominal", "sort": within.values}
+        panel["encoding"]["color"] = colours(within)
+        panel["height"] = {"step": max(panel["height"]["step"], 8 + 9 * len(within.values)), "for": "position"}
+    cross = {"type": "point", "shape": "cross", "angle": 45, "filled": True, "size": 60}
+    bars, _, means = panel["layer"]
+    crosses = {"transform": [{"filter": f"datum.single == {LOST}"}], "mark": cross, "encoding": means["encoding"]}
+    return {**panel, "layer": [bars, means, crosses]}
 
 
 def _across(axis: Axis, values: Sequence[float]) -> Spec:

@@ -81,7 +81,7 @@ function named(panel, rows, most) {
   if (y?.type !== "nominal" || !rows.length) return 56;
   const { expression, most: high, wide } = inLines([...new Set(rows.map(row => row[y.field]))], most, "11px system-ui, sans-serif");
   y.axis = { ...y.axis, labelExpr: expression, labelLimit: 0 };
-  if (high > 1 && panel.height?.step) panel.height = { step: Math.max(panel.height.step, 6 + 13 * high) };
+  if (high > 1 && panel.height?.step) panel.height = { ...panel.height, step: Math.max(panel.height.step, 6 + 13 * high) };
   return wide + 20;
 }
 
