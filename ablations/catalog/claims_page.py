@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +23,7 @@ VERDICT = re.compile(r"^- . \*\*(\w+)\*\*: (.*?)\\\n  (.*)$", re.MULTILINE)
 EFFECT = re.compile(r"^(.*?), expected ")
 SEEDS = re.compile(r"n (\d+)(?=, p )")
 COST = re.compile(r"^- (\d[\d,]*) runs, (.*?) of training in all$", re.MULTILINE)
+COMMAND = re.compile(r"^- (python run\.py -m study=.*)$", re.MULTILINE)
 WITH = re.compile(r"^With (.*)\.$", re.MULTILINE)
 YEAR = re.compile(r"\b(19|20)\d\d\b")
 HEAD = """\
@@ -54,6 +57,7 @@ class Row:
     found: str
     study: str
     cost: str
+    command: str
 
     def as_markdown(self) -> str:
         cells = (
@@ -64,7 +68,7 @@ class Row:
             self.found,
             self.cost,
         )
-        return f"| {' | '.join(cells)} | `python run.py -m study={self.study}` |"
+        return f"| {' | '.join(cells)} | `{self.command}` |"
 
 
 def page() -> str:
@@ -111,6 +115,7 @@ def _rows() -> Iterator[Row]:
                 _found(text, evidence),
                 name,
                 _cost(text),
+                typed(text),
             )
 
 
@@ -135,6 +140,13 @@ def _found(text: str, evidence: str) -> str:
 def _cost(text: str) -> str:
     found = COST.search(text)
     return f"{found[1]} runs, {found[2]}" if found else ""
+
+
+def typed(text: str) -> str:
+    """The command of a study's page, without words that change no number."""
+    words = shlex.split(html.unescape(found[1])) if (found := COMMAND.search(text)) else []
+    kept = [word for word in words if not word.startswith(("tracker=", "keep="))]
+    return " ".join(f'"{word}"' if "'" in word else shlex.quote(word) for word in kept)
 
 
 def _plain(says: str) -> str:

@@ -1,6 +1,7 @@
 """Every study in conf/study can be planned: it composes, its claims name single cells, its cost is what it plans."""
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,12 @@ from ablations.analysis.claim_schema import check_claims
 from ablations.analysis.results import result_rows
 from ablations.analysis.verdicts import judge
 from ablations.catalog.choices import config_files
+from ablations.catalog.claims_page import typed
 from ablations.plan.plan import Cell, Plan
 from ablations.question.references import LITERATURE, named, references
 from ablations.question.search_space import Search, read_search
+from ablations.report.table import cell_texts, plain
+from ablations.report.terminal import shared_choices
 from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
 from sweeps.compose.arguments import Arguments, parse
 from sweeps.compose.compose import Composer
@@ -34,6 +38,7 @@ from sweeps.search import Searching, open_space
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "docs" / "results"
 STUDIES = {
     name: yaml.load(path.read_text(), yaml.CSafeLoader)["study"]
     for name, path in config_files(ROOT / "conf/study").items()
@@ -129,6 +134,20 @@ def test_the_claims_of_a_study_name_its_cells(name: str, asked: Callable[[str], 
     rows = result_rows(study.plan.as_json(), {})
     claims = study.question.study.get("claims") or []
     assert [claim["says"] for claim in claims if not names_single_cells(claim, rows, study.question.study)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in STUDIES if (RESULTS / f"{name}.md").exists()])
+def test_a_page_of_results_is_of_what_its_command_plans(name: str, asked: Callable[[str], Asked]) -> None:
+    """Of the same setting, but for what was typed, and of the same cells in this order."""
+    plan, page = asked(name).plan.as_json(), (RESULTS / f"{name}.md").read_text()
+    words = [word.replace("'", "") for word in shlex.split(typed(page))[4:]]
+    shared = [f"{axis}={value}" for axis, value in shared_choices(plan).items()]
+    assert plain(f"With {' '.join([*shared, *words])}.") in page.splitlines()
+    swept, cells = cell_texts(result_rows(plan, {}), [])
+    head, *lines = (
+        [cell.strip(" *") for cell in line.split("|")][1:] for line in page.splitlines() if line[:2] == "| "
+    )
+    assert [line[: len(swept)] for line in (head, *lines)] == [[*map(plain, line)] for line in (swept, *cells)]
 
 
 @pytest.mark.parametrize("name", sorted({name for name, claim in CLAIMS if claim["metric"] in ("params", "macs")}))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from ablations.__main__ import main
 from ablations.catalog.choices import config_files
-from ablations.catalog.claims_page import publication
+from ablations.catalog.claims_page import VERDICT, publication
+from ablations.report.table import plain
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / "docs" / "results"
-ROW = re.compile(r"\| . (\w+) \| \[(.*)\]\(([\w/]+)\.md\) \| .* \| `python run\.py -m study=([\w/]+)` \|")
+ROW = re.compile(r"\| . (\w+) \| \[(.*)\]\(([\w/]+)\.md\) \| .* \| `python run\.py -m study=([\w/]+)[^`]*` \|")
 STUDIES = config_files(ROOT / "conf/study")
 
 
@@ -38,6 +40,46 @@ def test_every_claim_of_a_publication_that_a_page_judges_is_a_row():
         assert theirs == {says for _, says, study, _ in rows if study == name}
     outcomes = [outcome for outcome, *_ in rows]
     assert outcomes == sorted(outcomes, key=["contradicted", "open", "supported"].index), "failed ones first"
+
+
+def test_a_row_is_of_what_its_study_still_states():
+    """Metric, expectation and source; of a contrast of errors also the cells, by the page's table."""
+    compared = 0
+    for line in (RESULTS / "claims.md").read_text().splitlines():
+        if not (row := ROW.fullmatch(line)):
+            continue
+        _, says, study, _ = row.groups()
+        (claim,) = (one for one in claims_of(study) if one["says"] == says)
+        text = (RESULTS / f"{study}.md").read_text()
+        (evidence,) = (evidence for _, said, evidence in VERDICT.findall(text) if said == plain(says))
+        assert evidence.startswith(plain(f"{claim['metric']} (".replace("_", " "))), says
+        assert plain(f"expected {claim['expect']}") in evidence, says
+        assert evidence.endswith(f"· {plain(claim['source'])}"), says
+        if (found := re.match(r".*? \(mean[^)]*\) ([-+][\d.]+) points", evidence)) and "contrast" in claim:
+            effect, (by_table, same_seeds) = float(found[1]), difference(claim["contrast"], text, claim["metric"])
+            compared += by_table is not None
+            near = 0.05 if same_seeds else max(0.5, 0.1 * abs(effect))
+            assert by_table is None or abs(by_table - effect) < near, says
+    assert compared > 40
+
+
+def claims_of(study: str) -> list[dict[str, Any]]:
+    return yaml.safe_load(STUDIES[study].read_text())["study"].get("claims") or []
+
+
+def difference(contrast: dict[str, Any], text: str, metric: str) -> tuple[float | None, bool]:
+    """What the table of a page says of a contrast, if it says it, and whether it has as many seeds of both cells."""
+    head, *lines = ([cell.strip(" *") for cell in line.split("|")] for line in text.splitlines() if line[:2] == "| ")
+    rows, column = [dict(zip(head, line, strict=True)) for line in lines], metric.replace("_error", " error %")
+
+    def of(cell: dict[str, Any]) -> dict[str, str]:
+        found = [row for row in rows if all(row.get(axis, str(value)) == str(value) for axis, value in cell.items())]
+        return found[0] if len(found) == 1 else {}
+
+    plus, minus = of(contrast["plus"]), of(contrast["minus"])
+    if "plus" in contrast["plus"] or column not in plus or column not in minus:
+        return None, False
+    return float(plus[column].split()[0]) - float(minus[column].split()[0]), plus["n"] == minus["n"]
 
 
 def test_a_publication_is_its_authors_and_year():
