@@ -97,6 +97,7 @@ def check_outputs(network: Node, shape: tuple[int, ...], outputs: int, task: str
         if not parameters(made):
             raise ValueError(f"{name} has no parameters that are trained")
         found: list[Any] = []
+        take_real_inputs(made, device)
         made.register_forward_hook(lambda module, inputs, output: found.append(output))
         multiply_adds(made, shape, device, tokens=tokens)
         return found[-1]
@@ -110,3 +111,19 @@ def check_outputs(network: Node, shape: tuple[int, ...], outputs: int, task: str
     if not same:
         shapes = " × ".join(["N", *map(str, found.shape[1:])]), " × ".join(["N", *map(str, wanted[task][1:])])
         raise ValueError(f"{name} gives outputs of {shapes[0]}, and the task and its data want {shapes[1]}")
+
+
+def has_complex_weights(network: Any) -> bool:
+    return any(weight.is_complex() for weight in network.parameters())
+
+
+def take_real_inputs(network: Any, device: str) -> None:
+    """Let a network with complex weights see real inputs, as the data is, although they are made like its weights.
+
+    Raises:
+        TypeError: on the meta device, which takes real numbers and complex ones together, and others do not.
+    """
+    if has_complex_weights(network):
+        if device == "meta":
+            raise TypeError("complex weights are tried on the CPU")
+        network.register_forward_pre_hook(lambda module, inputs: tuple(one.real for one in inputs))

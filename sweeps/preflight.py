@@ -17,7 +17,7 @@ from sweeps.cli.errors import as_value_error
 from sweeps.compose.signatures import check_flags, check_names, check_numbers, is_as_shipped
 from sweeps.compose.starting_weights import starts_from
 from sweeps.data import check_data, data_digest, fill_sizes, seen  # noqa: F401 data_digest is for others
-from sweeps.fits_task import OURS, check_outputs, check_targets, try_task
+from sweeps.fits_task import OURS, check_outputs, check_targets, has_complex_weights, take_real_inputs, try_task
 from sweeps.instantiate import Node, import_torch, instantiate, once_a_node
 
 Shape = tuple[int, ...]
@@ -195,8 +195,12 @@ def size_of(network: Node, shape: Shape, *, tokens: bool = False) -> tuple[int, 
 
     def size(made: Any, device: str) -> tuple[int, int]:
         try:
+            take_real_inputs(made, device)
             return parameters(made), multiply_adds(made, shape, device, tokens=tokens)
         except Exception as error:
+            if "complex" in str(error).lower() and has_complex_weights(made):
+                says = f"{type(made).__name__} has complex weights, and the data is real"
+                raise ValueError(f"{says}: let its forward begin with x = x.to(torch.complex64)") from error
             if len(shape) == 3:
                 raise
             raise unfit(network, shape, tokens=tokens) from error

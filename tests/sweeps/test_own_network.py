@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from sweeps.fits_task import check_outputs
 from sweeps.preflight import size_of
@@ -168,6 +169,30 @@ def test_outputs_that_the_task_cannot_use_are_refused_before_training(gives: str
 def test_a_lazy_network_is_told_to_write_its_sizes_out() -> None:
     with pytest.raises(ValueError, match="lazy modules"):
         size_of({"_target_": f"{__name__}.Odd", "gives": "lazy"}, (1, 8, 8))
+
+
+class Waves(nn.Module):
+    """A network whose first weights are complex."""
+
+    def __init__(self, casts: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(64, 10, dtype=torch.complex64))
+        self.casts = casts
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.relu().flatten(1)  # which torch has for real numbers alone
+        return ((x.to(torch.complex64) if self.casts else x) @ self.weight).abs()
+
+
+def test_complex_weights_see_real_data_or_are_refused_in_a_sentence() -> None:
+    node = {"_target_": f"{__name__}.Waves", "casts": True}
+    assert size_of(node, (1, 8, 8))[0] == 640
+    check_outputs(node, (1, 8, 8), 10, "Classification", tokens=False)
+    sentence = (
+        r"^Waves has complex weights, and the data is real: let its forward begin with x = x.to\(torch.complex64\)$"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        size_of({"_target_": f"{__name__}.Waves", "casts": False}, (1, 8, 8))
 
 
 def test_an_image_transformer_learns_digits(tmp_path):
