@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -111,6 +112,37 @@ def check_outputs(network: Node, shape: tuple[int, ...], outputs: int, task: str
     if not same:
         shapes = " × ".join(["N", *map(str, found.shape[1:])]), " × ".join(["N", *map(str, wanted[task][1:])])
         raise ValueError(f"{name} gives outputs of {shapes[0]}, and the task and its data want {shapes[1]}")
+
+
+@once_a_node
+def warn_of_scaled_input(block: Node) -> None:
+    """Warn where a block scales what its body sees, and the body makes the same of it, since a norm comes first."""
+    import torch
+
+    from lightning_modules.networks.handing_over import alone
+    from lightning_modules.networks.stages import trait
+
+    factory = instantiate(block)
+    if not trait(factory, "begins_with_norm", False):
+        return
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        try:
+            made, x = factory(64, 64, 1).eval(), torch.randn(2, 64, 4, 1)
+            if hasattr(made, "set_position"):
+                made.set_position(3, 4)
+            seen: list[Any] = []
+            made.body.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+            alone(made, x)
+            scaled = (seen[0] * x).sum() / x.square().sum() * x
+            same = torch.allclose(made.body(seen[0]), made.body(x), rtol=1e-3, atol=1e-4)
+        except Exception:  # whatever the block's code raises: to build the network says why
+            return
+    if same and torch.allclose(seen[0], scaled, rtol=1e-4) and not torch.allclose(seen[0], x, rtol=1e-4):
+        name, body = type(made).__name__, type(made.body).__name__
+        says = (
+            "%s scales what %s sees, which the norm that this body begins with undoes: scale what self.body.norm gives"
+        )
+        logging.getLogger(__name__).warning(says, name, body)
 
 
 def has_complex_weights(network: Any) -> bool:

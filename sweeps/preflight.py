@@ -17,7 +17,15 @@ from sweeps.cli.errors import as_value_error
 from sweeps.compose.signatures import check_flags, check_names, check_numbers, is_as_shipped
 from sweeps.compose.starting_weights import starts_from
 from sweeps.data import check_data, data_digest, fill_sizes, seen  # noqa: F401 data_digest is for others
-from sweeps.fits_task import OURS, check_outputs, check_targets, has_complex_weights, take_real_inputs, try_task
+from sweeps.fits_task import (
+    OURS,
+    check_outputs,
+    check_targets,
+    has_complex_weights,
+    take_real_inputs,
+    try_task,
+    warn_of_scaled_input,
+)
 from sweeps.instantiate import Node, import_torch, instantiate, once_a_node
 
 Shape = tuple[int, ...]
@@ -64,6 +72,8 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path, start: str | None = None
     params, macs = size_of(network, shape, tokens=tokens)
     if not str(network.get("_target_", OURS)).startswith(OURS):
         check_outputs(network, shape, data["classes"], type(recipe.learnt).__name__, tokens=tokens)
+    if "block" in network:
+        warn_of_scaled_input(network["block"])
     if start is not None:
         check_start(network, start)
     batches = max(1, images // recipe.batch_size)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sweeps.fits_task import check_outputs
+from sweeps.fits_task import check_outputs, warn_of_scaled_input
 from sweeps.preflight import size_of
 from tests.typed import ROOT, typed
 
@@ -193,6 +193,39 @@ def test_complex_weights_see_real_data_or_are_refused_in_a_sentence() -> None:
     )
     with pytest.raises(ValueError, match=sentence):
         size_of({"_target_": f"{__name__}.Waves", "casts": False}, (1, 8, 8))
+
+
+class ScaledIn(nn.Module):
+    """y = f(x / 2) + x."""
+
+    def __init__(self, c_in, c_out, stride, *, body, by=0.5):
+        super().__init__()
+        self.body, self.by = body(c_in, c_out, stride), by
+
+    def forward(self, x):
+        return x + self.body(self.by * x)
+
+
+@pytest.mark.parametrize(
+    ("body", "norm", "options", "warned"),
+    [
+        ("attention.Attention", "Pixel", {}, True),
+        ("attention.Mlp", "Pixel", {}, True),
+        ("attention.Mlp", "DyT", {}, False),  # which a scale goes through
+        ("attention.Mlp", "Pixel", {"by": 1}, False),
+        ("bodies.Single", "Pixel", {}, False),
+    ],
+    ids=str,
+)
+def test_a_scale_that_a_norm_undoes_is_warned_of(body, norm, options, warned, caplog):
+    ours = "lightning_modules.networks"
+    node = {"_target_": f"{ours}.{body}", "norm": {"_target_": f"{ours}.norms.{norm}", "_partial_": True}}
+    node |= {"activation": {"_target_": "torch.nn.GELU", "_partial_": True}} if "Mlp" in body else {}
+    warn_of_scaled_input(
+        {"_target_": f"{__name__}.ScaledIn", "_partial_": True, "body": {**node, "_partial_": True}, **options}
+    )
+    said = f"ScaledIn scales what {body.rpartition('.')[2]} sees, which the norm that this body begins with undoes"
+    assert (said in caplog.text) == warned
 
 
 def test_an_image_transformer_learns_digits(tmp_path):
