@@ -5,9 +5,9 @@
     python -m sweeps.export torchscript runs/<folder> --folded
 
 The file takes batches of any size, normalised as `network.preprocess` does it, and gives the network's outputs: of a
-regression they are standardised, and `trained["targets"]` has mean and scale. What it computes is compared with the
-network's own outputs before it is written to its place; for ONNX by `onnxruntime`, where that is installed. With
-`--folded`, each `body=dirac` and `body=repvgg` is a plain convolution in it.
+regression they are standardised, and `trained["targets"]` has mean and scale. ONNX is in float32 always. What it
+computes is compared with the network's own outputs before it is written to its place; for ONNX by `onnxruntime`, where
+that is installed. With `--folded`, each `body=dirac` and `body=repvgg` is a plain convolution in it.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ def export(
         warnings.simplefilter("ignore")  # of torch, about its own future
         expected = network(images)
         exported = fold(network) if folded else network
+        if kind == "onnx":  # whose runtime has no convolution of float64
+            exported, images, expected = exported.float(), images if tokens else images.float(), expected.float()
         try:
             found = (_torchscript if kind == "torchscript" else _onnx)(exported, images, part)
             if found is not None and not torch.allclose(found, expected, atol=NEAR * max(1, expected.abs().max())):

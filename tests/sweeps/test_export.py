@@ -59,14 +59,17 @@ def test_torchscript(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_onnx(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_onnx(folder: Path, tmp_path: Path, dtype: torch.dtype) -> None:
     for name in ("onnx", "onnxscript", "onnxruntime"):
         if importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed: pip install onnx onnxscript onnxruntime")
     import onnxruntime
 
-    path = tmp_path / "own.onnx"
-    assert main(["onnx", str(folder), "--out", str(path)]) == 0
+    path, own = tmp_path / "own.onnx", tmp_path / "weights.safetensors"
+    weights, about = read_weights(folder / "weights.safetensors")
+    own.write_bytes(packed({k: v.to(dtype) if v.is_floating_point() else v for k, v in weights.items()}, about))
+    assert main(["onnx", str(own), "--out", str(path)]) == 0
     network = skipbench.load(folder)
     images = torch.randn(5, 1, 8, 8)
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
