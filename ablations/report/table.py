@@ -5,11 +5,12 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, PROXIES, STRESS, Record, Row, Spread, best_row
+from ablations.charts.looks import wrapped
 from ablations.records.task_metrics import task_metrics
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ NONE = "–"
 JUDGED = {"val_error": "lowest validation error"}
 KNOWN = (*METRICS, *CALIBRATION, *LESIONS, *PROXIES, *STRESS)
 SIDE = {"higher": "highest", "lower": "lowest"}
+LETTERS = 18  # in a line of an axis's value, where the table is too wide
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ COLUMNS = [
     Column("train error %", "train\nerror %", _error("train_error"), spare=1),
     Column("val error %", "val\nerror %", _error("val_error")),
     Column("test error %", "test\nerror %", _error("test_error")),
-    Column("lesion mean", "lesion\nmean", _error("lesion_mean"), wanted=_measured("lesion_mean")),
+    Column("lesion mean", "lesion\nmean", _error("lesion_mean"), spare=2, wanted=_measured("lesion_mean")),
     Column("lesion max", "lesion\nmax", _error("lesion_max"), spare=5, wanted=_measured("lesion_max")),
     Column("diverged", "di-\nverged", _diverged, wanted=lambda rows: any(row.diverged for row in rows)),
     Column("params", "params", lambda rows: [short_count(row.params) for row in rows], spare=3),
@@ -133,18 +135,27 @@ def columns_of(rows: Sequence[Row]) -> list[Column]:
     return columns + others
 
 
-def result_table(rows: Sequence[Row], *, console: Console) -> Table:
-    """The table, as wide as the console: columns that do not fit are left out and named in the caption."""
+def result_table(rows: Sequence[Row], *, console: Console, judged: Collection[str] = ()) -> Table:
+    """The table, as wide as the console: columns that do not fit are left out and named in the caption.
+
+    Args:
+        judged: the metrics that claims are about, whose columns are left out last.
+    """
     from rich.text import Text
 
+    def is_judged(column: Column) -> bool:
+        return column.name.removesuffix(" %").replace(" ", "_") in judged
+
     columns = columns_of(rows)
-    spare = sorted((column for column in columns if column.spare), key=lambda column: column.spare)
+    spare = [column for column in columns if column.spare]
+    spare.sort(key=lambda column: (not is_judged(column), column.spare))
     dropped: list[str] = []
     gap = 2 if _width(rows, columns, gap=2) <= console.width else 1
-    while spare and _width(rows, columns, gap=gap) > console.width:
+    letters = 0 if _width(rows, columns, gap=gap) <= console.width else LETTERS
+    while spare and _width(rows, columns, gap=gap, letters=letters) > console.width:
         columns.remove(column := spare.pop())
         dropped.append(column.name)
-    table = _build(rows, columns, gap=gap)
+    table = _build(rows, columns, gap=gap, letters=letters)
     notes = caption(rows)
     if dropped:
         notes.append(f"Left out in {console.width} columns: {', '.join(reversed(dropped))}.")
@@ -193,28 +204,34 @@ def plain(text: str) -> str:
     return re.sub(r"([\[\]|`])", r"\\\1", line)
 
 
-def cell_texts(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
-    """The swept axes, and the texts of each row: its values on them, then the columns."""
+def cell_texts(
+    rows: Sequence[Row], columns: Sequence[Column], *, letters: int = 0
+) -> tuple[list[str], list[list[str]]]:
+    """The swept axes, and the texts of each row: its values on them, then the columns.
+
+    Args:
+        letters: in a line of a value, where values are broken; 0: they are not.
+    """
     swept = list(rows[0].shown) if rows else []
     by_column = [[NONE if row.shown[axis] is None else str(row.shown[axis]) for row in rows] for axis in swept]
+    by_column = [[wrapped(text, letters) if letters else text for text in texts] for texts in by_column]
     by_column += [column.texts(rows) for column in columns]
     return swept, [list(line) for line in zip(*by_column, strict=True)]
 
 
-def _width(rows: Sequence[Row], columns: Sequence[Column], *, gap: int) -> int:
-    swept, lines = cell_texts(rows, columns)
+def _width(rows: Sequence[Row], columns: Sequence[Column], *, gap: int, letters: int = 0) -> int:
+    swept, lines = cell_texts(rows, columns, letters=letters)
     heads = swept + [column.heading for column in columns]
-    widths = [max(map(len, head.split("\n"))) for head in heads]
-    widths = [max(width, *(len(line[i]) for line in lines)) for i, width in enumerate(widths)] if lines else widths
-    return 1 + sum(gap + width for width in widths)
+    by_column = zip(heads, *lines, strict=True)
+    return 1 + sum(gap + max(len(line) for text in texts for line in text.split("\n")) for texts in by_column)
 
 
-def _build(rows: Sequence[Row], columns: Sequence[Column], *, gap: int) -> Table:
+def _build(rows: Sequence[Row], columns: Sequence[Column], *, gap: int, letters: int) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text  # what a record says is text, never markup
 
-    swept, lines = cell_texts(rows, columns)
+    swept, lines = cell_texts(rows, columns, letters=letters)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold", padding=(0, gap - 1, 0, 0))
     table.add_column("", width=1)
     for i, head in enumerate([*swept, *(column.heading for column in columns)]):

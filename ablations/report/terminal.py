@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablations.analysis.claim_schema import check_claims
 from ablations.analysis.next_command import training_command, until_decided
 from ablations.analysis.results import Plan
 from ablations.records.typed_command import from_here
@@ -44,7 +45,8 @@ def print_report(answer: Answer, console: Console) -> None:
     for line in answer.cautions_here:
         console.print(Text(line, style="yellow"))
     if any(row.n for row in rows):
-        console.print(result_table(rows, console=console))
+        judged = {claim.metric.name for claim in check_claims(plan["study"])}
+        console.print(result_table(rows, console=console, judged=judged))
     else:
         console.print("No run of this study is finished yet.")
     print_verdicts(answer.verdicts_here, console, answer.settings, answer.footnotes)

@@ -14,9 +14,9 @@ from ablations.report.table import caption, markdown, result_table, short_count,
 from tests.ablations.conftest import make_plan, make_records
 
 
-def printed(rows, width=100):
+def printed(rows, width=100, judged=()):
     console = Console(file=io.StringIO(), width=width)
-    console.print(result_table(rows, console=console))
+    console.print(result_table(rows, console=console, judged=judged))
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
@@ -50,6 +50,21 @@ def test_nothing_is_cut_off_and_what_is_left_out_is_named(rows, width):
     assert ("mult-" in " ".join(lines)) != any("Left out" in line and "multiply-adds" in line for line in lines)
     assert sum(line.count("±") >= 2 for line in lines) == 6
     assert "error %" in lines[1]
+
+
+@pytest.mark.parametrize("judged", ["stress_rate", "stress_memory", "lesion_mean", "train_error"])
+def test_long_names_are_broken_before_a_number_is_cut_and_what_claims_are_about_is_left_out_last(judged):
+    plan = make_plan({"block": ["plain", "manifold_hyper_connections"], "depth": [20, 110], "width": [0.25, 0.5]})
+    metrics = {"stress_rate": 4.0, "stress_memory": 12.5, "lesion_mean": 21.25, "lesion_max": 50.0}
+    rows = result_rows(plan, make_records(plan, lambda axes, seed: {"error": 60.0 + 9 * seed, "metrics": metrics}))
+    lines = printed(rows, 72, judged=[judged])
+    assert max(map(len, lines)) <= 72
+    assert not any("…" in line for line in lines)
+    assert sum(line.split()[0] == "manifold_hyper_" for line in lines if line) == 4
+    assert judged.split("_")[1] in " ".join(lines[:3])
+    left_out = " ".join(lines).partition("Left out")[2]
+    assert "lesion max" in left_out
+    assert judged.replace("_", " ") not in left_out.replace("_", " ")
 
 
 def test_the_star_is_at_the_best_cell_by_validation(rows):
