@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ablations import paper
 from ablations.catalog.studies import chosen_plan
@@ -32,10 +33,12 @@ def export(options: argparse.Namespace) -> None:
     if options.rows == "runs" and options.format != "csv":
         raise ValueError("--rows runs is for --format csv: the other formats have a row a cell")
     if options.format in paper.PICTURES:
-        paper.draw(answer, options)
+        with drawing():
+            paper.draw(answer, options)
         return
     picture = options.out.with_suffix(".png") if options.out and options.format == "report" else None
-    drawn = picture is not None and _draw(answer, picture)
+    with drawing():
+        drawn = picture is not None and _draw(answer, picture)
     if options.rows == "runs":
         from ablations.report.csv_files import as_csv, runs_table
 
@@ -50,6 +53,13 @@ def export(options: argparse.Namespace) -> None:
         write_text(options.out, text)
 
 
+def drawing() -> AbstractContextManager[Any]:
+    """Say on a terminal that figures are being drawn, which takes seconds where there are hundreds of runs."""
+    from rich.console import Console
+
+    return Console(stderr=True).status("judging and drawing …")
+
+
 def as_text(answer: Answer, kind: str, *, picture: str | None = None) -> str:
     """The study in a format that is text.
 
@@ -59,7 +69,8 @@ def as_text(answer: Answer, kind: str, *, picture: str | None = None) -> str:
     if kind == "html":
         from ablations.html.page import page
 
-        return page(answer)
+        with drawing():
+            return page(answer)
     if kind == "report":
         from ablations.report.markdown import answer_markdown
 
@@ -113,10 +124,11 @@ def write_files(answer: Answer, folder: Path) -> list[Path]:
     from ablations.report.csv_files import as_csv, verdicts_table
 
     folder.mkdir(parents=True, exist_ok=True)
-    figures = figures_of(answer)
-    pictures = [folder / f"{figure.name}.{kind}" for figure in figures for kind in paper.PICTURES]
-    for path, (figure, kind) in zip(pictures, product(figures, paper.PICTURES), strict=True):
-        path.write_bytes(picture(figure, kind))
+    with drawing():
+        figures = figures_of(answer)
+        pictures = [folder / f"{figure.name}.{kind}" for figure in figures for kind in paper.PICTURES]
+        for path, (figure, kind) in zip(pictures, product(figures, paper.PICTURES), strict=True):
+            path.write_bytes(picture(figure, kind))
     main = next((path.name for path in pictures if path.name in ("search.png", "answer.png", "errors.png")), None)
     texts = {"report.html": page(answer, figures)}
     texts |= {f"results.{kind}": as_text(answer, kind) for kind in ("md", "csv", "tex")}

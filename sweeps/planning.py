@@ -13,18 +13,18 @@ from rich.markup import escape
 from ablations.analysis.claim_checks import check_answerable, claimed_cells, names_single_cells
 from ablations.analysis.claim_schema import check_claims
 from ablations.analysis.preregistration import register
-from ablations.analysis.results import STRESS, result_rows
+from ablations.analysis.results import ASKED_FOR, result_rows
 from ablations.analysis.until_decided import expected_runs, grown
 from ablations.identity.run import Run
 from ablations.plan import plan as planning
 from ablations.plan import staleness
-from ablations.plan.plan import Plan
+from ablations.plan.plan import Cell, Plan
 from ablations.question.seeds import SeedDesign
 from ablations.question.study import Point, StudyError
 from ablations.records import task_metrics
 from ablations.records.layout import RECORD
 from ablations.records.provenance import command
-from ablations.records.record import plan_path, read_records, study_folder, write_json
+from ablations.records.record import Record, plan_path, read_records, study_folder, write_json
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.active_options import active_point, refuse_unknown
 from sweeps.compose.arguments import Arguments
@@ -184,20 +184,32 @@ def set_stale_aside(plan: Plan, records: dict[str, Any], config: DictConfig) -> 
     return words + ([staleness.stale_words(plan, stale, accepted=accepted)] if stale else [])
 
 
-def set_unmeasured_aside(plan: Plan, records: dict[str, Any], config: DictConfig) -> list[str]:
-    """Set aside records without the numbers of `stress=true` where their cells ask for them; say so in a sentence."""
-    asking = [cell for cell in plan.cells if cell.settings.get("stress", config.stress)]
-    runs = [run for cell in asking for run in (*cell.runs.values(), *cell.further.values())]
-    found = {run.identity: records[run.identity] for run in runs if run.identity in records}
-    lacking = {
-        identity: record
-        for identity, record in found.items()
-        if record["status"] != "failed" and not record["metrics"].keys() & {*STRESS}
-    }
+def set_unmeasured_aside(plan: Plan, records: dict[str, Record], config: DictConfig) -> list[str]:
+    """Set aside records that lack numbers for which their cells ask, as of `stress=true`; say so in a sentence.
+
+    What such a record has of the numbers that only some ask for is measured again, too.
+    """
+    lacking: dict[str, Record] = {}
+    unmeasured: set[str] = set()
+    again: list[tuple[Cell, set[str]]] = []
+    for cell in plan.cells:
+        asked = {setting for setting in ASKED_FOR if cell.settings.get(setting, config[setting])}
+        for run in (*cell.runs.values(), *cell.further.values()):
+            record = records.get(run.identity)
+            if record is None or record["status"] == "failed":
+                continue
+            has = {setting for setting, names in ASKED_FOR.items() if record["metrics"].keys() & {*names}}
+            if asked - has:
+                lacking[run.identity] = record
+                unmeasured |= asked - has
+                again.append((cell, has))
+    for cell, has in again:
+        cell.settings = {**cell.settings, **dict.fromkeys(has, True)}
     if config.plan:
         for identity in lacking:
             del records[identity]
     else:
         staleness.put_away(lacking, records, "unmeasured", Path(config.runs))
-    many = f"{len(lacking)} record{' has' if len(lacking) == 1 else 's have'} no numbers of stress=true"
-    return [f"{many}: trained again, which changes no other number"] * bool(lacking)
+    many = f"{len(lacking)} record{' has' if len(lacking) == 1 else 's have'}"
+    what = " or ".join(f"{setting}=true" for setting in ASKED_FOR if setting in unmeasured)
+    return [f"{many} no numbers of {what}: trained again, which changes no other number"] * bool(lacking)

@@ -16,7 +16,7 @@ from ablations.identity.run import digest
 from ablations.monitor.status import TrialWatch
 from ablations.plan.plan import Plan, point_words
 from ablations.question.did_you_mean import instead
-from ablations.question.search_space import OTHERS, Choice, Search, is_curve, read_search
+from ablations.question.search_space import OTHERS, Choice, Search, read_search
 from ablations.question.study import Point, StudyError
 from ablations.records.files import aside
 from ablations.records.layout import RECORD
@@ -59,19 +59,15 @@ class Searching:
     """
 
     def __init__(self, study: dict[str, Any], search: Search, points: list[Point], composer: Composer) -> None:
-        from ablations.search.halving import Halving
-        from ablations.search.suggestions import check_sampler
+        from ablations.search.suggestions import check_pruner, check_sampler
 
         self.study, self.composer = study, composer
         self.config = config = composer.master
         self.runs = Path(config.runs)
         self.fast = FastComposer(composer)
         search = self.search = self.with_objectives(search, points[0])
-        if len(search.objectives) > 1 and not config.pruner._target_.endswith("NopPruner"):
-            raise StudyError("several objectives cannot be pruned; leave pruner=none, or keep one of search.objectives")
         sampler, pruner = suggestions(config)
-        if isinstance(pruner, Halving) and not (search.prune_by == "epochs" and is_curve(search.objectives[0])):
-            raise StudyError("this pruner counts epochs: leave search.prune_by, and minimise a metric of every epoch")
+        check_pruner(search, pruner)
         check_sampler(search, sampler)
         composed = Composed(composer, self.fast)
         self.order, code = composed.asking_order(search.space, points)

@@ -53,6 +53,10 @@ def compare_searches(question: Question, config: DictConfig, console: Console) -
     runs = Path(config.runs)
     records, problems = read_records(runs)
     problems += set_stale_aside(plan, records, config)
+    with console.status("trying each search …"):
+        for cell in plan.cells:
+            if cell.missing(records):
+                contest.try_out(cell.run, table_of(contest.tables[cell.run.axes["table"]]))
     if not config.plan:
         refuse_invalid(plan, config.on_invalid)
         plan.study |= register(plan.as_json(), records, study_folder(runs, plan.name), date.today().isoformat())

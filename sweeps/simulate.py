@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from ablations.plan.plan import point_words
-from ablations.question.study import Point, StudyError
+from ablations.question.study import Point
 from ablations.records.files import write_json
-from ablations.search.carry_out import Uncovered
 from ablations.search.in_memory import InMemory
 from ablations.search.simulator import run, trials_frame
 from ablations.search.space import Space
+from ablations.search.suggestions import why_ended
 from ablations.search.table import Table
 from ablations.search.table_files import read_table
 from ablations.search.table_source import TableSource, covered, mean_over_seeds
@@ -33,7 +33,7 @@ def simulate(searching: Searching, console: Console) -> None:
     """Simulate the search of a study, which leaves nothing in the folder of runs.
 
     Raises:
-        StudyError: the table does not have what the search asks for; names it.
+        ValueError: the table does not have what the search asks for; names it.
     """
     config, search = searching.config, searching.search
     table = read_table(Path(config.simulate))
@@ -51,16 +51,16 @@ def simulate(searching: Searching, console: Console) -> None:
     for tuning in tunings:
         tuning.begin(searching.known.get(tuning.name, ()))
     workers = config.workers or 1
-    try:
+    with console.status("searching on the table …"):
         trials = run(tunings, source, workers=workers, patience=config.max_consecutive_failures)
-    except Uncovered as error:
-        raise StudyError(str(error)) from error
     console.print(f"simulated on {escape(repr(table)[1:-1])}; workers: {workers}", highlight=False, soft_wrap=True)
-    for name, point in points.items():
+    for tuning, (name, point) in zip(tunings, points.items(), strict=True):
         own = [trial for trial in trials if trial["tuning"] == name]
         if len(points) > 1:
             console.print(f"[bold]{escape(point_words(point))}[/]", highlight=False)
         console.print("\n".join(_lines(table, searching, own, beside)), highlight=False, markup=False)
+        if why := why_ended(tuning.study, search, tuning.space):
+            console.print(f"[yellow]![/] {escape(f'the search ended early: {why}')}", highlight=False)
     if config.simulated:
         made = {"schema": 1, "study": searching.study["name"], "table": table.about["studies"], "workers": workers}
         write_json(Path(config.simulated), {**made, "trials": trials})

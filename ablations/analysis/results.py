@@ -14,6 +14,7 @@ CALIBRATION = ("val_ece", "test_ece")  # of finished runs
 LESIONS = ("lesion_mean", "lesion_median", "lesion_max")  # only measured with recipe.lesions=true
 PROXIES = tuple(f"proxy_{name}" for name in ("synflow", "naswot", "jacob_cov", "grad_norm", "snip"))  # proxies=true
 STRESS = tuple(f"stress_{name}" for name in ("rate", "gain", "gain_trained", "mixing", "memory"))  # stress=true
+ASKED_FOR = {"stress": STRESS, "proxies": PROXIES}  # by the setting that has them measured
 INACTIVE = "–"  # shown where an axis has no meaning for a cell
 
 Plan = Mapping[str, Any]

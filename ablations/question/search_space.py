@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ablations.question.did_you_mean import nearest
-from ablations.question.seeds import LARGEST
+from ablations.question.fields import check_known, check_one_of, listed, mapping, seed_list, switch, whole
 from ablations.question.study import StudyError
 
 SIZES = ("params", "macs")  # known before training
@@ -145,35 +144,37 @@ def read_search(study: Mapping[str, Any]) -> Search:
     Raises:
         StudyError: something in it is malformed, unknown or contradicts itself.
     """
-    given = study.get("search") or {}
-    _known(given, DEFAULTS, "search")
+    given = mapping("search", study.get("search"))
+    check_known("search", given, DEFAULTS)
     said = DEFAULTS | given
-    replicate = DEFAULTS["replicate"] | (said["replicate"] or {})
-    _known(replicate, DEFAULTS["replicate"], "search.replicate")
-    objectives = _list(said["objectives"])
+    replicate = {**DEFAULTS["replicate"], **mapping("search.replicate", said["replicate"])}
+    check_known("search.replicate", replicate, DEFAULTS["replicate"])
+    objectives = listed(said["objectives"])
+    if not objectives or len({str(name).lstrip("-") for name in objectives}) < len(objectives):
+        raise StudyError(f"search.objectives={objectives} is not a list of different metrics like [val_error, macs]")
     for name in objectives:
         if str(name).startswith("test"):
             raise StudyError(f"search.objectives: {name} would select on the test set; use val_error")
         if not is_curve(str(name)):
-            _one_of("search.objectives", name, OTHERS)
-    _one_of("search.diverged", said["diverged"], DIVERGED)
-    _one_of("search.prune_by", said["prune_by"], PRUNE_BY)
-    seeds, fresh = _seeds("search.seeds", said["seeds"]), _seeds("search.replicate.seeds", replicate["seeds"])
+            check_one_of("search.objectives", name, ("val_error", "val_loss", *OTHERS))
+    check_one_of("search.diverged", said["diverged"], DIVERGED)
+    check_one_of("search.prune_by", said["prune_by"], PRUNE_BY)
+    seeds, fresh = seed_list("search.seeds", said["seeds"]), seed_list("search.replicate.seeds", replicate["seeds"])
     if shared := sorted(set(seeds) & set(fresh)):
         raise StudyError(f"search.replicate.seeds: {shared[0]} is a seed of the search too; a winner needs fresh ones")
-    space = {str(axis): _axis(str(axis), value) for axis, value in (study.get("space") or {}).items()}
+    space = {str(axis): _axis(str(axis), value) for axis, value in mapping("space", study.get("space")).items()}
     return Search(
         space=space,
-        trials=_whole("search.trials", said["trials"], least=1),
+        trials=whole("search.trials", said["trials"], least=1),
         seeds=seeds,
         objectives=objectives,
-        constraints=[_constraint(text) for text in _list(said["constraints"])],
-        top=_whole("search.replicate.top", replicate["top"], least=1),
+        constraints=[_constraint(text) for text in listed(said["constraints"])],
+        top=whole("search.replicate.top", replicate["top"], least=1),
         fresh=fresh,
         diverged=said["diverged"],
         prune_by=said["prune_by"],
-        seed=_whole("search.seed", said["seed"], least=0),
-        warm_start=_switch("search.warm_start", said["warm_start"]),
+        seed=whole("search.seed", said["seed"], least=0),
+        warm_start=switch("search.warm_start", said["warm_start"]),
     )
 
 
@@ -181,9 +182,9 @@ def _axis(axis: str, value: Any) -> Choice | Range:
     if axis == "seed":
         raise StudyError("space: seed is not searched; search.seeds says what each trial is trained with")
     if isinstance(value, Mapping):
-        _known(value, ("low", "high", "step", "log"), f"space.{axis}")
+        check_known(f"space.{axis}", value, ("low", "high", "step", "log"))
         return _range(axis, value)
-    values = tuple(_list(value))
+    values = tuple(listed(value))
     if not values or len({repr(item) for item in values}) < len(values):
         raise StudyError(f"space.{axis}={list(values)} is not a list of different values")
     if odd := [item for item in values if not isinstance(item, str | int | float | bool | None)]:
@@ -198,7 +199,8 @@ def _range(axis: str, value: Mapping[str, Any]) -> Range:
             raise StudyError(
                 f"space.{axis}.{key}={number} is not a number; a range is {{low: 0.01, high: 1, log: true}}"
             )
-    found = Range(low, high, step, bool(log))  # pyright: ignore[reportArgumentType] checked above
+    log = bool(switch(f"space.{axis}.log", log))
+    found = Range(low, high, step, log)  # pyright: ignore[reportArgumentType] checked above
     if found.low >= found.high:
         raise StudyError(f"space.{axis}: low={low} is not below high={high}")
     if step is not None and step <= 0:
@@ -217,40 +219,5 @@ def _constraint(text: Any) -> Constraint:
     found = re.fullmatch(r"\s*(\w+)\s*(<=|>=)\s*([0-9][0-9_]*(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*", str(text))
     if not found:
         raise StudyError(f'search.constraints: {text!r} is not like "params <= 300_000" or "macs <= 25e6"')
-    _one_of("search.constraints", found[1], SIZES)
+    check_one_of("search.constraints", found[1], SIZES)
     return Constraint(found[1], float(found[3]), found[2] == "<=")
-
-
-def _known(given: Mapping[str, Any], allowed: Mapping[str, Any] | Sequence[str], where: str) -> None:
-    for key in given:
-        _one_of(where, key, list(allowed))
-
-
-def _one_of(where: str, value: Any, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise StudyError(f"{where}: {value!r} is none of {', '.join(allowed)}{nearest(str(value), allowed)}")
-
-
-def _seeds(where: str, value: Any) -> list[int]:
-    seeds = _list(value)
-    if not seeds or len(set(map(str, seeds))) < len(seeds):
-        raise StudyError(f"{where}={value} is not a list of different whole numbers ≥ 0")
-    if large := [seed for seed in seeds if isinstance(seed, int) and seed > LARGEST]:
-        raise StudyError(f"{where}={large[0]} is too large: the largest seed is {LARGEST}")
-    return [_whole(where, seed, least=0) for seed in seeds]
-
-
-def _whole(where: str, value: Any, *, least: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise StudyError(f"{where}={value} must be a whole number ≥ {least}")
-    return value
-
-
-def _switch(where: str, value: Any) -> bool | None:
-    if value is not None and not isinstance(value, bool):
-        raise StudyError(f"{where}={value} is neither true nor false")
-    return value
-
-
-def _list(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else [value]

@@ -58,8 +58,7 @@ def seed_design(seeds: Any, *, most: int | None = None) -> SeedDesign:
     Raises:
         StudyError: it is anything else.
     """
-    if isinstance(seeds, str) and (ends := RANGE.fullmatch(seeds)):
-        seeds = list(range(int(ends[1] or 0), int(ends[2])))
+    seeds = written_out(seeds)
     if isinstance(seeds, list | tuple):
         if most is not None:
             raise StudyError(f"most={most}: this study has the fixed seeds {list(seeds)}; add seed={UNTIL_DECIDED}")
@@ -80,6 +79,13 @@ def seed_design(seeds: Any, *, most: int | None = None) -> SeedDesign:
     if not 1 <= context <= first:
         raise StudyError(f"seeds.context={context}: cells that no claim names get from 1 to {first} seeds")
     return SeedDesign(tuple(range(first)), last, context, fixed=False)
+
+
+def written_out(seeds: Any) -> Any:
+    """Return the list that `range(2)` or `range(3, 8)` stands for; anything else as it is."""
+    if isinstance(seeds, str) and (ends := RANGE.fullmatch(seeds)):
+        seeds = range(int(ends[1] or 0), int(ends[2]))
+    return list(seeds) if isinstance(seeds, range) else seeds
 
 
 def _whole(name: str, value: Any, default: int) -> int:

@@ -43,6 +43,8 @@ def check_keys(study: Mapping[str, Any]) -> None:
             kinds = " or ".join(dict.fromkeys(WORDS[kind] for kind in KEYS[key]))
             quotes = f"; write '{'yes' if value else 'no'}' in quotes for the word" if isinstance(value, bool) else ""
             raise StudyError(f"study.{key}: {value!r} is not {kinds}{quotes}")
+    if (study.get("search") or "space" in study) and not (study.get("space") or study.get("tables")):
+        raise StudyError("study.space has no axis to search: write one, as {depth: [8, 20]}, or leave out search")
     for key in study.get("cost") or {}:
         if key not in COSTS:
             raise StudyError(f"study.cost: unknown field {key!r}{instead(str(key), COSTS, 'allowed are')}")

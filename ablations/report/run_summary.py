@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ablations.analysis.results import PROXIES, STRESS
+from ablations.analysis.results import ASKED_FOR
 from ablations.records.layout import RECORD, WEIGHTS
 from ablations.records.record import Record
 from ablations.records.task_metrics import ERROR, judged_by, task_metrics
@@ -43,9 +43,9 @@ def print_run(
         shown = ".2f" if unit else ".4g"
         if words := ", ".join(f"{word} {value:{shown}}" for word, value in values if value is not None):
             console.print(f"  {escape(f'{name}{unit}'):<{width}} {words}")
-    for title, prefix, names in (("proxies", "proxy_", PROXIES), ("stress", "stress_", STRESS)):
+    for title, names in ASKED_FOR.items():
         known = [name for name in names if record["metrics"].get(name) is not None]
-        if found := [f"{name.removeprefix(prefix)} {record['metrics'][name]:.4g}" for name in known]:
+        if found := [f"{name.partition('_')[2]} {record['metrics'][name]:.4g}" for name in known]:
             console.print(f"  {title:<9} {', '.join(found)}", soft_wrap=True)
     seconds = short_seconds(record["seconds"])
     seconds += "" if seconds[-1:].isalpha() else " s"
@@ -61,11 +61,10 @@ def print_run(
         console.print(f"  [yellow]note[/]      {escape(record['note'])}")
     if weights and record["status"] == "finished" and not (folder / WEIGHTS).exists():
         console.print("  [yellow]note[/]      it kept no weights; with retrain=true it is trained again and keeps them")
-    for asked, what, names in ((proxies, "proxies", PROXIES), (stress, "numbers of stress", STRESS)):
-        if asked and record["status"] != "failed" and not record["metrics"].keys() & {*names}:
-            console.print(
-                f"  [yellow]note[/]      it has no {what}; with retrain=true it is trained again and gets them"
-            )
+    for asked, setting in ((proxies, "proxies"), (stress, "stress")):
+        if asked and record["status"] != "failed" and not record["metrics"].keys() & {*ASKED_FOR[setting]}:
+            lacks = f"it has no numbers of {setting}=true"
+            console.print(f"  [yellow]note[/]      {lacks}; with retrain=true it is trained again and gets them")
     for axis in unused:
         console.print(f"  [yellow]note[/]      {axis} has no effect: nothing in this network, data or recipe uses it")
 

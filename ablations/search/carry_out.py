@@ -50,6 +50,7 @@ class Candidate:
     Attributes:
         label: of its runs, without the seed.
         epochs: how long a run is.
+        params, macs: None where a table does not say them.
         runs: seed, identity, label and folder of the run of each seed of the search.
         planned: what the source wants to see again when it measures them.
     """
@@ -57,8 +58,8 @@ class Candidate:
     cell: str
     label: str
     epochs: int
-    params: int
-    macs: int
+    params: int | None
+    macs: int | None
     runs: Sequence[dict[str, Any]]
     planned: Any = None
 
@@ -145,7 +146,10 @@ def _choose(tuning: Tuning, trial: optuna.Trial, outcome: Trial, source: Source)
     found = source.candidate(outcome["point"])
     outcome |= {key: getattr(found, key) for key in ("cell", "label", "epochs", "params", "macs")}
     for constraint in tuning.search.constraints:
-        excess = outcome["constraints"][str(constraint)] = constraint.excess(getattr(found, constraint.quantity))
+        size = getattr(found, constraint.quantity)
+        if size is None:
+            raise Uncovered(f"the table does not say the {constraint.quantity} of {found.label}")
+        excess = outcome["constraints"][str(constraint)] = constraint.excess(size)
         _constrain(trial, str(constraint), excess)
     broken = [f"not {name}" for name, excess in outcome["constraints"].items() if excess > 0]
     if broken:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.catalog.choices import CONF
 from ablations.identity.run import Run
 from ablations.question.did_you_mean import instead
+from ablations.question.fields import listed, whole
+from ablations.question.seeds import written_out
 from ablations.question.study import Point, StudyError
-from ablations.search.simulator import node_of, simulate
+from ablations.search.simulator import node_of, sided, simulate
 from ablations.search.table import Table
 from ablations.search.table_source import mean_over_seeds
 
@@ -50,7 +53,8 @@ class Contest:
         search = {"trials": AXES["trials"], "after": [], "seeds": IN_TURN, **(study.get("search") or {})}
         if odd := [str(field) for field in search if field not in FIELDS]:
             raise StudyError(f"search: unknown field {odd[0]!r}{instead(odd[0], FIELDS, 'allowed are')}")
-        if wrong := [k for k in search["after"] if not isinstance(k, int) or k < 1]:
+        search |= {"after": listed(search["after"]), "seeds": written_out(search["seeds"])}
+        if wrong := [k for k in search["after"] if not isinstance(k, int) or isinstance(k, bool) or k < 1]:
             raise StudyError(f"search.after: {wrong[0]} is no number of trainings such as 20")
         if isinstance(search["seeds"], str) and search["seeds"] != IN_TURN:
             raise StudyError(f"search.seeds: {search['seeds']} is neither {IN_TURN!r} nor a list of a table's seeds")
@@ -74,6 +78,8 @@ class Contest:
         if axes["table"] not in self.tables:
             near = instead(str(axes["table"]), self.tables, "there are")
             raise ValueError(f"table={axes['table']} is none of study.tables{near}")
+        for axis in ("trials", "workers"):
+            whole(axis, axes[axis], least=1)
         nodes = {
             "carried_out": {"_target_": f"{simulate.__module__}.{simulate.__name__}", **self.search},
             "table": hashlib.sha256(self.tables[axes["table"]].read_bytes()).hexdigest(),
@@ -91,7 +97,16 @@ class Contest:
             told["seeds"] = [seeds[run.seed % len(seeds)]]
         choices = {axis: value for axis, value in run.axes.items() if axis != "table"}
         trials = simulate(table, **choices, seed=run.seed, **told)
-        return Searched.of(trials, table, self.search["after"])
+        objective, *_ = sided(table, listed(told.get("objectives", [])))
+        return Searched.of(trials, table, objective, self.search["after"])
+
+    def try_out(self, run: Run, table: Table) -> None:
+        """Carry out the first trial of a search, whose mistakes are met so before any search is carried out.
+
+        Raises:
+            ValueError: as `skipbench.simulate`; or no network can be trained.
+        """
+        self.carry_out(replace(run, axes={**run.axes, "trials": 1}), table)
 
 
 @dataclass(frozen=True)
@@ -107,41 +122,59 @@ class Searched:
     rows: list[dict[str, float]]
 
     @classmethod
-    def of(cls, trials: DataFrame, table: Table, after: Sequence[int]) -> Searched:
+    def of(cls, trials: DataFrame, table: Table, objective: str, after: Sequence[int]) -> Searched:
         """Compare what a search has chosen after each trial with the best of its table.
 
         The validation regret is of the value that the search saw, and may be below that of a mean over seeds: it is
-        taken from the least value of a single cell. The test regret is of the mean over the table's seeds.
+        taken from the best value of a single run. The test regret is of the mean over the table's seeds. Before there
+        is a network, an error is 100%, and another metric what the worst of the table has.
+
+        Args:
+            objective: the first one of the search, with a minus where more is better.
+
+        Raises:
+            StudyError: no trial has trained anything.
         """
-        metric = next(name for name in trials if name.startswith("best_")).removeprefix("best_")
-        least = least_of(table, metric)
+        from pandas import isna
+
         used = trials.loc[trials.state.isin(["complete", "pruned", "failed"])]
-        lowest = float(table.frame.loc[table.frame.epoch == table.frame.epoch.max(), table.about["judged"][0]].min())
+        if used.empty:
+            causes = trials.cause.dropna()
+            raise StudyError(f"no network can be trained{f': {causes.mode()[0]}' if len(causes) else ''}")
+        metric = next(name for name in trials if name.startswith("best_")).removeprefix("best_")
+        better = -1.0 if table.about["judged"][1] == "higher" else 1.0
+        seen, means = values_of(table, objective), [better * value for value in means_of(table, metric)]
+        no_val = 100.0 if objective.endswith("_error") else max(seen)
+        no_test = 100.0 if metric.endswith("_error") else max(means)
         rows = [
             {
                 **{"trial": k, "seconds": line["ended"], "epochs": line["trained"]},
-                "val_regret": _or_all(line["best"]) - lowest,
-                "test_regret": _or_all(line[f"best_{metric}"]) - least,
+                "val_regret": (no_val if isna(line["best"]) else line["best"]) - min(seen),
+                "test_regret": (no_test if isna(at := line[f"best_{metric}"]) else better * at) - min(means),
             }
             for k, line in enumerate(used.to_dict("records"), 1)
         ]
         whole = int(table.frame.epoch.max())
         by_then = {k: [row for row in rows if row["epochs"] <= k * whole] for k in after}
-        nothing = _or_all(None) - least  # before the first trial has ended
+        nothing = no_test - min(means)  # before the first trial has ended
         taken = {f"test_regret_{k}": some[-1]["test_regret"] if some else nothing for k, some in by_then.items()}
         return cls({**taken, **{name: rows[-1][name] for name in (*LEVELS, "epochs")}}, rows)
 
 
-def least_of(table: Table, metric: str) -> float:
-    """The least of a table's cells in a metric, as the mean over its seeds."""
+@lru_cache(maxsize=8)
+def values_of(table: Table, objective: str) -> list[float]:
+    """What each finished run of a table has in an objective at its end."""
+    last = {row["identity"]: row for rows in table.by_key.values() for row in rows if row["status"] == "finished"}
+    name, sign = objective.lstrip("-"), -1.0 if objective.startswith("-") else 1.0
+    return [sign * row[name] for row in last.values() if name in row]
+
+
+@lru_cache(maxsize=8)
+def means_of(table: Table, metric: str) -> list[float]:
+    """What each cell of a table has in a metric, as the mean over its seeds; without those that lack it."""
     look_up = mean_over_seeds(table, metric)
     cells = (dict(zip(table.axes, key, strict=True)) for key in table.by_key)
-    return min(value for cell in cells if (value := look_up(cell)) is not None)
-
-
-def _or_all(error: float | None) -> float:
-    """An error in percent; of no network yet, all of them."""
-    return 100.0 if error is None or error != error else float(error)
+    return [value for cell in cells if (value := look_up(cell)) is not None]
 
 
 def _found(path: str) -> Path:

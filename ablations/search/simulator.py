@@ -8,7 +8,7 @@ suggestion to make nor a paused trial that may go on looks again when a trial of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from heapq import heappop, heappush
 from importlib import import_module
@@ -20,6 +20,7 @@ import yaml
 
 from ablations.catalog.choices import CONF, config_files
 from ablations.question.did_you_mean import instead
+from ablations.question.fields import mapping, whole
 from ablations.question.search_space import Search, read_search
 from ablations.question.study import Point, StudyError
 from ablations.search import suggestions
@@ -108,35 +109,46 @@ def _work(
 def simulate(
     table: Table,
     *,
-    sampler: str | Callable[..., Any] = "tpe",
-    pruner: str | Any = "none",
-    trials: int = 50,
-    seed: int = 0,
-    workers: int = 1,
+    sampler: str | Callable[..., Any],
+    pruner: str | Any,
+    trials: int,
+    seed: int,
+    workers: int,
     space: Mapping[str, Any] | None = None,
     fixed: Mapping[str, Any] | None = None,
     known: Iterable[Mapping[str, Any]] = (),
     **search: Any,
 ) -> DataFrame:
-    """Search on a table, and return a row a trial; as `skipbench.simulate`."""
-    if workers < 1:
-        raise StudyError(f"workers={workers} must be at least 1")
-    held = dict(fixed or {})
+    """Search on a table, and return a row a trial; as `skipbench.simulate`, which has the defaults."""
+    whole("workers", workers, least=1)
+    held = dict(mapping("fixed", fixed))
     axes = {axis: list(about.values) for axis, about in table.axes.items() if axis not in held}
-    judged, better = table.about["judged"]
-    said = {"objectives": [f"-{judged}" if better == "higher" else judged]} | search
-    asked = read_search({"space": space or axes, "search": {**said, "trials": trials, "seed": seed}})
+    said = {"space": axes if space is None else space, "search": {**search, "trials": trials, "seed": seed}}
+    asked = read_search(said)
+    asked = replace(asked, objectives=sided(table, asked.objectives if "objectives" in search else []))
     source = TableSource(table, asked.seeds, covered(table, asked, held))
     order = [axis for axis in table.axes if axis in asked.space]
-    whole = Space({axis: asked.space[axis] for axis in order}, held, source.active)
+    open_axes = Space({axis: asked.space[axis] for axis in order}, held, source.active)
     made = [
         configured(group, one) if isinstance(one, str) else one
         for group, one in (("sampler", sampler), ("pruner", pruner))
     ]
     suggestions.check_sampler(asked, made[0])
-    tuning = InMemory("simulated", asked, whole, sampler=made[0], pruner=made[1])
-    tuning.begin(known_cells(tuning, known, source))
+    suggestions.check_pruner(asked, made[1])
+    tuning = InMemory("simulated", asked, open_axes, sampler=made[0], pruner=made[1])
+    try:
+        tuning.begin(known_cells(tuning, known, source))
+    except LookupError as error:
+        raise StudyError(str(error.args[0])) from error
     return trials_frame(table, asked, run([tuning], source, workers=workers), source.beside)
+
+
+def sided(table: Table, objectives: Sequence[str]) -> list[str]:
+    """The objectives with a minus where more is better; where there are none, what the table is judged by."""
+    judged, better = table.about["judged"]
+    sides = {name: about.get("better") for name, about in table.about["metrics"].items()} | {judged: better}
+    names = [name.lstrip("-") for name in objectives or [judged]]
+    return [f"-{name}" if sides.get(name) == "higher" else name for name in names]
 
 
 def node_of(group: str, name: str) -> dict[str, Any]:

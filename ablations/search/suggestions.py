@@ -13,10 +13,11 @@ from itertools import chain, islice
 from typing import Any
 
 import optuna
+from optuna.pruners import BasePruner, NopPruner, WilcoxonPruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from ablations.question.search_space import Search
+from ablations.question.search_space import Search, is_curve
 from ablations.question.study import StudyError
 from ablations.search.halving import Halving, go_on
 from ablations.search.space import Space, optuna_distribution
@@ -41,6 +42,8 @@ def check_sampler(search: Search, sampler: Callable[..., Any]) -> None:
     Raises:
         StudyError: it cannot, because of several objectives, an infinite space or a missing package.
     """
+    if not callable(sampler):
+        raise StudyError(f"sampler={sampler!r} is neither the name of one nor what makes one of Optuna's from a seed")
     study = new_study(len(search.objectives))
     try:
         for k in range(3):
@@ -49,6 +52,24 @@ def check_sampler(search: Search, sampler: Callable[..., Any]) -> None:
             study.tell(trial, [float(k)] * len(search.objectives))
     except (ValueError, ImportError, NotImplementedError) as error:
         raise StudyError(f"this sampler cannot search this space: {str(error).splitlines()[0]}") from error
+
+
+def check_pruner(search: Search, pruner: Any) -> None:
+    """Check that a pruner can end the trials of a search.
+
+    Raises:
+        StudyError: it is none, or does not count what this search reports.
+    """
+    if not isinstance(pruner, BasePruner):
+        raise StudyError(f"pruner={pruner!r} is neither the name of one nor one of Optuna's; `none` ends no trial")
+    if isinstance(pruner, NopPruner):
+        return
+    if len(search.objectives) > 1:
+        raise StudyError("several objectives cannot be pruned; leave pruner=none, or keep one of search.objectives")
+    if isinstance(pruner, Halving) and not (search.prune_by == "epochs" and is_curve(search.objectives[0])):
+        raise StudyError("this pruner counts epochs: leave search.prune_by, and minimise a metric of every epoch")
+    if isinstance(pruner, WilcoxonPruner) and search.prune_by != "seeds":
+        raise StudyError("this pruner compares seeds: write prune_by: seeds under search, and several seeds")
 
 
 def sampler_for(search: Search, sampler: Callable[..., Any], number: int) -> BaseSampler:

@@ -128,13 +128,15 @@ class Table:
 
     @cached_property
     def by_key(self) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
-        """The rows of each cell, by its key, without the fields that are empty; for programs that ask often."""
+        """The rows of each cell, by its key, without the fields that are empty; of each run in the order of epochs."""
         found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         heads = [*self.frame.columns]
         for line in zip(*(_plain_column(self.frame[head]) for head in heads), strict=True):
             row = dict(zip(heads, line, strict=True))
             known = {name: value for name, value in row.items() if value is not None}
             found.setdefault(tuple(known.get(axis) for axis in self.axes), []).append(known)
+        for rows in found.values():
+            rows.sort(key=lambda row: row["epoch"])
         return found
 
     @property
@@ -153,7 +155,7 @@ class Table:
             for name, axis in self.axes.items()
         )
         head = "<tr><th>axis</th><th>kind</th><th>values</th><th>where</th></tr>"
-        asked = escape(" ".join(study["question"] for study in self.about["studies"]))
+        asked = escape(" ".join(study["question"] or "" for study in self.about["studies"]))
         return f"<b>{escape(repr(self)[1:-1])}</b><br>{asked}<table>{head}{lines}</table>"
 
 

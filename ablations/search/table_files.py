@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.records.files import write_bytes
-from ablations.search.table import SCHEMA, Axis, Table
+from ablations.search.table import KINDS, SCHEMA, STATUSES, Axis, Table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -54,22 +55,68 @@ def read_table(path: Path) -> Table:
     """Read a table and check that it is one.
 
     Raises:
-        ValueError: the file is no table, or of another version; or the package for Parquet is not installed.
+        ValueError: the file is no table, of another version, or damaged; or the package for Parquet is not installed.
         OSError: the file cannot be read.
     """
     check_ending(path)
     content = path.read_bytes()
     try:
         about, frame = _parquet(content) if path.suffix == ".parquet" else _csv(content, packed=path.suffix == ".gz")
-    except (ValueError, KeyError, OSError, EOFError, TypeError) as error:
-        raise ValueError(f"{path} is no table of Skipbench ({error})") from error
-    if about.get("schema") != SCHEMA:
-        raise ValueError(f"{path}: of schema {about.get('schema')}; this version reads schema {SCHEMA}")
-    axes = {name: Axis.read(said) for name, said in about["axes"].items()}
+        if about.get("schema") != SCHEMA:
+            raise ValueError(f"of schema {about.get('schema')}; this version reads schema {SCHEMA}")
+        return checked(about, frame)
+    except Exception as error:  # what the libraries raise that read a damaged file, there is no list of
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        said = str(error).partition("\n")[0]
+        raise ValueError(f"{path} is no table of Skipbench, or damaged ({kind}{said})") from error
+
+
+def checked(about: Mapping[str, Any], frame: DataFrame) -> Table:
+    """Make a table of what was read.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: something is missing, contradicts itself or is of another type.
+    """
+    axes: dict[str, Axis] = {}
+    for name, said in about["axes"].items():
+        axis = Axis.read(said)
+        if axis.kind not in KINDS or not {*axis.depends_on} <= {*axes}:
+            raise ValueError(f"its axis {name} is of no known kind, or depends on one that does not stand before it")
+        axes[name] = axis
     if lacking := [name for name in (*axes, *WHOLE, *TEXTS, "seconds") if name not in frame]:
-        raise ValueError(f"{path} has no column {', '.join(lacking)}")
-    del about["axes"], about["schema"]
-    return Table(typed(frame, axes), axes, about)
+        raise ValueError(f"it has no column {', '.join(lacking)}")
+    rest = {key: value for key, value in about.items() if key not in ("axes", "schema")}
+    if not (
+        isinstance(rest["fixed"], dict)
+        and isinstance(rest["metrics"], dict)
+        and len(rest["judged"]) == 2
+        and rest["whole"] in (True, False)
+    ):
+        raise ValueError("its description lacks what is fixed, measured or judged, or whether it is whole")
+    if not all(isinstance(one, dict) and {"name", "question"} <= {*one} for one in rest["studies"]):
+        raise ValueError("its description names no studies")
+    table = Table(typed(frame, axes), axes, rest)
+    _check_rows(table)
+    return table
+
+
+def _check_rows(table: Table) -> None:
+    """Raise ValueError for a row that no run leaves, for one that is there twice, and where there is none."""
+    frame = table.frame
+    runs = frame.loc[frame.status != "infeasible"]
+    wrong = [f"no {name}" for name in ("seed", "epoch", "label", "identity", "cell") if runs[name].isna().any()]
+    wrong += [f"the status {word}" for word in {*frame.status} - {*STATUSES}]
+    wrong += [f"another {name} than its axis" for name in table.axes if _is_odd(table, name)]
+    if runs.empty or wrong:
+        raise ValueError(f"a row has {wrong[0]}" if wrong else f"it has no row of the studies {table.names}")
+    twice = runs.loc[runs.duplicated([*table.axes, "identity", "epoch"])]
+    if not twice.empty:
+        raise ValueError(f"{twice.label.iloc[0]} has epoch {twice.epoch.iloc[0]} twice")
+
+
+def _is_odd(table: Table, name: str) -> bool:
+    """Whether a row has a value that its axis does not have."""
+    return not {*table.frame[name].dropna()} <= {*table.axes[name].values}
 
 
 def typed(frame: DataFrame, axes: dict[str, Axis]) -> DataFrame:

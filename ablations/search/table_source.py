@@ -15,6 +15,7 @@ from ablations.search.space import Infeasible
 from ablations.search.table import RUN, Table, plain
 
 Row = dict[str, Any]
+MOST_LEVELS = 100  # of a range that is looked up level by level
 
 
 class TableSource:
@@ -59,7 +60,10 @@ class TableSource:
         planned = [[row for row in rows if row.get("seed") == seed] for seed in self.seeds]
         runs = [_run(seed, some[0]) for seed, some in zip(self.seeds, planned, strict=True) if some]
         label = first["label"].rpartition("-s")[0] if "seed" in first else first.get("label", "")
-        about = (label, self.epochs, first["params"], first["macs"])
+        said = dict(zip(self.table.axes, key, strict=True)).get("recipe.epochs")
+        ended = [row["epoch"] for row in rows if row["status"] == "finished"]
+        epochs = said if isinstance(said, int) else max(ended, default=self.epochs)
+        about = (label, epochs, first.get("params"), first.get("macs"))
         return Candidate(first["cell"], *about, runs, planned)
 
     def measure(
@@ -118,13 +122,14 @@ def covered(table: Table, search: Search, fixed: Point, default: Callable[[str],
         StudyError: values, axes or seeds are missing; names them.
     """
     whole, same = table.about["whole"], {axis: plain(value) for axis, value in table.about["fixed"].items()}
-    missing = [f"seed {seed}" for seed in search.seeds if whole and seed not in {*table.frame.seed.dropna()}]
+    missing = [f"metric {name}" for name in search.objectives if name.lstrip("-") not in table.frame]
+    missing += [f"seed {seed}" for seed in search.seeds if whole and seed not in {*table.frame.seed.dropna()}]
     for axis, options in search.space.items():
         has = table.axes[axis].values if axis in table.axes else (same[axis],) if axis in same else ()
         levels = ", ".join(map(str, has))
         if not has:
             missing.append(f"axis {axis}")
-        elif isinstance(options, Range) and not options.all():
+        elif isinstance(options, Range) and options.size > MOST_LEVELS:
             if whole:
                 words = (
                     f"space.{axis}: the table has {levels}, not every number between {options.low} and {options.high}"

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import optuna
 
 from ablations.question.search_space import SIZES, Search, is_curve
-from ablations.question.study import Point
+from ablations.question.study import Point, StudyError
 from ablations.records.epochs import read_epochs
 from ablations.records.layout import CURVE
 from ablations.records.record import Record
@@ -103,6 +103,8 @@ def known_cells(tuning: InMemory, points: Iterable[Mapping[str, Any]], source: S
     )
     known: list[Trial] = []
     for point in points:
+        if not isinstance(point, Mapping):
+            raise StudyError(f"known: {point!r} is no point, which is a mapping from axes to values")
         if (chosen := chosen_in(tuning.space, point, unsaid)) is not None:
             apart.study.enqueue_trial(chosen)
             trial = apart.study.ask()

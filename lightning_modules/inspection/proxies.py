@@ -149,7 +149,7 @@ def measure(
 ) -> dict[str, float]:
     """Compute proxies of a network with its initial weights, to six digits; each draws from `seed` alone.
 
-    One that cannot be computed for this network is left out, with a warning. No state is changed: neither of the
+    One that cannot be computed for this network is NaN, with a warning. No state is changed: neither of the
     network nor of random numbers.
 
     Args:
@@ -158,8 +158,8 @@ def measure(
     """
     images, targets = first_batch(data, network)
     task.begin(lambda: data.train_targets)
-    found = {}
-    for name in names:
+    found = dict.fromkeys(names, math.nan)
+    for name in found:
         try:
             with seeded(seed), torch.enable_grad():
                 found[name] = float(f"{PROXIES[name](network, images, targets, task.loss):.6g}")

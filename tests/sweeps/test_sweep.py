@@ -7,6 +7,7 @@ from shutil import rmtree
 
 import pytest
 
+from ablations.analysis.results import PROXIES
 from ablations.records.lease import here
 from tests.typed import Done, typed
 
@@ -285,12 +286,14 @@ def test_a_sweep_trains_again_what_lacks_the_numbers_that_it_asks_for_now(tmp_pa
     asked = ["block=plain", "depth=8", "seed=0", *QUICK, "data.take=200"]
     assert sweep(*asked, runs=tmp_path).returncode == 0
     (before,) = records(tmp_path).values()
-    planned = sweep(*asked, "stress=true", "plan=true", runs=tmp_path)
+    planned = sweep(*asked, "stress=true", "proxies=true", "plan=true", runs=tmp_path)
+    assert "1 record has no numbers of stress=true or proxies=true: trained again" in " ".join(planned.stdout.split())
     assert "1 to train" in planned.stdout
-    measured = sweep(*asked, "stress=true", runs=tmp_path)
-    assert "1 record has no numbers of stress=true: trained again" in " ".join(measured.stdout.split())
-    (after,) = records(tmp_path).values()
-    new = {name for name in after["metrics"] if name not in before["metrics"]}
-    assert new == {"stress_gain", "stress_rate", "stress_memory", "stress_gain_trained"}
-    assert {name: after["metrics"][name] for name in before["metrics"]} == before["metrics"]
-    assert "0 to train, 1 reused" in sweep(*asked, "stress=true", runs=tmp_path).stdout
+    new = {"stress_gain", "stress_rate", "stress_memory", "stress_gain_trained"}
+    for setting, names in (("stress", new), ("proxies", {*new, *PROXIES})):
+        measured = sweep(*asked, f"{setting}=true", runs=tmp_path)
+        assert f"1 record has no numbers of {setting}=true: trained again" in " ".join(measured.stdout.split())
+        (after,) = records(tmp_path).values()
+        assert {name for name in after["metrics"] if name not in before["metrics"]} == names, "what was measured stays"
+        assert {name: after["metrics"][name] for name in before["metrics"]} == before["metrics"]
+    assert "0 to train, 1 reused" in sweep(*asked, "stress=true", "proxies=true", runs=tmp_path).stdout

@@ -32,9 +32,9 @@ def test_proxies_are_shown_and_where_they_were_asked_for_in_vain_it_is_said(caps
     print_run({**WHOLE, "seconds": 1.0, "metrics": metrics}, Path("runs/plain"), proxies=True)
     out = capsys.readouterr().out
     assert "proxies   synflow 1.25e+40\n" in out
-    assert "it has no proxies" not in out
+    assert "it has no numbers of proxies=true" not in out
     print_run({**WHOLE, "seconds": 1.0, "metrics": {"val_error": 3.0}}, Path("runs/plain"), proxies=True)
-    assert "it has no proxies; with retrain=true" in " ".join(capsys.readouterr().out.split())
+    assert "it has no numbers of proxies=true; with retrain=true" in " ".join(capsys.readouterr().out.split())
 
 
 def test_so_are_the_numbers_of_stress(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,7 +45,7 @@ def test_so_are_the_numbers_of_stress(capsys: pytest.CaptureFixture[str]) -> Non
     assert "stress    rate 4, gain 1.543\n" in out
     assert "it has no" not in out
     print_run({**WHOLE, "seconds": 1.0, "metrics": {"val_error": 3.0}}, Path("x"), stress=True)
-    assert "it has no numbers of stress; with retrain=true" in " ".join(capsys.readouterr().out.split())
+    assert "it has no numbers of stress=true; with retrain=true" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_longer_run_says_what_it_went_on_from(capsys: pytest.CaptureFixture[str]) -> None:

@@ -182,7 +182,7 @@ def test_a_search_ends_when_all_points_were_tried(table: Table) -> None:
         ({"sampler": "tpo"}, "no sampler 'tpo'; did you mean tpe"),
         ({"pruner": "medan"}, "no pruner 'medan'; did you mean median"),
         ({"objectives": ["test_error"]}, "would select on the test set"),
-        ({"workers": 0}, "workers=0 must be at least 1"),
+        ({"workers": 0}, "workers=0 must be a whole number"),
         ({"seedz": [0]}, "'seedz' is none of"),
     ],
 )
