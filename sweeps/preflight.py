@@ -267,7 +267,10 @@ def count(config: DictConfig, what: str) -> int:
 
 def suggestions(config: DictConfig) -> tuple[Any, Any]:
     """Build the sampler, to be called with a seed, and the pruner of a search."""
+    from ablations.search.suggestions import as_chosen
+
     try:
-        return instantiate(config.sampler), instantiate(config.pruner)
+        with as_chosen():
+            return instantiate(config.sampler), instantiate(config.pruner)
     except ImportError as error:
         raise ValueError(f"sampler: {error}") from error

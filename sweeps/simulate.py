@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from ablations.plan.plan import point_words
-from ablations.question.study import Point
+from ablations.question.study import Point, StudyError
 from ablations.records.files import write_json
+from ablations.report.search_report import heading
 from ablations.search.in_memory import InMemory
 from ablations.search.simulator import run, trials_frame
 from ablations.search.space import Space
@@ -20,7 +21,7 @@ from ablations.search.suggestions import why_ended
 from ablations.search.table import Table
 from ablations.search.table_files import read_table
 from ablations.search.table_source import TableSource, covered, mean_over_seeds
-from ablations.search.trials import Trial, best_trials
+from ablations.search.trials import FREE, Trial, best_trials
 from sweeps.compose.active_options import active_point
 from sweeps.compose.compose import run_of
 from sweeps.preflight import suggestions
@@ -36,6 +37,11 @@ def simulate(searching: Searching, console: Console) -> None:
         ValueError: the table does not have what the search asks for; names it.
     """
     config, search = searching.config, searching.search
+    if not Path(config.simulate).is_file():
+        makes = f"python -m ablations tabulate STUDY --out {config.simulate}"
+        raise StudyError(f"simulate={config.simulate}: there is no such file; `{makes}` makes the table of a study")
+    if config.simulated and Path(config.simulated).is_dir():
+        raise StudyError(f"simulated={config.simulated} is a folder: write the name of a file, as trials.json")
     table = read_table(Path(config.simulate))
     points = searching.points
     beside: Point = {}
@@ -79,12 +85,15 @@ def _lines(table: Table, searching: Searching, trials: Sequence[Trial], beside: 
     search = searching.search
     frame = trials_frame(table, search, trials, beside)
     metric = frame.columns[-1].removeprefix("best_")
-    lines = [f"{'trials':>6}  {'seconds':>8}  best {search.objectives[0]}  its {metric}, mean over the table's seeds"]
+    frame = frame[~frame.state.isin(FREE)]
+    heads = ["trials", "seconds", f"best {heading(search.objectives[0])}", f"its {heading(metric)}"]
+    lines = ["  ".join([f"{head:>7}" for head in heads]) + ", mean over the table's seeds"]
     shown = {k * 10**power for power in range(7) for k in SHOWN} | {len(frame)}
     columns = (frame[name] for name in ("ended", "best", f"best_{metric}"))
     for k, (ended, best, test) in enumerate(zip(*columns, strict=True), 1):
         if k in shown:
-            lines.append(f"{k:>6}  {ended:>8.1f}  {_short(best)}  {_short(test)}")
+            cells = (str(k), f"{ended:.1f}", _short(best), _short(test))
+            lines.append("  ".join(f"{cell:>{max(7, len(head))}}" for cell, head in zip(cells, heads, strict=True)))
     look_up = mean_over_seeds(table, metric)
     for trial in best_trials(trials, search.objectives, search.top):
         values = ", ".join(f"{name} {_short(trial['values'][name])}" for name in search.objectives)

@@ -173,7 +173,10 @@ def built(said: Mapping[str, Any]) -> Any:
     options = dict(said)
     module, _, target = options.pop("_target_").rpartition(".")
     kind = getattr(import_module(module), target)
-    return partial(kind, **options) if options.pop("_partial_", False) else kind(**options)
+    if options.pop("_partial_", False):
+        return partial(kind, **options)
+    with suggestions.as_chosen():
+        return kind(**options)
 
 
 def trials_frame(table: Table, search: Search, trials: Iterable[Trial], beside: Point) -> DataFrame:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any
 
@@ -79,9 +80,16 @@ def sampler_for(search: Search, sampler: Callable[..., Any], number: int) -> Bas
 
 def seeded(sampler: Callable[..., Any], seed: int) -> BaseSampler:
     """Create the sampler with a seed, unless its config already gives one (as for Sobol's sequence)."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the config chose it
+    with as_chosen():
         return sampler() if "seed" in getattr(sampler, "keywords", {}) else sampler(seed=seed)
+
+
+@contextmanager
+def as_chosen() -> Iterator[None]:
+    """Make a sampler or a pruner without Optuna's warning that it is experimental: it was chosen."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
 
 
 def to_go(study: optuna.Study, search: Search) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 from ablations.catalog.choices import config_files, in_order
 from ablations.catalog.studies import STUDIES, new_name
 from ablations.question.did_you_mean import instead, nearest
-from ablations.question.hydra_syntax import to_overrides
+from ablations.question.hydra_syntax import PLAIN, to_overrides
 
 DEBUG = "SKIPBENCH_DEBUG"
 WHERE = f" ({DEBUG}=1 shows where)"
@@ -135,6 +135,9 @@ def _unreadable(override: str) -> str | None:
     for opening, closing in ("[]", "{}", "()") if begun else ():
         if value.count(opening) > value.count(closing):
             return f"{override} lacks a {closing}: write {shlex.quote(override + closing)}"
+    if re.fullmatch(r"\[[^][{}()'\"$\\]+\]", value):
+        items = [item if PLAIN.fullmatch(item) else f'"{item}"' for item in map(str.strip, value[1:-1].split(","))]
+        return f"{override} has characters that need quotes: write '{key}=[{','.join(items)}]'"
     if not re.fullmatch(r"[+~]*[\w./@]+", key) or re.search(r"[\[({'\"]$|^[\[{'\"]", value):  # a list or a quote begun
         return None
     plain = not re.search(r"""["'\\$`!]""", value)
@@ -191,6 +194,8 @@ def _setting(error: BaseException) -> str | None:
         return None
     keys = [str(name) for name in parent if not str(name).startswith("_") and name != "hydra"]
     place = getattr(error, "full_key", None) or key
+    if not keys and "_target_" in parent:
+        return f"there is no setting {place!r}: what is chosen there has none, but another choice may have it"
     if not keys:
         return f"there is no setting {place!r}: what stands there is taken from another group; change it in that group"
     if place == key and not nearest(key, keys, cutoff=0.7):

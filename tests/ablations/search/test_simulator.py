@@ -3,15 +3,20 @@
 import json
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import optuna
+import pandas as pd
 import pytest
+import yaml
 
 import skipbench
 from ablations.__main__ import main
+from ablations.catalog.choices import CONF
 from ablations.question.search_space import read_search
+from ablations.search.contest import AXES, Searched
 from ablations.search.halving import Halving
 from ablations.search.in_memory import InMemory
 from ablations.search.simulator import run
@@ -183,7 +188,28 @@ def test_a_search_ends_when_all_points_were_tried(table: Table) -> None:
         ({"pruner": "medan"}, "no pruner 'medan'; did you mean median"),
         ({"objectives": ["test_error"]}, "would select on the test set"),
         ({"workers": 0}, "workers=0 must be a whole number"),
+        ({"workers": 1.5}, "workers=1.5 must be a whole number"),
         ({"seedz": [0]}, "'seedz' is none of"),
+        ({"seeds": range(3)}, "it lacks seed 2"),
+        ({"seeds": "range(3)"}, "it lacks seed 2"),
+        ({"space": ["block"]}, r"space: \['block'\] is not a mapping"),
+        ({"space": {}}, "block is neither in the space nor fixed"),
+        ({"space": {"depth": {"low": 8, "high": 10**12}}}, "not every number between 8 and 1000000000000"),
+        ({"space": {"depth": {"low": 8, "high": 20, "log": "false"}}}, "space.depth.log=false is neither true nor"),
+        ({"fixed": ["block"]}, r"fixed: \['block'\] is not a mapping"),
+        ({"known": {"block": "plain"}}, "known: 'block' is no point"),
+        ({"known": [{"block": "plain"}]}, "known: a point does not say its depth"),
+        ({"replicate": 3}, "search.replicate: 3 is not a mapping"),
+        ({"objectives": []}, r"search.objectives=\[\] is not a list of different metrics"),
+        ({"objectives": ["val_error", "-val_error"]}, "is not a list of different metrics"),
+        ({"objectives": ["accuracy"]}, "'accuracy' is none of val_error, val_loss, params"),
+        ({"objectives": ["val_loss"]}, "it lacks metric val_loss"),
+        ({"sampler": optuna.samplers.RandomSampler()}, "neither the name of one nor what makes one of Optuna's"),
+        ({"pruner": None}, "pruner=None is neither the name of one nor one of Optuna's"),
+        ({"pruner": "halving", "objectives": ["val_error", "macs"]}, "several objectives cannot be pruned"),
+        ({"pruner": "halving", "prune_by": "seeds"}, "this pruner counts epochs"),
+        ({"pruner": "halving", "objectives": ["macs"]}, "this pruner counts epochs"),
+        ({"pruner": "wilcoxon", "seeds": [0, 1]}, "this pruner compares seeds: write prune_by: seeds"),
     ],
 )
 def test_what_the_table_does_not_have_is_named(table: Table, asked: dict[str, Any], said: str) -> None:
@@ -232,6 +258,53 @@ def test_with_as_many_workers_as_trials_it_is_successive_halving(table: Table) -
     assert found.trained.iloc[-1] == 16 * 1 + 8 * 1 + 4 * 2
 
 
+def test_more_may_be_better(table: Table) -> None:
+    """A metric of which more is better leads to the choices and the regrets of the error that it is made of."""
+    frame = table.frame.rename(columns={"val_error": "val_r2", "test_error": "test_r2"})
+    frame[["val_r2", "test_r2"]] = 1 - frame[["val_r2", "test_r2"]] / 100
+    higher = Table(frame, table.axes, {**table.about, "judged": ["val_r2", "higher"]})
+    asked = {"trials": 8, "sampler": "random", "seed": 1}
+    found = [skipbench.simulate(one, **asked) for one in (table, higher)]
+    assert [*found[0].cell] == [*found[1].cell]
+    assert [*found[1].best] == pytest.approx([*found[0].best / 100 - 1])
+    assert found[1].equals(skipbench.simulate(higher, **asked, objectives=["val_r2"])), "whichever sign is written"
+    errors, others = (
+        Searched.of(trials, one, objective, [3]).metrics
+        for trials, one, objective in zip(found, (table, higher), ("val_error", "-val_r2"), strict=True)
+    )
+    for name in ("val_regret", "test_regret", "test_regret_3"):
+        assert others[name] == pytest.approx(errors[name] / 100)
+
+
+def test_a_run_has_the_epochs_of_its_own_cell(table: Table) -> None:
+    """Where cells differ in their epochs, what was trained is counted, and rungs end at the last of each."""
+    frame = table.frame[(table.frame.depth != 8) | (table.frame.epoch <= 2)]
+    short = Table(frame, table.axes, table.about)
+    found = skipbench.simulate(short, trials=36, sampler="random")
+    done = found[found.state == "complete"]
+    assert found.trained.iloc[-1] == sum(2 if depth == 8 else EPOCHS for depth in done.depth)
+    assert {*skipbench.simulate(short, trials=9, pruner="halving").state} <= {"complete", "pruned", "repeated"}
+
+
+def test_a_size_that_the_table_does_not_say_is_asked_for_by_constraints_alone(table: Table) -> None:
+    frame = table.frame.copy()
+    frame["params"] = pd.array([None] * len(frame), "Int64")
+    unsaid = Table(frame, table.axes, table.about)
+    assert sum(skipbench.simulate(unsaid, trials=5).state == "complete") == 5
+    with pytest.raises(ValueError, match="the table does not say the params of"):
+        skipbench.simulate(unsaid, constraints=["params <= 20_000"])
+
+
+def test_the_defaults_are_those_of_a_study() -> None:
+    """They are written where they are read: in the table of contents of conf/, in Python's help, for comparisons."""
+    chosen = yaml.safe_load((CONF / "config.yaml").read_text())["defaults"]
+    said = {group: name for one in chosen if isinstance(one, dict) for group, name in one.items()}
+    in_python = {name: about.default for name, about in signature(skipbench.simulate).parameters.items()}
+    for name, default in AXES.items():
+        assert name == "table" or in_python[name] == default
+        assert name not in ("sampler", "pruner") or said[name] == default
+
+
 KNOWN = [
     {"block": "plain", "depth": 8, "recipe.lr": 0.1, "note": "what is no axis does not matter"},
     {"block": "residual", "shortcut": "A", "depth": 20, "recipe.lr": 0.3},
@@ -260,7 +333,5 @@ def test_what_was_trained_before_is_told_to_the_sampler_and_uses_up_no_trial(tab
     assert found.number.min() == 3
     best = min(table.cell(one).query(f"epoch == {EPOCHS}").val_error.mean() for one in told)
     assert [*found.best] == [*found.val_error.cummin().ffill().fillna(best).clip(upper=best)]
-    with pytest.raises(LookupError, match="a point does not say its depth"):
-        skipbench.simulate(table, known=[{"block": "plain"}])
     asked["constraints"] = ["params <= 15_000"]
     assert skipbench.simulate(table, trials=2, sampler="random", known=known, **asked).number.min() == 2

@@ -219,9 +219,13 @@ def test_the_python_of_the_page_runs(table: Table, tmp_path: Path, monkeypatch: 
     [
         ("t.txt", b"", r"a table ends in \.parquet, \.csv or \.csv\.gz"),
         ("t.parquet", b"PAR1", "is no table of Skipbench"),
-        ("t.csv", b"block,depth\n", "is no table of Skipbench .its first line does not begin with '# skipbench'"),
+        (
+            "t.csv",
+            b"block,depth\n",
+            "or damaged .its first line does not begin with '# skipbench'",
+        ),
         ("t.csv", b'# skipbench {"schema": 2, "axes": {}}\nseed\n', "of schema 2; this version reads schema 1"),
-        ("t.csv", b'# skipbench {"schema": 1, "axes": {}}\nseed,epoch\n', "has no column params, macs"),
+        ("t.csv", b'# skipbench {"schema": 1, "axes": {}}\nseed,epoch\n', "it has no column params, macs"),
         ("t.csv.gz", b"not packed", "is no table of Skipbench"),
         ("t.csv.gz", gzip.compress(b"\xff", mtime=0), "is no table of Skipbench"),
     ],

@@ -125,7 +125,16 @@ def test_a_killed_one_goes_on_and_ends_as_if_it_had_not_been(place: Path, done: 
         ),
         ({"seeds": {"from": 3, "most": 9}}, "are compared with a fixed list of seeds"),
         ({"search": {"trials": 12, "after": [0]}}, "search.after: 0 is no number of trainings"),
+        ({"search": {"trials": 12, "after": "some"}}, "search.after: some is no number of trainings"),
         ({"search": {"trials": 12, "seeds": "turns"}}, "search.seeds: turns is neither 'in turn' nor a list"),
+        ({"search": {"trials": 12, "seeds": [9]}}, "the table made-up does not have this space: it lacks seed 9"),
+        ({"search": {"trials": "some"}}, "trials=some must be a whole number"),
+        ({"search": {"trials": 12, "constraints": ["params <= 1"]}}, "no network can be trained: not params <= 1"),
+        ({"search": {"trials": 12, "objectives": ["val_loss"]}}, "it lacks metric val_loss"),
+        (
+            {"search": {"prune_by": "seeds"}, "grid": {"table": "toy", "pruner": "halving"}},
+            "counts epochs",
+        ),
         ({"search": {"trials": 12, "trails": 3}}, "search: unknown field 'trails'; did you mean trials?"),
     ],
 )
