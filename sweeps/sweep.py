@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     if config.trainer.get("devices", 1) != 1:  # Lightning would start the whole sweep again for each of them
         raise StudyError(f"trainer.devices={config.trainer.devices}: a run of a sweep has one device; leave out -m")
     runs = Path(config.runs)
+    if (config.get("study") or {}).get("tables"):
+        refuse_searches(arguments)
     typed = parse(arguments, context.config_loader)
     composer = Composer(context.config_loader, config, typed.rest)
     question = resolve_question(typed, config, composer.brought_by)
@@ -51,6 +54,11 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         check_setting(axis, value)
     check_folder(config)
     tracker_of(config)
+    if config.simulated and not config.simulate:
+        raise StudyError("simulated= names a file for the trials of a simulated search: add simulate=TABLE")
+    if config.simulate and not question.study.get("space"):
+        own = "asks tables of its own" if question.study.get("tables") else "does not search"
+        raise StudyError(f"simulate: {question.study['name']} {own}; it is for a study with a space")
     if question.study.get("tables"):
         from sweeps.searches import compare_searches
 
@@ -61,8 +69,6 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         if winners is None:
             return
         question = winners
-    elif config.simulate:
-        raise StudyError(f"simulate: {question.study['name']} does not search; a study with a space does")
     plan, records, problems = plan_and_check(question, typed, composer, console)
     if not config.plan:
         refuse_invalid(plan, config.on_invalid)
@@ -80,6 +86,12 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         release_orphan(runs / run.folder)  # of a worker that was killed between its record and giving up its lease
     answer(study=plan.name, runs=str(runs.absolute()))
     print_results(plan, config, console, trained=bool(missing))
+
+
+def refuse_searches(arguments: list[str]) -> None:
+    """Raise StudyError for a sampler or a pruner that is typed beside a study which compares several."""
+    if odd := [word for word in arguments if re.match(r"[+~]*(sampler|pruner)\b", word)]:
+        raise StudyError(f"{odd[0]}: this study compares searches; name them in its grid, as sampler: [tpe, additive]")
 
 
 def search_first(

@@ -79,9 +79,10 @@ def _scale(lines: series.Lines) -> Spec:
 
 def _words(axes: Mapping[str, object]) -> dict[str, str]:
     """The panel and the name of a cell: samplers are compared where nothing is pruned, pruners beside them."""
-    if axes["pruner"] == "none":
-        return {"panel": f"{axes['table']}: samplers", "hue": str(axes["sampler"])}
-    return {"panel": f"{axes['table']}: pruners of {axes['sampler']} search", "hue": str(axes["pruner"])}
+    group = "sampler" if axes["pruner"] == "none" else "pruner"
+    options = [f"{axis.partition('.')[2]}={value}" for axis, value in axes.items() if axis.startswith(f"{group}.")]
+    panel = "samplers" if group == "sampler" else f"pruners of {axes['sampler']} search"
+    return {"panel": f"{axes['table']}: {panel}", "hue": " ".join([str(axes[group]), *options])}
 
 
 def _points(along: str, files: Sequence[EpochFile]) -> list[dict[str, float]]:

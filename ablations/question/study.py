@@ -45,6 +45,8 @@ def check_keys(study: Mapping[str, Any]) -> None:
             raise StudyError(f"study.{key}: {value!r} is not {kinds}{quotes}")
     if (study.get("search") or "space" in study) and not (study.get("space") or study.get("tables")):
         raise StudyError("study.space has no axis to search: write one, as {depth: [8, 20]}, or leave out search")
+    if study.get("space") and study.get("tables"):
+        raise StudyError("study.space and study.tables: a study either searches or compares searches")
     for key in study.get("cost") or {}:
         if key not in COSTS:
             raise StudyError(f"study.cost: unknown field {key!r}{instead(str(key), COSTS, 'allowed are')}")

@@ -121,7 +121,7 @@ COLUMNS = [
 
 def columns_of(rows: Sequence[Row]) -> list[Column]:
     """The columns that these rows have. A study that names metrics has one for each, and no column without numbers."""
-    first, *others = [column for column in COLUMNS if column.wanted(rows)]
+    first, *others = [column for column in COLUMNS if column.wanted(rows)] or COLUMNS[:1]
     named = [name for name in (rows[0].metrics if rows else ()) if name not in KNOWN]
     if named:
         others = [column for column in others if any(text.strip(f" {NONE}") for text in column.texts(rows))]

@@ -15,7 +15,7 @@ from ablations.question.did_you_mean import instead
 from ablations.question.fields import listed, whole
 from ablations.question.seeds import written_out
 from ablations.question.study import Point, StudyError
-from ablations.search.simulator import node_of, sided, simulate
+from ablations.search.simulator import built, node_of, sided, simulate
 from ablations.search.table import Table
 from ablations.search.table_source import mean_over_seeds
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FIELDS = ("trials", "after", "seeds", "objectives", "constraints", "diverged", "prune_by")
+CHOSEN = ("sampler", "pruner")  # by the name of a file, whose options may be axes too
 AXES = {"table": None, "sampler": "tpe", "pruner": "none", "trials": 50, "workers": 1}
 LEVELS = {f"{part}_regret": {"better": "lower", "low": 0.0} for part in ("val", "test")}
 JUDGED = ["val_regret", "lower"]
@@ -72,7 +73,7 @@ class Contest:
         Raises:
             ValueError: an axis or a choice does not exist.
         """
-        if unknown := [axis for axis in point if axis not in AXES]:
+        if unknown := [axis for axis in point if axis not in AXES and axis.partition(".")[0] not in CHOSEN]:
             raise ValueError(f"a simulated search has no axis {unknown[0]}{instead(unknown[0], AXES, 'there are')}")
         axes = {**AXES, "trials": self.search["trials"], **point}
         if axes["table"] not in self.tables:
@@ -85,8 +86,8 @@ class Contest:
             "table": hashlib.sha256(self.tables[axes["table"]].read_bytes()).hexdigest(),
             **{axis: axes[axis] for axis in ("trials", "workers")},
         }
-        nodes |= {group: node_of(group, axes[group]) for group in ("sampler", "pruner")}
-        unusual = tuple(axis for axis in axes if axes[axis] != AXES[axis] or axis == "sampler")
+        nodes |= {group: chosen(group, axes) for group in CHOSEN}
+        unusual = tuple(axis for axis in axes if axes[axis] != AXES.get(axis) or axis == "sampler")
         return Run(axes=axes, seed=0, config=nodes, unusual=unusual)
 
     def carry_out(self, run: Run, table: Table) -> Searched:
@@ -95,8 +96,9 @@ class Contest:
         if told["seeds"] == IN_TURN:
             seeds = sorted({int(seed) for seed in table.frame.seed})
             told["seeds"] = [seeds[run.seed % len(seeds)]]
-        choices = {axis: value for axis, value in run.axes.items() if axis != "table"}
-        trials = simulate(table, **choices, seed=run.seed, **told)
+        axes = {**AXES, **run.axes}
+        told |= {group: built(chosen(group, axes)) for group in CHOSEN}
+        trials = simulate(table, trials=axes["trials"], workers=axes["workers"], seed=run.seed, **told)
         objective, *_ = sided(table, listed(told.get("objectives", [])))
         return Searched.of(trials, table, objective, self.search["after"])
 
@@ -107,6 +109,20 @@ class Contest:
             ValueError: as `skipbench.simulate`; or no network can be trained.
         """
         self.carry_out(replace(run, axes={**run.axes, "trials": 1}), table)
+
+
+def chosen(group: str, axes: Mapping[str, Any]) -> dict[str, Any]:
+    """Read how a sampler or a pruner is made, with those of its options that are axes, as `pruner.factor`.
+
+    Raises:
+        ValueError: there is no such choice, or it has no such option.
+    """
+    node = node_of(group, axes[group])
+    options = {axis.partition(".")[2]: value for axis, value in axes.items() if axis.startswith(f"{group}.")}
+    if odd := [option for option in options if option not in node or option.startswith("_")]:
+        own = [option for option in node if not option.startswith("_")]
+        raise ValueError(f"{group}={axes[group]} has no option {odd[0]}{instead(odd[0], own, 'there are')}")
+    return node | options
 
 
 @dataclass(frozen=True)
@@ -179,7 +195,7 @@ def means_of(table: Table, metric: str) -> list[float]:
 
 def _found(path: str) -> Path:
     """A table's file: from where the command is typed, or else of this repository."""
-    here = next((one for one in (Path(path), CONF.parent / path) if one.exists()), None)
+    here = next((one for one in (Path(path), CONF.parent / path) if one.is_file()), None)
     if here is None:
-        raise StudyError(f"study.tables: there is no {path}; `python -m ablations tabulate` makes tables of studies")
+        raise StudyError(f"study.tables: there is no file {path}; `python -m ablations tabulate` makes tables")
     return here

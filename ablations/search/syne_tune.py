@@ -45,8 +45,8 @@ def evaluations(table: Table) -> tuple[DataFrame, np.ndarray, list[str]]:
     """Return every point of the axes, the values there (points, seeds, epochs, objectives), and the objectives' names.
 
     The objectives are the metric by which the task is judged, its test value (after the last epoch) and the seconds
-    that have passed. An axis that is not active has each of its values, all with the same results. After a run has
-    diverged its errors are 100%; what the table does not have is NaN.
+    that have passed. An axis that is not active has each of its values, all with the same results. From the epoch in
+    which a run diverged its errors are 100%; what the table does not have is NaN.
     """
     import pandas as pd
 
@@ -57,13 +57,16 @@ def evaluations(table: Table) -> tuple[DataFrame, np.ndarray, list[str]]:
     points = [dict(zip(axes, some, strict=True)) for some in product(*axes.values())]
     values = np.full((len(points), len(seeds), last, len(names)), np.nan, np.float32)
     for own, point in zip(values, points, strict=True):
+        ends: dict[int, dict[str, Any]] = {}
         for row in table.by_key.get(table.key_of(point), ()):
             if "seed" in row and row["epoch"]:
-                run, epoch = own[seeds.index(row["seed"])], int(row["epoch"])
-                run[epoch - 1] = [row.get(judged, np.nan), row.get(names[1], np.nan), row.get("seconds", np.nan)]
-                if row["status"] == "diverged":
-                    worst = 100.0 if judged.endswith("_error") else np.nan
-                    run[epoch - 1 :] = [worst, worst, row.get("seconds", np.nan)]
+                run = own[seeds.index(row["seed"])]
+                run[row["epoch"] - 1] = [row.get(name, np.nan) for name in (*names[:2], "seconds")]
+                ends[row["seed"]] = row
+        for seed, row in ends.items():
+            if row["status"] == "diverged":
+                worst = 100.0 if judged.endswith("_error") else np.nan
+                own[seeds.index(seed), row["epoch"] - 1 :] = [worst, worst, row.get("seconds", np.nan)]
     return pd.DataFrame(points), values, names
 
 

@@ -149,9 +149,11 @@ def test_every_result_in_the_docs_shows_its_picture(page):
     assert f"]({page.stem}.png)" in page.read_text(encoding="utf-8")
 
 
-def test_report_writes_a_page_or_all_there_is(runs, capsys, tmp_path):
+def test_report_writes_a_page_or_all_there_is(runs, capsys, tmp_path, monkeypatch):
     page, folder = tmp_path / "new" / "page.html", tmp_path / "all"
-    status, out, _ = call(capsys, "report", "headline", "--runs", runs, "--html", page, "--files", folder)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    status, out, err = call(capsys, "report", "headline", "--runs", runs, "--html", page, "--files", folder)
+    assert "judging and drawing …" in err
     assert status == 0
     written = [Path(line) for line in out.splitlines()]
     assert all(path.stat().st_size for path in written)

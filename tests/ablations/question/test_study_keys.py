@@ -71,6 +71,9 @@ def test_a_key_that_is_misspelt_is_refused(name: str) -> None:
         ({"name": False}, "write 'no' in quotes"),
         ({"seeds": True}, "study.seeds: True is not"),
         ({"claims": "x"}, "study.claims: 'x' is not a list"),
+        ({"search": {"trials": 3}}, "study.space has no axis to search"),
+        ({"space": {}}, "study.space has no axis to search"),
+        ({"space": {"depth": [8, 14]}, "tables": {"a": "a.csv"}}, "either searches or compares searches"),
     ],
 )
 def test_the_sentence_says_what_was_meant(study: dict[str, Any], says: str) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from ablations.analysis.results import Spread, result_rows
 from ablations.report.csv_files import as_csv, results_table, runs_table
-from ablations.report.table import caption, markdown, result_table, short_count, short_seconds, spreads
+from ablations.report.table import caption, columns_of, markdown, result_table, short_count, short_seconds, spreads
 from tests.ablations.conftest import make_plan, make_records
 
 
@@ -84,6 +84,12 @@ def test_the_diverged_column_is_there_only_where_it_says_something(plan):
     ill = result_rows(plan, make_records(plan, lambda axes, seed: {"status": "diverged"} if seed else 1.0))
     assert "verged" not in "".join(printed(fine))
     assert "verged" in "".join(printed(ill))
+
+
+def test_of_a_study_without_cells_there_is_an_empty_table():
+    """As of a search that has found nothing to train."""
+    assert [column.name for column in columns_of([])] == ["n"]
+    assert markdown([]).splitlines()[0] == "| n |"
 
 
 def test_the_caption_names_hardware_versions_and_the_note_of_the_data(plan):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ablations.search.syne_tune import ELAPSED, evaluations
+from ablations.search.table import Table
 from tests.ablations.search.landscape import DEPTHS, EPOCHS, SEEDS, made_up
 
 
@@ -19,6 +20,17 @@ def test_every_point_has_the_values_of_its_cell():
         cell = table.cell(point).sort_values(["seed", "epoch"])
         assert own[..., 0].ravel() == pytest.approx(cell.val_error.to_numpy(), rel=1e-6)
         assert own[:, -1, 1] == pytest.approx(cell.test_error.dropna().to_numpy(), rel=1e-6)
+
+
+def test_a_run_that_diverged_has_its_values_until_then():
+    table = made_up()
+    frame = table.frame[(table.frame.label != "plain-None-8-0.03-s1") | (table.frame.epoch < EPOCHS)].copy()
+    ends = frame.status.astype(object).where(frame.label != "plain-None-8-0.03-s1", "diverged")
+    points, values, _ = evaluations(Table(frame.assign(status=ends), table.axes, table.about))
+    row = points.query("block == 'plain' and depth == 8 and `recipe.lr` == 0.03").index[0]
+    before = table.frame.query("label == 'plain-None-8-0.03-s1'").val_error.to_numpy()
+    assert values[row, 1, :, 0] == pytest.approx([*before[:2], 100, 100], rel=1e-6)
+    assert values[row, 1, :, 1] == pytest.approx([np.nan, np.nan, 100, 100], nan_ok=True)
 
 
 def test_syne_tune_looks_up_and_searches():

@@ -92,6 +92,8 @@ def test_it_ends_in_verdicts_a_page_and_nothing_to_do(place: Path, done: typed.D
     page = (place / "runs" / ".studies" / "mine" / "report.html").read_text()
     assert "What the searches found for what they trained" in page
     before = stamps(place)
+    other = typed.typed(*words(place), "pruner=halving", "pruner.factor=15", at=place)
+    assert "error: pruner=halving: this study compares searches; name them in its grid" in other.stderr
     again = typed.typed(*words(place), at=place)
     assert "0 to train, 9 reused" in again.stdout
     assert stamps(place) == before
@@ -116,7 +118,7 @@ def test_a_killed_one_goes_on_and_ends_as_if_it_had_not_been(place: Path, done: 
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"tables": {"toy": "tay.csv.gz"}}, "study.tables: there is no tay.csv.gz"),
+        ({"tables": {"toy": "tay.csv.gz"}}, "study.tables: there is no file tay.csv.gz"),
         ({"grid": {"table": "toy", "sampler": "tbe"}}, "no sampler 'tbe'; did you mean tpe?"),
         ({"grid": {"table": "tox", "sampler": "tpe"}}, "table=tox is none of study.tables; did you mean toy?"),
         (
@@ -125,16 +127,8 @@ def test_a_killed_one_goes_on_and_ends_as_if_it_had_not_been(place: Path, done: 
         ),
         ({"seeds": {"from": 3, "most": 9}}, "are compared with a fixed list of seeds"),
         ({"search": {"trials": 12, "after": [0]}}, "search.after: 0 is no number of trainings"),
-        ({"search": {"trials": 12, "after": "some"}}, "search.after: some is no number of trainings"),
         ({"search": {"trials": 12, "seeds": "turns"}}, "search.seeds: turns is neither 'in turn' nor a list"),
-        ({"search": {"trials": 12, "seeds": [9]}}, "the table made-up does not have this space: it lacks seed 9"),
-        ({"search": {"trials": "some"}}, "trials=some must be a whole number"),
-        ({"search": {"trials": 12, "constraints": ["params <= 1"]}}, "no network can be trained: not params <= 1"),
-        ({"search": {"trials": 12, "objectives": ["val_loss"]}}, "it lacks metric val_loss"),
-        (
-            {"search": {"prune_by": "seeds"}, "grid": {"table": "toy", "pruner": "halving"}},
-            "counts epochs",
-        ),
+        ({"search": {"seeds": [9]}, "claims": []}, "the table made-up does not have this space: it lacks seed 9"),
         ({"search": {"trials": 12, "trails": 3}}, "search: unknown field 'trails'; did you mean trials?"),
     ],
 )
@@ -151,6 +145,28 @@ def test_a_mistake_is_a_sentence_and_leaves_nothing(
     assert not list(tmp_path.glob("runs/*/record.json"))
 
 
+@pytest.mark.parametrize(
+    ("search", "axes", "words"),
+    [
+        ({"trials": "some"}, {}, "trials=some must be a whole number"),
+        ({"after": "some"}, {}, "search.after: some is no number of trainings"),
+        ({"constraints": ["params <= 1"]}, {}, "no network can be trained: not params <= 1"),
+        ({"objectives": ["val_loss"]}, {}, "it lacks metric val_loss"),
+        ({"prune_by": "seeds"}, {"pruner": "halving"}, "this pruner counts epochs"),
+        ({}, {"workers": 0}, "workers=0 must be a whole number"),
+    ],
+)
+def test_what_no_table_can_carry_out_is_met_before_any_search(
+    search: dict[str, Any], axes: dict[str, Any], words: str, place: Path
+) -> None:
+    def tried() -> None:
+        contest = Contest.read({"tables": {"toy": place / "toy.csv.gz"}, "search": search})
+        contest.try_out(contest.run({"table": "toy", **axes}), made_up())
+
+    with pytest.raises(ValueError, match=words):
+        tried()
+
+
 @pytest.mark.parametrize("seeds", ["in turn", [1]])
 def test_searches_see_the_seeds_of_a_table_in_turn_or_those_that_are_named(seeds: object) -> None:
     contest = Contest({"toy": Path("toy.csv.gz")}, {"trials": 9, "after": [], "seeds": seeds})
@@ -158,6 +174,17 @@ def test_searches_see_the_seeds_of_a_table_in_turn_or_those_that_are_named(seeds
         run = Run({"table": "toy", "sampler": "random", "trials": 9}, seed, config={})
         expected = skipbench.simulate(made_up(), sampler="random", trials=9, seed=seed, seeds=[seen])
         assert contest.carry_out(run, made_up()) == Searched.of(expected, made_up(), "val_error", [])
+
+
+def test_an_option_of_a_pruner_may_be_an_axis(place: Path) -> None:
+    contest = Contest({"toy": place / "toy.csv.gz"}, {"trials": 12, "after": [], "seeds": [0]})
+    runs = [contest.run({"table": "toy", "pruner": "halving", "pruner.factor": factor}) for factor in (2, 3)]
+    two, three = (contest.carry_out(run, made_up()).metrics["epochs"] for run in runs)
+    assert two > three
+    assert runs[0].identity != runs[1].identity
+    assert runs[1].config == contest.run({"table": "toy", "pruner": "halving"}).config, "3 is its default"
+    with pytest.raises(ValueError, match="pruner=halving has no option factr; did you mean factor"):
+        contest.run({"table": "toy", "pruner": "halving", "pruner.factr": 2})
 
 
 def test_where_no_trial_has_ended_yet_nothing_is_found() -> None:
