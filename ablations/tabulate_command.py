@@ -23,6 +23,11 @@ def tabulate(options: argparse.Namespace) -> None:
     records, problems = read_records(options.runs)
     for sentence in problems:
         print(f"! {sentence}", file=sys.stderr)
+    for name in options.studies:
+        if chosen_plan(options.runs, name)["study"].get("tables"):
+            where = "" if options.runs == Path("runs") else f" --runs {options.runs}"
+            more = f"python -m ablations export {name} --format csv --rows runs{where}"
+            raise ValueError(f"{name} compares searches, which have no epochs: {more} writes a row for each")
     plans = [grown(chosen_plan(options.runs, name), records, options.runs) for name in options.studies]
     try:
         table = table_of(plans, records, options.runs, partial=options.partial)

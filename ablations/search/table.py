@@ -12,6 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ablations.question.did_you_mean import instead
+from ablations.question.hydra_syntax import quoted
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -172,8 +173,11 @@ def active(axes: Mapping[str, Axis], axis: str, point: Mapping[str, Any]) -> boo
 
 
 def plain(value: Any) -> Any:
-    """Return a value of an axis as a table has it: the word `null` stands for null, since empty means not active."""
-    return "null" if value is None else value
+    """Return a value of an axis as a table has it.
+
+    The word `null` stands for null, since empty means not active; what is typed, as `[a,b]`, for a list or a mapping.
+    """
+    return quoted(value) if value is None or isinstance(value, list | tuple | Mapping) else value
 
 
 def _condition(axis: Axis) -> str:

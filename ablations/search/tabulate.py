@@ -193,6 +193,8 @@ def _axes(entries: Sequence[Entry], order: Sequence[str], *, strict: bool) -> di
     plainly: dict[str, Axis] = {}
     for axis in order:
         values = list(dict.fromkeys(entry.point[axis] for entry in entries if axis in entry.point))
+        if len({*map(str, values)}) < len(values):
+            raise ValueError(f"{axis}: {', '.join(map(repr, values))} are written alike in a table")
         numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
         kind = "categorical" if not numbers else "whole" if all(isinstance(v, int) for v in values) else "real"
         plainly[axis] = Axis(kind, tuple(sorted(values) if numbers else values))

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 import skipbench
 from ablations.__main__ import main
 from ablations.records.epochs import read_epochs
-from ablations.records.record import plan_path, read_records
+from ablations.records.record import Record, plan_path, read_records, write_json
 from ablations.search.table import Table
 from ablations.search.table_files import write_table
 from ablations.search.tabulate import table_of
@@ -134,6 +135,42 @@ def test_how_long_a_run_is_said_too_where_only_its_recipe_says_it(at: Path) -> N
     assert table_of([plan], records, at / "runs").about["fixed"]["recipe.epochs"] == 2
     next(iter(records.values()))["config"]["recipe"]["epochs"] = 3
     assert "recipe.epochs" not in table_of([plan], records, at / "runs").about["fixed"]
+
+
+def renamed(at: Path, change: Callable[[float], Any]) -> tuple[dict[str, Any], dict[str, Record]]:
+    """The plan and the records, as if the learning rates had been other values."""
+    plan = json.loads(plan_path(at / "runs", name(at)).read_text())
+    records, _ = read_records(at / "runs")
+    points = [point for cell in plan["cells"] for point in (cell["axes"], *cell["points"])]
+    points += [item["point"] for item in plan["invalid"]]
+    for point in (*points, *(one["axes"] for one in records.values())):
+        point["recipe.lr"] = change(point["recipe.lr"])
+    return plan, records
+
+
+def test_a_list_is_a_value_as_it_is_typed(at: Path, tmp_path: Path) -> None:
+    plan, records = renamed(at, lambda rate: [rate, "a b"])
+    write_table(table_of([plan], records, at / "runs"), tmp_path / "t.csv")
+    table = skipbench.table(tmp_path / "t.csv")
+    assert table.axes["recipe.lr"].values == ("[0.1,'a b']", "[1000,'a b']")
+    rows = table.cell({"block": "plain", "depth": 8, "recipe.lr": [1000, "a b"]})
+    assert {*rows["recipe.lr"]} == {"[1000,'a b']"}
+    fixed = {"block": "plain", "recipe.lr": [0.1, "a b"]}
+    assert len(skipbench.simulate(table, fixed=fixed, space={"depth": [8]}, trials=1)) == 1
+
+
+def test_values_that_are_written_alike_are_refused(at: Path) -> None:
+    plan, records = renamed(at, lambda rate: 1 if rate == 0.1 else "1")
+    with pytest.raises(ValueError, match=r"recipe\.lr: 1, '1' are written alike in a table"):
+        table_of([plan], records, at / "runs")
+
+
+def test_searches_are_no_table(at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = json.loads(plan_path(at / "runs", name(at)).read_text())
+    plan["study"]["tables"] = {"a": "a.csv"}
+    write_json(plan_path(tmp_path, plan["name"]), plan)
+    assert main(["tabulate", plan["name"], "--runs", str(tmp_path), "--out", str(tmp_path / "t.csv")]) == 1
+    assert f"{plan['name']} compares searches, which have no epochs" in capsys.readouterr().err
 
 
 def test_a_cell_is_found_by_its_active_axes(table: Table) -> None:
