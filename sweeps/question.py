@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from ablations.analysis.cell_selection import BUDGET
 from ablations.catalog.choices import CONF
 from ablations.identity.run import digest
+from ablations.question.fields import listed
 from ablations.question.seeds import SeedDesign, seed_design
 from ablations.question.study import Point, StudyError, check_keys, grid_points, merge
 from ablations.records.provenance import command, public
@@ -71,7 +72,8 @@ def resolve_question(
     points, swept = merge(study, typed.chosen, typed.swept)
     if "data" in adhoc and "data" in (study.get("fixed") or {}):
         points = with_data(points, study, {*typed.chosen, *typed.swept}, brought, notes)
-    for point in [*points, study.get("fixed") or {}]:
+    searched = [{axis: one} for axis, some in (study.get("space") or {}).items() for one in listed(some)]
+    for point in [*points, study.get("fixed") or {}, *searched]:
         refuse_no(point)
     asked = typed.swept.get("seed", typed.chosen.get("seed", study.get("seeds", [0, 1, 2])))
     seeds = seed_design([asked] if isinstance(asked, int) else asked, most=config.get("most"))

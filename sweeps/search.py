@@ -129,7 +129,8 @@ class Searching:
         trials, _ = read_trials(self.runs, self.study["name"], self.points)
         wanted = len(self.points) * self.search.trials
         done = sum(trial["state"] != "running" for trial in trials if uses_trial(trial))
-        size = f"up to {self.search.size:,.0f} points" if self.search.size < float("inf") else "a continuous space"
+        points = "1 point" if self.search.size == 1 else f"up to {self.search.size:,.0f} points"
+        size = points if self.search.size < float("inf") else "a continuous space"
         tunings = f"{len(self.points)} tunings × " if len(self.points) > 1 else ""
         limits = "".join(f", {limit}" for limit in self.search.constraints)
         folder = tunings_folder(self.runs, self.study["name"])

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ablations.question.did_you_mean import nearest
 from ablations.question.fields import check_known, check_one_of, listed, mapping, seed_list, switch, whole
 from ablations.question.study import StudyError
 
@@ -16,6 +17,7 @@ OTHERS = (*SIZES, "seconds")
 CURVE = re.compile(r"-?(val|train)_\w+")  # known after every epoch; which there are is the task's to say
 DIVERGED = ("worst", "failed")
 PRUNE_BY = ("epochs", "seeds")
+RANGE = ("low", "high", "step", "log")
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,9 @@ def _axis(axis: str, value: Any) -> Choice | Range:
     if axis == "seed":
         raise StudyError("space: seed is not searched; search.seeds says what each trial is trained with")
     if isinstance(value, Mapping):
-        check_known(f"space.{axis}", value, ("low", "high", "step", "log"))
+        if odd := [key for key in value if key not in RANGE]:
+            meant = nearest(str(odd[0]), RANGE) or f"; an option is an axis of its own: {axis}.{odd[0]}"
+            raise StudyError(f"space.{axis}: {odd[0]!r} is none of {', '.join(RANGE)}{meant}")
         return _range(axis, value)
     values = tuple(listed(value))
     if not values or len({repr(item) for item in values}) < len(values):

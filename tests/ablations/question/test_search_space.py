@@ -67,6 +67,15 @@ def test_a_constraint_is_a_comparison_of_a_size() -> None:
         ({"space": {"depth": {"low": "8", "high": 20}}}, "space.depth.low=8 is not a number"),
         ({"space": {"norm": ["batch", "batch"]}}, "not a list of different values"),
         ({"space": {"norm": [["batch"]]}}, "neither a word nor a number"),
+        ({"space": ["depth"]}, r"space: \['depth'\] is not a mapping"),
+        ({"space": {"recipe": {"lr": [0.1, 1]}}}, "an option is an axis of its own: recipe.lr"),
+        (
+            {"space": {"depth": {"low": 8, "high": 20, "log": "false"}}},
+            "depth.log=false is neither true nor false",
+        ),
+        ({"search": {"replicate": 3}}, "search.replicate: 3 is not a mapping"),
+        ({"search": {"objectives": []}}, r"objectives=\[\] is not a list of different metrics"),
+        ({"search": {"objectives": ["val_error", "val_error"]}}, "is not a list of different metrics"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )

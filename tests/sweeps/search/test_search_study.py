@@ -181,6 +181,7 @@ def test_equal_tuning_gives_every_cell_the_same_trials_and_compares_the_winners(
     [
         ("{block: [plain, nosuch]}", [], "there is no block 'nosuch'; choose from"),
         ("{nosuch: [1, 2]}", [], "nosuch"),
+        ("{norm: [batch, no]}", [], "norm: YAML reads 'no', 'off' or 'false' without quotes as false"),
         ("{block: [plain, highway], block.cuopled: [true, false]}", [], "cuopled"),
         ("{depth: [8, 14]}", ["depth=8"], "every axis of the space is decided"),
         ("{depth: [8, 14]}", ["sampler=nosuch"], "choose from"),
