@@ -169,14 +169,17 @@ def configured(group: str, name: str) -> Any:
 
 
 def built(said: Mapping[str, Any]) -> Any:
-    """Build a sampler or a pruner of what `node_of` says."""
+    """Build a sampler or a pruner of what `node_of` says; StudyError for an option that it does not take."""
     options = dict(said)
     module, _, target = options.pop("_target_").rpartition(".")
     kind = getattr(import_module(module), target)
     if options.pop("_partial_", False):
         return partial(kind, **options)
-    with suggestions.as_chosen():
-        return kind(**options)
+    try:
+        with suggestions.as_chosen():
+            return kind(**options)
+    except TypeError as error:
+        raise StudyError(f"{target}: {error}") from error
 
 
 def trials_frame(table: Table, search: Search, trials: Iterable[Trial], beside: Point) -> DataFrame:

@@ -41,7 +41,7 @@ def check_sampler(search: Search, sampler: Callable[..., Any]) -> None:
     """Check that a sampler can search a space: let it suggest three points, with made-up results.
 
     Raises:
-        StudyError: it cannot, because of several objectives, an infinite space or a missing package.
+        StudyError: it cannot, because of several objectives, an infinite space, a missing package, a wrong option.
     """
     if not callable(sampler):
         raise StudyError(f"sampler={sampler!r} is neither the name of one nor what makes one of Optuna's from a seed")
@@ -51,8 +51,9 @@ def check_sampler(search: Search, sampler: Callable[..., Any]) -> None:
             study.sampler = seeded(sampler, k)
             trial = study.ask({axis: optuna_distribution(options) for axis, options in search.space.items()})
             study.tell(trial, [float(k)] * len(search.objectives))
-    except (ValueError, ImportError, NotImplementedError) as error:
-        raise StudyError(f"this sampler cannot search this space: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # whatever the sampler raises, of its options too
+        kind = f"{type(error).__name__}: " if isinstance(error, TypeError | AttributeError) else ""
+        raise StudyError(f"this sampler cannot search this space: {kind}{str(error).partition(chr(10))[0]}") from error
 
 
 def check_pruner(search: Search, pruner: Any) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import skipbench
 from ablations.__main__ import main
 from ablations.catalog.choices import CONF
 from ablations.question.search_space import read_search
+from ablations.search.additive import AdditiveGP
 from ablations.search.contest import AXES, Searched
 from ablations.search.halving import Halving
 from ablations.search.in_memory import InMemory
@@ -205,6 +207,7 @@ def test_a_search_ends_when_all_points_were_tried(table: Table) -> None:
         ({"objectives": ["accuracy"]}, "'accuracy' is none of val_error, val_loss, params"),
         ({"objectives": ["val_loss"]}, "it lacks metric val_loss"),
         ({"sampler": optuna.samplers.RandomSampler()}, "neither the name of one nor what makes one of Optuna's"),
+        ({"sampler": partial(AdditiveGP, n_startup_trials="x")}, "cannot search this space: TypeError: "),
         ({"pruner": None}, "pruner=None is neither the name of one nor one of Optuna's"),
         ({"pruner": "halving", "objectives": ["val_error", "macs"]}, "several objectives cannot be pruned"),
         ({"pruner": "halving", "prune_by": "seeds"}, "this pruner counts epochs"),

@@ -153,6 +153,8 @@ def test_a_mistake_is_a_sentence_and_leaves_nothing(
         ({"constraints": ["params <= 1"]}, {}, "no network can be trained: not params <= 1"),
         ({"objectives": ["val_loss"]}, {}, "it lacks metric val_loss"),
         ({"prune_by": "seeds"}, {"pruner": "halving"}, "this pruner counts epochs"),
+        ({}, {"pruner": "halving", "pruner.factor": "x"}, "pruner.factor=x must be a whole number"),
+        ({}, {"pruner": "percentile", "pruner.percentile": "x"}, "PercentilePruner: "),
         ({}, {"workers": 0}, "workers=0 must be a whole number"),
     ],
 )
