@@ -84,7 +84,10 @@ class TableSource:
             before = max(before, row.get("seconds", before))
             if watch is not None and row["epoch"]:
                 watch([row])
-        if not rows or rows[-1]["status"] == "pruned":
+        early = bool(rows) and rows[-1]["status"] == "pruned"
+        if early and until is not None and rows[-1]["epoch"] >= until:  # a search's own table ends where it paused
+            raise Paused
+        if early or not rows:
             raise Uncovered(f"the table has no whole run of {candidate.label} with seed {self.seeds[k]}")
         last = rows[-1]
         return {"cause": None, "seconds": before, **{key: last[key] for key in RUN if key in last}, "metrics": last}

@@ -255,6 +255,22 @@ def test_a_worker_that_finds_nothing_waits_for_what_can_go_on_later(table: Table
     assert short["started"] == long["ended"] > 8 * 2 / EPOCHS, "after its pause"
 
 
+def test_a_search_that_pauses_comes_out_the_same_on_what_it_has_trained(table: Table) -> None:
+    asked = read_search({"space": {axis: about.values for axis, about in table.axes.items()}, "search": {"trials": 16}})
+
+    def trials_on(one: Table) -> list[dict[str, Any]]:
+        source = TableSource(one, asked.seeds, {})
+        space = Space(asked.space, {}, source.active)
+        return run([InMemory("t", asked, space, optuna.samplers.RandomSampler, Halving(factor=2))], source)
+
+    found = trials_on(table)
+    reached = {trial["cell"]: len(trial["reported"]) for trial in found if trial["state"] in ("complete", "pruned")}
+    assert len({*reached.values()}) == 3, "some pause at each of the two rungs"
+    frame = table.frame[table.frame.epoch <= table.frame.cell.map(reached).astype(float).fillna(0)].copy()
+    frame["status"] = ["finished" if reached[cell] == EPOCHS else "pruned" for cell in frame.cell]
+    assert trials_on(Table(frame, table.axes, table.about)) == found
+
+
 def test_with_as_many_workers_as_trials_it_is_successive_halving(table: Table) -> None:
     found = skipbench.simulate(table, trials=16, sampler="random", pruner=Halving(factor=2), workers=16)
     assert sum(found.state == "complete") == 16 / 2 / 2
