@@ -7,6 +7,7 @@ from itertools import product
 from statistics import fmean
 from typing import Any
 
+from ablations.identity.run import digest
 from ablations.question.search_space import Range, Search
 from ablations.question.study import Point, StudyError
 from ablations.records.recorder import Paused
@@ -58,8 +59,9 @@ class TableSource:
         if "cell" not in first:
             return first.get("cause", "it cannot be built")
         planned = [[row for row in rows if row.get("seed") == seed] for seed in self.seeds]
-        runs = [_run(seed, some[0]) for seed, some in zip(self.seeds, planned, strict=True) if some]
         label = first["label"].rpartition("-s")[0] if "seed" in first else first.get("label", "")
+        rows_of = zip(self.seeds, planned, strict=True)
+        runs = [_run(seed, first["cell"], label, next(iter(some), None)) for seed, some in rows_of]
         said = dict(zip(self.table.axes, key, strict=True)).get("recipe.epochs")
         ended = [row["epoch"] for row in rows if row["status"] == "finished"]
         epochs = said if isinstance(said, int) else max(ended, default=self.epochs)
@@ -172,7 +174,8 @@ def _values(table: Table, axis: str) -> str:
     return ", ".join(map(str, table.axes[axis].values if axis in table.axes else [table.about["fixed"][axis]]))
 
 
-def _run(seed: int, row: Mapping[str, Any]) -> dict[str, Any]:
-    """What a trial's file says of a run."""
-    about = {"seed": seed, "identity": row["identity"], "label": row["label"]}
-    return {**about, "folder": f"{row['label']}-{row['identity'][:8]}"}
+def _run(seed: int, cell: str, label: str, row: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a trial's file says of a run; one that the table does not have is named as a training would name it."""
+    about = row or {"identity": digest({"cell": cell, "seed": seed}), "label": f"{label}-s{seed}"}
+    named = {"seed": seed, "identity": about["identity"], "label": about["label"]}
+    return {**named, "folder": f"{named['label']}-{named['identity'][:8]}"}

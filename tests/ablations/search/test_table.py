@@ -19,6 +19,7 @@ from ablations.records.epochs import read_epochs
 from ablations.records.record import Record, plan_path, read_records, write_json
 from ablations.search.table import Table
 from ablations.search.table_files import write_table
+from ablations.search.table_source import TableSource
 from ablations.search.tabulate import table_of
 from tests.pages import TEXTS
 from tests.typed import typed
@@ -163,6 +164,18 @@ def test_values_that_are_written_alike_are_refused(at: Path) -> None:
     plan, records = renamed(at, lambda rate: 1 if rate == 0.1 else "1")
     with pytest.raises(ValueError, match=r"recipe\.lr: 1, '1' are written alike in a table"):
         table_of([plan], records, at / "runs")
+
+
+def test_a_run_that_a_table_lacks_has_its_name_all_the_same(table: Table) -> None:
+    """So a trial that was pruned before its second seed comes out as it was recorded; another one is refused."""
+    point = {"block": "plain", "depth": 8, "recipe.lr": 0.1}
+    part = Table(table.frame[table.frame.seed != 1], table.axes, table.about)
+    whole, lacking = (TableSource(one, [0, 1], {}).candidate(point) for one in (table, part))
+    assert lacking.runs == whole.runs
+    assert {run["identity"] for run in whole.runs} == {*table.cell(point).identity}
+    unequal = Table(table.frame[(table.frame.seed != 1) | (table.frame.block != "plain")], table.axes, table.about)
+    with pytest.raises(ValueError, match=r"the table has no whole run of plain-.* with seed 1"):
+        skipbench.simulate(unequal, trials=9, fixed={"block": "plain"}, seeds=[0, 1])
 
 
 def test_searches_are_no_table(at: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
