@@ -148,7 +148,7 @@ def read_search(study: Mapping[str, Any]) -> Search:
     """
     given = mapping("search", study.get("search"))
     check_known("search", given, DEFAULTS)
-    said = DEFAULTS | given
+    said = {**DEFAULTS, **given}
     replicate = {**DEFAULTS["replicate"], **mapping("search.replicate", said["replicate"])}
     check_known("search.replicate", replicate, DEFAULTS["replicate"])
     objectives = listed(said["objectives"])
