@@ -74,7 +74,7 @@ def print_results(plan: Plan, config: DictConfig, console: Console, *, trained: 
     from ablations.search.trials import read_trials
 
     if trained:
-        let_workers_end()
+        let_workers_end(config.hydra.runtime.choices["hydra/launcher"])
     runs = Path(config.runs)
     records, _ = read_records(runs)
     answer, figures = Answer(plan.as_json(), records, runs), None

@@ -28,7 +28,7 @@ from ablations.records.record import Record, plan_path, read_records, study_fold
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.active_options import active_point, refuse_unknown
 from sweeps.compose.arguments import Arguments
-from sweeps.compose.compose import Composer, is_active
+from sweeps.compose.compose import Composer
 from sweeps.compose.fast_compose import FastComposer
 from sweeps.match import Widths
 from sweeps.preflight import count, data_digest
@@ -46,10 +46,11 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
 
     def counted(point: Point) -> tuple[int, float]:
         with as_value_error():
-            made = composer(active_point(point, fast))
-            if not is_active("width", made):
+            point = active_point(point, fast)
+            if not fast.is_active("width", point):
                 raise ValueError("match needs a width to change, and this network takes none: leave match out")
-            return count(made, study["match"]), made.width
+            config, data_dir = fast(point).run.config, Path(composer.master.data_dir)
+            return count(config, study["match"], data_dir), fast.node("width", point)
 
     bare = Widths(question.whole_points, counted)
 

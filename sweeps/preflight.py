@@ -248,21 +248,18 @@ def check_trainer(trainer: DictConfig, recipe: Node, network: Node | None = None
         raise ValueError(f"{says}; choose norm=group, or leave out trainer=ddp")
 
 
-def count(config: DictConfig, what: str) -> int:
-    """Count the params, or the macs, of a network; ValueError where it cannot be built."""
+def count(nodes: dict[str, Node], what: str, data_dir: Path) -> int:
+    """Count the params, or the macs, of the network of a run's resolved nodes; ValueError where it cannot be built."""
     from lightning_modules.networks.counting import measure, multiply_adds, parameters
 
     def counted(network: Any, device: str) -> int:
         if what == "params":
             return parameters(network)
-        inputs = check_data(data, Path(config.data_dir), augment)
+        inputs = check_data(nodes["data"], data_dir, recipe_of(nodes["recipe"]).augment)
         return multiply_adds(network, inputs.shape, device, tokens=inputs.tokens)
 
-    fill_sizes(config)
-    data: Any = OmegaConf.to_container(config.data, resolve=True)
-    augment = instantiate(config.recipe).augment
     with network_errors():
-        return measure(lambda: instantiate(config.network), counted)
+        return measure(lambda: instantiate(nodes["network"]), counted)
 
 
 def suggestions(config: DictConfig) -> tuple[Any, Any]:

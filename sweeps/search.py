@@ -94,11 +94,11 @@ class Searching:
         Raises:
             StudyError: the task does not have a metric, or no side of it is better.
         """
-        recipe: Any = OmegaConf.to_container(self.composer(active_point(point, self.fast)).recipe, resolve=True)
-        judged = judged_by({"recipe": recipe})
+        config = self.fast(active_point(point, self.fast)).run.config
+        judged = judged_by(config)
         known = dict([judged]) | {"val_loss": "lower", "train_loss": "lower"}
         known |= {"train_error": "lower"} if judged == ERROR else {}
-        declared = task_metrics({"recipe": recipe}).items()
+        declared = task_metrics(config).items()
         known |= {name: about["better"] for name, about in declared if about.get("along")}
         said = self.study.get("search") or {}
         objectives = []
@@ -117,8 +117,8 @@ class Searching:
 
     def data_of(self, point: Point) -> str | None:
         """Digest of the data at a point: a search on other data is another search. None where it is not here yet."""
-        source: Any = OmegaConf.to_container(self.composer(active_point(point, self.fast)).data, resolve=True)
-        return data_digest(source["source"], Path(self.config.data_dir)) if "source" in source else None
+        data = self.fast(active_point(point, self.fast)).run.config["data"]
+        return data_digest(data["source"], Path(self.config.data_dir)) if "source" in data else None
 
     def plan(self) -> dict[str, Any]:
         """The plan that is written before there are winners."""
@@ -174,9 +174,7 @@ class Searching:
         with open_dict(self.config):
             self.config.study.name = self.study["name"]
         rest, patience = self.composer.rest, self.config.max_consecutive_failures
-        worker = TrialWorker(
-            main, context, self.config, self.search, self.points, self.order, rest, patience, places.threads
-        )
+        worker = TrialWorker(main, context, self.config, self.search, self.spaces, self.fast, patience, places.threads)
         with watched(TrialWatch(self.plan(), self.runs), console):
             while True:
                 launch_workers(

@@ -22,9 +22,9 @@ from ablations.search.space import Infeasible, Space
 from ablations.search.trials import Trial, read_trials, read_warm_start
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.active_options import active_point, has_option
-from sweeps.compose.compose import Composer, is_active, plain_tree, run_of
+from sweeps.compose.compose import Composer
 from sweeps.compose.fast_compose import FastComposer
-from sweeps.preflight import check, data_digest
+from sweeps.preflight import check_nodes, data_digest
 
 DRAWS = 100  # points of a space, of which one must be buildable
 
@@ -54,15 +54,16 @@ class Composed:
             for point in self._choices(axis, values, space, points):
                 try:
                     with as_value_error():
-                        config = self.composer({**active_point(point, self.fast), axis: point[axis]})
-                        code |= run_of(config, config.hydra).code
+                        asked = {**active_point(point, self.fast), axis: point[axis]}
+                        code |= self.fast(asked).run.code
+                        node = self.fast.node(axis, asked)
                 except ValueError as error:
                     refused.setdefault(axis, error)
                     if not needs[axis]:
                         raise
                     continue
                 built.add(axis)
-                named = set(REFERENCE.findall(json.dumps(plain_tree(config).get(axis), default=str)))
+                named = set(REFERENCE.findall(json.dumps(node, default=str)))
                 for other in named & {*space} - {axis}:
                     needs[other].add(axis)
         for axis in refused.keys() - built:
@@ -76,9 +77,11 @@ class Composed:
         Raises:
             Infeasible: the point cannot be composed.
         """
-        where = repr(_words(point)), axis
+        words = _words(point)
+        where = repr(words), axis
         if where not in self.known:
-            self.known[where] = is_active(axis, self._config(point))
+            with as_infeasible():
+                self.known[where] = self.fast.is_active(axis, active_point(words, self.fast))
         return self.known[where]
 
     def default(self, axis: str, point: Point) -> Any:
@@ -111,7 +114,8 @@ class Composed:
         for chosen in islice(space.random_points(new_study(1), 0), DRAWS):
             try:
                 with as_value_error():
-                    check(self.composer(active_point({**space.fixed, **chosen}, self.fast)))
+                    run = self.fast(active_point({**space.fixed, **chosen}, self.fast)).run
+                    check_nodes(run.config, Path(self.composer.master.data_dir), run.start)
                 return
             except OSError:  # its data is not here, of which more is said elsewhere
                 return

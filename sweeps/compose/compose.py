@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from ablations.identity.run import NODES, Run, active_axes
 from ablations.question.hydra_syntax import to_overrides
 from sweeps.compose.config_sources import refuse_clashes
-from sweeps.compose.hydra_internals import set_values
+from sweeps.compose.hydra_internals import reading_once, set_values
 from sweeps.compose.own_network import fitted, with_own_arguments
 from sweeps.compose.starting_weights import identified, starts_from
 from sweeps.data import fill_sizes
@@ -167,7 +167,7 @@ class Composer:
     """
 
     def __init__(self, loader: Any, master: DictConfig, rest: Sequence[str] = ()) -> None:
-        self.loader = loader
+        self.loader = reading_once(loader)
         self.master = master
         self.rest = list(rest)
         self.groups = set(master.hydra.runtime.choices)

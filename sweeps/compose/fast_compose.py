@@ -13,7 +13,17 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ablations.identity.run import NODES, Run, active_axes
-from sweeps.compose.compose import Composer, axis_of, conf_dir, default_axes, described, plain_tree, run_of, settings_of
+from sweeps.compose.compose import (
+    Composer,
+    axis_of,
+    conf_dir,
+    default_axes,
+    described,
+    is_active,
+    plain_tree,
+    run_of,
+    settings_of,
+)
 from sweeps.compose.own_network import TARGET
 from sweeps.data import with_sizes
 
@@ -86,11 +96,43 @@ class FastComposer:
             return None
         return set(node) if isinstance(node, dict) else None
 
+    def node(self, axis: str, point: Mapping[str, Any]) -> Any:
+        """The node of a top-level axis at a point, or its value, with its interpolations; None if there is none.
+
+        Raises:
+            HydraException: a choice or a setting does not exist.
+        """
+        try:
+            return self._merged(point)[1].get(axis)
+        except NotPlain:
+            return plain_tree(self.composer(point)).get(axis)
+
+    def is_active(self, axis: str, point: Mapping[str, Any]) -> bool:
+        """Whether an axis matters at a point: `is_active` of the configuration.
+
+        Raises:
+            HydraException: a choice or a setting does not exist.
+        """
+        parent, _, key = axis.rpartition(".")
+        try:
+            _, tree = self._merged(point)
+            beside = _at(tree, parent.split(".")) if parent else tree
+            if not isinstance(beside, dict):
+                raise NotPlain
+        except NotPlain:
+            return is_active(axis, self.composer(point))
+        return axis.partition(".")[0] in active_axes(tree) and key in beside
+
     def _by_hydra(self, point: Mapping[str, Any]) -> Composed:
         made = self.composer(point)
         return Composed(run_of(made, made.hydra), settings_of(plain_tree(made), self.master))
 
-    def _assembled(self, point: Mapping[str, Any]) -> Composed:
+    def _merged(self, point: Mapping[str, Any]) -> tuple[Base, Tree]:
+        """The choices of a point, and its configuration with the values that it sets.
+
+        Raises:
+            NotPlain: only Hydra can compose it.
+        """
         chosen = {axis: value for axis, value in point.items() if axis in self.composer.groups}
         if TARGET in point or not all(isinstance(value, str) for value in chosen.values()):
             raise NotPlain
@@ -98,6 +140,10 @@ class FastComposer:
         tree = base.tree
         for axis in point.keys() - chosen.keys():
             tree = _with(tree, axis.split("."), point[axis])
+        return base, tree
+
+    def _assembled(self, point: Mapping[str, Any]) -> Composed:
+        base, tree = self._merged(point)
         tree = with_sizes(tree, partial(_resolved, tree=tree), self.composer.master.data_dir)
         seen = {}
         config = {node: _resolved(tree[node], tree) for node in NODES}

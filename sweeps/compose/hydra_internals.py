@@ -1,7 +1,8 @@
 """The names of Hydra that are not public, in one place: what of Hydra may move with its next version.
 
-Skipbench needs four things for which Hydra has no public name: the parser of its command line, the folders of its
-search path, and two ways not to compose a configuration again: to set values on it, and to leave `hydra.mode` alone.
+Skipbench needs five things for which Hydra has no public name: the parser of its command line, the folders of its
+search path, and three ways to do nothing twice: to read each file once, to set values on a composed configuration, and
+to leave `hydra.mode` alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy, deepcopy
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from omegaconf import DictConfig
 
 try:
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
+    from hydra._internal.config_repository import CachingConfigRepository
     from hydra._internal.hydra import Hydra
     from hydra._internal.sources_registry import SourcesRegistry
     from hydra._internal.utils import get_args_parser
@@ -40,6 +43,23 @@ def hydra_parser() -> ArgumentParser:
 def config_source(schema: str, provider: str, path: str) -> ConfigSource:
     """Open one entry of Hydra's search path."""
     return SourcesRegistry.instance().resolve(schema)(provider, f"{schema}://{path}")
+
+
+def reading_once(loader: Any) -> Any:
+    """Return a copy of a loader that reads each file of choices once, not again for every configuration it composes."""
+    made = copy(loader)
+    made.repository = _ReadOnce(loader.repository)
+    return made
+
+
+class _ReadOnce(CachingConfigRepository):
+    """Remembers what was read, of which each configuration gets a copy: Hydra merges the others into it."""
+
+    def __deepcopy__(self, memo: Any) -> _ReadOnce:
+        return self  # Hydra copies a repository for each configuration
+
+    def load_config(self, config_path: str) -> Any:
+        return deepcopy(super().load_config(config_path))
 
 
 def set_values(config: DictConfig, overrides: Sequence[str]) -> None:

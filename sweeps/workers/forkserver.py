@@ -49,8 +49,10 @@ def fork_warm() -> None:
     set_start_method("forkserver" if forkable() else "loky", force=True)
 
 
-def let_workers_end() -> None:
+def let_workers_end(launcher: str) -> None:
     """Let joblib's idle workers end now, so that the end of this process need not wait for them."""
+    if launcher != "joblib":  # where there are none, to ask for them would start a process
+        return
     try:
         from joblib.externals.loky import get_reusable_executor
     except ImportError:  # another version: they end with this process

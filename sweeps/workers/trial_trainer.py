@@ -20,9 +20,8 @@ from ablations.records.record import Record, read_record, usable
 from ablations.records.recorder import Paused, Stopped
 from ablations.search.carry_out import Candidate, Watch
 from sweeps.compose.active_options import active_point
-from sweeps.compose.compose import Composer, plain_tree, run_of, settings_of
 from sweeps.compose.fast_compose import FastComposer
-from sweeps.preflight import check, data_digest
+from sweeps.preflight import check_nodes, data_digest
 from sweeps.spaces import as_infeasible
 from sweeps.workers.worker import PlannedRun, memory_freed, train_run
 
@@ -31,12 +30,10 @@ class TrialTrainer:
     """The `Source` of a search that trains, in this process. The arguments are those of the worker."""
 
     def __init__(
-        self, main: Any, context: Any, master: DictConfig, search: Search, rest: list[str], threads: int | None
+        self, main: Any, context: Any, master: DictConfig, search: Search, fast: FastComposer, threads: int | None
     ) -> None:
         self.main, self.context, self.master, self.search, self.threads = main, context, master, search, threads
-        self.composer = Composer(context.config_loader, master, rest)
-        self.fast = FastComposer(self.composer)
-        self.settings = plain_tree(master)
+        self.fast = fast
 
     def candidate(self, point: Point) -> Candidate:
         """Compose the cell of a point, and build its network to see how large it is.
@@ -46,13 +43,11 @@ class TrialTrainer:
         """
         with as_infeasible():
             bare = active_point(point, self.fast)
-            config = self.composer(bare)
-            run = run_of(config, config.hydra)
-            size = check(config)
+            run, settings = self.fast(bare)
+            size = check_nodes(run.config, Path(self.master.data_dir), run.start)
         seeded = [run.with_seed(seed) for seed in self.search.seeds]
         runs = [{"seed": r.seed, "identity": r.identity, "label": r.label, "folder": r.folder} for r in seeded]
-        settings = settings_of(plain_tree(config), self.settings)
-        planned = [PlannedRun(one, self.composer.overrides(bare), settings) for one in seeded]
+        planned = [PlannedRun(one, self.fast.composer.overrides(bare), settings) for one in seeded]
         label = run.label.rpartition("-s")[0]
         return Candidate(run.cell, label, size.epochs, size.params, size.macs, runs, planned)
 

@@ -16,8 +16,8 @@ from ablations.records.worker_deaths import MAX_DEATHS, deaths_of
 from ablations.search.carry_out import blank, carry_out
 from ablations.search.space import Space
 from ablations.search.trials import FREE, Trial, trial_folder, write_trial
+from sweeps.compose.fast_compose import FastComposer
 from sweeps.preflight import suggestions
-from sweeps.spaces import Composed
 from sweeps.workers.trial_trainer import TrialTrainer
 from sweeps.workers.worker import LOOK_EVERY
 
@@ -28,9 +28,8 @@ class TrialWorker:
 
     Attributes:
         main, context, master: as in `Worker`.
-        points: tuning → what is fixed in it.
-        order: the axes of the space; an axis stands behind those that decide whether it is active.
-        rest: overrides for every run.
+        spaces: tuning → its space.
+        fast: finds the runs of points, and knows what was composed by now.
         patience: failed trials in a row after which it stops.
         threads: CPU threads of each training; None: what the scheduler gave it.
     """
@@ -39,9 +38,8 @@ class TrialWorker:
     context: Any
     master: DictConfig
     search: Search
-    points: dict[str, dict[str, Any]]
-    order: list[str]
-    rest: list[str]
+    spaces: dict[str, Space]
+    fast: FastComposer
     patience: int
     threads: int | None = None
     runs: Path = field(init=False)
@@ -52,7 +50,7 @@ class TrialWorker:
 
     def __call__(self, _: DictConfig) -> None:
         failures = 0
-        self.trainer = TrialTrainer(self.main, self.context, self.master, self.search, self.rest, self.threads)
+        self.trainer = TrialTrainer(self.main, self.context, self.master, self.search, self.fast, self.threads)
         for tuning, trial in self.claim_trials():
             outcome = self.carry_out(tuning, trial)
             if outcome["state"] not in FREE:
@@ -65,9 +63,7 @@ class TrialWorker:
 
         Where none is left to claim, another is queued, for the tuning that has the most trials to go.
         """
-        composed = Composed(self.trainer.composer, self.trainer.fast)
-        spaces = {name: composed.space(self.search, self.order, point) for name, point in self.points.items()}
-        ours = open_tunings(self.master, self.study, self.search, spaces)
+        ours = open_tunings(self.master, self.study, self.search, self.spaces)
         while True:
             waiting = [(number, k) for k, one in enumerate(ours) for number in one.unfinished()]
             for number, k in sorted(waiting):

@@ -11,11 +11,12 @@ import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
+from omegaconf import OmegaConf
 
 from ablations.plan.plan import Cell
 from ablations.question.study import Point
 from sweeps.compose.arguments import parse
-from sweeps.compose.compose import Composer, config_of, run_of
+from sweeps.compose.compose import Composer, config_of, is_active, plain_tree, run_of
 from sweeps.compose.fast_compose import FastComposer
 from sweeps.validate import estimate, telling_first
 
@@ -43,6 +44,8 @@ POINTS = [
     ["block._target_=lightning_modules.networks.blocks.Plain", "depth=14"],
 ]
 
+AXES = ["shortcut", "gate_bias", "optimizer", "trainer", "depth", "block.gate_kernel", "block.nosuch", "recipe.lr"]
+
 
 @pytest.fixture(scope="module")
 def composer() -> Iterator[Composer]:
@@ -62,6 +65,10 @@ def test_the_fast_way_is_hydras(composer: Composer, overrides: list[str]) -> Non
     composer = Composer(composer.loader, composer.master, typed.rest)
     fast = FastComposer(composer)
     assert asdict(fast(typed.chosen).run) == by_hydra(composer, typed.chosen)
+    made = composer(typed.chosen)
+    for axis in (*AXES, *(axis for axis in typed.chosen if axis[0] not in "+~")):
+        assert fast.is_active(axis, typed.chosen) == is_active(axis, made), axis
+        assert fast.node(axis, typed.chosen) == plain_tree(made).get(axis), axis
     fast({**typed.chosen, "depth": 8})
     again = {**typed.chosen, "depth": 14}  # of a kind that has been compared: nothing but plain data decides
     assert asdict(fast(again).run) == by_hydra(composer, again)
@@ -75,6 +82,19 @@ def test_choices_that_choose_for_others_are_composed_whole(composer: Composer) -
             for norm in ("batch", "none"):
                 asked = {"block": block, "recipe": recipe, "norm": norm, "depth": 8}
                 assert asdict(fast(asked).run) == by_hydra(composer, asked)
+
+
+def test_a_file_is_read_once_and_each_configuration_has_what_it_holds(
+    composer: Composer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, master = OmegaConf.load, composer.master
+    read: list[str] = []
+    monkeypatch.setattr(OmegaConf, "load", lambda file: read.append(Path(file.name).name) or load(file))
+    loader = Composer(GlobalHydra.instance().config_loader(), master).loader
+    composed = [loader.load_sweep_config(master, words) for words in (["depth=8", "block=plain"], [])]
+    assert read.count("config.yaml") == read.count("plain.yaml") == read.count("residual.yaml") == 1
+    assert [one.depth for one in composed] == [8, 20]
+    assert composed[1] == composer({}), "nothing is left of the one before"
 
 
 def test_a_mistake_is_hydras_to_name(composer: Composer) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from sweeps.workers.forkserver import let_workers_end
+
 PROGRAM = """
 import os, signal, sys
 from joblib import Parallel, delayed
@@ -46,6 +48,19 @@ def test_workers_of_another_program_are_no_forks() -> None:
 
     fork_warm()
     assert get_start_method() == "loky", "which does not run this program's first lines again"
+
+
+def test_only_joblibs_workers_are_told_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, bool]] = []
+
+    class Executor:
+        def shutdown(self, **how: bool) -> None:
+            asked.append(how)
+
+    monkeypatch.setattr("joblib.externals.loky.get_reusable_executor", lambda **_: Executor())
+    for launcher in ("basic", "submitit_local", "joblib"):
+        let_workers_end(launcher)
+    assert asked == [{"wait": False}]
 
 
 def test_other_launchers_start_their_own_processes() -> None:
