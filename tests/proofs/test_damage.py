@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,10 +42,17 @@ def stranger(bait: Path) -> dict[str, Any]:
     return record | {"metrics": {"val_error": 0.0}, "params": 1, "macs": 1, "epochs": 1, "cause": None}
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs of an undisturbed sweep."""
+    runs = tmp_path_factory.mktemp("whole")
+    finish(runs, *ASKED, SEEDS)
+    return runs
+
+
 @pytest.mark.slow
-def test_a_sweep_over_damaged_and_hostile_files(tmp_path: Path) -> None:
-    whole, runs, bait = tmp_path / "whole", tmp_path / "runs", tmp_path / "bait"
-    finish(whole, *ASKED, SEEDS)
+def test_a_sweep_over_damaged_and_hostile_files(whole: Path, tmp_path: Path) -> None:
+    runs, bait = tmp_path / "runs", tmp_path / "bait"
     folders = [runs / record["folder"] for record in results(whole).values()]
     for folder in folders:
         folder.mkdir(parents=True)
@@ -117,9 +125,10 @@ def fill(disk: Path, *, but: int) -> None:
         pytest.param(64 * 1024, id="in the midst of a training"),
     ],
 )
-def test_a_full_disk_is_named_and_nothing_recorded_is_lost(small_disk: Path, room: int) -> None:
+def test_a_full_disk_is_named_and_nothing_recorded_is_lost(whole: Path, small_disk: Path, room: int) -> None:
     runs = small_disk / "runs"
-    finish(runs, *ASKED, "seed=0,1")
+    for record in whole.glob("*-s[01]-*/record.json"):
+        shutil.copytree(record.parent, runs / record.parent.name)
     before = {path: path.read_bytes() for path in runs.glob("*/record.json")}
     assert len(before) == 2
     fill(small_disk, but=room)

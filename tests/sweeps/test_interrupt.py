@@ -133,7 +133,11 @@ def in_session(session: int) -> set[int]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends the workers")
-@pytest.mark.parametrize("asked", [["depth=8,20", "workers=2"], ["study=search_budget", "workers=1"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "asked",
+    [["depth=8", "workers=1"], pytest.param(["study=search_budget", "workers=2"], marks=pytest.mark.long)],
+    ids=" ".join,
+)
 def test_no_process_outlives_a_sweep_that_is_killed(tmp_path: Path, asked: list[str]) -> None:
     """Of one worker too: joblib then starts a second, which never gets anything to do."""
     process = start("-m", f"runs={tmp_path}", "recipe.epochs=500", "tracker=none", *asked, at=tmp_path)

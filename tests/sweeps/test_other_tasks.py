@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import skipbench
+from ablations.notebook import Record
 from lightning_modules.networks.trained import start_from
 from sweeps.data import seen
 from sweeps.export import export
@@ -185,11 +186,9 @@ def test_the_network_of_a_run_is_built_from_the_same_words(kind: str, trained: d
     assert sum(one.numel() for one in network.parameters()) == record(trained[kind])["params"]
 
 
-def test_networks_of_ones_own_run_and_sweep_from_python(place: Path) -> None:
+def test_networks_of_ones_own_are_swept_from_python_and_shown(trained: dict[str, Path]) -> None:
+    assert "mse" in Record.read(trained["own network"])._repr_html_()
     words = (*KINDS["own network"][:2], *QUICK, "runs=python")
-    one = skipbench.run(*words, "network.hidden=4", quiet=True)
-    assert one.status == "finished"
-    assert "mse" in one._repr_html_()
     swept = skipbench.sweep(*words, "network.hidden=4,5", "hydra/launcher=basic", seed=[0], quiet=True)
     assert sorted(swept.records().params) == [4 * 65 + 5 * 2, 5 * 65 + 6 * 2]
     assert "val_mse" in swept._repr_html_()

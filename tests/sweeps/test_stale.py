@@ -36,7 +36,7 @@ def test_records_of_images_that_changed_are_stale(tmp_path: Path) -> None:
     write_images(tmp_path / "arrays.npz", seed=0)
     sweep(tmp_path)
     before = stamps(tmp_path)
-    assert "0 to train, 2 reused" in sweep(tmp_path)
+    assert "0 to train, 2 reused" in sweep(tmp_path, "plan=true")
     write_images(tmp_path / "arrays.npz", seed=1)
     kept = sweep(tmp_path, "stale=accept")
     assert "2 records are stale: the images of arrays changed; accepted as asked" in kept
@@ -50,4 +50,4 @@ def test_records_of_images_that_changed_are_stale(tmp_path: Path) -> None:
     assert all(stamps(tmp_path)[name] != before[name] for name in before)
     assert len(list((tmp_path / "runs").glob("*/record.stale-1.json"))) == 2, "what was recorded is kept"
     (tmp_path / "arrays.npz").unlink()
-    assert "0 to train, 2 reused" in sweep(tmp_path), "what is not here cannot be said to have changed"
+    assert "0 to train, 2 reused" in sweep(tmp_path, "plan=true"), "what is not here cannot be said to have changed"

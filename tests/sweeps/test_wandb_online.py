@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +32,15 @@ def server() -> Iterator[StandIn]:
     with stand_in() as server:
         yield server
         assert set(server.puzzled) <= NEVER_ANSWERED
+
+
+@pytest.fixture(scope="module")
+def offline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the grid was trained without a network, and what was printed."""
+    place = tmp_path_factory.mktemp("offline")
+    done = typed.typed(*GRID, "tracker=offline", at=place)
+    (place / "said.txt").write_text(done.stdout)
+    return place
 
 
 def ablations(*words: str, at: Path, server: StandIn, **env: str) -> str:
@@ -96,19 +106,17 @@ def test_a_live_sweep_arrives_and_publishing_it_twice_adds_nothing(tmp_path: Pat
         is_the_record(server, tmp_path / "r", record)
 
 
-def test_the_line_that_uploads_sends_what_was_trained_offline(tmp_path: Path, server: StandIn) -> None:
-    done = typed.typed(*GRID, "tracker=offline", at=tmp_path)
-    (line,) = [line for line in done.stdout.splitlines() if "wandb sync" in line]
-    assert not server.runs
+def test_the_line_that_uploads_sends_what_was_trained_offline(offline: Path, server: StandIn) -> None:
+    (line,) = [line for line in (offline / "said.txt").read_text().splitlines() if "wandb sync" in line]
     words = shlex.split(line[line.index("wandb sync") :])
     call = [str(Path(sys.executable).with_name(words[0])), *words[1:]]
-    env = typed.surroundings() | server.environment(tmp_path)
+    env = typed.surroundings() | server.environment(offline)
     for _ in range(2):
-        synced = subprocess.run(call, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+        synced = subprocess.run(call, cwd=offline, env=env, capture_output=True, text=True, timeout=120)
         assert synced.returncode == 0, synced.stderr
-        records, _ = read_records(tmp_path / "r")
+        records, _ = read_records(offline / "r")
         for record in records.values():
-            is_the_record(server, tmp_path / "r", record)
+            is_the_record(server, offline / "r", record)
         assert len(server.runs) == 3
     holds_the_tables(next(run for run in server.runs.values() if run["jobType"] == "results"))
 
@@ -132,9 +140,9 @@ def test_a_resumed_run_keeps_its_id_and_has_each_epoch_once(tmp_path: Path, serv
 
 
 def test_publishing_heeds_the_variables_of_w_and_b_and_views_that_are_refused_are_one_line(
-    tmp_path: Path, server: StandIn
+    offline: Path, tmp_path: Path, server: StandIn
 ) -> None:
-    typed.typed(*GRID, "tracker=none", at=tmp_path)
+    shutil.copytree(offline / "r", tmp_path / "r", ignore=shutil.ignore_patterns("wandb"))  # as with tracker=none
     (study,) = plans(tmp_path / "r")
     server.on_UpsertView2 = lambda asked: None
     words, place = ("publish", study, "--runs", "r"), {"WANDB_PROJECT": "mine", "WANDB_ENTITY": "team"}

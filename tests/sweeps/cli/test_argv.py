@@ -4,10 +4,7 @@ In this process, since the words are what matters; tests/test_run.py and tests/s
 """
 
 import logging
-import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,49 +14,16 @@ import yaml
 
 from ablations.catalog.choices import CONF
 from sweeps.cli.argv import read_words
-from sweeps.cli.import_path import VARIABLE
 from sweeps.cli.program import command_line
 from sweeps.cli.settings import SETTINGS, check_setting
 from sweeps.closing import left_words
 from sweeps.compose.compose import default_axes
 from sweeps.compose.hydra_internals import ConfigLoaderImpl
+from tests.sweeps.conftest import Typed
+
+pytestmark = pytest.mark.usefixtures("as_before")
 
 ROOT = Path(__file__).resolve().parents[3]
-Typed = Callable[..., str]
-
-
-@pytest.fixture(autouse=True)
-def as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What a program may do to its own process is undone in this one."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    for name in ("HYDRA_FULL_ERROR", VARIABLE):
-        monkeypatch.setenv(name, os.environ.get(name, ""))
-    log, term = logging.getLogger(), signal.getsignal(signal.SIGTERM)
-    handlers, level = log.handlers[:], log.level
-    yield
-    for handler in set(log.handlers) - set(handlers):
-        handler.close()
-    log.handlers[:] = handlers
-    log.setLevel(level)
-    signal.signal(signal.SIGTERM, term)
-
-
-@pytest.fixture
-def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Typed:
-    """Types a command in an empty folder; the sentence that it is refused with."""
-
-    def type_(*words: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["run.py", *words])
-        with pytest.raises(SystemExit) as stopped:
-            command_line()
-        (line,) = capsys.readouterr().err.strip().splitlines()
-        assert stopped.value.code == 1
-        assert line.startswith("error: ")
-        assert not list(tmp_path.glob("**/record.json"))
-        return line.removeprefix("error: ")
-
-    return type_
 
 
 @pytest.fixture

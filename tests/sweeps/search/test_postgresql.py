@@ -1,4 +1,4 @@
-"""A search on a real PostgreSQL server that this test starts: four workers, forty trials, none twice."""
+"""A search on a real PostgreSQL server that this test starts: three workers, twenty trials, none twice."""
 
 import os
 import pwd
@@ -51,5 +51,5 @@ def server() -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_four_workers_carry_out_forty_trials_once_each(tmp_path: Path, server: str) -> None:
-    exactly(40, work_together(tmp_path, server, processes=4, trials=40))
+def test_three_workers_carry_out_twenty_trials_once_each(tmp_path: Path, server: str) -> None:
+    exactly(20, work_together(tmp_path, server, processes=3, trials=20))

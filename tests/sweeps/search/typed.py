@@ -20,9 +20,13 @@ study:
 """
 
 
+def asked(runs: Path, launcher: str = "basic") -> list[str]:
+    found = ["--config-dir", str(runs / "mine"), "-m", "study=mine", f"runs={runs / 'runs'}", "tracker=none"]
+    return [*found, f"hydra/launcher={launcher}"]
+
+
 def start(runs: Path, *arguments: str, launcher: str = "basic", cold: bool = False) -> typed.Begun:
-    words = ["--config-dir", runs / "mine", "-m", "study=mine", f"runs={runs / 'runs'}", "tracker=none"]
-    return typed.start(*words, f"hydra/launcher={launcher}", *arguments, at=runs, cold=cold)
+    return typed.start(*asked(runs, launcher), *arguments, at=runs, cold=cold)
 
 
 def search(runs: Path, *arguments: str, launcher: str = "basic", cold: bool = False) -> typed.Done:
