@@ -24,13 +24,13 @@ from ablations.charts.looks import (
     hue_axis,
     numeric_axis,
     row_names,
-    wrapped,
 )
 from ablations.charts.options import FigureOptions
 from ablations.charts.series import Lines, columns
 from ablations.question.did_you_mean import instead
 from ablations.records.task_metrics import ERROR, shown_metric
 from ablations.report.answer import Answer
+from ablations.report.lines import wrapped
 
 MOST_ROWS = 40  # of a panel with a line a cell
 

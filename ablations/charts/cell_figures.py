@@ -11,8 +11,9 @@ from ablations.charts import scales, series
 from ablations.charts.answer_figure import Chosen
 from ablations.charts.figure import Figure
 from ablations.charts.focus import MOST_CELLS
-from ablations.charts.looks import NEUTRAL, cell_names, colours, dashes, wrapped
+from ablations.charts.looks import NEUTRAL, cell_names, colours, dashes
 from ablations.charts.specs import LABELS, LINE, faceted, tip
+from ablations.report.lines import wrapped
 
 
 def cost_figure(chosen: Chosen) -> Figure | None:

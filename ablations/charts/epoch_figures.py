@@ -5,10 +5,11 @@ from __future__ import annotations
 from ablations.charts import scales, series
 from ablations.charts.answer_figure import Chosen, seeds_words
 from ablations.charts.figure import Figure
-from ablations.charts.looks import NEUTRAL, SAFE, Spec, cell_names, colours, dashes, wrapped
+from ablations.charts.looks import NEUTRAL, SAFE, Spec, cell_names, colours, dashes
 from ablations.charts.specs import ZOOM, faceted, tip
 from ablations.records.task_metrics import shown_metric
 from ablations.report.answer import Answer
+from ablations.report.lines import wrapped
 
 SPREAD = (("mean", "mean"), ("low", "least"), ("high", "most"))
 PALE = {"condition": {"test": "datum.light", "value": 0.4}, "value": 1}

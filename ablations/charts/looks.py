@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +21,6 @@ NEUTRAL = "#7a8490"  # of marks that belong to no value
 HIGHLIGHT = "#8E6BD1"  # of what stands out: no value has this colour
 DASHES = [[1, 0], [6, 3], [2, 2], [9, 3, 2, 3]]
 SHAPES = ["circle", "square", "triangle-up", "diamond"]
-LETTERS = 30  # in a line of a label
 SPLIT = "split(datum.label, '\\n')"
 
 Spec = dict[str, Any]
@@ -171,22 +169,6 @@ def _told(values: Sequence[str], field: str, marks: list[Any]) -> Spec:
 def legend() -> Spec:
     """A legend above the chart, whose labels may have several lines and are never cut."""
     return {"orient": "top", "symbolType": "circle", "labelExpr": SPLIT, "labelLimit": 0, "titleLimit": 0}
-
-
-def wrapped(text: str, letters: int = LETTERS) -> str:
-    """A label in lines of so many letters at most, broken after commas where possible, in long words after = and _."""
-    lines = [""]
-    for part in text.split(", "):
-        longer = f"{lines[-1]}, {part}" if lines[-1] else part
-        if len(longer) < letters or not lines[-1]:  # a comma may follow
-            lines[-1] = longer
-        else:
-            lines[-1] += ","
-            lines.append(part)
-    for index, line in enumerate(lines):
-        loose = re.sub(rf"\S{{{letters + 1},}}", lambda word: re.sub(r"(?<=[=_])(?=[^=_])", "\0 ", word[0]), line)
-        lines[index] = "\n".join(textwrap.wrap(loose, letters)).replace("\0 ", "").replace("\0", "")
-    return "\n".join(lines)
 
 
 def _is_number(text: str) -> bool:

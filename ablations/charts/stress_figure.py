@@ -11,10 +11,11 @@ from ablations.analysis.results import STRESS, Row, Spread
 from ablations.charts import answer_specs, scales
 from ablations.charts.answer_figure import agrees, error_caption, mean_bar
 from ablations.charts.figure import Figure
-from ablations.charts.looks import Spec, axes_of, cell_names, wrapped
+from ablations.charts.looks import Spec, axes_of, cell_names
 from ablations.charts.options import FigureOptions
 from ablations.charts.series import Lines, columns
 from ablations.report.answer import Answer
+from ablations.report.lines import wrapped
 
 CARD = (
     *("log10 stress_rate", "log10 stress_gain", "log10 stress_gain_trained", "log10 stress_mixing"),

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ablations.analysis.results import CALIBRATION, LESIONS, METRICS, PROXIES, STRESS, Record, Row, Spread, best_row
-from ablations.charts.looks import wrapped
 from ablations.records.task_metrics import task_metrics
+from ablations.report.lines import wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,10 +9,11 @@ from ablations.analysis.results import result_rows
 from ablations.charts import looks
 from ablations.charts.answer_figure import Chosen
 from ablations.charts.figures import figures_of
-from ablations.charts.looks import axes_of, cell_names, numeric_axis, row_names, wrapped
+from ablations.charts.looks import axes_of, cell_names, numeric_axis, row_names
 from ablations.charts.options import FigureOptions
 from ablations.charts.pictures import panels_of
 from ablations.report.answer import Answer
+from ablations.report.lines import wrapped
 from ablations.search.trials import trial_folder, write_trial
 from tests.ablations.conftest import make_plan, make_records
 from tests.ablations.html.study_folder import CLAIM, write_study
