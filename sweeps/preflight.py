@@ -26,7 +26,7 @@ from sweeps.fits_task import (
     try_task,
     warn_of_scaled_input,
 )
-from sweeps.instantiate import Node, import_torch, instantiate, once_a_node
+from sweeps.instantiate import Node, import_quickly, instantiate, once_a_node
 
 Shape = tuple[int, ...]
 KINDS = {1: "vectors", 2: "series"}  # by the number of axes of an input
@@ -59,7 +59,7 @@ def check_nodes(nodes: dict[str, Node], data_dir: Path, start: str | None = None
     Args:
         start: the folder of the run whose weights it starts from.
     """
-    import_torch()
+    import_quickly("torch")
     for name, node in nodes.items():
         check_signatures(node, name)
     network, data, recipe = nodes["network"], nodes["data"], recipe_of(nodes["recipe"])
@@ -237,6 +237,7 @@ def check_trainer(trainer: DictConfig, recipe: Node, network: Node | None = None
     Args:
         network: where there may be several devices. On CPUs each sees only its share of a batch.
     """
+    import_quickly("pytorch_lightning")
     made = instantiate(trainer)(recipe=recipe_of(recipe), callbacks=[])
     if network is None or made.world_size == 1 or made.strategy.root_device.type != "cpu":
         return

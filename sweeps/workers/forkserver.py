@@ -19,6 +19,7 @@ from ablations.wandb_view.tracking import IMPORTED_LATE
 PROGRAMS = "run.py", "skipbench", "skipbench.py"
 IMPORTED = [
     "sweeps.workers.parent_death",
+    "sweeps.workers.libraries",
     "lightning_modules.inspection.diagnostics",
     "lightning_modules.training.progress",
     "lightning_modules.training.micro_batch",

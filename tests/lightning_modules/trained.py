@@ -23,21 +23,30 @@ from lightning_modules.data.module import ImageData
 from lightning_modules.training.classifier import Classifier
 from lightning_modules.training.fit import Outcome, fit
 from lightning_modules.training.history import Curve, LastEpoch, Row
+from sweeps.compose.hydra_internals import set_values
 from sweeps.training import build
 
 QUICK = ["depth=8", "recipe.epochs=2", "trainer=cpu", "trainer.threads=1", "tracker=none"]
 
 
 def composed(*overrides: str) -> DictConfig:
-    """What `python run.py` would train: a digits ResNet-8 for two epochs, where nothing else is said."""
-    return deepcopy(_composed(overrides))
+    """What `python run.py` would train: a digits ResNet-8 for two epochs, where nothing else is said.
+
+    Hydra composes each set of choices once; values are set on copies, as a sweep does it.
+    """
+    words = [*QUICK, *overrides]
+    choices = tuple(word for word in words if (CONF / word.partition("=")[0]).is_dir())
+    config = deepcopy(_composed(choices))
+    set_values(config, [word for word in words if word not in choices])
+    config.hydra.overrides.task = words
+    return config
 
 
 @cache
-def _composed(overrides: tuple[str, ...]) -> DictConfig:
+def _composed(choices: tuple[str, ...]) -> DictConfig:
     OmegaConf.register_new_resolver("folder", lambda: "folder", replace=True)
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", overrides=[*QUICK, *overrides], return_hydra_config=True)
+        return compose("config", overrides=list(choices), return_hydra_config=True)
 
 
 class Trained(NamedTuple):

@@ -38,16 +38,11 @@ def files(group: str) -> list[Path]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`choice` runs over all files of all groups, `block`, `norm`, … over the files of one.
 
-    `row` takes one file of each group at a time, until all have been taken.
     Of three groups and more, the CLASSICS meet in every combination, and every other choice meets the DEFAULTS. Of two,
-    `make proofs` tries all combinations, and `make test` a third of them.
+    `make proofs` tries all combinations, and `make test` a fifth of them.
     """
     if "choice" in metafunc.fixturenames:
         metafunc.parametrize("choice", sorted(f"{path.parent.name}={path.stem}" for g in GROUPS for path in files(g)))
-    if "row" in metafunc.fixturenames:
-        columns = [sorted(f"{g}={path.stem}" for path in files(g)) for g in GROUPS]
-        rows = [[column[i % len(column)] for column in columns] for i in range(max(map(len, columns)))]
-        metafunc.parametrize("row", rows, ids=[row[0] for row in rows])
     marks = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     given = {name for names in marks for name in ([names] if isinstance(names, str) else names)}
     groups = [group for group in GROUPS if group in metafunc.fixturenames and group not in given]
@@ -68,9 +63,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _daily(groups: list[str], cell: tuple[str, ...], places: list[dict[str, int]]) -> bool:
-    """Whether a combination is tried every time: of two groups a third, in which every choice is, and the DEFAULTS."""
+    """Whether a combination is tried every time: of two groups a fifth, in which every choice is, and the DEFAULTS."""
     usual = sum(DEFAULTS.get(group) == name for group, name in zip(groups, cell, strict=True))
-    return len(groups) > 2 or usual > 0 or sum(place[name] for place, name in zip(places, cell, strict=True)) % 3 == 0
+    return len(groups) > 2 or usual > 0 or sum(place[name] for place, name in zip(places, cell, strict=True)) % 5 == 0
 
 
 @cache
@@ -126,6 +121,19 @@ def _loaded(group: str, name: str) -> DictConfig:
 def composed() -> Callable[..., DictConfig]:
     """composed('block=plain', …): the same by Hydra alone."""
     return lambda *files: _composed(frozenset(files))
+
+
+@pytest.fixture
+def read() -> Callable[[str, str], DictConfig]:
+    """read('block', 'plain'): the file alone."""
+    return _loaded
+
+
+@pytest.fixture
+def every() -> DictConfig:
+    """every.block.plain, …: all choices, by Hydra alone."""
+    named = [(group, path.stem) for group in GROUPS for path in files(group)]
+    return _composed(frozenset(f"+{group}@every.{group}.{name}={name}" for group, name in named)).every
 
 
 @pytest.fixture

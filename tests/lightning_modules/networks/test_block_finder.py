@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
-import torch
-from hydra.utils import instantiate
 from torch import Tensor, nn
 
 from lightning_modules.networks.block_finder import find_blocks
 from lightning_modules.networks.blocks import Plain
 from lightning_modules.networks.bodies import Basic
 from lightning_modules.networks.norms import Batch
-from tests.lightning_modules.trained import composed, perceptron
+from tests.lightning_modules.trained import perceptron
 
 
 class Stages(nn.Module):
@@ -42,9 +41,10 @@ class Stages(nn.Module):
         (("network=vgg", "depth=11", "data.size=32", "network.head=pool"), 8),
     ],
 )
-def test_the_blocks_of_every_family_are_found(chosen: tuple[str, ...], count: int) -> None:
-    with torch.device("meta"):
-        network = instantiate(composed(*chosen).network)
+def test_the_blocks_of_every_family_are_found(
+    build: Callable[..., nn.Module], chosen: tuple[str, ...], count: int
+) -> None:
+    network = build(*chosen, device="meta")
     found = find_blocks(network)
     assert len(found) == count
     assert all(part.path.startswith("stages.") for part in found)

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from ablations.catalog.choices import CONF
+
 pytestmark = pytest.mark.slow
 
 
@@ -142,8 +144,7 @@ def test_double_precision_and_channels_last_change_nothing_else(offered, block, 
     torch.testing.assert_close(double.float(), expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("norm", ["batch", "group"])
-@pytest.mark.parametrize("body", ["basic", "dense"])
+@pytest.mark.parametrize(("body", "norm"), [("basic", "group"), ("dense", "batch")])
 def test_stacked_networks_train_as_one_by_one(offered, block, norm, body):
     networks = [offered(body, f"block={block}", f"norm={norm}") for _ in range(3)]
     if None in networks:
@@ -157,8 +158,15 @@ def test_stacked_networks_train_as_one_by_one(offered, block, norm, body):
             torch.testing.assert_close(buffers[name][i], buffer)
 
 
-def test_a_choice_is_a_file_in_its_place(config, composed, row):
+def test_choices_are_files_in_their_places(config, composed):
+    row = "block=highway", "body=bottleneck", "shortcut=B", "norm=group", "activation=tanh", "init=xavier"
     assert config(*row) == composed(*row)
+
+
+def test_a_file_is_composed_as_it_is_read(read, every, choice):
+    group, name = choice.split("=")
+    assert read(group, name) == every[group][name]
+    assert "@package" not in (CONF / group / f"{name}.yaml").read_text(), "which would put it elsewhere"
 
 
 def test_a_plain_network_has_no_shortcut(config):

@@ -13,8 +13,8 @@ from tests.lightning_modules.vmapped.fusing import DRAWS, NEAR, Build, Trainings
 def check(build: Build | None) -> None:
     if build is None:  # choices that do not go together
         return
-    lr = [0.05, 0.02]
-    alone, (beside, trouble) = Trainings(build, lr=lr).alone(), Trainings(build, lr=lr).together()
+    given = {"lr": [0.05, 0.02], "epochs": 1}  # of five steps
+    alone, (beside, trouble) = Trainings(build, **given).alone(), Trainings(build, **given).together()
     assert trouble == (DRAWS if draws(build()) else None)
     for one, other in zip(alone, beside, strict=True):
         assert_same(one, other, near=0.0 if trouble else NEAR)

@@ -35,12 +35,18 @@ class Ended(NamedTuple):
 
 
 class Trainings:
-    """Three epochs of `build`'s network: seed k at the k-th learning rate, alone or all together."""
+    """Some epochs of `build`'s network: seed k at the k-th learning rate, alone or all together."""
 
     def __init__(
-        self, build: Build, *, lr: Sequence[float], precision: str = "64-true", folder: Path | None = None
+        self,
+        build: Build,
+        *,
+        lr: Sequence[float],
+        epochs: int = 3,
+        precision: str = "64-true",
+        folder: Path | None = None,
     ) -> None:
-        self.build, self.lr, self.precision, self.folder = build, lr, precision, folder
+        self.build, self.lr, self.epochs, self.precision, self.folder = build, lr, epochs, precision, folder
         self.ended: dict[int, Ended] = {}
 
     def alone(self) -> list[Ended]:
@@ -66,7 +72,7 @@ class Trainings:
             lr=self.lr[seed],
             weight_decay=1e-3,
             batch_size=16,
-            epochs=3,
+            epochs=self.epochs,
             precision=self.precision,
             label_smoothing=0.1,
         )
