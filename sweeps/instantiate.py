@@ -28,8 +28,8 @@ def instantiate(node: Any) -> Any:
 def import_quickly(*libraries: str) -> None:
     """Import torch, or Lightning too, in two thirds of the time, with signals held back.
 
-    A signal that comes meanwhile can be lost in torch, or leave half of it behind. What is imported stays, so nothing is
-    searched for garbage.
+    A signal that comes meanwhile can be lost in torch, or leave half of it behind. Nothing is searched for garbage:
+    what is imported stays.
     """
     held = {signal.SIGINT, signal.SIGTERM} if hasattr(signal, "pthread_sigmask") else set()  # Windows cannot
     before = signal.pthread_sigmask(signal.SIG_BLOCK, held) if held else set()
@@ -51,7 +51,7 @@ def import_quickly(*libraries: str) -> None:
 
 @contextmanager
 def without_scipy_signal() -> Iterator[None]:
-    """Do not import scipy.signal, which takes a second: torchmetrics, which Lightning imports, asks for one name in it."""
+    """Spare the import of scipy.signal, a second: torchmetrics, which Lightning imports, asks it for one name."""
     name = "scipy.signal"
     if name in sys.modules:
         yield

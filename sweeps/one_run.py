@@ -26,6 +26,7 @@ from sweeps.cli.settings import check_hydra_folders, check_settings
 from sweeps.compose.compose import axis_of, run_of, unused_axes, with_network
 from sweeps.compose.own_network import fitted
 from sweeps.compose.unused import refuse_unused
+from sweeps.instantiate import import_quickly
 from sweeps.keeping import go_on_from_shorter, keep_state, kept_weights
 from sweeps.preflight import check, check_trainer, data_digest, instantiate, size_of
 from sweeps.training import Parts, Rows, Watch, build, fit_parts, trainer_of
@@ -133,6 +134,7 @@ def train(
         ValueError, OSError: it cannot be built, or its data is not there.
         Stopped, Paused: by `watch`, after `until`.
     """
+    import_quickly("torch", "pytorch_lightning")
     from lightning_modules.training.micro_batch import classifier
 
     recorder = Recorder(run, folder)
@@ -237,6 +239,7 @@ def is_further_device(config: DictConfig) -> bool:
 
 def train_on_further_device(config: DictConfig, folder: Path) -> None:
     """Train along with the first process, which records. Lightning starts this command again for each device."""
+    import_quickly("torch", "pytorch_lightning")
     from lightning_modules.inspection.diagnostics import Diagnostics
     from lightning_modules.training.history import LastEpoch
     from lightning_modules.training.weights import KeptEpoch

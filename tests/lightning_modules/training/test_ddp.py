@@ -20,12 +20,12 @@ from sweeps.compose.compose import run_of
 from sweeps.preflight import check_trainer
 from sweeps.training import build
 from tests.lightning_modules.trained import composed, train
-from tests.typed import start
+from tests.typed import ended, start
 
 ROOT = Path(__file__).parents[3]
 # Batch norm would see each device's share of a batch; layer norm sees each image by itself.
 ONE = ["depth=8", "norm=layer", "recipe.lr=0.02", "tracker=none", "trainer.accelerator=cpu", "trainer.threads=1"]
-LONG = "recipe.epochs=16"
+LONG = "recipe.epochs=8"
 TWO = [*ONE, "trainer=ddp", "trainer.devices=2"]
 
 
@@ -73,7 +73,7 @@ def test_two_devices_are_one_run_also_after_interruptions(tmp_path: Path) -> Non
     assert done.stdout.count("finished") == 1, "one process speaks"
     record = record_in(tmp_path)
     assert record["provenance"]["device"] == "2 × cpu, 1 thread"
-    assert (record["epochs"], record["steps"]) == (16, 160)
+    assert (record["epochs"], record["steps"]) == (8, 80)
     folder = tmp_path / record["folder"]
     files = {path.name for path in folder.iterdir() if path.name != ".hydra"}
     tables = {"record.json", "config.yaml", "curve.csv", "diagnostics.csv", "predictions.npz", "run.log"}
@@ -92,7 +92,7 @@ def test_two_devices_are_one_run_also_after_interruptions(tmp_path: Path) -> Non
     config = composed(*ONE, LONG)
     assert record["identity"] == run_of(config, config.hydra).identity
     curve = list(csv.DictReader((folder / "curve.csv").read_text().splitlines()))
-    assert len(curve) == 16
+    assert len(curve) == 8
     losses = [[float(row[loss]) for loss in ("train_loss", "val_loss")] for row in curve[:2]]
     alone = [[row[loss] for loss in ("train_loss", "val_loss")] for row in train(*ONE, LONG).curve.rows[:2]]
     assert losses == [pytest.approx(row, rel=1e-3) for row in alone], "in the long run, roundings grow"
@@ -106,7 +106,7 @@ def test_a_batch_that_cannot_be_shared_is_said(tmp_path: Path) -> None:
 
 
 def test_a_sweep_gives_each_run_one_device(tmp_path: Path) -> None:
-    done = typed("-m", *TWO, runs=tmp_path)
+    done = ended(start("-m", *TWO, f"runs={tmp_path}", at=tmp_path))
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
     assert line == "error: trainer.devices=2: a run of a sweep has one device; leave out -m"

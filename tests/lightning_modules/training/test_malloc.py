@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[3]
 PAGES = 64 * 2**20 // 4096
 STEPS = """
 import resource
+from sweeps.instantiate import import_quickly
+import_quickly("torch", "pytorch_lightning")
 import torch
 from lightning_modules.training.malloc import release_freed_memory
 from tests.lightning_modules.trained import composed, instantiate
