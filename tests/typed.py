@@ -1,8 +1,9 @@
-"""`python run.py …` as it is typed; in a fork of a process that has imported the libraries it costs 1 s, not 6.
+"""`python run.py …` as it is typed; in a fork of a process that has imported everything it costs half a second, not 4.
 
-Its parser of overrides has met their grammar too, which takes a process a quarter of a second. Of this project a fork
-has imported nothing. It shares its hash seed with the other forks: where processes must agree in what they compute, one
-of them is `cold`, and so it is where imports, their warnings or their time are the point.
+The process has also met the grammars of overrides and interpolations, and parsed the source of which every run takes
+a fingerprint. A fork shares its hash seed with the others: where processes must agree in what they compute, one of them
+is `cold`, and so it is where imports, their warnings or their time are the point. A copy of the project is imported
+anew.
 """
 
 from __future__ import annotations
@@ -24,6 +25,13 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 LIBRARIES = "torch", "pytorch_lightning", "optuna", "scipy.stats", "statsmodels.api", "hydra.main", "rich.table"
+OURS = (
+    *("sweeps.cli.program", "sweeps.sweep", "sweeps.workers.worker", "ablations.report.run_summary"),
+    *("lightning_modules.networks.cifar", "lightning_modules.networks.blocks", "lightning_modules.networks.bodies"),
+    *("lightning_modules.training.progress", "lightning_modules.training.weights", "lightning_modules.training.fit"),
+    *("lightning_modules.inspection.diagnostics", "lightning_modules.vmapped.fused", "lightning_modules.data.digits"),
+)
+PACKAGES = "ablations", "lightning_modules", "sweeps", "skipbench", "hydra_plugins"
 Done = subprocess.CompletedProcess[str]
 
 
@@ -106,10 +114,13 @@ def ask(what: dict[str, Any] | int) -> Any:
 
 def main() -> None:
     """Import everything, then answer what is asked."""
-    for library in LIBRARIES:
-        import_module(library)
+    gc.disable()
+    sys.path[0] = str(ROOT)
+    for name in (*LIBRARIES, *OURS):
+        import_module(name)
     parse_once()
     gc.freeze()
+    gc.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for line in sys.stdin:
         asked = json.loads(line)
@@ -122,14 +133,20 @@ def main() -> None:
 
 
 def parse_once() -> None:
-    """Parse what has most of the syntax of overrides and of interpolations: ANTLR keeps what it learns of a grammar."""
+    """Parse the source of every run, and what has most of the syntax of overrides and interpolations.
+
+    ANTLR keeps what it learns of a grammar.
+    """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from omegaconf import OmegaConf
+
+    from ablations.identity.code_hash import fingerprint
 
     words = ["a=b,c", "+d=range(2)", "a.e=[1,{f: -1.5e3}]", "g=/h-i.j", "k='l m'", "hydra/launcher=null", "~n"]
     OverridesParser.create().parse_overrides(words)
     tree = {"a": "${b}/${oc.env:NONE,data}", "b": "${oc.select:c.d,null}", "c": {"d": "${..e}"}, "e": 1}
     OmegaConf.to_container(OmegaConf.create(tree), resolve=True)
+    fingerprint(())
 
 
 def become(call: list[str], at: str, env: dict[str, str], said: str) -> None:
@@ -144,6 +161,9 @@ def become(call: list[str], at: str, env: dict[str, str], said: str) -> None:
     os.chdir(at)
     for k, path in enumerate((os.devnull, f"{said}/1", f"{said}/2")):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), k)
+    if Path(call[0]).parent != ROOT:
+        for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES]:
+            del sys.modules[name]
     sys.argv = call
     sys.path[0:1] = [str(Path(call[0]).parent), *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
     runpy.run_path(call[0], run_name="__main__")

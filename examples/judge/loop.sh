@@ -16,7 +16,7 @@ claims:
 END
   kept=no
   for seed in 0 1 2 3 4 5; do
-    $train "$name" $options --seed $seed
+    [ -f "logs/$name-$seed.csv" ] || $train "$name" $options --seed $seed
     $train "$new" $options $edit --seed $seed
     [ $seed -ge 2 ] || continue   # the first verdict needs three seeds
     python examples/judge/collect.py
