@@ -45,9 +45,6 @@ class Spread:
         return cls(mean=mean, sd=math.sqrt(math.fsum((x - mean) ** 2 for x in known) / (len(known) - 1)), n=len(known))
 
 
-UNKNOWN = Spread(mean=None, sd=None, n=0)
-
-
 @dataclass(frozen=True)
 class Row:
     """One cell of a study and its records.
@@ -166,8 +163,6 @@ def _row(
 ) -> Row:
     found = [records[run["identity"]] for run in cell["runs"] if run["identity"] in records]
     runs = tuple(record for record in found if record["status"] != "failed")
-    diverged = sum(record["status"] == "diverged" for record in runs)
-    held = {metric for record in runs for metric in record["metrics"]}
     return Row(
         cell=cell["cell"],
         axes=dict(cell["axes"]),
@@ -175,12 +170,9 @@ def _row(
         shown={axis: _shown(cell, axis, known_axes) for axis in swept},
         runs=runs,
         seeds=tuple(run["seed"] for run in cell["runs"]),
-        diverged=diverged,
+        diverged=sum(record["status"] == "diverged" for record in runs),
         failures=tuple(record for record in found if record["status"] == "failed"),
-        metrics={
-            metric: Spread.of([measured(record, metric) for record in runs]) if diverged or metric in held else UNKNOWN
-            for metric in names
-        },
+        metrics={metric: Spread.of([measured(record, metric) for record in runs]) for metric in names},
         seconds=Spread.of([record.get("seconds") for record in runs]),
         params=next((item["params"] for item in [*found, cell] if item.get("params") is not None), None),
         macs=next((item["macs"] for item in [*found, cell] if item.get("macs") is not None), None),

@@ -18,7 +18,7 @@ from benchmarks.verdicts import BEYOND, FIRST, advice, all_claims, failing_setti
 from benchmarks.verdicts import DRAWS as DISTRIBUTIONS
 from tests.ablations.conftest import make_plan, make_records
 
-DRAWS, FEW = 2000, 400
+DRAWS, FEW = 1000, 400
 
 
 def cell(block, depth):
