@@ -308,11 +308,7 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
     notebook = json.loads((ROOT / "examples" / "notebook.ipynb").read_text())
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert not any(cell.get("outputs") for cell in notebook["cells"])
-    quick = {"EPOCHS = 10": "EPOCHS = 1", "range(3)": "range(2)"}
-    for shipped, here in quick.items():
-        assert shipped in "".join(cells)
-        cells = [cell.replace(shipped, here) for cell in cells]
-    shown = run_cells(cells, tmp_path)
+    shown = run_cells([cell.replace("EPOCHS = 10", "EPOCHS = 1") for cell in cells], tmp_path)
     assert shown[1].startswith("<b>plain")
     assert any(one.startswith("<svg") for one in shown)
     assert "supported" in shown[-2] or "inconclusive" in shown[-2]
