@@ -61,10 +61,10 @@ def test_ways_to_search_are_compared_in_the_space_of_a_study() -> None:
     assert {cell["norm"] for cell in found} == {"batch"}
     small = searches.cells(on, asked | {"constraints": ["params <= 20_000"]})
     assert {cell["depth"] for cell in small if cell["width"] == 1} == {8}
-    regret, epochs = searches.one(LANDSCAPE, "search_budget", None, "random+halving:factor=5", 0)
+    regret, epochs = searches.one(LANDSCAPE, "search_budget", None, None, "random+halving:factor=5", 0)
     assert regret >= 0
     assert 30 < epochs < 200
-    lacking, epochs = searches.one(LANDSCAPE, "search_frontier", 12, "random", 1)
+    lacking, epochs = searches.one(LANDSCAPE, "search_frontier", 12, None, "random", 1)
     assert (0 < lacking < 100, epochs) == (True, 120)
 
 
