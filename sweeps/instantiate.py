@@ -5,12 +5,9 @@ from __future__ import annotations
 import gc
 import json
 import signal
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
-from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 Node = dict[str, Any]  # of a config, resolved
@@ -26,10 +23,9 @@ def instantiate(node: Any) -> Any:
 
 
 def import_quickly(*libraries: str) -> None:
-    """Import torch, or Lightning too, in two thirds of the time, with signals held back.
+    """Import torch, or Lightning too, without a search for garbage: what is imported stays.
 
-    A signal that comes meanwhile can be lost in torch, or leave half of it behind. Nothing is searched for garbage:
-    what is imported stays.
+    Signals are held back: one that comes meanwhile can be lost in torch, or leave half of it behind.
     """
     held = {signal.SIGINT, signal.SIGTERM} if hasattr(signal, "pthread_sigmask") else set()  # Windows cannot
     before = signal.pthread_sigmask(signal.SIG_BLOCK, held) if held else set()
@@ -37,31 +33,12 @@ def import_quickly(*libraries: str) -> None:
     gc.disable()
     try:
         for library in libraries:
-            try:
-                with without_scipy_signal():
-                    import_module(library)
-            except (ImportError, AttributeError):  # another version that needs more of it
-                import_module(library)
+            import_module(library)
     finally:
         if collects:
             gc.enable()
         if held:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def without_scipy_signal() -> Iterator[None]:
-    """Spare the import of scipy.signal, a second: torchmetrics, which Lightning imports, asks it for one name."""
-    name = "scipy.signal"
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = stand_in = ModuleType(name)
-    vars(stand_in)["hamming"] = None
-    try:
-        yield
-    finally:
-        sys.modules.pop(name, None)
 
 
 def once_a_node(function: Callable[P, T]) -> Callable[P, T]:
