@@ -35,11 +35,17 @@ def composed(*overrides: str) -> DictConfig:
     Hydra composes each set of choices once; values are set on copies, as a sweep does it.
     """
     words = [*QUICK, *overrides]
-    choices = tuple(word for word in words if (CONF / word.partition("=")[0]).is_dir())
+    axes = [word.partition("=")[0] for word in words]
+    choices = tuple(word for word, axis in zip(words, axes, strict=True) if is_choice(axis))
     config = deepcopy(_composed(choices))
     set_values(config, [word for word in words if word not in choices])
     config.hydra.overrides.task = words
     return config
+
+
+def is_choice(axis: str) -> bool:
+    """Whether a word chooses a file, or says where there are files."""
+    return axis == "hydra.searchpath" or (CONF / axis).is_dir()
 
 
 @cache
