@@ -41,7 +41,7 @@ from ablations.question.search_space import read_search
 from ablations.search.simulator import built, node_of
 from ablations.search.table import Table
 from ablations.search.table_source import mean_over_seeds
-from ablations.search.trials import Trial, pareto_front, read_trial
+from ablations.search.trials import Trial, pareto_front, reached, read_trial
 
 PROCESSES, KNOWN = 2, 100
 OTHERS = {"norm": "batch", "activation": "relu", "recipe.lr": 0.1}  # what is chosen where a study says nothing
@@ -110,7 +110,7 @@ def simulated(
     on: Table, asked: Mapping[str, Any], way: str, seed: int, there: Sequence[Mapping[str, Any]]
 ) -> tuple[list[Trial], float]:
     """The trials of a search on the table, and the epochs that they were trained."""
-    (sampler, *more), seeds = way.split("+"), sorted({int(seed) for seed in on.frame.seed})
+    sampler, *more = way.split("+")
     told = [point for point in there if all(point[axis] in values for axis, values in TOLD.items())]
     found = skipbench.simulate(
         on,
@@ -118,7 +118,7 @@ def simulated(
         sampler=made("sampler", sampler),
         pruner=made("pruner", more[0] if more else "none"),
         seed=seed,
-        seeds=[seeds[seed % len(seeds)]],
+        seeds=[on.seed_in_turn(seed)],
         known=random.Random(seed).sample(told, KNOWN) if "told" in more else (),
     )
     if "counted" in more:
@@ -149,7 +149,7 @@ def trained(on: Table, asked: Mapping[str, Any], way: str, seed: int, runs: Path
     words += ["tracker=none", "keep=nothing", "diagnostics=false", "hydra/launcher=basic"]
     subprocess.run([sys.executable, "run.py", *words], cwd=CONF.parent, check=True, stdout=subprocess.DEVNULL)
     found = [read_trial(path) for path in sorted((folder / "runs").glob(".studies/search/trials/*/*/trial.json"))]
-    return found, float(sum(max((epoch for epoch, _ in trial.get("reported", ())), default=0) for trial in found))
+    return found, float(sum(map(reached, found)))
 
 
 def made(group: str, words: str) -> Any:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-from collections.abc import Iterable
 from functools import partial
 from importlib import import_module
 from multiprocessing import get_context
@@ -24,6 +23,7 @@ import numpy as np
 from scipy import stats
 
 import skipbench
+from ablations.search.contest import means_of
 from ablations.search.table import Table
 from ablations.search.table_source import mean_over_seeds
 
@@ -51,9 +51,8 @@ def space_of(table: Table, seed: int) -> Any:
 def regrets(path: Path, seed: int) -> list[float]:
     """The regret of one search after each of AFTER."""
     smac, table = import_module("smac"), skipbench.table(path)
-    seeds = sorted({int(seed) for seed in table.frame.seed})
     last = table.frame.loc[table.frame.epoch == table.frame.epoch.max()]
-    mine = last.loc[last.seed == seeds[seed % len(seeds)]].to_dict("records")
+    mine = last.loc[last.seed == table.seed_in_turn(seed)].to_dict("records")
     found = {tuple(row[axis] if row[axis] == row[axis] else None for axis in table.axes): row for row in mine}
     tried: list[dict[str, Any]] = []
 
@@ -66,15 +65,10 @@ def regrets(path: Path, seed: int) -> list[float]:
         asked = {"deterministic": True, "n_trials": AFTER[-1], "seed": seed, "output_directory": Path(folder)}
         scenario = smac.Scenario(space_of(table, seed), **asked)
         smac.HyperparameterOptimizationFacade(scenario, trained, overwrite=True, logging_level=False).optimize()
-    look_up = mean_over_seeds(table, "test_error")
-
-    def mean(values: Iterable[Any]) -> float:
-        known = look_up(dict(zip(table.axes, values, strict=True)))
-        return math.inf if known is None else known
-
-    least = min(map(mean, table.by_key))
+    look_up, least = mean_over_seeds(table, "test_error"), min(means_of(table, "test_error"))
     best = [min(tried[:k], key=lambda row: row["val_error"]) for k in AFTER]
-    return [mean(row[axis] for axis in table.axes) - least for row in best]
+    means = [look_up({axis: row[axis] for axis in table.axes}) for row in best]
+    return [math.inf if mean is None else mean - least for mean in means]
 
 
 def main() -> None:

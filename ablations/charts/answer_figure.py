@@ -133,9 +133,13 @@ def _figure(answer: Answer, options: FigureOptions) -> Figure | None:
     return Figure(name, title, caption, spec, columns(every), panels=min(2, len(views)), least=300)
 
 
-def error_caption(rows: Sequence[Row]) -> str:
-    """What a figure shows: over how many seeds, what diverged, and the notes of the data."""
-    words = f"Mean ± sd over {seeds_words(row.n for row in rows if row.n)}; small dots are single runs"
+def error_caption(rows: Sequence[Row], *, dots: bool = True) -> str:
+    """What a figure shows: over how many seeds, what diverged, and the notes of the data.
+
+    Args:
+        dots: whether every run is drawn too.
+    """
+    words = f"Mean ± sd over {seeds_words(row.n for row in rows if row.n)}" + "; small dots are single runs" * dots
     diverged = sum(row.diverged for row in rows)
     worst = "an error of 100%" if rows[0].judged == ERROR else "the worst value"
     words += f"; {diverged} diverged, which counts as {worst}." if diverged else "."

@@ -52,7 +52,7 @@ def stress_figure(answer: Answer, options: FigureOptions) -> Figure | None:
         panel = answer_specs.by_name(encoding, list(dict.fromkeys(str(line["row"]) for line in drawn)), depth)
         views.append({"title": title, "transform": [{"filter": f"datum.panel == {len(views)}"}], **panel})
         every += drawn
-    caption = error_caption([rows[cell] for cell in about]).replace("; small dots are single runs", "")
+    caption = error_caption([rows[cell] for cell in about], dots=False)
     if any(line["single"] == answer_specs.LOST for line in every):
         caption += " ×: in one seed at least infinite, or zero on a logarithmic scale."
     title = "What the blocks bear, and what they cost"

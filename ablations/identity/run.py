@@ -59,6 +59,11 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def identity_of(cell: str, seed: int) -> str:
+    """Return the identity of the run of a cell with a seed."""
+    return digest({"cell": cell, "seed": seed})
+
+
 def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -94,7 +99,7 @@ class Run:
     @cached_property
     def identity(self) -> str:
         """Equal identities are the same run, whichever study asks for it."""
-        return digest({"cell": self.cell, "seed": self.seed})
+        return identity_of(self.cell, self.seed)
 
     def with_seed(self, seed: int) -> Run:
         """Return the run of the same cell with another seed; the cell is not digested again."""

@@ -194,10 +194,10 @@ def _check_names(path: Path, data: Mapping[str, Any]) -> None:
 
 def _check_identity(path: Path, record: Record) -> None:
     """Refuse a record whose identity is not that of the config, code and seed in it."""
-    from ablations.identity.run import digest
+    from ablations.identity.run import digest, identity_of
 
     if "config" not in record or "code" not in record:
         return
     cell = digest({"config": record["config"], "code": record["code"]})
-    if record["cell"] != cell or record["identity"] != digest({"cell": cell, "seed": record["seed"]}):
+    if record["cell"] != cell or record["identity"] != identity_of(cell, record["seed"]):
         raise RecordError(f"{path}: its identity is not that of the config, code and seed in it")

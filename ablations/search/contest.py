@@ -94,8 +94,7 @@ class Contest:
         """Search, and say how far from the best network of the table the chosen one is after each trial."""
         told = {key: value for key, value in self.search.items() if key not in ("after", "trials")}
         if told["seeds"] == IN_TURN:
-            seeds = sorted({int(seed) for seed in table.frame.seed})
-            told["seeds"] = [seeds[run.seed % len(seeds)]]
+            told["seeds"] = [table.seed_in_turn(run.seed)]
         axes = {**AXES, **run.axes}
         told |= {group: built(chosen(group, axes)) for group in CHOSEN}
         trials = simulate(table, trials=axes["trials"], workers=axes["workers"], seed=run.seed, **told)

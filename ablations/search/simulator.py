@@ -29,7 +29,7 @@ from ablations.search.in_memory import InMemory
 from ablations.search.space import Space
 from ablations.search.table import Table
 from ablations.search.table_source import TableSource, covered, mean_over_seeds
-from ablations.search.trials import FREE, Trial
+from ablations.search.trials import FREE, Trial, reached
 from ablations.search.warm_start import known_cells
 
 if TYPE_CHECKING:
@@ -229,5 +229,4 @@ def _trained(trial: Trial) -> int:
     whole = trial.get("epochs", 0)
     if trial["state"] == "complete":
         return whole * len(trial.get("seed_values", ()))
-    reached = max((int(epoch) for epoch, _ in trial.get("reported", ())), default=0)
-    return reached + whole * max(0, len(trial.get("seed_values", ())) - 1)
+    return reached(trial) + whole * max(0, len(trial.get("seed_values", ())) - 1)

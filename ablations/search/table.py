@@ -85,6 +85,11 @@ class Table:
             raise ValueError(f"the table has no cell {self.words(key)}")
         return self.frame.loc[known]
 
+    def seed_in_turn(self, k: int) -> int:
+        """Return the seed whose trainings search k sees, where each search sees those of the next seed."""
+        seeds = sorted({int(seed) for seed in self.frame.seed.dropna()})
+        return seeds[k % len(seeds)]
+
     def key(self, point: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return a value of every axis in their order, None where it is not active; ValueError as `cell`."""
         for axis, value in point.items():

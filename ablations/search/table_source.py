@@ -7,7 +7,7 @@ from itertools import product
 from statistics import fmean
 from typing import Any
 
-from ablations.identity.run import digest
+from ablations.identity.run import identity_of
 from ablations.question.search_space import Range, Search
 from ablations.question.study import Point, StudyError
 from ablations.records.recorder import Paused
@@ -176,6 +176,6 @@ def _values(table: Table, axis: str) -> str:
 
 def _run(seed: int, cell: str, label: str, row: Mapping[str, Any] | None) -> dict[str, Any]:
     """What a trial's file says of a run; one that the table does not have is named as a training would name it."""
-    about = row or {"identity": digest({"cell": cell, "seed": seed}), "label": f"{label}-s{seed}"}
+    about = row or {"identity": identity_of(cell, seed), "label": f"{label}-s{seed}"}
     named = {"seed": seed, "identity": about["identity"], "label": about["label"]}
     return {**named, "folder": f"{named['label']}-{named['identity'][:8]}"}

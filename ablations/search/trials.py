@@ -95,6 +95,11 @@ def uses_trial(about: Mapping[str, Any]) -> bool:
     return about.get("state") not in FREE and not about.get("warm_start")
 
 
+def reached(trial: Mapping[str, Any]) -> int:
+    """The last epoch that a trial has reported; 0 before the first."""
+    return max((int(epoch) for epoch, _ in trial.get("reported", ())), default=0)
+
+
 def epochs_words(trials: Iterable[Trial], seeds: int) -> str:
     """What was trained where trials pause or are pruned by epochs: `124 of 500 epochs`; empty elsewhere.
 
@@ -105,7 +110,7 @@ def epochs_words(trials: Iterable[Trial], seeds: int) -> str:
     early = [trial for trial in ours if trial["state"] in ("paused", "pruned")]
     if not early or any(trial.get("seed_values") or not trial.get("reported") for trial in early):
         return ""
-    first = sum(max((epoch for epoch, _ in trial.get("reported", ())), default=0) for trial in ours)
+    first = sum(map(reached, ours))
     further = sum(trial["epochs"] * max(0, len(trial.get("seed_values", ())) - 1) for trial in ours)
     return f"{first + further} of {sum(trial['epochs'] for trial in ours) * seeds} epochs"
 
