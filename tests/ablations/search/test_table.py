@@ -292,3 +292,8 @@ def test_without_the_package_parquet_is_refused_before_anything_is_read(
     monkeypatch.setitem(sys.modules, "fastparquet", None)
     assert tabulate(at, at / "other.parquet") == 1
     assert "pip install 'skipbench[parquet]', or write .csv.gz" in capsys.readouterr().err
+
+
+def test_searches_see_the_seeds_in_turn_and_what_could_not_be_built_has_none():
+    table = Table(pd.DataFrame({"seed": pd.array([2, None, 0], dtype="Int64")}), {}, {})
+    assert [table.seed_in_turn(k) for k in range(3)] == [0, 2, 0]
