@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Group
 
 MAX_LINES = 16
+STEADY = 30.0  # seconds of training after which its start weighs little
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class TrialWatch:
 class Pace:
     """Estimate the seconds left from the share of the work done since something was first seen in training.
 
-    There is no estimate before a run has ended: until then, most of the time goes into starting.
+    At first most of the time goes into starting: there is no estimate until a run has ended or `STEADY` has passed.
     """
 
     def __init__(self) -> None:
@@ -179,7 +180,8 @@ class Pace:
             self.begun = (now, status) if status.training else None
             return None
         since, first = self.begun
-        if status.done <= first.done or status.share <= first.share:
+        starting = status.done <= first.done and now - since < STEADY
+        if starting or status.share <= first.share:
             return None
         return (now - since) * (1 - status.share) / (status.share - first.share)
 

@@ -73,6 +73,10 @@ def test_the_time_left_follows_the_pace_once_a_run_has_ended(monkeypatch: pytest
     assert left(1, 0.5, 5, run) is None
     assert left(5, 0.55, 5, run) is None, "of no run is it known how long it takes"
     assert left(5, 0.6, 6) == pytest.approx(40)
+    pace = Pace()
+    left(1, 0.0, 0, run)
+    assert left(20, 0.05, 0, run) is None
+    assert left(20, 0.1, 0, run) == pytest.approx(360), "the first run takes long: its epochs tell"
     assert [span(s) for s in (40, 720, 12600)] == ["40 s", "12 min", "3.5 h"]
 
 
