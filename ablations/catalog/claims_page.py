@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from ablations.catalog.choices import CONF
+from ablations.catalog.studies import duration, written_studies
 from ablations.question.references import Reference, named, references
 
 RESULTS = CONF.parent / "docs" / "results"
@@ -33,8 +34,9 @@ Each row is a claim of a publication, judged here on a setting that two CPU core
 it all again. First those that are contradicted, then those that are open. *Contradicted* speaks of this setting:
 other images, a tenth of the training, smaller networks. The study's page has the networks, the intervals and every
 number; [what a verdict means](../verdicts.md); each published number stands in `ablations/literature/` with how it
-was verified. On other images than the paper's only the direction of a difference is judged. `python -m ablations list
-claims --markdown` prints this page.
+was verified. On other images than the paper's only the direction of a difference is judged. The last column names the
+same study at the size of a GPU, with the hours that it is estimated to take; none of these was run. `python -m
+ablations list claims --markdown` prints this page.
 """
 UNTESTED = """\
 ## Not tested small
@@ -58,6 +60,7 @@ class Row:
     study: str
     cost: str
     command: str
+    on_gpu: str
 
     def as_markdown(self) -> str:
         cells = (
@@ -68,7 +71,7 @@ class Row:
             self.found,
             self.cost,
         )
-        return f"| {' | '.join(cells)} | `{self.command}` |"
+        return f"| {' | '.join(cells)} | `{self.command}` | {self.on_gpu} |"
 
 
 def page() -> str:
@@ -78,7 +81,7 @@ def page() -> str:
     young = {paper for paper in papers if int(year(paper) or 0) >= 2023}
     counts = ", ".join(f"{sum(row.outcome == one for row in rows)} {words[2:]}" for one, words in ORDER.items())
     head = f"{len(rows)} claims from {len(papers)} publications, {len(young)} of them from 2023 or later: {counts}.\n"
-    table = "| verdict | claim | publication | published | found here | cost | command |\n|---|---|---|---|---|---|---|"
+    table = f"| verdict | claim | publication | published | found here | cost | command | on a GPU |\n{'|---' * 8}|"
     untested = yaml.safe_load((RESULTS / "untested.yaml").read_text(encoding="utf-8"))
     rest = "\n".join(f"| {one['claim']} | {one['source']} | {one['reason']} |" for one in untested)
     return "\n".join([HEAD, head, table, *(row.as_markdown() for row in rows), "", UNTESTED + rest, ""])
@@ -116,7 +119,18 @@ def _rows() -> Iterator[Row]:
                 name,
                 _cost(text),
                 typed(text),
+                _on_gpu(name),
             )
+
+
+def _on_gpu(study: str) -> str:
+    """The study of the same name at the size of a GPU, with the time that is estimated; – where there is none."""
+    stem = study.rpartition("/")[2]
+    for name, written in written_studies().items():
+        cost = (written or {}).get("cost") or {}
+        if name.endswith(f"/{stem}") and not cost.get("cpu_minutes"):
+            return f"`study={name}`, {duration(cost['gpu_minutes'])}"
+    return "–"
 
 
 def _published(claim: Mapping[str, Any]) -> str:

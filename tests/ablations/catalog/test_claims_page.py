@@ -15,7 +15,7 @@ from ablations.report.table import plain
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / "docs" / "results"
-ROW = re.compile(r"\| . (\w+) \| \[(.*)\]\(([\w/]+)\.md\) \| .* \| `python run\.py -m study=([\w/]+)[^`]*` \|")
+ROW = re.compile(r"\| . (\w+) \| \[(.*)\]\(([\w/]+)\.md\) \| .* \| `python run\.py -m study=([\w/]+)[^`]*` \| (.*) \|")
 STUDIES = config_files(ROOT / "conf/study")
 
 
@@ -30,14 +30,16 @@ def test_the_page_is_what_the_command_prints(capsys):
 def test_every_claim_of_a_publication_that_a_page_judges_is_a_row():
     lines = (RESULTS / "claims.md").read_text().splitlines()
     rows = [ROW.fullmatch(line).groups() for line in lines if "python run.py -m study=" in line]
-    for outcome, says, study, command in rows:
+    for outcome, says, study, command, on_gpu in rows:
         assert command == study
+        larger = re.fullmatch(r"`study=([\w/]+)`, \d+ (min|h|d)", on_gpu)
+        assert (larger and larger[1] in STUDIES) or f"cifar/{study}" not in STUDIES
         page = (RESULTS / f"{study}.md").read_text().replace("\\", "").replace("&gt;", ">").replace("&lt;", "<")
         assert f"**{outcome.replace('open', 'inconclusive')}**: {says}" in page
     for name in (name for name in STUDIES if (RESULTS / f"{name}.md").exists()):
         claims = yaml.safe_load(STUDIES[name].read_text())["study"].get("claims") or []
         theirs = {one["says"] for one in claims if not str(one.get("source", "ours")).startswith("ours")}
-        assert theirs == {says for _, says, study, _ in rows if study == name}
+        assert theirs == {says for _, says, study, *_ in rows if study == name}
     outcomes = [outcome for outcome, *_ in rows]
     assert outcomes == sorted(outcomes, key=["contradicted", "open", "supported"].index), "failed ones first"
 
@@ -48,7 +50,7 @@ def test_a_row_is_of_what_its_study_still_states():
     for line in (RESULTS / "claims.md").read_text().splitlines():
         if not (row := ROW.fullmatch(line)):
             continue
-        _, says, study, _ = row.groups()
+        _, says, study, *_ = row.groups()
         (claim,) = (one for one in claims_of(study) if one["says"] == says)
         text = (RESULTS / f"{study}.md").read_text()
         (evidence,) = (evidence for _, said, evidence in VERDICT.findall(text) if said == plain(says))
