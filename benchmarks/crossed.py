@@ -130,7 +130,7 @@ def false_agreements(
     spreads: Any = theirs.std(1, ddof=1) if runs > 1 else np.full(draws, ratio * sd)
     for values, published, spread in zip(ours.tolist(), theirs.mean(1).tolist(), spreads.tolist(), strict=True):
         found = agreement(values, published, spread if known else None, runs)
-        counts += max(found.p_above(-1), found.p_below(1)) < 0.05, found.p_above(1) < 0.05
+        counts += max(found.p(-1, above=True), found.p(1, above=False)) < 0.05, found.p(1, above=True) < 0.05
     return float(counts[0] / draws), float(counts[1] / draws)
 
 

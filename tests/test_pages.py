@@ -144,7 +144,7 @@ def test_the_worked_example_is_worked_as_the_code_does() -> None:
     effect = difference_of(differences, scale=max(plus))
     assert effect.interval is not None
     low, high = effect.interval
-    p, needed = effect.p_above(), t_critical(ALPHA / 3, 10)  # the second of four claims, looks up to ten seeds
+    p, needed = effect.p(above=True), t_critical(ALPHA / 3, 10)  # the second of four claims, looks up to ten seeds
     numbers = [f"mean {effect.mean:+.2f}", f"deviation {effect.sd:.2f}", f"p = {p:.4f}"]
     assert [number for number in numbers if number not in " ".join(text.split())] == []
     (line,) = re.findall(r"```text\n(.*)\n```", text)

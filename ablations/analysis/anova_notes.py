@@ -23,12 +23,7 @@ def seeds_note(known: Known, common: Sequence[int], n: int) -> str:
     return f"{size}by seed{more}."
 
 
-def grid_notes(
-    rows: Sequence[Row],
-    known: Known,
-    axes: Sequence[str],
-    cells: Sequence[Mapping[str, str]],
-) -> list[str]:
+def grid_notes(rows: Sequence[Row], known: Known, axes: Sequence[str], cells: Sequence[Mapping[str, str]]) -> list[str]:
     """What is missing of the grid, which axes are nested, and what diverged."""
     untrained = sum(not row.n for row in rows)
     notes = [f"Incomplete: {untrained} cells have no run yet."] if untrained else []

@@ -32,31 +32,12 @@ class BoundedMean(Effect):
     judged: str = "mean, by betting"
 
     @property
-    def mean(self) -> float:
-        return math.fsum(self.values) / self.n
-
-    @property
     def interval(self) -> Interval | None:
         """The 95% confidence interval, valid at every look: the bounds that neither player has ruled out."""
         return self._end(self.low, above=True), self._end(self.high, above=False)
 
-    def p_above(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        return self._p(bound, above=True)
-
-    def p_below(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        return self._p(bound, above=False)
-
-    def _critical(self, alpha: float, horizon: int, bound: float, *, above: bool) -> float:
-        return alpha
-
     def least_p(self, bound: float, *, above: bool) -> float:
         return 0.0  # there is no limit that only the number of seeds sets
-
-    def power_above(self, bound: float, n: Any, alpha: float) -> Any:
-        return self._power(bound, n, alpha, above=True)
-
-    def power_below(self, bound: float, n: Any, alpha: float) -> Any:
-        return self._power(bound, n, alpha, above=False)
 
     def _returns(self, bound: float, *, above: bool) -> Any:
         """(xᵢ − m) / (m − low): what a bet of 1 gains with each number, at worst −1. None for a bound outside."""
@@ -66,7 +47,7 @@ class BoundedMean(Effect):
         x = np.asarray(self.values)
         return (x - bound if above else bound - x) / room if 0 < room < self.high - self.low else None
 
-    def _p(self, bound: float, *, above: bool) -> float:
+    def p(self, bound: float = 0.0, horizon: int | None = None, *, above: bool) -> float:
         import numpy as np
 
         returns = self._returns(bound, above=above)
@@ -83,17 +64,17 @@ class BoundedMean(Effect):
         out, inside = start, self.mean
         for _ in range(40):
             middle = (out + inside) / 2
-            ruled_out = self._p(middle, above=above) <= ALPHA / 2
+            ruled_out = self.p(middle, above=above) <= ALPHA / 2
             out, inside = (middle, inside) if ruled_out else (out, middle)
         return out
 
-    def _power(self, bound: float, n: Any, alpha: float, *, above: bool) -> Any:
+    def power(self, bound: float, n: Any, alpha: float, *, above: bool) -> Any:
         """How far the capital grows on the way to 1 / alpha, at the rate of the best bet on the numbers so far."""
         import numpy as np
 
         returns = self._returns(bound, above=above)
         if returns is None:
-            return np.asarray(n) * 0.0 + (self._p(bound, above=above) == 0)
+            return np.asarray(n) * 0.0 + (self.p(bound, above=above) == 0)
         bets = (np.arange(BETS) + 0.5) / BETS
         rate = np.log1p(bets[:, None] * returns).mean(axis=1).max()
         return np.clip(np.asarray(n) * rate / math.log(5 / alpha), 0.0, 1.0)  # 5: most bets are worse than the best

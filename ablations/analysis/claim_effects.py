@@ -125,12 +125,7 @@ def judged_seeds(cells: Mapping[str, Row], *, fixed: bool) -> tuple[list[int], s
 
 
 def estimate_effects(
-    claim: Claim,
-    cells: Mapping[str, Row],
-    contrasts: Sequence[Coefficients],
-    runs: Path,
-    *,
-    fixed: bool,
+    claim: Claim, cells: Mapping[str, Row], contrasts: Sequence[Coefficients], runs: Path, *, fixed: bool
 ) -> Estimates:
     """The effects over the seeds that all cells have.
 
@@ -166,11 +161,7 @@ def estimate_effects(
 
 
 def _effect(
-    claim: Claim,
-    coefficients: Coefficients,
-    known: Values,
-    seeds: Sequence[int],
-    scatter: Mapping[str, Scatter],
+    claim: Claim, coefficients: Coefficients, known: Values, seeds: Sequence[int], scatter: Mapping[str, Scatter]
 ) -> Effect:
     """One number a seed, with the test that suits it; infinity minus infinity is nan, a tie for signs."""
     values = tuple(float(sum(factor * known[cell][seed] for cell, factor in coefficients.items())) for seed in seeds)

@@ -24,15 +24,13 @@ class BoundTest(NamedTuple):
     above: bool
 
     def p(self, horizon: int | None = None) -> float:
-        test = self.effect.p_above if self.above else self.effect.p_below
-        return test(self.bound, horizon)
+        return self.effect.p(self.bound, horizon, above=self.above)
 
     def critical(self, alpha: float, horizon: int | None) -> float:
         return self.effect.critical(alpha, horizon, self.bound, above=self.above)
 
     def power(self, n: Any, alpha: float, horizon: int | None) -> Any:
-        power = self.effect.power_above if self.above else self.effect.power_below
-        return power(self.bound, n, self.critical(alpha, horizon))
+        return self.effect.power(self.bound, n, self.critical(alpha, horizon), above=self.above)
 
 
 @dataclass(frozen=True)

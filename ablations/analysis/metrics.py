@@ -45,18 +45,8 @@ NAMES = (*METRICS, *NLL, *CALIBRATION, *LESIONS, *PROXIES, *STRESS, *COUNTS, *TI
 SIDES = {"higher": 1, "lower": -1, "none": 0}
 ALONG = "train_error@best, train_error@5, epochs until train_error <= 5, diagnostics.NAME[@5], log10 train_loss"
 FORMS = f"{', '.join(NAMES)}, {ALONG}"
-NORMS = (
-    "gradient_ratio",
-    "gradient_norm",
-    "weight_norm",
-    "update_ratio",
-    "response",
-)  # without an upper bound
-DIAGNOSED = (
-    *NORMS,
-    "dead_units",
-    "gate_openness",
-)  # of the network; NAME.block_01 is of the first block
+NORMS = ("gradient_ratio", "gradient_norm", "weight_norm", "update_ratio", "response")  # without an upper bound
+DIAGNOSED = (*NORMS, "dead_units", "gate_openness")  # of the network; NAME.block_01 is of the first block
 
 
 class MetricError(ValueError):

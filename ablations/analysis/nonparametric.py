@@ -21,20 +21,17 @@ from ablations.analysis.statistics import ALPHA, Difference, Effect, Interval, d
 class _Signs(Effect):
     """The sign test of the numbers less the bound; ties are left out."""
 
-    def p_above(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        return self._p([value - bound for value in self.values], horizon)
+    def p(self, bound: float = 0.0, horizon: int | None = None, *, above: bool) -> float:
+        return self._p(self._shifts(bound, above=above), horizon)
 
-    def p_below(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        return self._p([bound - value for value in self.values], horizon)
+    def power(self, bound: float, n: Any, alpha: float, *, above: bool) -> Any:
+        return self._power(self._shifts(bound, above=above), n, alpha)
 
-    def power_above(self, bound: float, n: Any, alpha: float) -> Any:
-        return self._power([value - bound for value in self.values], n, alpha)
+    def critical(self, alpha: float, horizon: int | None, bound: float, *, above: bool) -> float:
+        return alpha if horizon is None else binomial_critical(alpha, horizon)
 
-    def power_below(self, bound: float, n: Any, alpha: float) -> Any:
-        return self._power([bound - value for value in self.values], n, alpha)
-
-    def _critical(self, alpha: float, horizon: int, bound: float, *, above: bool) -> float:
-        return binomial_critical(alpha, horizon)
+    def _shifts(self, bound: float, *, above: bool) -> list[float]:
+        return [value - bound if above else bound - value for value in self.values]
 
     def _p(self, shifts: Sequence[float], horizon: int | None) -> float:
         p = sign_test(shifts)
@@ -80,7 +77,7 @@ class Typical(_Signs):
         p = sign_test([shift if shift else -1.0 for shift in shifts])  # a number on the bound is not above it
         p = p if horizon is None else binomial_looked(p, horizon)
         finite = None if self.single else _replaced(shifts)
-        return p if finite is None else max(p, finite.p_above(0.0, horizon))
+        return p if finite is None else max(p, finite.p(0.0, horizon, above=True))
 
     def _power(self, shifts: Sequence[float], n: Any, alpha: float) -> Any:
         finite = None if self.single else _replaced(shifts)
@@ -94,10 +91,6 @@ class PairedProportions(_Signs):
     values: tuple[float, ...]
     judged: str = "share of the seeds"
 
-    @property
-    def mean(self) -> float:
-        return math.fsum(self.values) / self.n
-
 
 @dataclass(frozen=True)
 class Proportion(Effect):
@@ -107,46 +100,13 @@ class Proportion(Effect):
     judged: str = "share of the seeds"
 
     @property
-    def mean(self) -> float:
-        return math.fsum(self.values) / self.n
-
-    @property
     def interval(self) -> Interval | None:
         from scipy import stats
 
         found = stats.binomtest(round(sum(self.values)), self.n).proportion_ci(1 - ALPHA)
         return float(found.low), float(found.high)
 
-    def p_above(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        return self._p(bound, horizon, above=True)
-
-    def p_below(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        return self._p(bound, horizon, above=False)
-
-    def least_p(self, bound: float, *, above: bool) -> float:
-        return (bound if above else 1 - bound) ** self.n if 0 <= bound <= 1 else 0.0
-
-    def power_above(self, bound: float, n: Any, alpha: float) -> Any:
-        from scipy import stats
-
-        if not 0 <= bound <= 1:
-            return 0.0 * n + (bound < 0)
-        critical = stats.binom.isf(alpha, n, bound) + 1
-        return stats.binom.sf(critical - 1, n, self.mean)
-
-    def power_below(self, bound: float, n: Any, alpha: float) -> Any:
-        from scipy import stats
-
-        if not 0 <= bound <= 1:
-            return 0.0 * n + (bound > 1)
-        critical = stats.binom.ppf(alpha, n, bound)
-        critical = critical - (stats.binom.cdf(critical, n, bound) > alpha)
-        return stats.binom.cdf(critical, n, self.mean)
-
-    def _critical(self, alpha: float, horizon: int, bound: float, *, above: bool) -> float:
-        return binomial_critical(alpha, horizon, bound if above else 1 - bound) if 0 <= bound <= 1 else alpha
-
-    def _p(self, bound: float, horizon: int | None, *, above: bool) -> float:
+    def p(self, bound: float = 0.0, horizon: int | None = None, *, above: bool) -> float:
         """The p value; certain (0 or 1) for a bound that no fraction can reach, as the end of a margin may be."""
         from scipy import stats
 
@@ -155,6 +115,26 @@ class Proportion(Effect):
         many, share = round(sum(self.values)), bound if above else 1 - bound
         p = float(stats.binomtest(many if above else self.n - many, self.n, share, alternative="greater").pvalue)
         return p if horizon is None else binomial_looked(p, horizon, share)
+
+    def least_p(self, bound: float, *, above: bool) -> float:
+        return (bound if above else 1 - bound) ** self.n if 0 <= bound <= 1 else 0.0
+
+    def power(self, bound: float, n: Any, alpha: float, *, above: bool) -> Any:
+        from scipy import stats
+
+        if not 0 <= bound <= 1:
+            return 0.0 * n + ((bound < 0) if above else (bound > 1))
+        if above:
+            critical = stats.binom.isf(alpha, n, bound) + 1
+            return stats.binom.sf(critical - 1, n, self.mean)
+        critical = stats.binom.ppf(alpha, n, bound)
+        critical = critical - (stats.binom.cdf(critical, n, bound) > alpha)
+        return stats.binom.cdf(critical, n, self.mean)
+
+    def critical(self, alpha: float, horizon: int | None, bound: float, *, above: bool) -> float:
+        if horizon is None or not 0 <= bound <= 1:
+            return alpha
+        return binomial_critical(alpha, horizon, bound if above else 1 - bound)
 
 
 @dataclass(frozen=True)
@@ -172,20 +152,11 @@ class ExactCount(Effect):
     def bootstrap(self) -> Interval | None:
         return None
 
-    def p_above(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        return 0.0 if self.mean > bound else 1.0
+    def p(self, bound: float = 0.0, horizon: int | None = None, *, above: bool) -> float:
+        return 0.0 if (self.mean > bound if above else self.mean < bound) else 1.0
 
-    def p_below(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        return 0.0 if self.mean < bound else 1.0
-
-    def _critical(self, alpha: float, horizon: int, bound: float, *, above: bool) -> float:
-        return alpha
-
-    def power_above(self, bound: float, n: Any, alpha: float) -> Any:
-        return 1 - self.p_above(bound)
-
-    def power_below(self, bound: float, n: Any, alpha: float) -> Any:
-        return 1 - self.p_below(bound)
+    def power(self, bound: float, n: Any, alpha: float, *, above: bool) -> Any:
+        return 1 - self.p(bound, above=above)
 
 
 def sign_test(shifts: Sequence[float]) -> float:

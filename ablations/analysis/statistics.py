@@ -39,9 +39,9 @@ class Effect(ABC):
         return len(self.values)
 
     @property
-    @abstractmethod
     def mean(self) -> float:
         """The estimate."""
+        return math.fsum(self.values) / self.n
 
     @property
     def interval(self) -> Interval | None:
@@ -54,61 +54,40 @@ class Effect(ABC):
         return bootstrap_interval(self.values) if self.n >= ENOUGH else None
 
     @abstractmethod
-    def p_above(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        """The p value for "the effect is above `bound`": small if it is.
+    def p(self, bound: float = 0.0, horizon: int | None = None, *, above: bool) -> float:
+        """The p value for "the effect lies above `bound`", or below it: small if it does.
 
         Args:
             horizon: corrects it for looks after every seed up to this number; see looking.py.
         """
 
-    @abstractmethod
-    def p_below(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        """The p value for "the effect is below `bound`": small if it is."""
-
     def critical(self, alpha: float, horizon: int | None, bound: float, *, above: bool) -> float:
         """The p value that is needed for `alpha`: smaller than it where looks up to a horizon are allowed for."""
-        return alpha if horizon is None else self._critical(alpha, horizon, bound, above=above)
-
-    @abstractmethod
-    def _critical(self, alpha: float, horizon: int, bound: float, *, above: bool) -> float: ...
+        return alpha
 
     def least_p(self, bound: float, *, above: bool) -> float:
         """The smallest p value that is possible with n seeds: ½ⁿ, that of the sign test."""
         return 0.5**self.n
 
     @abstractmethod
-    def power_above(self, bound: float, n: Any, alpha: float) -> Any:
-        """The probability that `p_above` of `n` seeds is at most `alpha`, if the truth equals the estimate.
+    def power(self, bound: float, n: Any, alpha: float, *, above: bool) -> Any:
+        """The probability that `p` of `n` seeds is at most `alpha`, if the truth equals the estimate.
 
         `n` may be an array.
         """
-
-    @abstractmethod
-    def power_below(self, bound: float, n: Any, alpha: float) -> Any:
-        """The probability that `p_below` of `n` seeds is at most `alpha`, if the truth equals the estimate."""
 
 
 class MeanEffect(Effect):
     """A mean whose test needs only its distance from the bound."""
 
-    @property
-    def mean(self) -> float:
-        return math.fsum(self.values) / self.n
+    def p(self, bound: float = 0.0, horizon: int | None = None, *, above: bool) -> float:
+        return self._p(self.mean - bound if above else bound - self.mean, horizon)
 
-    def p_above(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        return self._p(self.mean - bound, horizon)
+    def power(self, bound: float, n: Any, alpha: float, *, above: bool) -> Any:
+        return self._power(self.mean - bound if above else bound - self.mean, n, alpha)
 
-    def p_below(self, bound: float = 0.0, horizon: int | None = None) -> float:
-        return self._p(bound - self.mean, horizon)
-
-    def power_above(self, bound: float, n: Any, alpha: float) -> Any:
-        return self._power(self.mean - bound, n, alpha)
-
-    def power_below(self, bound: float, n: Any, alpha: float) -> Any:
-        return self._power(bound - self.mean, n, alpha)
-
-    def _critical(self, alpha: float, horizon: int, bound: float, *, above: bool) -> float:
-        return t_critical(alpha, horizon)
+    def critical(self, alpha: float, horizon: int | None, bound: float, *, above: bool) -> float:
+        return alpha if horizon is None else t_critical(alpha, horizon)
 
     @abstractmethod
     def _p(self, shift: float, horizon: int | None) -> float:
@@ -132,19 +111,14 @@ class Difference(MeanEffect):
 
     @property
     def interval(self) -> Interval | None:
-        return self.interval_at(ALPHA)
-
-    def interval_at(self, alpha: float) -> Interval | None:
-        """The two-sided confidence interval with coverage 1 − alpha, or None without spread."""
         if self.sd == 0:
             return None
         from scipy.special import stdtrit
 
-        half = float(stdtrit(self.n - 1, 1 - alpha / 2)) * self.sd / math.sqrt(self.n)
+        half = float(stdtrit(self.n - 1, 1 - ALPHA / 2)) * self.sd / math.sqrt(self.n)
         return self.mean - half, self.mean + half
 
     def _p(self, shift: float, horizon: int | None) -> float:
-        """One-sided p value for a mean above zero, with the estimate `shift`."""
         if self.sd == 0:
             p = 0.5**self.n if shift > 0 else 1.0
         else:

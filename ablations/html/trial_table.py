@@ -11,14 +11,7 @@ from ablations.analysis.results import Row
 from ablations.html.tables import table
 from ablations.question.search_space import SIZES, Search, read_search
 from ablations.report.answer import Answer
-from ablations.report.search_report import (
-    ended,
-    fresh_words,
-    heading,
-    objective_spread,
-    objective_words,
-    tuning_names,
-)
+from ablations.report.search_report import ended, fresh_words, heading, objective_spread, objective_words, tuning_names
 from ablations.report.table import short_count
 from ablations.search.trials import Trial, pareto_front, read_trials
 

@@ -50,10 +50,7 @@ def origins(plan: Plan, rows: Sequence[Row]) -> list[str]:
     runs = [record for row in rows for record in row.runs]
     known = [record.get("provenance") or {} for record in runs]
     seconds = sum(record.get("seconds") or 0 for record in runs)
-    lines = [
-        training_command(plan),
-        f"{len(runs)} runs, {seconds / 60:.1f} minutes of training in all",
-    ]
+    lines = [training_command(plan), f"{len(runs)} runs, {seconds / 60:.1f} minutes of training in all"]
     if code := sorted({str(one["git"]) for one in known if one.get("git")}):
         lines.append(f"code: {', '.join(code)}")
     days = sorted({str(one[key])[:10] for one in known for key in ("started", "finished") if one.get(key)})

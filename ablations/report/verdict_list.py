@@ -101,14 +101,7 @@ def cells(verdict: Verdict) -> list[str]:
     shown = between(verdict, effect.interval) if effect.interval else NONE
     if verdict.p is None or verdict.level is None:
         return [number(verdict, effect.mean), shown, NONE, "exact", NONE, published]
-    return [
-        number(verdict, effect.mean),
-        shown,
-        str(verdict.n),
-        f"{verdict.p:.2g}",
-        f"{verdict.level:.2g}",
-        published,
-    ]
+    return [number(verdict, effect.mean), shown, str(verdict.n), f"{verdict.p:.2g}", f"{verdict.level:.2g}", published]
 
 
 def evidence_words(verdict: Verdict, setting: str = "") -> str:

@@ -41,9 +41,7 @@ class Curve(Callback):
     """
 
     def __init__(
-        self,
-        on_rows: Callable[[list[Row], list[Row]], object],
-        on_epoch: Callable[[list[Row]], object] | None = None,
+        self, on_rows: Callable[[list[Row], list[Row]], object], on_epoch: Callable[[list[Row]], object] | None = None
     ) -> None:
         self.rows: list[Row] = []
         self.on_rows, self.on_epoch = on_rows, on_epoch

@@ -25,20 +25,21 @@ INF = math.inf
 
 
 def test_infinity_is_a_sign_and_against_itself_a_tie():
-    assert Typical((INF, INF, INF)).p_above() == 0.5**3
-    assert Typical((math.nan, INF, INF)).p_above() == 0.5**2
+    assert Typical((INF, INF, INF)).p(above=True) == 0.5**3
+    assert Typical((math.nan, INF, INF)).p(above=True) == 0.5**2
     assert Typical((math.nan, INF, INF)).mean == INF
     assert Typical((-INF, 1.0, INF)).mean == 1.0
     assert Typical((INF, 1.0, 2.0)).interval is None
     assert Typical((INF, 1.0, 2.0)).bootstrap is None
     for effect in (Typical((math.nan, INF, 1.0, 2.0)), Typical((math.nan, -INF, 1.0, 2.0))):
-        assert 0 <= effect.p_below() <= 1
-        assert (effect.power_above(0.0, np.arange(4, 9), 0.05) >= 0).all()
+        assert 0 <= effect.p(above=False) <= 1
+        assert (effect.power(0.0, np.arange(4, 9), 0.05, above=True) >= 0).all()
 
 
 def test_a_cell_alone_is_judged_by_signs():
-    assert Typical((INF, 9.0, 7.0, 6.5), single=True).p_above(6.0) == 0.5**4
-    assert Typical((INF, 1.0, 1.5), single=True).p_below(6.0) == stats.binomtest(2, 3, alternative="greater").pvalue
+    assert Typical((INF, 9.0, 7.0, 6.5), single=True).p(6.0, above=True) == 0.5**4
+    certain = stats.binomtest(2, 3, alternative="greater").pvalue
+    assert Typical((INF, 1.0, 1.5), single=True).p(6.0, above=False) == certain
 
 
 @pytest.mark.parametrize("n", [6, 9, 20])
@@ -64,17 +65,16 @@ def test_one_infinite_number_among_ten_never_helps(sign, horizon):
         others = np.delete(draw, k)
         for infinite in (INF, -INF):
             effect = Typical(tuple(np.insert(others, k, infinite)))
-            p = (effect.p_above if sign > 0 else effect.p_below)(0.0, horizon)
+            p = effect.p(0.0, horizon, above=sign > 0)
             at_most = by_t(sign * np.insert(others, k, sign * max(sign * others)), horizon)
             assert p >= (at_most if infinite == sign * INF else 0.5)
-            power = effect.power_above if sign > 0 else effect.power_below
-            assert infinite == sign * INF or power(0.0, 30, ALPHA) == 0
+            assert infinite == sign * INF or effect.power(0.0, 30, ALPHA, above=sign > 0) == 0
             decided += p <= ALPHA
     assert decided > 50  # which are decided all the same
 
 
 def by_t(values, horizon):
-    return difference_of(tuple(values), scale=1).p_above(0.0, horizon)
+    return difference_of(tuple(values), scale=1).p(0.0, horizon, above=True)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
@@ -82,20 +82,20 @@ def test_signs_by_counting_all_flips(n):
     for values in itertools.product((-1.0, 0.0, 1.0), repeat=n):
         flips = [sum(s * abs(v) for s, v in zip(f, values, strict=True)) for f in itertools.product((-1, 1), repeat=n)]
         counted = np.mean([flip >= sum(values) for flip in flips]) if any(values) else 1.0
-        assert PairedProportions(values).p_above() == pytest.approx(counted)
+        assert PairedProportions(values).p(above=True) == pytest.approx(counted)
 
 
 def test_a_contrast_of_shares_is_mcnemars():
     values = (1.0,) * 7 + (-1.0,) * 2 + (0.0,) * 4
     two_sided = mcnemar([[4, 7], [2, 0]], exact=True).pvalue
-    assert 2 * PairedProportions(values).p_above() == pytest.approx(two_sided)
+    assert 2 * PairedProportions(values).p(above=True) == pytest.approx(two_sided)
 
 
 def test_a_share_is_binomial():
     share = Proportion((1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0))
     assert share.interval == pytest.approx(proportion_confint(3, 8, method="beta"))
-    assert share.p_above(0.1) == pytest.approx(stats.binom.sf(2, 8, 0.1))
-    assert share.p_below(0.9) == pytest.approx(stats.binom.cdf(3, 8, 0.9))
+    assert share.p(0.1, above=True) == pytest.approx(stats.binom.sf(2, 8, 0.1))
+    assert share.p(0.9, above=False) == pytest.approx(stats.binom.cdf(3, 8, 0.9))
 
 
 def test_power_is_what_counting_says():
@@ -109,19 +109,19 @@ def test_power_is_what_counting_says():
     for k, size in enumerate(n):
         chance = [stats.binom.pmf(w, size, 1 / 6) for w in range(size + 1)]
         below = [w for w in range(size + 1) if stats.binom.cdf(w, size, 0.5) <= level]
-        assert share.power_below(0.5, n, level)[k] == pytest.approx(sum(chance[w] for w in below))
+        assert share.power(0.5, n, level, above=False)[k] == pytest.approx(sum(chance[w] for w in below))
         above = [w for w in range(size + 1) if stats.binom.sf(w - 1, size, 0.01) <= level]
-        assert share.power_above(0.01, n, level)[k] == pytest.approx(sum(chance[w] for w in above))
+        assert share.power(0.01, n, level, above=True)[k] == pytest.approx(sum(chance[w] for w in above))
 
 
 def test_a_share_cannot_lie_outside_0_and_1():
     share = Proportion((1.0, 1.0, 0.0))
-    assert (share.p_above(-0.1), share.p_below(1.1)) == (0, 0)
-    assert (share.p_above(1.1), share.p_below(-0.1)) == (1, 1)
-    assert share.least_p(0.05, above=True) == Proportion((1.0,) * 3).p_above(0.05)
-    assert share.least_p(0.05, above=False) == pytest.approx(Proportion((0.0,) * 3).p_below(0.05))
+    assert (share.p(-0.1, above=True), share.p(1.1, above=False)) == (0, 0)
+    assert (share.p(1.1, above=True), share.p(-0.1, above=False)) == (1, 1)
+    assert share.least_p(0.05, above=True) == Proportion((1.0,) * 3).p(0.05, above=True)
+    assert share.least_p(0.05, above=False) == pytest.approx(Proportion((0.0,) * 3).p(0.05, above=False))
 
 
 def test_a_count_is_certain():
-    assert (ExactCount((5.0,)).p_above(4), ExactCount((5.0,)).p_below(4)) == (0.0, 1.0)
+    assert (ExactCount((5.0,)).p(4, above=True), ExactCount((5.0,)).p(4, above=False)) == (0.0, 1.0)
     assert ExactCount((5.0,)).interval is None

@@ -24,8 +24,8 @@ def test_a_known_spread_gives_welchs_test() -> None:
     welch = stats.ttest_ind(OURS, theirs, equal_var=False, alternative="greater")
     assert found.mean == pytest.approx(np.mean(OURS) - theirs.mean())
     assert found.df == pytest.approx(welch.df)
-    assert found.p_above() == pytest.approx(welch.pvalue)
-    assert found.p_below() == pytest.approx(1 - welch.pvalue)
+    assert found.p(above=True) == pytest.approx(welch.pvalue)
+    assert found.p(above=False) == pytest.approx(1 - welch.pvalue)
     both = stats.ttest_ind(OURS, theirs, equal_var=False).confidence_interval(1 - ALPHA)
     assert found.interval == pytest.approx((both.low, both.high))
 
@@ -68,9 +68,9 @@ def test_where_nothing_scatters_there_is_no_interval() -> None:
     assert agreement([0.1 + 0.2, 0.3, 0.3], 0.3).interval is None, "rounding is no scatter"
     for found in (agreement([5.0] * 4, 5.0), agreement([5.0] * 4, 5.0, 0.0, 3)):
         assert found.interval is None
-        assert found.p_above(-0.5) == 0.5**4
-        assert found.p_above(0.0) == 1
-        assert list(found.power_above(-0.5, [4, 5], 0.05)) == [0, 1]
+        assert found.p(-0.5, above=True) == 0.5**4
+        assert found.p(0.0, above=True) == 1
+        assert list(found.power(-0.5, [4, 5], 0.05, above=True)) == [0, 1]
     known = agreement([5.0] * 4, 5.0, 0.2, 5)
     assert known.df == 4
     assert known.interval == pytest.approx(stats.t.interval(0.95, 4, 0, 0.2 / math.sqrt(5)))
@@ -78,8 +78,8 @@ def test_where_nothing_scatters_there_is_no_interval() -> None:
 
 def test_looks_are_allowed_for_as_by_the_t_test() -> None:
     found = agreement(OURS, 6.0, 0.2, 5)
-    assert found.p_above(0.1, horizon=30) == t_looked(found.p_above(0.1), 30) > found.p_above(0.1)
-    assert found.p_above(0.1, horizon=30) == pytest.approx(found.p_below(2 * found.mean - 0.1, horizon=30))
+    assert found.p(0.1, horizon=30, above=True) == t_looked(found.p(0.1, above=True), 30) > found.p(0.1, above=True)
+    assert found.p(0.1, horizon=30, above=True) == pytest.approx(found.p(2 * found.mean - 0.1, horizon=30, above=False))
     assert found.critical(ALPHA, 30, 0.0, above=True) == t_critical(ALPHA, 30)
 
 
@@ -89,8 +89,8 @@ def test_one_published_number_is_not_drawn_again() -> None:
 
 def test_seeds_of_ours_cannot_buy_what_one_published_run_does_not_hold() -> None:
     found, n = agreement(OURS, 6.68), np.array([5, 100])
-    assert (found.power_above(-0.1, n, 0.05) < 0.2).all()
-    assert found.power_above(-4.0, n, 0.05)[1] > 0.99
+    assert (found.power(-0.1, n, 0.05, above=True) < 0.2).all()
+    assert found.power(-4.0, n, 0.05, above=True)[1] > 0.99
 
 
 @pytest.mark.parametrize("known", [True, False])

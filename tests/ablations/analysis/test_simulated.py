@@ -97,9 +97,9 @@ def test_power_is_as_predicted(k, seeds, shift):
     effect = difference_of(true, scale=1)
     n = np.array([seeds])
     if k == 5:  # truth 0, in [−shift, 2 + shift]: the near end decides
-        predicted = effect.power_above(-shift, n, ALPHA) + effect.power_below(2 + shift, n, ALPHA) - 1
+        predicted = effect.power(-shift, n, ALPHA, above=True) + effect.power(2 + shift, n, ALPHA, above=False) - 1
     else:
-        predicted = effect.power_above(-shift, n, ALPHA)
+        predicted = effect.power(-shift, n, ALPHA, above=True)
     rate = np.mean([verdicts[0].outcome == "supported" for verdicts in outcomes([made], seeds, noise)])
     assert rate == pytest.approx(float(predicted[0]), abs=0.04)
 

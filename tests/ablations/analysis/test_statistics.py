@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
-from ablations.analysis.statistics import bootstrap_interval, difference_of, holm
+from ablations.analysis.statistics import ALPHA, bootstrap_interval, difference_of, holm
 
 
 def paired(plus, minus):
@@ -27,9 +27,9 @@ def test_equals_scipy(n, shift):
     plus = [draw.gauss(5 + shift, 1) for _ in range(n)]
     minus = [draw.gauss(5, 1) for _ in range(n)]
     ours, theirs = paired(plus, minus), stats.ttest_rel(plus, minus)
-    assert 2 * min(ours.p_above(), ours.p_below()) == pytest.approx(theirs.pvalue, rel=1e-9)
-    assert ours.p_above() == pytest.approx(stats.ttest_rel(plus, minus, alternative="greater").pvalue, rel=1e-9)
-    assert ours.p_below() == pytest.approx(stats.ttest_rel(plus, minus, alternative="less").pvalue, rel=1e-9)
+    assert 2 * min(ours.p(above=True), ours.p(above=False)) == pytest.approx(theirs.pvalue, rel=1e-9)
+    assert ours.p(above=True) == pytest.approx(stats.ttest_rel(plus, minus, alternative="greater").pvalue, rel=1e-9)
+    assert ours.p(above=False) == pytest.approx(stats.ttest_rel(plus, minus, alternative="less").pvalue, rel=1e-9)
     assert ours.interval == pytest.approx(tuple(theirs.confidence_interval(0.95)), rel=1e-9)
 
 
@@ -38,29 +38,30 @@ def test_equals_the_hand_computed_case():
     assert (found.mean, found.sd, found.n) == (2.0, 1.0, 3)
     half = 4.302652729911275 / 3**0.5  # t(0.975; 2)
     assert found.interval == pytest.approx((2 - half, 2 + half))
-    assert 2 * found.p_above() == pytest.approx(0.0741799, abs=1e-6)
+    assert 2 * found.p(above=True) == pytest.approx(0.0741799, abs=1e-6)
 
 
 def test_a_bound_shifts_the_hypothesis():
     found = paired([3.0, 5.0, 7.5], [2.0, 3.0, 4.0])
     shifted = paired([2.5, 4.5, 7.0], [2.0, 3.0, 4.0])
-    assert found.p_above(0.5) == pytest.approx(shifted.p_above())
-    assert found.p_below(0.5) == pytest.approx(shifted.p_below())
+    assert found.p(0.5, above=True) == pytest.approx(shifted.p(above=True))
+    assert found.p(0.5, above=False) == pytest.approx(shifted.p(above=False))
 
 
 def test_the_interval_and_the_p_value_agree():
     found = paired([3.0, 5.0, 7.0], [2.0, 3.0, 4.0])
-    low, _ = found.interval_at(2 * found.p_above())
-    assert low == pytest.approx(0.0, abs=1e-9)
+    low, high = found.interval
+    assert found.p(low, above=True) == pytest.approx(ALPHA / 2)
+    assert found.p(high, above=False) == pytest.approx(ALPHA / 2)
 
 
 def test_without_spread_the_sign_test_speaks():
     found = paired([90.3, 50.3, 20.3], [90.2, 50.2, 20.2])  # equal but for rounding
     assert found.sd == 0
     assert found.interval is None
-    assert found.p_above() == 0.5**3
-    assert found.p_below() == 1.0
-    assert paired([1.0, 2.0], [1.0, 2.0]).p_above() == 1.0
+    assert found.p(above=True) == 0.5**3
+    assert found.p(above=False) == 1.0
+    assert paired([1.0, 2.0], [1.0, 2.0]).p(above=True) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -110,8 +111,8 @@ def test_two_one_sided_tests_are_those_of_statsmodels():
     plus, minus = np.array([3.1, 5.0, 7.2, 4.0]), np.array([2.9, 5.3, 7.0, 4.1])
     ours = paired(list(plus), list(minus))
     theirs, lower, upper = ttost_paired(plus, minus, -0.5, 0.5)
-    assert max(ours.p_above(-0.5), ours.p_below(0.5)) == pytest.approx(theirs)
-    assert (ours.p_above(-0.5), ours.p_below(0.5)) == pytest.approx((lower[1], upper[1]))
+    assert max(ours.p(-0.5, above=True), ours.p(0.5, above=False)) == pytest.approx(theirs)
+    assert (ours.p(-0.5, above=True), ours.p(0.5, above=False)) == pytest.approx((lower[1], upper[1]))
 
 
 @pytest.mark.parametrize("level", [0.05, 0.0125])
@@ -123,15 +124,15 @@ def test_power_is_that_of_statsmodels(level):
         warnings.simplefilter("ignore")  # statsmodels warns of its own search
         theirs = [TTestPower().power(size, int(k), level, alternative="larger") for k in n]
         below = [TTestPower().power((found.mean - 2) / found.sd, int(k), level, alternative="smaller") for k in n]
-    assert found.power_above(0.0, n, level) == pytest.approx(theirs, abs=1e-6)
-    assert found.power_below(2.0, n, level) == pytest.approx(below, abs=1e-6)
+    assert found.power(0.0, n, level, above=True) == pytest.approx(theirs, abs=1e-6)
+    assert found.power(2.0, n, level, above=False) == pytest.approx(below, abs=1e-6)
 
 
 def test_power_is_a_probability_and_grows_however_large_the_effect():
     n = np.arange(2, 101)
     for shift in (1e-9, 1.0, 100.0, 1e6):
         found = paired([shift, shift + 0.5, shift - 0.5], [0.0] * 3)
-        for power in (found.power_above(0.0, n, 0.05), 1 - found.power_below(0.0, n, 0.05)):
+        for power in (found.power(0.0, n, 0.05, above=True), 1 - found.power(0.0, n, 0.05, above=False)):
             assert ((power >= 0) & (power <= 1)).all()
             assert (np.diff(power) >= -1e-9).all()
 

@@ -60,11 +60,15 @@ def test_outcome_follows_the_one_sided_interval(expect, deep, shallow, outcome):
     found = verdict_of(deep, shallow, expect=expect)
     assert found.outcome == outcome
     low, high = expected_region(expect)
-    left, right = found.effect.interval_at(2 * ALPHA)  # each end by itself is a one-sided test
+    left, right = t_interval(found.effect, 2 * ALPHA)  # each end by itself is a one-sided test
     sides = (low > -math.inf) + (high < math.inf)
-    far_left, far_right = found.effect.interval_at(2 * ALPHA / sides)  # outside of one of them
+    far_left, far_right = t_interval(found.effect, 2 * ALPHA / sides)  # outside of one of them
     inside, outside = low < left and right < high, far_right < low or high < far_left
     assert outcome == ("supported" if inside else "contradicted" if outside else "inconclusive")
+
+
+def t_interval(effect, alpha):
+    return stats.t.interval(1 - alpha, effect.n - 1, effect.mean, effect.sd / math.sqrt(effect.n))
 
 
 def test_effect_and_p_are_those_of_the_paired_t_test():
@@ -293,7 +297,7 @@ def test_about_how_many_more_seeds_would_be_enough_and_one_less_would_not():
     enough = found.n + found.more_seeds
     assert found.outcome == "inconclusive"
     level = t_critical(ALPHA, 30)
-    power = [float(found.effect.power_above(0.0, n, level)) for n in (enough - 1, enough)]
+    power = [float(found.effect.power(0.0, n, level, above=True)) for n in (enough - 1, enough)]
     assert power[0] < POWER <= power[1]
     assert found.command == "python run.py -m"  # which goes on with seeds
     fixed = verdict_of([4.0, 9.0, 5.0], [1.5, 4.0, 4.5])
