@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -38,11 +37,11 @@ def compare(options: argparse.Namespace) -> None:
     verdicts = [replace(verdict, command="") for verdict in judged]  # each side has a command of its own
     notes += found.notes
     if options.json:
-        from ablations.elsewhere.as_json import as_json
+        from ablations.elsewhere.as_json import as_json, plain
 
         lines = as_json(found.plan["study"], verdicts)["verdicts"]
         pairs = [
-            {"cell": pair["cell"]} | {side: finite(pair[side]) for side in SIDES} | {key: line[key] for key in TOLD}
+            {"cell": pair["cell"]} | {side: plain(pair[side]) for side in SIDES} | {key: line[key] for key in TOLD}
             for pair, line in zip(found.pairs, lines, strict=True)
         ]
         said = {"schema": 1, "first": first.name, "second": second.name, "metric": metric}
@@ -55,11 +54,6 @@ def compare(options: argparse.Namespace) -> None:
     for note in [*notes, about, f"✓ second − first is {options.expect}"]:
         console.print(printable(note), style="dim", markup=False, soft_wrap=True)
     print_list(verdicts, console, [""] * len(verdicts), reading_notes(verdicts, level_of(found.plan["study"])))
-
-
-def finite(value: float | None) -> float | None:
-    """A number as JSON has it: null for what is not finite."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _sides(options: argparse.Namespace) -> tuple[Side, Side, list[str]]:

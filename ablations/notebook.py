@@ -221,7 +221,7 @@ class Study:
         parts = [f"<b>{escape(self.name)}</b> {escape(self.question)}"]
         parts += [html_table([*swept, *(column.name for column in wanted)], lines)]
         for verdict, setting in zip(self.answer.verdicts, self.answer.settings, strict=True):
-            sign = SIGNS.get(verdict.outcome, ("?", ""))[0]
+            sign = SIGNS[verdict.outcome][0]
             words = escape(evidence_words(verdict, setting))
             parts.append(f"<p>{sign} {escape(verdict.says)} <b>{verdict.outcome}</b><br><small>{words}</small></p>")
         parts += [f"<p>{escape(sentence)}</p>" for sentence in (*self.answer.incomplete, *self.answer.problems)]

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 PICTURES = ("svg", "png", "pdf")
 TABLES = ("tex", "latex")
-HEIGHTS = 0.62  # of a panel, as a part of its width
 
 
 def add_paper_options(parser: argparse.ArgumentParser) -> None:

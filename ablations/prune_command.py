@@ -9,6 +9,7 @@ from typing import Any
 
 from ablations.catalog.studies import chosen_plan
 from ablations.commands import plain_console
+from ablations.question.wording import counted
 from ablations.records.files import printable
 from ablations.records.kept import Kept, kept_in, short_bytes
 from ablations.records.layout import STATE, WEIGHTS
@@ -44,14 +45,13 @@ def prune(options: argparse.Namespace) -> int:
 
 def _end(found: list[Kept], runs: Path, *, remove: bool) -> str:
     """Remove the files if asked to; say what was done, or what to type."""
-    runs_words = f"{len(found)} run{'' if len(found) == 1 else 's'}"
-    size = short_bytes(sum(one.size for one in found))
+    size = f"{short_bytes(sum(one.size for one in found))} of {counted(len(found), 'run')}"
     if not remove:
-        return f"{size} of {runs_words} in {runs}/; nothing is removed yet: add --yes. Records stay in any case."
+        return f"{size} in {runs}/; nothing is removed yet: add --yes. Records stay in any case."
     for one in found:
         for path in one.files:
             path.unlink(missing_ok=True)
-    return f"{size} of {runs_words} removed from {runs}/. Their records are there as before."
+    return f"{size} removed from {runs}/. Their records are there as before."
 
 
 def add_prune(command: Callable[..., Any]) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ablations.analysis.anova_terms import combinations_possible, nesting
+from ablations.analysis.failing_seeds import not_excluded
 from ablations.analysis.results import INACTIVE, Row
+from ablations.question.wording import listed
 
 Values = dict[int, float]  # seed → value of the metric
 Known = Sequence[tuple[Row, Values]]
@@ -54,15 +56,13 @@ def spread_note(known: Known, axes: Sequence[str], numbers: Any, share: float) -
 
 def failure_note(n: int) -> str:
     """The failure rate that so few seeds do not exclude."""
-    rate = 1 - 0.05 ** (1 / n)
     return (
         f"Judged are the means of seeds like these: {n} seeds do not exclude that a cell fails to train in "
-        f"up to {rate:.0%} of its seeds, and no test sees what did not occur."
+        f"up to {not_excluded(n):.0%} of its seeds, and no test sees what did not occur."
     )
 
 
 def names(rows: Sequence[Row], axes: Sequence[str]) -> str:
     """The first cells by their values: `plain 56, residual 8 and 3 more`."""
     named = [" ".join(row.level(axis) for axis in axes if row.level(axis) != INACTIVE) for row in rows]
-    more = f" and {len(named) - 3} more" if len(named) > 3 else ""
-    return ", ".join(named[:3]) + more
+    return listed(named, 3)

@@ -14,12 +14,7 @@ from ablations.analysis.results import Plan, Row, result_rows
 
 def names_single_cells(claim: Mapping[str, Any], rows: Sequence[Row], study: Mapping[str, Any]) -> bool:
     """Whether each cell that the claim names is exactly one of the rows."""
-    cells = [
-        selector
-        for hypothesis in read_claim(claim, study.get("metrics")).hypotheses
-        for _, selector in hypothesis.cells
-    ]
-    return all(len(select(selector, rows)) == 1 for selector in cells)
+    return all(len(select(cell, rows)) == 1 for cell in read_claim(claim, study.get("metrics")).cells)
 
 
 def claimed_cells(plan: Plan) -> list[tuple[str, ...]]:

@@ -31,7 +31,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -42,6 +42,7 @@ from ablations.question.references import UnknownReference, published_number, re
 SHAPES = ("contrast", "cell", "order")
 REQUIRED = ("says", "metric", "expect")
 OPTIONAL = ("source", "published", "reference")
+FIELDS = f"{', '.join(REQUIRED)} and one of {', '.join(SHAPES)}"
 EXPECTED = '"> 0", "< 0", "!= 0", "within 0.5" (any number), "within 0.5 of 3.1" or "within 0.5 of published"'
 EXAMPLE = "{plus: {depth: 56}, minus: {depth: 20}}"
 NUMBER = r"[-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?"
@@ -67,10 +68,6 @@ class Hypothesis:
     def bounds(self) -> list[float]:
         """The finite ends of the region."""
         return [bound for bound in (self.low, self.high) if math.isfinite(bound)]
-
-    def shifted(self, by: float) -> Hypothesis:
-        """The same region, moved."""
-        return replace(self, low=self.low + by, high=self.high + by)
 
     def holds(self, value: float) -> bool:
         """Whether a value lies in the region.
@@ -108,6 +105,11 @@ class Claim:
     hypotheses: tuple[Hypothesis, ...]
 
     @property
+    def cells(self) -> list[Selector]:
+        """Every cell that it names."""
+        return [selector for hypothesis in self.hypotheses for _, selector in hypothesis.cells]
+
+    @property
     def agrees(self) -> bool:
         """Whether it claims to agree with the published number, whose own spread then counts."""
         implied = "?" if len(self.hypotheses[0].cells) == 1 else ""  # a contrast is within 0.5 of 0 unless it says more
@@ -139,21 +141,20 @@ def read_claim(claim: Any, metrics: Mapping[str, Any] | None = None) -> Claim:
     Raises:
         ClaimError: as `check_claims`.
     """
-    fields = f"{', '.join(REQUIRED)} and one of {', '.join(SHAPES)}"
     if not isinstance(claim, Mapping):
-        raise ClaimError(f"a claim is a mapping with {fields}, not {claim!r}")
+        raise ClaimError(f"a claim is a mapping with {FIELDS}, not {claim!r}")
     try:
-        return _read_fields(claim, fields, metrics)
+        return _read_fields(claim, metrics)
     except (ClaimError, MetricError, UnknownReference) as error:
         raise ClaimError(f"claim {str(claim.get('says', '?'))!r}: {error}") from None
 
 
-def _read_fields(claim: Mapping[str, Any], fields: str, metrics: Mapping[str, Any] | None) -> Claim:
+def _read_fields(claim: Mapping[str, Any], metrics: Mapping[str, Any] | None) -> Claim:
     allowed = [*REQUIRED, *SHAPES, *OPTIONAL]
     if odd := [str(key) for key in claim if key not in allowed]:
         raise ClaimError(f"unknown field {odd[0]!r}{instead(odd[0], allowed, 'allowed are')}")
     if absent := [key for key in REQUIRED if not claim.get(key)]:
-        raise ClaimError(f"it has no {absent[0]}; a claim has {fields}, and may have {' and '.join(OPTIONAL)}")
+        raise ClaimError(f"it has no {absent[0]}; a claim has {FIELDS}, and may have {' and '.join(OPTIONAL)}")
     shapes = [shape for shape in SHAPES if shape in claim]
     if len(shapes) != 1:
         raise ClaimError(f"it has {' and '.join(shapes) or 'none'} of {', '.join(SHAPES)}; a claim has one of them")
@@ -223,17 +224,13 @@ def _contrast(sides: Any) -> tuple[SignedCell, ...]:
     if not isinstance(sides, Mapping) or set(sides) != {"plus", "minus"}:
         raise ClaimError(f"contrast takes plus and minus, as in {EXAMPLE}")
 
-    def is_contrast(inner: Any) -> bool:
-        return isinstance(inner, Mapping) and bool({"plus", "minus"} & set(inner))
-
-    if is_contrast(sides["plus"]) != is_contrast(sides["minus"]):
+    nested = {isinstance(side, Mapping) and bool({"plus", "minus"} & set(side)) for side in sides.values()}
+    if len(nested) > 1:
         raise ClaimError("plus and minus are two cells, or two contrasts, not one of each")
-
-    def side(name: str) -> tuple[SignedCell, ...]:
-        inner, nested = sides[name], is_contrast(sides[name])
-        return _contrast(inner) if nested else ((1, _cell(name, inner)),)
-
-    return (*side("plus"), *((-sign, cell) for sign, cell in side("minus")))
+    if True in nested:
+        plus, minus = _contrast(sides["plus"]), _contrast(sides["minus"])
+        return (*plus, *((-sign, cell) for sign, cell in minus))
+    return (1, _cell("plus", sides["plus"])), (-1, _cell("minus", sides["minus"]))
 
 
 def _order(cells: Any, expect: str) -> tuple[Hypothesis, ...]:
@@ -244,9 +241,8 @@ def _order(cells: Any, expect: str) -> tuple[Hypothesis, ...]:
     if expect not in ("increasing", "decreasing"):
         hint = nearest(str(expect), ("increasing", "decreasing"))
         raise ClaimError(f"expect of an order is increasing or decreasing, not {expect!r}{hint}")
-    named = [_cell("order", cell) for cell in cells]
-    steps = pairwise(named if expect == "increasing" else named[::-1])
-    return tuple(Hypothesis(((1, above), (-1, below)), 0.0, math.inf) for below, above in steps)
+    rising = [_cell("order", cell) for cell in cells][:: 1 if expect == "increasing" else -1]
+    return tuple(Hypothesis(((1, above), (-1, below)), 0.0, math.inf) for below, above in pairwise(rising))
 
 
 def _cell(name: str, selector: Any) -> Selector:

@@ -73,8 +73,7 @@ class Evidence:
     def level(self, alpha: float) -> float:
         """The p value that "all effects lie inside" must reach for `alpha`, where its weakest test decides."""
         decisive = max(self.tests(inside=True), key=lambda test: test.p(self.horizon))
-        factor = 2 if any(one.differs for one in self.hypotheses) else 1
-        return factor * decisive.critical(alpha / factor, self.horizon)
+        return self._sides * decisive.critical(alpha / self._sides, self.horizon)
 
     def tests(self, *, inside: bool) -> list[BoundTest]:
         """The tests, one for each finite end: that the effect lies inside of it, or outside.
@@ -90,16 +89,19 @@ class Evidence:
             found += [BoundTest(effect, one.high, above=not inside)] if one.high < math.inf else []
         return found
 
+    @property
+    def _sides(self) -> int:
+        """2 for "differs from", which may be shown on either side, else 1: so often p counts."""
+        return 2 if any(one.differs for one in self.hypotheses) else 1
+
     def _inside(self, horizon: int | None) -> float:
         """The largest p value of the tests; of "differs from" twice that of the side where the estimate lies."""
-        factor = 2 if any(one.differs for one in self.hypotheses) else 1
-        return min(1.0, factor * max(test.p(horizon) for test in self.tests(inside=True)))
+        return min(1.0, self._sides * max(test.p(horizon) for test in self.tests(inside=True)))
 
     def least_p(self, *, inside: bool) -> float:
         """The smallest p value that this number of seeds can give, for any distribution."""
         tests = [test.effect.least_p(test.bound, above=test.above) for test in self.tests(inside=inside)]
-        factor = 2 if any(one.differs for one in self.hypotheses) else 1
-        return factor * max(tests) if inside else min(1.0, len(tests) * min(tests, default=1.0))
+        return self._sides * max(tests) if inside else min(1.0, len(tests) * min(tests, default=1.0))
 
     @property
     def weakest(self) -> Effect:

@@ -17,6 +17,7 @@ from ablations.analysis.claim_effects import common_seeds
 from ablations.analysis.metrics import Metric, read_metric
 from ablations.analysis.results import Plan, Record, Row, result_rows
 from ablations.question.seeds import LEAST, seed_design
+from ablations.question.wording import listed
 
 SIDES = FIRST, SECOND = "first", "second"
 NAMED = 6  # cells in one sentence
@@ -111,13 +112,13 @@ def _paired(
             found.append((values, rows))
     for name, other, side in ((FIRST, SECOND, first), (SECOND, FIRST, second)):
         if alone := [_short(values) for key, (values, _) in sides[name].items() if key not in sides[other]]:
-            notes.append(f"only in {side.name}: {_listed(alone)}")
+            notes.append(f"only in {side.name}: {listed(alone, NAMED)}")
     if same:
-        notes.append(f"not compared, since both sides share their runs: {_listed(same)}")
+        notes.append(f"not compared, since both sides share their runs: {listed(same, NAMED)}")
     if differ := _differences([rows for _, rows in found]):
         notes.append(f"what differs: {', '.join(differ)}")
     if other_data := [_short(values) for values, rows in found if len(_digests(rows.values())) > 1]:
-        notes.append(f"of other data on the two sides: {_listed(other_data)}")
+        notes.append(f"of other data on the two sides: {listed(other_data, NAMED)}")
     if not found:
         why = "; ".join(notes) or "no cell agrees"
         raise ValueError(f"{first.name} and {second.name} have nothing to compare: {why}")
@@ -203,11 +204,6 @@ def _folders(side: Side, row: Row) -> set[Path]:
 
 def _digests(rows: Iterable[Row]) -> set[Any]:
     return {run["data_digest"] for row in rows for run in row.runs if run.get("data_digest")}
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
 
 
 def _words(values: Mapping[str, Any]) -> str:

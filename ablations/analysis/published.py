@@ -17,6 +17,7 @@ from typing import Any
 
 from ablations.analysis.looking import t_looked
 from ablations.analysis.statistics import ALPHA, Interval, MeanEffect, spread_of
+from ablations.question.wording import counted
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,10 @@ class Agreement(MeanEffect):
     def words(self) -> str:
         """What is known of the published runs, and what is assumed: `published sd unknown, taken to be ours`."""
         n, sd = self.published_n, self.published_sd
-        runs = f"{n} run{'' if n == 1 else 's'}" if n else ""
+        unknown = "number of runs unknown, taken as one"
         if sd is not None:
-            return (
-                f"published sd {sd:g} of {runs}" if n else f"published sd {sd:g}, number of runs unknown, taken as one"
-            )
-        spread = "published spread unknown, taken to be ours"
-        return f"{spread} ({runs})" if n else f"{spread}; number of runs unknown, taken as one"
+            return f"published sd {sd:g}" + (f" of {counted(n, 'run')}" if n else f", {unknown}")
+        return "published spread unknown, taken to be ours" + (f" ({counted(n, 'run')})" if n else f"; {unknown}")
 
     @property
     def _theirs(self) -> float:

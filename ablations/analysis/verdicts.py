@@ -173,7 +173,8 @@ class _Judged:
         horizon = horizon and max(horizon, found.effects[0].n)
         hypotheses = claim.hypotheses
         if claim.agrees and isinstance(found.effects[0], Agreement) and claim.published:
-            hypotheses = (hypotheses[0].shifted(-claim.published.mean),)
+            region, number = hypotheses[0], claim.published.mean
+            hypotheses = (replace(region, low=region.low - number, high=region.high - number),)
             blank = replace(blank, unit=claim.metric.unit, signed=True)
         return cls(claim, blank, Evidence(hypotheses, found.effects, horizon), found, cells, contrasts)
 

@@ -28,6 +28,7 @@ from ablations.charts.looks import (
 from ablations.charts.options import FigureOptions
 from ablations.charts.series import Lines, columns
 from ablations.question.did_you_mean import instead
+from ablations.question.wording import counted
 from ablations.records.task_metrics import ERROR, shown_metric
 from ablations.report.answer import Answer
 from ablations.report.lines import wrapped
@@ -121,7 +122,7 @@ def _figure(answer: Answer, options: FigureOptions) -> Figure | None:
     drawn = [answer.rows[cell] for cell in dict.fromkeys(line["cell"] for line in every)]
     left_out = sum(row.n > 0 for row in answer.rows) - len(drawn)
     caption = error_caption(drawn)
-    caption += f" {lost} infinite number{'s' * (lost > 1)} cannot be drawn." if lost else ""
+    caption += f" {counted(lost, 'infinite number')} cannot be drawn." if lost else ""
     caption += " Pale: cells that no claim names, with fewer seeds." if any(line["light"] for line in every) else ""
     caption += f" {left_out} more cells are in the table of results." if left_out else ""
     own = {*ends_of(answer.plan), shown_metric(answer.plan["study"], "val")}
@@ -149,9 +150,9 @@ def error_caption(rows: Sequence[Row], *, dots: bool = True) -> str:
 
 def seeds_words(counts: Iterable[int]) -> str:
     """`3 to 5 seeds`."""
-    known = sorted({*counts})
-    least, most = known[0], known[-1]
-    return f"{least} seed{'' if least == 1 else 's'}" if least == most else f"{least} to {most} seeds"
+    known = {*counts}
+    least, most = min(known), max(known)
+    return counted(most, "seed") if least == most else f"{least} to {most} seeds"
 
 
 def _across(chosen: Chosen, judged: Judged) -> str | None:

@@ -71,10 +71,9 @@ def focus_of(plan: Plan, rows: Sequence[Row], options: FigureOptions | None = No
 def _compared(claim: Claim) -> list[str]:
     """The axes of which a claim names several values."""
     named: dict[str, set[str]] = {}
-    for hypothesis in claim.hypotheses:
-        for _, selector in hypothesis.cells:
-            for axis, value in selector.items():
-                named.setdefault(axis, set()).add(str(value))
+    for cell in claim.cells:
+        for axis, value in cell.items():
+            named.setdefault(axis, set()).add(str(value))
     return [axis for axis, values in named.items() if len(values) > 1]
 
 

@@ -10,14 +10,7 @@ from typing import Any
 from ablations.analysis.claim_schema import check_claims
 from ablations.analysis.verdicts import CONTRADICTED, SUPPORTED, Verdict
 
-LEFT_OUT = (
-    "effect",
-    "evidence",
-    "images",
-    "command",
-    "planned",
-    "after_the_fact",
-)  # objects, and what a table does not say
+LEFT_OUT = ("effect", "evidence", "images", "command", "planned", "after_the_fact")  # which a table does not say
 ALL_SUPPORTED, OPEN, ANY_CONTRADICTED = 0, 3, 4
 
 
@@ -33,8 +26,7 @@ def as_json(study: Mapping[str, Any], verdicts: Sequence[Verdict]) -> dict[str, 
     """The verdicts with all their fields, and the exit status; docs/judging-other-results.md describes them."""
     found = [_verdict(verdict) for verdict in verdicts]
     for one, claim in zip(found, check_claims(study), strict=True):
-        cells = [dict(cell) for hypothesis in claim.hypotheses for _, cell in hypothesis.cells]
-        one["cells"] = list({repr(cell): cell for cell in cells}.values())
+        one["cells"] = list({repr(cell): dict(cell) for cell in claim.cells}.values())
     return {"schema": 1, "question": study.get("question"), "exit": exit_status(verdicts), "verdicts": found}
 
 
@@ -48,15 +40,15 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "n": verdict.n,
     }
     known = {field.name: getattr(verdict, field.name) for field in dataclasses.fields(verdict)}
-    return {key: _plain(value) for key, value in (known | found).items() if key not in LEFT_OUT}
+    return {key: plain(value) for key, value in (known | found).items() if key not in LEFT_OUT}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value as JSON has it; null for what is not finite."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     return value if isinstance(value, str | int | bool | None) else str(value)

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from ablations.analysis.cell_selection import select
-from ablations.analysis.claim_schema import SHAPES, check_claims
+from ablations.analysis.claim_schema import check_claims
+from ablations.analysis.preregistration import ESSENCE
 from ablations.analysis.results import result_rows
 from ablations.analysis.statistics import ALPHA
 from ablations.records.files import RecordError, read_json, write_json
@@ -92,10 +93,7 @@ def _read(ledger: Path) -> list[dict[str, Any]]:
 
 def _essence(study: Mapping[str, Any]) -> Any:
     """What makes a question: not its words."""
-    claims = [
-        {key: claim[key] for key in ("metric", "expect", "published", "reference", *SHAPES) if key in claim}
-        for claim in study["claims"]
-    ]
+    claims = [{key: claim[key] for key in ESSENCE if key in claim} for claim in study["claims"]]
     return {"claims": claims, "metrics": study.get("metrics"), "seeds": study["seeds"]}
 
 
@@ -103,9 +101,8 @@ def _runs(plan: Mapping[str, Any], records: Mapping[str, Any]) -> list[str]:
     """A digest of each run in the cells that the claims name, except failed ones: these have no number yet."""
     rows, found = result_rows(plan, records), {}
     for claim in check_claims(plan["study"]):
-        for hypothesis in claim.hypotheses:
-            for _, cell in hypothesis.cells:
-                found |= {row.cell: row for row in select(cell, rows)}
+        for cell in claim.cells:
+            found |= {row.cell: row for row in select(cell, rows)}
     runs: Sequence[Mapping[str, Any]] = [run for row in found.values() for run in row.runs]
     return sorted(_digest([run["identity"], run["status"], run["metrics"]]) for run in runs)
 

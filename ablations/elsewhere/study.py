@@ -15,6 +15,7 @@ from ablations.elsewhere.cells import LISTED, Cell, CellReader, Columns, run_of
 from ablations.elsewhere.table import Table, TableError
 from ablations.elsewhere.values import Kind
 from ablations.question.did_you_mean import instead
+from ablations.question.wording import listed
 
 STATUS = ("status", "State", "state")  # W&B exports State
 KNOWN = (*METRICS, *COUNTS, *TIMES)  # of these it is known which side is better
@@ -68,8 +69,7 @@ def table_study(table: Table, asked: Mapping[str, Any], *, command: str) -> Tabl
         _check_horizon(table, plan, seeds["most"])
     notes = [_extent(table, cells, columns), *reader.notes, *_unpaired(plan)]
     if left := [name for name in table.columns if name not in columns.used]:
-        more = f" and {len(left) - LISTED} more" if len(left) > LISTED else ""
-        notes.append(f"columns not used: {', '.join(left[:LISTED])}{more}")
+        notes.append(f"columns not used: {listed(left, LISTED)}")
     return TableStudy(plan, runs, tuple(notes))
 
 
@@ -83,8 +83,7 @@ def _columns(table: Table, asked: Mapping[str, Any]) -> Columns:
     where, claims = asked["columns"], asked["claims"]
     metrics = _metrics(table, claims, asked["metrics"])
     checked = check_claims(asked)
-    cells = [cell for claim in checked for hypothesis in claim.hypotheses for _, cell in hypothesis.cells]
-    named = list(dict.fromkeys(str(axis) for cell in cells for axis in cell))
+    named = list(dict.fromkeys(str(axis) for claim in checked for cell in claim.cells for axis in cell))
     axes = [str(axis) for axis in where.get("axes") or named]
     if odd := [axis for axis in named if axis not in axes]:
         raise ClaimError(f"claims name {odd[0]}, which is not one of the axes {', '.join(axes)}")
@@ -170,11 +169,10 @@ def _seeds_of_claims(plan: Mapping[str, Any]) -> list[tuple[str, list[set[int]]]
     """For each claim what it says, and the seeds of each cell that it names."""
     seeds = {cell["cell"]: {run["seed"] for run in cell["runs"]} for cell in plan["cells"]}
     rows = result_rows(plan, {})
-    named = [
-        (claim.says, [cell for hypothesis in claim.hypotheses for _, cell in hypothesis.cells])
+    return [
+        (claim.says, [seeds[row.cell] for cell in claim.cells for row in select(cell, rows)])
         for claim in check_claims(plan["study"])
     ]
-    return [(says, [seeds[row.cell] for cell in cells for row in select(cell, rows)]) for says, cells in named]
 
 
 def _extent(table: Table, cells: Sequence[Cell], columns: Columns) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from ablations.analysis.verdicts import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED
 from ablations.html.tables import TONES
+from ablations.question.wording import counted
 from ablations.report.verdict_list import SIGNS
 
 STYLE = Path(__file__).with_name("page.css")
@@ -33,7 +34,8 @@ def front_page(studies: Mapping[str, Said], mark: str) -> str:
     grouped = {key: [one for one in claims if one[1]["outcome"] in of] for key, (_, _, of) in GROUPS.items()}
     counts = [f'<a class=whole href="#{key}">{len(found)} {key}</a>' for key, found in grouped.items() if found]
     ranked = sorted(studies.items(), key=lambda item: (_rank(item[1]), item[1]["name"]))
-    head = [f"{_many(len(studies), 'study', 'studies')}, {_many(len(claims), 'claim')}", " · ".join(counts)]
+    many = f"{len(studies)} {'study' if len(studies) == 1 else 'studies'}, {counted(len(claims), 'claim')}"
+    head = [many, " · ".join(counts)]
     body = [
         f"<header><h1>Studies and their claims</h1><p>{': '.join(filter(None, head))}</p></header><main>",
         *(_group(key, found, studies) for key, found in grouped.items() if found),
@@ -61,33 +63,32 @@ def _group(key: str, claims: list[tuple[str, Said]], studies: Mapping[str, Said]
 
 
 def _claim(folder: str, claim: Said, study: str) -> str:
-    sign, at = SIGNS.get(claim["outcome"], ("?", ""))[0], _link(folder)
+    sign, at = SIGNS[claim["outcome"]][0], _link(folder)
     published = f"published {claim['published']:g}" if isinstance(claim.get("published"), int | float) else ""
     words = escape(" · ".join(filter(None, (claim["effect"], published, claim["source"]))))
     name = f'<a href="{at}">{escape(study)}</a>'
     link = f'<a class=says href="{at}#{quote(claim["id"])}">{escape(claim["says"])}</a>'
-    tone = TONES.get(claim["outcome"], "none")
+    tone = TONES[claim["outcome"]]
     return f'<li class="{tone}"><b class=sign>{sign}</b> {link}<p class=quiet>{name} · {words}</p></li>\n'
 
 
 def _card(folder: str, said: Said) -> str:
     at = _link(folder)
     picture = f'<a href="{at}"><img src="study/{quote(folder)}/picture.svg" alt=""></a>'
-    many = f"{said['runs']} of {said['planned']} runs, {_many(said['cells'], 'cell')}"
+    many = f"{said['runs']} of {said['planned']} runs, {counted(said['cells'], 'cell')}"
     when = f", trained <span class=whole>{escape(said['trained'][0])}</span>" if said["trained"] else ""
     outcomes = [claim["outcome"] for claim in said["claims"]]
     there = [name for name in (CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED) if name in outcomes]
-    signs = " · ".join(f"{_sign(name)} {outcomes.count(name)} {name}" for name in there)
+    signs = " · ".join(
+        f'<span class="{TONES[name]}"><b class=sign>{SIGNS[name][0]}</b></span> {outcomes.count(name)} {name}'
+        for name in there
+    )
     notes = "".join(f"<p class=note>{escape(line)}</p>" for line in said["cautions"])
     return (
         f'<article class=card id="study-{escape(folder)}"><h3><a href="{at}">{escape(said["question"])}</a></h3>'
         f"<p class=quiet>{escape(said['name'])}: {many}{when}</p><p>{signs or 'It makes no claims.'}</p>"
         f"{notes}{picture if said['picture'] else ''}</article>\n"
     )
-
-
-def _sign(outcome: str) -> str:
-    return f'<span class="{TONES[outcome]}"><b class=sign>{SIGNS.get(outcome, ("?", ""))[0]}</b></span>'
 
 
 def _rank(said: Said) -> int:
@@ -98,7 +99,3 @@ def _rank(said: Said) -> int:
 
 def _link(folder: str) -> str:
     return f"study/{quote(folder)}/index.html"
-
-
-def _many(n: int, one: str, more: str = "") -> str:
-    return f"{n} {one if n == 1 else more or f'{one}s'}"

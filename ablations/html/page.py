@@ -18,6 +18,7 @@ from ablations.charts.looks import DARK, LIGHT, axes_of
 from ablations.html import tables
 from ablations.html.bundle import javascript
 from ablations.html.trial_table import trial_tables
+from ablations.question.wording import counted
 from ablations.report.answer import Answer
 from ablations.report.citation import bibtex, claim_ids
 from ablations.report.comparability import publications
@@ -115,7 +116,7 @@ def _progress(answer: Answer) -> str:
     """How many runs there are, and what is missing or went wrong."""
     rows = answer.rows
     counts = f"{sum(row.n for row in rows)} of {sum(row.planned for row in rows)} runs"
-    counts += f", {len(rows)} cell{'s' * (len(rows) != 1)}"
+    counts += f", {counted(len(rows), 'cell')}"
     lines = [*answer.cautions, *(line for _, line in troubles(answer.plan, rows, answer.problems))]
     return f"<p class=quiet>{counts}</p>" + "".join(f"<p class=note>{escape(line)}</p>" for line in lines)
 

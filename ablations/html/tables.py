@@ -37,7 +37,7 @@ def verdict_list(
         return "<p class=quiet>This study makes no claims.</p>"
     items = []
     for index, (verdict, name, setting) in enumerate(zip(verdicts, ids, settings, strict=True), start=1):
-        sign = SIGNS.get(verdict.outcome, ("?", ""))[0]
+        sign = SIGNS[verdict.outcome][0]
         command = f"<code>{escape(verdict.command)}</code>" if verdict.command else ""
         says, evidence = escape(verdict.says), escape(evidence_words(verdict, setting))
         head = f'<a class=number href="#{name}" title="the address of this claim">{index}</a> <b class=sign>{sign}</b>'

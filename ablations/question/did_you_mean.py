@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from ablations.question.wording import listed
+
 MOST = 10  # names in one sentence
 
 
@@ -25,6 +27,4 @@ def instead(word: str, options: Iterable[str], allowed: str) -> str:
         allowed: what comes before the names: `choose from`.
     """
     names = list(options)
-    hint, more = nearest(word, names), len(names) - MOST
-    listed = ", ".join(names[:MOST]) + (f" and {more} more" if more > 0 else "")
-    return f"{hint or ';'} {allowed} {listed or 'none'}"
+    return f"{nearest(word, names) or ';'} {allowed} {listed(names, MOST) or 'none'}"

@@ -13,6 +13,7 @@ from ablations.analysis.next_command import training_command
 from ablations.analysis.results import Plan, Record, Row, result_rows
 from ablations.analysis.until_decided import grown
 from ablations.analysis.verdicts import Verdict, judge, level_of
+from ablations.question.wording import counted
 from ablations.records.kept import kept_in, short_bytes
 from ablations.records.task_metrics import shown_metric
 from ablations.records.typed_command import from_here
@@ -102,7 +103,7 @@ class Answer:
         records = [record for row in self.rows for record in row.runs]
         kept = kept_in(self.runs / record["folder"] for record in records)
         size = short_bytes(sum(one.size for one in kept))
-        return f"{size} of weights of {len(kept)} run{'' if len(kept) == 1 else 's'}" if kept else ""
+        return f"{size} of weights of {counted(len(kept), 'run')}" if kept else ""
 
     @property
     def footnotes(self) -> list[str]:

@@ -10,6 +10,7 @@ from ablations.analysis.claim_schema import SHAPES
 from ablations.analysis.results import Record
 from ablations.analysis.verdicts import NO_VERDICT, Verdict
 from ablations.identity.run import digest
+from ablations.question.wording import counted
 from ablations.report.answer import Answer
 from ablations.report.latex import escaped
 from ablations.report.verdict_list import between, number
@@ -51,7 +52,7 @@ def bibtex(answer: Answer, *, address: str = "", author: str = "") -> str:
     key = "skipbench-" + re.sub(r"[^A-Za-z0-9._-]", "-", plan["name"])
     days = trained_on(runs)
     when = f", trained {' to '.join(dict.fromkeys((days[0], days[-1])))}" if days else ""
-    counts = f"{len(runs)} run{'s' * (len(runs) != 1)} in {len(rows)} cell{'s' * (len(rows) != 1)}"
+    counts = f"{counted(len(runs), 'run')} in {counted(len(rows), 'cell')}"
     of = f"{counts}{when}, records {digest(sorted(run['identity'] for run in runs))[:8]}"
     shared = {"author": author, "year": days[-1][:4] if days else ""}
     shared["howpublished"] = f"Skipbench study {escaped(plan['name'])}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from ablations.analysis.next_command import training_command
 from ablations.analysis.results import Plan, Record, Row, invalid_points
 from ablations.plan.staleness import file_words, outdated
+from ablations.question.wording import listed
 
 LISTED = 6  # of many similar troubles, so many are named
 
@@ -58,7 +59,7 @@ def troubles(plan: Plan, rows: Sequence[Row], problems: Sequence[str] = ()) -> l
         ("yellow", missing, f"{planned} not trained yet"),
         ("yellow", invalid, "cannot be built"),
     ]
-    lines = [(colour, f"{len(names)} {what}: {_some(names)}") for colour, names, what in found if names]
+    lines = [(colour, f"{len(names)} {what}: {listed(names, LISTED)}") for colour, names, what in found if names]
     return lines + [("red", sentence) for sentence in problems[:LISTED]]
 
 
@@ -66,11 +67,6 @@ def _diverged(rows: Sequence[Row]) -> list[str]:
     """The label of each run that diverged, with its first tensor that was not finite, where that is known."""
     runs = [run for row in rows for run in row.runs if run["status"] == "diverged"]
     return [f"{run['label']} ({first})" if (first := run.get("first_nonfinite")) else run["label"] for run in runs]
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - LISTED
-    return ", ".join(names[:LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _words(missing: int, planned: int, unit: str, training: int) -> str:

@@ -41,7 +41,7 @@ def answer_markdown(answer: Answer, *, picture: str | None = None) -> str:
 
 def verdict_line(verdict: Verdict, setting: str = "") -> str:
     """`- ✓ **supported**: the claim`, and below it the evidence."""
-    sign = SIGNS.get(verdict.outcome, ("?", ""))[0]
+    sign = SIGNS[verdict.outcome][0]
     return f"- {sign} **{verdict.outcome}**: {plain(verdict.says)}\\\n  {plain(evidence_words(verdict, setting))}"
 
 

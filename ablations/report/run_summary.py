@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ablations.analysis.results import ASKED_FOR
+from ablations.question.wording import counted
 from ablations.records.layout import RECORD, WEIGHTS
 from ablations.records.record import Record
 from ablations.records.task_metrics import ERROR, judged_by, task_metrics
@@ -49,9 +50,8 @@ def print_run(
             console.print(f"  {title:<9} {', '.join(found)}", soft_wrap=True)
     seconds = short_seconds(record["seconds"])
     seconds += "" if seconds[-1:].isalpha() else " s"
-    epochs = f"{record['epochs']} epoch{'' if record['epochs'] == 1 else 's'}"
     size = f"{short_count(record['params']).strip()} parameters, {short_count(record['macs']).strip()} multiply-adds"
-    console.print(f"  size      {size}; {epochs} in {seconds}")
+    console.print(f"  size      {size}; {counted(record['epochs'], 'epoch')} in {seconds}")
     console.print(f"  record    {escape(str(folder / RECORD))}", soft_wrap=True)
     if record.get("continued"):
         console.print(f"  went on   from {escape(str(folder.with_name(record['continued'])))}", soft_wrap=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ablations.analysis.claim_schema import check_claims
 from ablations.analysis.next_command import training_command, until_decided
 from ablations.analysis.results import Plan
+from ablations.question.wording import counted
 from ablations.records.typed_command import from_here
 from ablations.report.answer import Answer
 from ablations.report.completeness import troubles
@@ -90,7 +91,7 @@ def print_next(answer: Answer, console: Console) -> None:
         lines.append(("its picture", f"python -m ablations export {name} --format png --out {name}.png{where}"))
     console.print()
     disk = f", {answer.disk}" if answer.disk else ""
-    console.print(Text.assemble((f"{have} record{'' if have == 1 else 's'} in {runs}/{disk}", "bold")))
+    console.print(Text.assemble((f"{counted(have, 'record')} in {runs}/{disk}", "bold")))
     width = max(len(what) for what, _ in lines)
     for what, command in lines:
         console.print(Text.assemble((f"{what:<{width}}  ", "dim"), command), soft_wrap=True)

@@ -12,11 +12,13 @@ from ablations.analysis.failing_seeds import not_excluded
 from ablations.analysis.looking import HORIZON
 from ablations.analysis.statistics import Interval
 from ablations.analysis.verdicts import CONTRADICTED, INCONCLUSIVE, NO_VERDICT, SUPPORTED, Verdict
+from ablations.question.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-SIGNS = {SUPPORTED: ("✓", "green"), CONTRADICTED: ("✗", "red"), INCONCLUSIVE: ("?", "yellow")}
+SIGNS = {SUPPORTED: ("✓", "green"), CONTRADICTED: ("✗", "red")}
+SIGNS |= {INCONCLUSIVE: ("?", "yellow"), NO_VERDICT: ("?", "dim")}
 NONE = "–"
 FEW = 20  # seeds: beside fewer, the failure rate that they do not exclude is said
 
@@ -37,7 +39,7 @@ def print_verdicts(
     console.print()
     console.print(Text.assemble(("Claims", "bold"), (f"  {_counts(verdicts)}", "dim")))
     for verdict, setting in zip(verdicts, settings, strict=True):
-        sign, colour = SIGNS.get(verdict.outcome, ("?", "dim"))
+        sign, colour = SIGNS[verdict.outcome]
         claim, evidence = Text(verdict.says), Text(evidence_words(verdict, setting), style="dim")
         fits = len(claim) + len(evidence) + 5 <= console.width
         body = Text.assemble(claim, "  " if fits else "\n", evidence)
@@ -74,7 +76,7 @@ def print_list(
     for head in heads:
         table.add_column(head, no_wrap=True, justify="left" if head == "95% interval" else "right")
     for verdict, text in zip(verdicts, texts, strict=True):
-        sign, colour = SIGNS.get(verdict.outcome, ("?", "dim"))
+        sign, colour = SIGNS[verdict.outcome]
         table.add_row(Text(sign, style=colour), Text(verdict.says), *map(Text, text))
     console.print(table)
     for words in dict.fromkeys(filter(None, settings)):
@@ -83,7 +85,7 @@ def print_list(
     if notes:
         console.print()
     for verdict, note in notes:
-        sign, colour = SIGNS.get(verdict.outcome, ("?", "dim"))
+        sign, colour = SIGNS[verdict.outcome]
         says = verdict.says if len(verdict.says) <= 40 else f"{verdict.says[:39].rstrip()}…"
         console.print(Text.assemble((f"{sign} ", colour), f"{says} ", (note, "dim")), soft_wrap=True)
         if verdict.command:
@@ -154,8 +156,7 @@ def open_words(verdict: Verdict) -> str:
             return f"inconclusive: about {verdict.beyond} seeds in all would decide it, more than {most}: a new study"
         why = "the effect lies near the edge of what is expected, or scatters widely"
         return f"inconclusive: {MOST_SEEDS} seeds would hardly decide it, {why}"
-    more = verdict.more_seeds
-    return f"inconclusive: about {more} more seed{'' if more == 1 else 's'} would decide it"
+    return f"inconclusive: about {counted(verdict.more_seeds, 'more seed')} would decide it"
 
 
 def reading_notes(verdicts: Sequence[Verdict], level: float) -> list[str]:
