@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from ablations.charts.looks import (
     numeric_axis,
     row_names,
 )
-from ablations.charts.options import FigureOptions
+from ablations.charts.options import DEFAULTS, FigureOptions
 from ablations.charts.series import Lines, columns
 from ablations.question.did_you_mean import instead
 from ablations.question.wording import counted
@@ -73,11 +74,20 @@ class Chosen:
 
     def keys(self, x: str | None, cells: Sequence[int]) -> dict[int, tuple[str, str]]:
         """What has a colour and what a dash in each cell; no dash where the colours tell all lines apart."""
-        hue = self.hue if self.hue and self.hue.name != x else None
+        hue = self.hue_beside(x)
         rest = self.rest(x, hue and hue.name)
         found = {cell: (hue.levels[cell] if hue else "", rest[cell]) for cell in cells}
         plain = len({hue for hue, _ in found.values()}) == len({*found.values()})
         return {cell: (hue, "" if plain else rest) for cell, (hue, rest) in found.items()}
+
+    def hue_beside(self, x: str | None) -> Axis | None:
+        """The axis with the colours, where it is not drawn against."""
+        return self.hue if self.hue and self.hue.name != x else None
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The name of each cell."""
+        return cell_names(self.axes, cells=len(self.rows))
 
     def rest(self, *without: str | None) -> list[str]:
         """The name of each cell without the axes that are shown in another way."""
@@ -87,19 +97,18 @@ class Chosen:
         return [wrapped(name) for name in cell_names(self.axes, without=aside, cells=len(self.rows))]
 
 
-def answer_figure(answer: Answer, options: FigureOptions | None = None) -> Figure | None:
+def answer_figure(answer: Answer, options: FigureOptions = DEFAULTS) -> Figure | None:
     """The figure that answers a study by its claims; None without runs.
 
     Raises:
         ClaimError: a claim is malformed.
         ValueError: an option does not fit the study.
     """
-    return _figure(answer, options or FigureOptions())
+    return _figure(answer, options)
 
 
-def error_figure(answer: Answer, options: FigureOptions | None = None) -> Figure | None:
+def error_figure(answer: Answer, options: FigureOptions = DEFAULTS) -> Figure | None:
     """Training and test errors, or what else the task is judged by, where the claims are about something else."""
-    options = options or FigureOptions()
     focus = focus_of(answer.plan, answer.rows, options)
     if options.metrics or {one.metric.text for one in focus.judged} & {*ends_of(answer.plan)}:
         return None
@@ -197,7 +206,7 @@ def agrees(row: Row, where: Mapping[str, Any]) -> bool:
 def _lines(chosen: Chosen, judged: Judged, x: str | None, panel: int) -> tuple[Lines, int]:
     """The rows of a panel: of each cell mean ± sd (`single` 0) and every run (`single` 1); how many are infinite."""
     cells, lines, infinite = _cells(chosen, judged, x), [], 0
-    names, keys = cell_names(chosen.axes, cells=len(chosen.rows)), chosen.keys(x, cells)
+    names, keys = chosen.names, chosen.keys(x, cells)
     if not cells:
         return [], 0
     own, _ = row_names(chosen.axes, cells)
@@ -239,15 +248,13 @@ def _view(chosen: Chosen, metric: Metric, x: str | None, lines: Lines, panel: in
     title: dict[str, Any] = {"text": scales.words(metric)}
     title |= {"subtitle": wrapped(", ".join(shared), 44).split("\n")} if shared else {}
     title |= {"fontSize": 12, "subtitleFontSize": 11, "offset": 6, "anchor": "start"}
-    hue = chosen.hue if chosen.hue and chosen.hue.name != x else None
-    label = chosen.options.labels.get(metric.text)
-    if label:
+    if label := chosen.options.labels.get(metric.text):
         encoding["title"] = title["text"] = label
     if x is None:
         names = list(dict.fromkeys(line["row"] for line in lines))
-        inner = answer_specs.by_cell(encoding, names, hue)
+        inner = answer_specs.by_cell(encoding, names, chosen.hue_beside(x))
     else:
         axis = next(one for one in chosen.axes if one.name == x)
         rest = list(dict.fromkeys(line["rest"] for line in lines))
-        inner = answer_specs.against(axis, [line["x"] for line in lines], encoding, hue, rest)
+        inner = answer_specs.against(axis, [line["x"] for line in lines], encoding, chosen.hue_beside(x), rest)
     return {"title": title, "transform": [{"filter": f"datum.panel == {panel}"}], **inner}

@@ -8,7 +8,7 @@ from typing import Any
 from ablations.charts.answer_specs import side_by_side
 from ablations.charts.figure import Figure
 from ablations.charts.looks import HIGHLIGHT, NEUTRAL, Spec
-from ablations.charts.search_figures import objective_axis, tunings_of
+from ablations.charts.search_figures import drawn_tunings, objective_axis
 from ablations.charts.series import Lines, columns
 from ablations.charts.specs import LABELS, LINE, faceted, tip
 from ablations.question.search_space import read_search
@@ -23,7 +23,7 @@ def axis_figures(answer: Answer) -> list[Figure]:
     """Importances, slices, and parallel coordinates; those that the trials allow."""
     search = read_search(answer.plan["study"])
     lines: Lines = []
-    for tuning, trials, _ in tunings_of(answer):
+    for tuning, trials, _ in drawn_tunings(answer):
         known = distinct_trials(trials)
         best = pareto_front(trials, search.objectives)
         best = best[: max(1, len(known) // 4)] if len(search.objectives) == 1 else best

@@ -11,14 +11,14 @@ from ablations.charts import scales, series
 from ablations.charts.answer_figure import Chosen
 from ablations.charts.figure import Figure
 from ablations.charts.focus import MOST_CELLS
-from ablations.charts.looks import NEUTRAL, cell_names, colours, dashes
+from ablations.charts.looks import NEUTRAL, colours, dashes
 from ablations.charts.specs import LABELS, LINE, faceted, tip
 from ablations.report.lines import wrapped
 
 
 def cost_figure(chosen: Chosen) -> Figure | None:
     """Parameters, multiply-adds and seconds of each cell."""
-    names, lines = cell_names(chosen.axes, cells=len(chosen.rows)), []
+    names, lines = chosen.names, []
     for cell, row in enumerate(chosen.rows):
         if len(chosen.rows) <= MOST_CELLS or cell in chosen.focus.shown:
             about = {"cell": cell, "label": names[cell], "row": wrapped(names[cell])}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ablations.charts import scales, series
 from ablations.charts.answer_figure import Chosen, seeds_words
 from ablations.charts.figure import Figure
-from ablations.charts.looks import NEUTRAL, SAFE, Spec, cell_names, colours, dashes
+from ablations.charts.looks import NEUTRAL, SAFE, Spec, colours, dashes
 from ablations.charts.specs import ZOOM, faceted, tip
 from ablations.records.task_metrics import shown_metric
 from ablations.report.answer import Answer
@@ -64,8 +64,8 @@ def curve_figure(answer: Answer, chosen: Chosen) -> Figure | None:
     if noted or {line["cell"] for line in lines} - longer:
         once = "every run diverged in its first epoch" if noted else "there is one epoch"
         caption += f" A single dot: {once}."
-    names, drawn = cell_names(chosen.axes, cells=len(answer.rows)), {line["cell"] for line in lines}
-    left = [names[i] for i, row in enumerate(answer.rows) if row.n and i not in drawn]
+    drawn = {line["cell"] for line in lines}
+    left = [chosen.names[i] for i, row in enumerate(answer.rows) if row.n and i not in drawn]
     caption += f" Without a curve: {'; '.join(left)}." if left else ""
     return _figure("curves", "Training curves", caption, inner, lines, panels)
 
@@ -100,8 +100,8 @@ def heat_maps(answer: Answer, chosen: Chosen) -> list[Figure]:
 
 
 def _heat_map(kind: str, lines: series.Lines, chosen: Chosen) -> Figure:
-    names, title, log = cell_names(chosen.axes, cells=len(chosen.rows)), KINDS[kind], kind == "gradient_norm"
-    _say(lines, chosen, names, [wrapped(name) for name in names])
+    title, log = KINDS[kind], kind == "gradient_norm"
+    _say(lines, chosen, [wrapped(name) for name in chosen.names])
     for line in lines:
         if log and not line["value"] > 0:  # zero has no logarithm
             line["value"] = None
@@ -130,7 +130,7 @@ def _panelled(lines: series.Lines, chosen: Chosen) -> tuple[Spec, list[str]]:
     The axis with the colours tells the lines of a panel apart, a panel holds one choice on every other axis.
     """
     hue = chosen.hue
-    _say(lines, chosen, cell_names(chosen.axes, cells=len(chosen.rows)), chosen.rest(hue.name if hue else None))
+    _say(lines, chosen, chosen.rest(hue.name if hue else None))
     for line in lines:
         line["hue"] = hue.levels[line["cell"]] if hue else ""
     looks: dict[str, Spec] = {"color": colours(hue)}
@@ -140,8 +140,9 @@ def _panelled(lines: series.Lines, chosen: Chosen) -> tuple[Spec, list[str]]:
     return looks, [*dict.fromkeys(line["panel"] for line in sorted(lines, key=lambda line: line["light"]))]
 
 
-def _say(lines: series.Lines, chosen: Chosen, names: list[str], panels: list[str]) -> None:
+def _say(lines: series.Lines, chosen: Chosen, panels: list[str]) -> None:
     """Add to each row the name and the panel of its cell, and whether no claim names it."""
+    names = chosen.names
     for line in lines:
         cell = line["cell"]
         line |= {"label": names[cell], "panel": panels[cell], "light": int(cell not in chosen.focus.peers)}

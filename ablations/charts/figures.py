@@ -7,20 +7,19 @@ from ablations.charts.cell_figures import cost_figure, interaction_figure
 from ablations.charts.claim_figures import claim_figures
 from ablations.charts.epoch_figures import curve_figure, damage_figure, heat_maps
 from ablations.charts.figure import Figure
-from ablations.charts.options import FigureOptions
+from ablations.charts.options import DEFAULTS, FigureOptions
 from ablations.charts.regret_figures import regret_figures
 from ablations.charts.stress_figure import stress_figure
 from ablations.report.answer import Answer
 
 
-def figures_of(answer: Answer, options: FigureOptions | None = None) -> list[Figure]:
+def figures_of(answer: Answer, options: FigureOptions = DEFAULTS) -> list[Figure]:
     """Every figure that the records allow.
 
     Raises:
         ClaimError: a claim of the study is malformed.
         ValueError: a curve or diagnostics file is damaged, or an option does not fit the study.
     """
-    options = options or FigureOptions()
     chosen = Chosen.of(answer, options)
     drawn: list[Figure | None] = []
     if answer.is_search:
@@ -42,7 +41,7 @@ def figures_of(answer: Answer, options: FigureOptions | None = None) -> list[Fig
     return [figure for figure in drawn if figure]
 
 
-def main_figure(answer: Answer, options: FigureOptions | None = None) -> Figure | None:
+def main_figure(answer: Answer, options: FigureOptions = DEFAULTS) -> Figure | None:
     """The figure that answers the study: of a search its trials, else what its claims judge; None without runs."""
     if answer.is_search:
         from ablations.charts.search_figures import search_figures
@@ -50,5 +49,4 @@ def main_figure(answer: Answer, options: FigureOptions | None = None) -> Figure 
         return next(iter(search_figures(answer)), None)
     if answer.plan["study"].get("tables"):
         return next(iter(regret_figures(answer)), None)
-    options = options or FigureOptions()
     return stress_figure(answer, options) or answer_figure(answer, options) or error_figure(answer, options)

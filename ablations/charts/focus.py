@@ -10,7 +10,7 @@ from ablations.analysis.claim_effects import NotTestable, resolve_cells
 from ablations.analysis.claim_schema import Claim, check_claims
 from ablations.analysis.metrics import Metric, read_metric
 from ablations.analysis.results import Plan, Row
-from ablations.charts.options import FigureOptions
+from ablations.charts.options import DEFAULTS, FigureOptions
 from ablations.records.task_metrics import shown_metric, shown_pair
 
 MOST_CELLS = 24  # beyond this, cells that no claim names are left out
@@ -41,7 +41,7 @@ class Focus:
     varied: Mapping[str, int]
 
 
-def focus_of(plan: Plan, rows: Sequence[Row], options: FigureOptions | None = None) -> Focus:
+def focus_of(plan: Plan, rows: Sequence[Row], options: FigureOptions = DEFAULTS) -> Focus:
     """Read the claims, and find their cells among the rows.
 
     Raises:
@@ -64,7 +64,7 @@ def focus_of(plan: Plan, rows: Sequence[Row], options: FigureOptions | None = No
     seeds = min((rows[cell].planned for cell in named), default=0)
     peers = named | {cell for cell in every if rows[cell].planned >= max(2, seeds)}
     shown = every if len(every) <= MOST_CELLS else peers if len(peers) <= MOST_CELLS else named
-    metrics = _metrics(list(judged.values()), named, plan, options or FigureOptions())
+    metrics = _metrics(list(judged.values()), named, plan, options)
     return Focus(metrics, peers, shown, varied)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ablations.analysis.cell_selection import BUDGET
 from ablations.analysis.results import INACTIVE, Plan, Row, grid_values
-from ablations.charts.options import FigureOptions
+from ablations.charts.options import DEFAULTS, FigureOptions
 
 # Okabe and Ito's, safe for the colour-blind; further values get a shade of these, and a dash
 LIGHT = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -53,9 +53,8 @@ class Axis:
         return level if level in self.named else f"{self.label}={level.replace(' = ', '/')}"  # of two points one cell
 
 
-def axes_of(plan: Plan, rows: Sequence[Row], options: FigureOptions | None = None) -> list[Axis]:
+def axes_of(plan: Plan, rows: Sequence[Row], options: FigureOptions = DEFAULTS) -> list[Axis]:
     """The axes that tell the cells apart. A width that was matched to a budget is not one of them."""
-    options = options or FigureOptions()
     found = []
     for name in plan["swept"]:
         if name == "width" and BUDGET in plan["swept"]:

@@ -37,6 +37,9 @@ class FigureOptions:
         return self.labels.get(word, word)
 
 
+DEFAULTS = FigureOptions()
+
+
 @dataclass(frozen=True)
 class Print:
     """The size of a figure on paper, in points.

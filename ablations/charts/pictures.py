@@ -13,7 +13,7 @@ from ablations.charts.figure import Figure
 from ablations.charts.figures import main_figure
 from ablations.charts.focus import MOST_CELLS
 from ablations.charts.looks import LIGHT, Spec
-from ablations.charts.options import FigureOptions, Print
+from ablations.charts.options import DEFAULTS, FigureOptions, Print
 from ablations.report.answer import Answer
 
 FONT = 11.0  # pixels; a print is drawn with letters of this size, and then scaled as a whole
@@ -173,7 +173,7 @@ def _letters(texts: Any) -> int:
     return max((len(line) for text in texts for line in str(text or "").split("\n")), default=0)
 
 
-def study_picture(answer: Answer, options: FigureOptions | None = None) -> Figure | None:
+def study_picture(answer: Answer, options: FigureOptions = DEFAULTS) -> Figure | None:
     """The one figure that answers a study, headed by its question; None before anything is trained."""
     figure = main_figure(answer, options)
     return figure and replace(figure, title=answer.question)

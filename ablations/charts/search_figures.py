@@ -15,8 +15,8 @@ from ablations.charts.series import columns
 from ablations.charts.specs import faceted, tip
 from ablations.question.search_space import SIZES, read_search
 from ablations.report.answer import Answer
-from ablations.report.search_report import heading, objective_spread, tuning_names
-from ablations.search.trials import Trial, distinct_trials, pareto_front, read_trials
+from ablations.report.search_report import heading, objective_spread, tunings_of
+from ablations.search.trials import Trial, distinct_trials, pareto_front
 
 TRIAL, FRONT, FRESH = "trial", "front", "fresh seeds, mean ± sd"
 KINDS = {TRIAL: NEUTRAL, FRONT: HIGHLIGHT, FRESH: HIGHLIGHT}  # no colour of a block
@@ -29,7 +29,7 @@ def search_figures(answer: Answer) -> list[Figure]:
     """The front where there are several objectives, and the first objective by trial; none before there are trials."""
     names = read_search(answer.plan["study"]).objectives
     history, front = [], []
-    for name, trials, rows in tunings_of(answer):
+    for name, trials, rows in drawn_tunings(answer):
         history += [{"tuning": name, **line} for line in _history_lines(trials, names[0])]
         if len(names) > 1:
             front += [{"tuning": name, **line} for line in _front_lines(trials, rows, names)]
@@ -37,11 +37,10 @@ def search_figures(answer: Answer) -> list[Figure]:
     return figures + ([_history(names[0], history, "progress" if front else "search")] if history else [])
 
 
-def tunings_of(answer: Answer) -> list[tuple[str, list[Trial], list[Row]]]:
+def drawn_tunings(answer: Answer) -> list[tuple[str, list[Trial], list[Row]]]:
     """Of each tuning with a complete trial: its name, its trials, and its networks that were trained again."""
-    found, tunings = [], answer.plan["study"]["tunings"]
-    for tuning, name in zip(tunings, tuning_names(tunings), strict=True):
-        trials, _ = read_trials(answer.runs, answer.plan["name"], [tuning["name"]])
+    found = []
+    for tuning, name, trials, _ in tunings_of(answer):
         point = tuning["point"].items()
         rows = [row for row in answer.rows if all(row.axes.get(axis, value) == value for axis, value in point)]
         if distinct_trials(trials):

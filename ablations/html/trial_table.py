@@ -11,17 +11,16 @@ from ablations.analysis.results import Row
 from ablations.html.tables import table
 from ablations.question.search_space import SIZES, Search, read_search
 from ablations.report.answer import Answer
-from ablations.report.search_report import ended, fresh_words, heading, objective_spread, objective_words, tuning_names
+from ablations.report.search_report import ended, fresh_words, heading, objective_spread, objective_words, tunings_of
 from ablations.report.table import short_count
-from ablations.search.trials import Trial, pareto_front, read_trials
+from ablations.search.trials import Trial, pareto_front
 
 
 def trial_tables(answer: Answer) -> str:
     """A table a tuning: number, state, choices and objectives of each trial; bold: what no other trial beats."""
     search, parts = read_search(answer.plan["study"]), []
-    tunings, rows = answer.plan["study"]["tunings"], {row.cell: row for row in answer.rows}
-    for tuning, words in zip(tunings, tuning_names(tunings), strict=True):
-        trials, problems = read_trials(answer.runs, answer.plan["name"], [tuning["name"]])
+    rows = {row.cell: row for row in answer.rows}
+    for tuning, words, trials, problems in tunings_of(answer):
         name = f"{words}: " if words else ""
         parts.append(
             f"<p class=quiet>{escape(name + ended(trials, search, tuning))}. Bold: no other trial is better.</p>"

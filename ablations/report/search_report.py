@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,8 @@ def print_search(answer: Answer, console: Console) -> None:
     """A line a tuning, and a table of its best trials: the front where there are several objectives."""
     from rich.text import Text
 
-    search, tunings = read_search(answer.plan["study"]), answer.plan["study"]["tunings"]
-    rows = {row.cell: row for row in answer.rows}
-    for tuning, name in zip(tunings, tuning_names(tunings), strict=True):
-        trials, problems = read_trials(answer.runs, answer.plan["name"], [tuning["name"]])
+    search, rows = read_search(answer.plan["study"]), {row.cell: row for row in answer.rows}
+    for tuning, name, trials, problems in tunings_of(answer):
         console.print()
         console.print(Text.assemble((f"Search {name}".strip(), "bold"), (f"  {ended(trials, search, tuning)}", "dim")))
         best = pareto_front(trials, search.objectives)
@@ -34,6 +32,13 @@ def print_search(answer: Answer, console: Console) -> None:
             console.print(best_table(best, rows, search, shown=SHOWN if len(search.objectives) == 1 else 3 * SHOWN))
         for sentence in problems:
             console.print(Text.assemble(("! ", "red"), sentence))
+
+
+def tunings_of(answer: Answer) -> Iterator[tuple[Mapping[str, Any], str, list[Trial], list[str]]]:
+    """Yield each tuning of the plan, its name, its trials, and a sentence for each damaged trial."""
+    tunings = answer.plan["study"]["tunings"]
+    for tuning, name in zip(tunings, tuning_names(tunings), strict=True):
+        yield tuning, name, *read_trials(answer.runs, answer.plan["name"], [tuning["name"]])
 
 
 def ended(trials: Sequence[Trial], search: Search, tuning: Mapping[str, Any] | None = None) -> str:
