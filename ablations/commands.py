@@ -205,7 +205,7 @@ def verdict(options: argparse.Namespace) -> None:
         plain_console().print(line, style="yellow", markup=False, soft_wrap=True)
     if not answer.verdicts:
         print(f"The study {found['name']} makes no claims; add some under `claims:` in its YAML.")
-    print_list(answer.verdicts_here, plain_console(), answer.settings, answer.footnotes)
+    print_list(answer.verdicts_here, plain_console(), answer.footnotes)
 
 
 def doctor(options: argparse.Namespace) -> int:

@@ -53,7 +53,7 @@ def compare(options: argparse.Namespace) -> None:
     about = f"{axes}: mean {metric} of the first → of the second, over the seeds of both"
     for note in [*notes, about, f"✓ second − first is {options.expect}"]:
         console.print(printable(note), style="dim", markup=False, soft_wrap=True)
-    print_list(verdicts, console, [""] * len(verdicts), reading_notes(verdicts, level_of(found.plan["study"])))
+    print_list(verdicts, console, reading_notes(verdicts, level_of(found.plan["study"])))
 
 
 def _sides(options: argparse.Namespace) -> tuple[Side, Side, list[str]]:

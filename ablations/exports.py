@@ -133,7 +133,7 @@ def write_files(answer: Answer, folder: Path) -> list[Path]:
     texts = {"report.html": page(answer, figures)}
     texts |= {f"results.{kind}": as_text(answer, kind) for kind in ("md", "csv", "tex")}
     texts["answer.md"] = as_text(answer, "report", picture=main)
-    texts["verdicts.csv"] = as_csv(verdicts_table(answer.verdicts, answer.settings))
+    texts["verdicts.csv"] = as_csv(verdicts_table(answer.verdicts))
     for name, text in texts.items():
         write_text(folder / name, text)
     return [*(folder / name for name in texts), *pictures]

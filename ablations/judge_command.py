@@ -60,7 +60,7 @@ def judge(options: argparse.Namespace) -> int:
     console = plain_console()
     for note in notes:
         console.print(printable(note), style="dim", markup=False, soft_wrap=True)
-    print_list(answer.verdicts, console, answer.settings, answer.footnotes)
+    print_list(answer.verdicts, console, answer.footnotes)
     if options.html:
         print(options.html)
     return status

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -83,12 +83,14 @@ class Record:
         )
 
     def _repr_html_(self) -> str:
+        from ablations.html.tables import table
+
         sizes = {key: self.data.get(key) for key in ("params", "macs", "epochs", "seconds")}
         known = {name: value for name, value in {**self.metrics, **sizes}.items() if value is not None}
         numbers = {name: f"{value:,}" if isinstance(value, int) else f"{value:.4g}" for name, value in known.items()}
         chosen = ", ".join(f"{axis}={value}" for axis, value in self.axes.items())
         ended = f"{self.status} ({self.cause})" if self.cause else self.status
-        words = [f"<b>{escape(self.label)}</b> {escape(ended)}", html_table([*numbers], [[*numbers.values()]])]
+        words = [f"<b>{escape(self.label)}</b> {escape(ended)}", table([*numbers], [[*numbers.values()]], left=0)]
         return "".join([*words, *(f"<small>{escape(text)}</small><br>" for text in (chosen, str(self.folder)))])
 
 
@@ -162,7 +164,7 @@ class Study:
         """A row a claim: verdict, effect with its 95% interval, n, p, and the p that was needed."""
         from ablations.report.csv_files import verdicts_table
 
-        return frame(verdicts_table(self.answer.verdicts, self.answer.settings))
+        return frame(verdicts_table(self.answer.verdicts))
 
     def records(self) -> DataFrame:
         """A row a run of this study."""
@@ -213,26 +215,17 @@ class Study:
         return f"<Study {self.name}: {len(rows)} cells, {sum(row.n for row in rows)} runs{failed}; {said}>"
 
     def _repr_html_(self) -> str:
+        from ablations.html.tables import table
         from ablations.report.table import cell_texts, columns_of
         from ablations.report.verdict_list import SIGNS, evidence_words
 
         wanted = columns_of(self.answer.rows)
         swept, lines = cell_texts(self.answer.rows, wanted)
-        parts = [f"<b>{escape(self.name)}</b> {escape(self.question)}"]
-        parts += [html_table([*swept, *(column.name for column in wanted)], lines)]
-        for verdict, setting in zip(self.answer.verdicts, self.answer.settings, strict=True):
+        heads = [*swept, *(column.name for column in wanted)]
+        parts = [f"<b>{escape(self.name)}</b> {escape(self.question)}", table(heads, lines, left=len(swept))]
+        for verdict in self.answer.verdicts:
             sign = SIGNS[verdict.outcome][0]
-            words = escape(evidence_words(verdict, setting))
+            words = escape(evidence_words(verdict))
             parts.append(f"<p>{sign} {escape(verdict.says)} <b>{verdict.outcome}</b><br><small>{words}</small></p>")
         parts += [f"<p>{escape(sentence)}</p>" for sentence in (*self.answer.incomplete, *self.answer.problems)]
         return "".join(parts)
-
-
-def html_table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A plain table, which a notebook gives its own look."""
-
-    def row(kind: str, texts: Sequence[str]) -> str:
-        return "<tr>" + "".join(f"<{kind}>{escape(text)}</{kind}>" for text in texts) + "</tr>"
-
-    head = f"<thead>{row('th', heads)}</thead>" if heads else ""
-    return f"<table>{head}<tbody>{''.join(row('td', line) for line in lines)}</tbody></table>"

@@ -36,6 +36,7 @@ from itertools import pairwise
 from typing import Any
 
 from ablations.analysis.metrics import Metric, MetricError, read_metric
+from ablations.analysis.reference_units import foreign_unit, unit_words
 from ablations.question.did_you_mean import instead, nearest
 from ablations.question.references import UnknownReference, published_number, references
 
@@ -83,11 +84,16 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Published:
-    """A published number: the mean of n runs with a standard deviation; None where the publication does not say."""
+    """A published number: the mean of n runs with a standard deviation; None where the publication does not say.
+
+    Attributes:
+        unit: where it is another than that of the claim's metric.
+    """
 
     mean: float
     sd: float | None = None
     n: int | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,8 +164,8 @@ def _read_fields(claim: Mapping[str, Any], metrics: Mapping[str, Any] | None) ->
     shapes = [shape for shape in SHAPES if shape in claim]
     if len(shapes) != 1:
         raise ClaimError(f"it has {' and '.join(shapes) or 'none'} of {', '.join(SHAPES)}; a claim has one of them")
-    published = _published(claim)
     metric, expect, shape = read_metric(claim["metric"], metrics), str(claim["expect"]), shapes[0]
+    published = _published(claim, metric)
     if shape == "order":
         hypotheses = _order(claim["order"], expect)
     else:
@@ -171,7 +177,11 @@ def _read_fields(claim: Mapping[str, Any], metrics: Mapping[str, Any] | None) ->
         raise ClaimError(f'a contrast of {metric.text} is expected "> 0", "< 0" or "!= 0", not {expect!r}')
     if metric.is_fraction and shape == "cell" and not any(0 <= bound <= 1 for bound in hypotheses[0].bounds):
         raise ClaimError(f'{metric.text} is a fraction of the seeds: expect a bound like "< 0.5", not {expect!r}')
-    return Claim(str(claim["says"]), str(claim.get("source") or ""), metric, expect, published, hypotheses)
+    found = Claim(str(claim["says"]), str(claim.get("source") or ""), metric, expect, published, hypotheses)
+    if published and published.unit and found.agrees:
+        units = f"the published number is in {published.unit}, and {metric.text} in {unit_words(metric)}"
+        raise ClaimError(f'{units}: expect a direction, as "> 0", and no agreement')
+    return found
 
 
 def expected_region(expect: str, *, around: float | None = 0.0, published: float | None = None) -> tuple[float, float]:
@@ -196,7 +206,7 @@ def expected_region(expect: str, *, around: float | None = 0.0, published: float
     return centre - bound, centre + bound
 
 
-def _published(claim: Mapping[str, Any]) -> Published | None:
+def _published(claim: Mapping[str, Any], metric: Metric) -> Published | None:
     """The published number of a claim, from `published` or `reference`."""
     found = claim.get("published")
     if "reference" in claim:
@@ -204,7 +214,8 @@ def _published(claim: Mapping[str, Any]) -> Published | None:
             raise ClaimError("it has published and reference; a reference has its number already")
         one = None if isinstance(claim["reference"], Mapping) else references().get(str(claim["reference"]))
         spread = (None, None) if one is None else (one.spread, one.n)
-        return Published(published_number(claim["reference"]), *spread)
+        number = published_number(claim["reference"])
+        return Published(number, *spread, unit=foreign_unit(claim["reference"], metric))
     if found is None:
         return None
     fields = dict(found) if isinstance(found, Mapping) else {"mean": found}

@@ -50,6 +50,8 @@ class Verdict:
         more_seeds: of an inconclusive claim, about how many more would decide it; None where no number would.
         beyond: where the seeds up to the last look would not, how many in all would, in a new study.
         command: adds seeds to the cells of open claims.
+        published_unit: of the published number, where it is another than that of the metric.
+        setting: of the published number, and of this study beside it.
         diverged: how many of the compared runs diverged; they are counted, not dropped.
         signed: True for a difference, False for the number of a single cell.
         cells: the cells that it names, by their hashes.
@@ -75,6 +77,8 @@ class Verdict:
     beyond: int | None = None
     command: str = ""
     published: float | None = None
+    published_unit: str = ""
+    setting: str = ""
     diverged: int = 0
     unit: str = ""
     signed: bool = True
@@ -154,9 +158,10 @@ class _Judged:
     ) -> _Judged:
         signed = any(len(hypothesis.cells) > 1 for hypothesis in claim.hypotheses)
         unit = claim.metric.unit if signed or claim.metric.unit != " points" else "%"
-        published = claim.published.mean if claim.published else None
         about = (claim.says, claim.source, claim.metric.text, claim.expect)
-        blank = Verdict(*about, NO_VERDICT, published=published, unit=unit, signed=signed)
+        blank = Verdict(*about, NO_VERDICT, unit=unit, signed=signed)
+        if claim.published:
+            blank = replace(blank, published=claim.published.mean, published_unit=claim.published.unit)
         fixed, horizon = design
         try:
             cells, contrasts = resolve_cells(claim, rows)

@@ -109,5 +109,5 @@ def _line(index: int, verdict: Verdict) -> dict[str, Any]:
         "mean": effect.mean,
         "low": low,
         "high": high,
-        "published": verdict.published,
+        "published": None if verdict.published_unit else verdict.published,
     }

@@ -10,7 +10,7 @@ from typing import Any
 from ablations.analysis.claim_schema import check_claims
 from ablations.analysis.verdicts import CONTRADICTED, SUPPORTED, Verdict
 
-LEFT_OUT = ("effect", "evidence", "images", "command", "planned", "after_the_fact")  # which a table does not say
+LEFT_OUT = ("effect", "evidence", "images", "command", "planned", "after_the_fact", "setting")  # unsaid by a table
 ALL_SUPPORTED, OPEN, ANY_CONTRADICTED = 0, 3, 4
 
 

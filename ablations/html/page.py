@@ -69,7 +69,6 @@ def page(answer: Answer, figures: Sequence[Figure] | None = None, place: Place |
         "verdicts": tables.verdict_list(
             answer.verdicts,
             claim_ids(plan["study"].get("claims") or []),
-            answer.settings,
             [*answer.footnotes, *publications(plan)],
         ),
         "trials": trial_tables(answer) if answer.is_search else "",

@@ -96,7 +96,7 @@ class Site:
         texts = {
             "results.csv": as_csv(results_table(answer.rows)),
             "runs.csv": as_csv(runs_table(answer.rows)),
-            "verdicts.csv": as_csv(verdicts_table(answer.verdicts, answer.settings)),
+            "verdicts.csv": as_csv(verdicts_table(answer.verdicts)),
             "cite.bib": cite,
             INDEX: page(answer, place=Place(f"../../{INDEX}", files, cite)),
         }
@@ -130,7 +130,7 @@ def _said(answer: Answer, made_of: str, picture: bool) -> dict[str, Any]:
     names = claim_ids(plan["study"].get("claims") or [])
     claims = [
         {"id": name, "says": one.says, "outcome": one.outcome, "effect": effect_words(one), "source": one.source}
-        | {"published": one.published}
+        | {"published": None if one.published_unit else one.published}
         for name, one in zip(names, answer.verdicts, strict=True)
     ]
     cautions = [line for line in answer.cautions if "in training now" not in line]  # that is soon no longer so

@@ -23,23 +23,20 @@ def links(files: Mapping[str, str]) -> str:
     return f"<p class=quiet>{found}</p>"
 
 
-def verdict_list(
-    verdicts: Sequence[Verdict], ids: Sequence[str], settings: Sequence[str], footnotes: Sequence[str]
-) -> str:
+def verdict_list(verdicts: Sequence[Verdict], ids: Sequence[str], footnotes: Sequence[str]) -> str:
     """A numbered item a claim: sign, sentence, evidence, and the command that would decide an open one.
 
     Args:
         ids: of the claims, which their numbers link to.
-        settings: for each claim, the setting of its published number.
         footnotes: how they are to be read.
     """
     if not verdicts:
         return "<p class=quiet>This study makes no claims.</p>"
     items = []
-    for index, (verdict, name, setting) in enumerate(zip(verdicts, ids, settings, strict=True), start=1):
+    for index, (verdict, name) in enumerate(zip(verdicts, ids, strict=True), start=1):
         sign = SIGNS[verdict.outcome][0]
         command = f"<code>{escape(verdict.command)}</code>" if verdict.command else ""
-        says, evidence = escape(verdict.says), escape(evidence_words(verdict, setting))
+        says, evidence = escape(verdict.says), escape(evidence_words(verdict))
         head = f'<a class=number href="#{name}" title="the address of this claim">{index}</a> <b class=sign>{sign}</b>'
         head += f" <span class=says>{says}</span> <b class=outcome>{escape(verdict.outcome)}</b>"
         tone = TONES[verdict.outcome]

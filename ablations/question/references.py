@@ -19,6 +19,12 @@ from ablations.question.did_you_mean import nearest
 
 LITERATURE = Path(__file__).resolve().parents[1] / "literature"
 SCALES = {"M params": 1e6, "GFLOP (multiply-adds)": 1e9, "GMAC": 1e9}
+OURS = {  # unit of a number in this suite → the units in which such numbers are published
+    "% error": ("% error", "accuracy", "% accuracy"),
+    "nats": ("nats", "mean training loss", "train cross-entropy"),
+    "params": ("params", "M params"),
+    "macs": ("GFLOP", "GMAC"),
+}
 LEVELS = ("primary", "computed", "secondary")  # read there; counted; quoted by others. From memory is no level
 
 
@@ -64,6 +70,14 @@ class Reference:
         if self.unit.startswith("x "):
             return math.log10(self.value)
         return self.value * SCALES.get(self.unit, 1)
+
+    @property
+    def in_our_unit(self) -> str:
+        """The unit of `measured`; that of the publication where this suite has no such numbers."""
+        bare = self.unit.partition(" (")[0]
+        if self.unit.startswith("x "):
+            return "orders of magnitude"
+        return next((unit for unit, published in OURS.items() if bare in published), bare)
 
     @property
     def spread(self) -> float | None:

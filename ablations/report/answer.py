@@ -53,7 +53,9 @@ class Answer:
 
     @cached_property
     def verdicts(self) -> list[Verdict]:
-        return judge(self.plan, self.records, runs=self.runs, images=True)
+        found = judge(self.plan, self.records, runs=self.runs, images=True)
+        settings = published_settings(self.plan, self.rows)
+        return [replace(verdict, setting=setting) for verdict, setting in zip(found, settings, strict=True)]
 
     @property
     def verdicts_here(self) -> list[Verdict]:
@@ -65,11 +67,6 @@ class Answer:
         """The cautions, with the command that runs from the current folder."""
         command = training_command(self.plan)
         return [line.replace(command, from_here(command, self.runs)) for line in self.cautions]
-
-    @cached_property
-    def settings(self) -> list[str]:
-        """For each claim, the setting of its published number."""
-        return published_settings(self.plan, self.rows)
 
     @cached_property
     def incomplete(self) -> list[str]:

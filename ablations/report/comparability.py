@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ablations.analysis.metrics import read_metric
+from ablations.analysis.reference_units import foreign_unit, unit_words
 from ablations.analysis.results import Plan, Row
 from ablations.question.references import LEVELS, Reference, named, references
 
@@ -15,7 +16,8 @@ NAMES = {"image_folder": "ImageNet"}  # the data sets that the publications call
 def published_settings(plan: Plan, rows: Sequence[Row]) -> list[str]:
     """For each claim: `on cifar10, n 5, primary; here digits, digits_quick: only the direction compares`.
 
-    Empty where a claim refers to no published number. Of a count only the level is said: it has no data or recipe.
+    Empty where a claim refers to no published number. Of a count only the level is said: it has no data or recipe. A
+    number in another unit than the metric's is said not to compare.
     """
     return [_setting(claim, rows, plan["study"].get("metrics")) for claim in plan["study"].get("claims") or []]
 
@@ -34,8 +36,11 @@ def _setting(claim: Mapping[str, Any], rows: Sequence[Row], metrics: Mapping[str
     if not known:
         return ""
     level = max((one.level for one in known), key=LEVELS.index)  # as good as the weakest of them
-    if read_metric(claim["metric"], metrics).is_count:
-        return level
+    metric = read_metric(claim["metric"], metrics)
+    unit = foreign_unit(claim["reference"], metric)
+    other = f"in {unit} and not in {unit_words(metric)}: the numbers do not compare; " if unit else ""
+    if metric.is_count:
+        return other + level
     data = list(dict.fromkeys(one.data for one in known))
     runs = list(dict.fromkeys("n not stated" if one.n is None else f"n {one.n}" for one in known))
     spread = [f"sd {known[0].std:g}"] if len(known) == 1 and known[0].std else []
@@ -43,7 +48,8 @@ def _setting(claim: Mapping[str, Any], rows: Sequence[Row], metrics: Mapping[str
     notes = sorted({str(run["note"]) for row in rows for run in row.runs if run.get("note")})
     same = _values(rows, "data") == data and not notes
     ours = [*_values(rows, "data"), *notes, *(_held_out(rows) if same else ()), *_recipe(rows)]
-    return f"{', '.join(theirs)}; here {', '.join(ours)}{'' if same else ': only the direction compares'}"
+    direction = "" if same or unit else ": only the direction compares"
+    return f"{other}{', '.join(theirs)}; here {', '.join(ours)}{direction}"
 
 
 def _held_out(rows: Sequence[Row]) -> list[str]:

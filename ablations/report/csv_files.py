@@ -61,20 +61,20 @@ def records_table(runs: Sequence[tuple[Record, Mapping[str, Any]]]) -> Matrix:
     return [*heads, *ORIGIN, "torch"], lines
 
 
-def verdicts_table(verdicts: Sequence[Verdict], settings: Sequence[str]) -> Matrix:
+def verdicts_table(verdicts: Sequence[Verdict]) -> Matrix:
     """A line a claim: what is claimed and found, and the setting of its published number."""
     heads = ["claim", "verdict", "metric", "expect", "effect", "low", "high", "n", "judged"]
     heads += ["p", "p_needed", "p_corrected", "looks_up_to", "planned", "after_the_fact"]
     heads += ["published", "published_of", "source", "reason"]
     lines = []
-    for verdict, setting in zip(verdicts, settings, strict=True):
+    for verdict in verdicts:
         effect = verdict.effect
         low, high = (effect.interval if effect else None) or (None, None)
         claim = [verdict.says, verdict.outcome, verdict.metric, verdict.expect]
         found = [effect.mean if effect else None, low, high, verdict.n if effect else None]
         found += [effect.judged if effect else None, verdict.p, verdict.level, verdict.adjusted, verdict.horizon]
         found += [verdict.planned, verdict.after_the_fact]
-        lines.append([*claim, *found, verdict.published, setting, verdict.source, verdict.reason])
+        lines.append([*claim, *found, verdict.published, verdict.setting, verdict.source, verdict.reason])
     return heads, lines
 
 

@@ -29,7 +29,7 @@ def answer_markdown(answer: Answer, *, picture: str | None = None) -> str:
     parts += [plain(line) for line in answer.cautions]
     parts += [f"![what the claims of the study judge]({picture})"] if picture else []
     parts += [markdown(rows).strip() if rows else ""]
-    verdicts = "\n".join(map(verdict_line, answer.verdicts, answer.settings))
+    verdicts = "\n".join(map(verdict_line, answer.verdicts))
     parts += ["## Claims", verdicts, *map(plain, answer.footnotes)] if verdicts else []
     parts += ["\n".join(f"- {plain(line)}" for line in publications(plan))]
     missing = "\n".join(f"- {plain(line)}" for _, line in troubles(plan, rows))
@@ -39,10 +39,10 @@ def answer_markdown(answer: Answer, *, picture: str | None = None) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def verdict_line(verdict: Verdict, setting: str = "") -> str:
+def verdict_line(verdict: Verdict) -> str:
     """`- ✓ **supported**: the claim`, and below it the evidence."""
     sign = SIGNS[verdict.outcome][0]
-    return f"- {sign} **{verdict.outcome}**: {plain(verdict.says)}\\\n  {plain(evidence_words(verdict, setting))}"
+    return f"- {sign} **{verdict.outcome}**: {plain(verdict.says)}\\\n  {plain(evidence_words(verdict))}"
 
 
 def origins(plan: Plan, rows: Sequence[Row]) -> list[str]:

@@ -50,7 +50,7 @@ def print_report(answer: Answer, console: Console) -> None:
         console.print(result_table(rows, console=console, judged=judged))
     else:
         console.print("No run of this study is finished yet.")
-    print_verdicts(answer.verdicts_here, console, answer.settings, answer.footnotes)
+    print_verdicts(answer.verdicts_here, console, answer.footnotes)
     if lines := troubles(plan, rows, answer.problems):
         console.print()
         for colour, line in lines:

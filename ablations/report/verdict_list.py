@@ -23,24 +23,17 @@ NONE = "–"
 FEW = 20  # seeds: beside fewer, the failure rate that they do not exclude is said
 
 
-def print_verdicts(
-    verdicts: Sequence[Verdict], console: Console, settings: Sequence[str], footnotes: Sequence[str]
-) -> None:
-    """Print a sign and the sentence of each claim, and its evidence on the same line or below.
-
-    Args:
-        settings: for each claim, the setting of its published number.
-        footnotes: how they are to be read.
-    """
+def print_verdicts(verdicts: Sequence[Verdict], console: Console, footnotes: Sequence[str]) -> None:
+    """Print a sign and the sentence of each claim, its evidence on the same line or below; then how they are read."""
     from rich.text import Text
 
     if not verdicts:
         return
     console.print()
     console.print(Text.assemble(("Claims", "bold"), (f"  {_counts(verdicts)}", "dim")))
-    for verdict, setting in zip(verdicts, settings, strict=True):
+    for verdict in verdicts:
         sign, colour = SIGNS[verdict.outcome]
-        claim, evidence = Text(verdict.says), Text(evidence_words(verdict, setting), style="dim")
+        claim, evidence = Text(verdict.says), Text(evidence_words(verdict), style="dim")
         fits = len(claim) + len(evidence) + 5 <= console.width
         body = Text.assemble(claim, "  " if fits else "\n", evidence)
         for i, line in enumerate(body.wrap(console, console.width - 2)):
@@ -52,15 +45,8 @@ def print_verdicts(
         console.print(Text(note, style="dim"))
 
 
-def print_list(
-    verdicts: Sequence[Verdict], console: Console, settings: Sequence[str], footnotes: Sequence[str]
-) -> None:
-    """Print a table of the claims with their numbers, and below it what would decide the open ones.
-
-    Args:
-        settings: for each claim, the setting of its published number.
-        footnotes: how they are to be read.
-    """
+def print_list(verdicts: Sequence[Verdict], console: Console, footnotes: Sequence[str]) -> None:
+    """Print a table of the claims with their numbers, what would decide the open ones, and how the table is read."""
     from rich.table import Table
     from rich.text import Text
 
@@ -79,7 +65,7 @@ def print_list(
         sign, colour = SIGNS[verdict.outcome]
         table.add_row(Text(sign, style=colour), Text(verdict.says), *map(Text, text))
     console.print(table)
-    for words in dict.fromkeys(filter(None, settings)):
+    for words in dict.fromkeys(verdict.setting for verdict in verdicts if verdict.setting):
         console.print(Text(f"published: {words}.", style="dim"))
     notes = [(one, note) for one in verdicts if (note := ", ".join([*_marks(one), *notes_of(one), *one.images[1:]]))]
     if notes:
@@ -97,7 +83,7 @@ def print_list(
 def cells(verdict: Verdict) -> list[str]:
     """Effect, interval, n, p, the p that was needed, and the published number, as texts."""
     effect = verdict.effect
-    published = NONE if verdict.published is None else f"{verdict.published:g}"
+    published = published_words(verdict) or NONE
     if effect is None:
         return [NONE, NONE, NONE, NONE, NONE, published]
     shown = between(verdict, effect.interval) if effect.interval else NONE
@@ -106,12 +92,13 @@ def cells(verdict: Verdict) -> list[str]:
     return [number(verdict, effect.mean), shown, str(verdict.n), f"{verdict.p:.2g}", f"{verdict.level:.2g}", published]
 
 
-def evidence_words(verdict: Verdict, setting: str = "") -> str:
-    """All evidence of a verdict: `train error (mean of seeds like these) +75.29 points [+52.31, +98.26], expected …`.
+def published_words(verdict: Verdict) -> str:
+    """The published number, with its unit where that is another than the metric's; empty where there is none."""
+    return "" if verdict.published is None else f"{verdict.published:g} {verdict.published_unit}".rstrip()
 
-    Args:
-        setting: of the published number.
-    """
+
+def evidence_words(verdict: Verdict) -> str:
+    """All evidence: `train error (mean of seeds like these) +75.29 points [+52.31, +98.26], expected > 0, n 3, …`."""
     words, effect = [], verdict.effect
     if effect is not None:
         interval = f" {between(verdict, effect.interval)}" if effect.interval else ""
@@ -120,8 +107,8 @@ def evidence_words(verdict: Verdict, setting: str = "") -> str:
         words.append(f"{name}{judged} {number(verdict, effect.mean)}{verdict.unit}{interval}")
         words += [f"bootstrap {between(verdict, effect.bootstrap)}"] if effect.bootstrap else []
         words.append(f"expected {verdict.expect}")
-        of = f" ({setting})" if setting else ""
-        words += [f"published {verdict.published:g}{of}"] if verdict.published is not None else []
+        of = f" ({verdict.setting})" if verdict.setting else ""
+        words += [f"published {published_words(verdict)}{of}"] if verdict.published is not None else []
     if verdict.p is not None and verdict.level is not None:
         words += [f"n {verdict.n}", f"p {verdict.p:.2g} (needed: {verdict.level:.2g})"]
     words += notes_of(verdict)

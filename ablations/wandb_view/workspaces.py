@@ -79,7 +79,7 @@ def _save(answer: Answer, entity: str, project: str) -> list[str]:
 
 
 def _claims(answer: Answer) -> str:
-    return "\n".join(map(verdict_line, answer.verdicts, answer.settings))
+    return "\n".join(map(verdict_line, answer.verdicts))
 
 
 def _runset(answer: Answer) -> Any:
