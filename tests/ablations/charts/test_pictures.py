@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import re
 
+import numpy as np
 import PIL.Image
 import pytest
+import vl_convert
 
 from ablations.charts.figures import figures_of
 from ablations.charts.looks import LIGHT
@@ -26,6 +28,21 @@ def test_every_figure_is_a_picture_too(tmp_path, blocks):
     for one in figures:
         drawn = svg(one)
         assert drawn.count("<path") + drawn.count("<rect") + drawn.count("<line") > 10, one.name
+
+
+@pytest.mark.parametrize("paper", [None, Print(width=points("column"))])
+def test_a_png_has_few_bytes_and_looks_the_same(tmp_path, paper):
+    plan = make_plan(GRIDS["many blocks"], claims=[])
+    figure = study_picture(Answer(plan, make_records(plan), tmp_path))
+    text = svg(figure, paper).replace('pt"', '"', 2)
+    whole = vl_convert.svg_to_png(text, scale=2) if paper is None else vl_convert.svg_to_png(text, ppi=300)
+    small = picture(figure, "png", paper)
+    assert len(small) < len(whole) / 3
+    before, after = (PIL.Image.open(io.BytesIO(png)) for png in (whole, small))
+    assert (after.size, after.info["dpi"]) == (before.size, before.info["dpi"])
+    apart = np.abs(np.subtract(before.convert("RGB"), after.convert("RGB"), dtype=int))
+    assert apart.max() < 48
+    assert apart.mean() < 0.1
 
 
 GRIDS = {
