@@ -57,11 +57,7 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def _sides(options: argparse.Namespace) -> tuple[Side, Side, list[str]]:
-    """The two sides, and sentences on them.
-
-    Raises:
-        ValueError: only one side is named, or a study or an older record is not there.
-    """
+    """The two sides, and sentences on them."""
     from ablations.analysis.comparison import Side
     from ablations.analysis.older_code import older_plan
     from ablations.analysis.until_decided import grown

@@ -113,11 +113,7 @@ def closing_page(answer: Answer, figures: Sequence[Figure] | None = None) -> Pat
 
 
 def write_files(answer: Answer, folder: Path) -> list[Path]:
-    """Write everything there is of a study: page, report, tables, verdicts, pictures; return the paths.
-
-    Raises:
-        ClaimError: a claim of the study is malformed.
-    """
+    """Write everything there is of a study: page, report, tables, verdicts, pictures; return the paths."""
     from ablations.charts.figures import figures_of
     from ablations.charts.pictures import picture
     from ablations.html.page import page

@@ -108,11 +108,7 @@ def refuse_unknown(answer: Answer, options: argparse.Namespace) -> None:
 
 
 def figure_options(options: argparse.Namespace) -> FigureOptions:
-    """What was typed, for the charts.
-
-    Raises:
-        ValueError: a word is malformed.
-    """
+    """What was typed, for the charts."""
     from ablations.charts.options import FigureOptions, pairs
 
     order = {axis: tuple(map(str.strip, text.split(","))) for axis, text in pairs(options.order, "--order").items()}
@@ -140,11 +136,7 @@ def print_size(options: argparse.Namespace) -> Print | None:
 
 
 def draw(answer: Answer, options: argparse.Namespace) -> None:
-    """Write the figure that was asked for, and print its caption.
-
-    Raises:
-        ValueError: as `picture_of`; or no file was named.
-    """
+    """Write the figure that was asked for, and print its caption."""
     from ablations.charts.pictures import caption_of, picture
 
     if options.out is None:
@@ -159,11 +151,7 @@ def draw(answer: Answer, options: argparse.Namespace) -> None:
 
 
 def latex(answer: Answer, options: argparse.Namespace) -> str:
-    """The table of results, or of the claims, for `\\usepackage{booktabs}`.
-
-    Raises:
-        ValueError: there is no such column.
-    """
+    """The table of results, or of the claims, for `\\usepackage{booktabs}`."""
     from ablations.charts.options import pairs
     from ablations.report.latex import booktabs, claims_table
 

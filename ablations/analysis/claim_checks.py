@@ -18,11 +18,7 @@ def names_single_cells(claim: Mapping[str, Any], rows: Sequence[Row], study: Map
 
 
 def claimed_cells(plan: Plan) -> list[tuple[str, ...]]:
-    """For each tested claim, the hashes of the cells that it names; none for one whose cells are not there.
-
-    Raises:
-        ClaimError: as `check_claims`.
-    """
+    """For each tested claim, the hashes of the cells that it names; none for one whose cells are not there."""
     rows, found = result_rows(plan, {}), []
     for claim in check_claims(plan["study"]):
         if not claim.metric.is_count:

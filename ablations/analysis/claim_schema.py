@@ -143,9 +143,6 @@ def read_claim(claim: Any, metrics: Mapping[str, Any] | None = None) -> Claim:
 
     Args:
         metrics: those that the study declares, see `read_metric`.
-
-    Raises:
-        ClaimError: as `check_claims`.
     """
     if not isinstance(claim, Mapping):
         raise ClaimError(f"a claim is a mapping with {FIELDS}, not {claim!r}")

@@ -91,11 +91,7 @@ def _enter(ledger: dict[str, Any], plan: Plan, records: Mapping[str, Record], to
 
 
 def _read_ledger(path: Path) -> dict[str, Any]:
-    """Read a ledger; where there is none yet, an empty one.
-
-    Raises:
-        RecordError: it is damaged.
-    """
+    """Read a ledger; where there is none yet, an empty one."""
     if not path.exists():
         return {"schema": SCHEMA, "claims": {}, "designs": []}
     ledger = read_json(path)

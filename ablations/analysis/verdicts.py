@@ -109,9 +109,6 @@ def judge(
     Args:
         runs: the folder with the runs' curves, diagnostics and predictions.
         images: whether to look at the predictions too.
-
-    Raises:
-        ClaimError: as `check_claims`.
     """
     study = plan["study"]
     claims, rows = check_claims(study), result_rows(plan, records)

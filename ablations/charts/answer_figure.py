@@ -98,12 +98,7 @@ class Chosen:
 
 
 def answer_figure(answer: Answer, options: FigureOptions = DEFAULTS) -> Figure | None:
-    """The figure that answers a study by its claims; None without runs.
-
-    Raises:
-        ClaimError: a claim is malformed.
-        ValueError: an option does not fit the study.
-    """
+    """The figure that answers a study by its claims; None without runs."""
     return _figure(answer, options)
 
 

@@ -14,12 +14,7 @@ from ablations.report.answer import Answer
 
 
 def figures_of(answer: Answer, options: FigureOptions = DEFAULTS) -> list[Figure]:
-    """Every figure that the records allow.
-
-    Raises:
-        ClaimError: a claim of the study is malformed.
-        ValueError: a curve or diagnostics file is damaged, or an option does not fit the study.
-    """
+    """Every figure that the records allow."""
     chosen = Chosen.of(answer, options)
     drawn: list[Figure | None] = []
     if answer.is_search:

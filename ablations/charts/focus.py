@@ -42,12 +42,7 @@ class Focus:
 
 
 def focus_of(plan: Plan, rows: Sequence[Row], options: FigureOptions = DEFAULTS) -> Focus:
-    """Read the claims, and find their cells among the rows.
-
-    Raises:
-        ClaimError: a claim is malformed.
-        MetricError: a metric that was asked for does not exist.
-    """
+    """Read the claims, and find their cells among the rows."""
     varied, judged = Counter[str](), dict[str, Judged]()
     at = {row.cell: index for index, row in enumerate(rows)}
     for claim in check_claims(plan["study"]):

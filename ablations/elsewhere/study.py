@@ -74,12 +74,7 @@ def table_study(table: Table, asked: Mapping[str, Any], *, command: str) -> Tabl
 
 
 def _columns(table: Table, asked: Mapping[str, Any]) -> Columns:
-    """Which column holds what; claims are checked on the way.
-
-    Raises:
-        TableError: a column is missing.
-        ClaimError: a claim is malformed, or names an axis that is not one.
-    """
+    """Which column holds what; claims are checked on the way."""
     where, claims = asked["columns"], asked["claims"]
     metrics = _metrics(table, claims, asked["metrics"])
     checked = check_claims(asked)
@@ -146,11 +141,7 @@ def _entry(cell: Cell, design: Sequence[int]) -> dict[str, Any]:
 
 
 def _check_horizon(table: Table, plan: Mapping[str, Any], most: int) -> None:
-    """Check that no claim has more pairs than looks are allowed for: to move the end is to look again.
-
-    Raises:
-        TableError: one has.
-    """
+    """Check that no claim has more pairs than looks are allowed for: to move the end is to look again."""
     for says, found in _seeds_of_claims(plan):
         if found and (pairs := len(set.intersection(*found))) > most:
             words = f"{says!r} has {pairs} seeds, and looking ends at {most}"

@@ -48,10 +48,6 @@ def page(answer: Answer, figures: Sequence[Figure] | None = None, place: Place |
 
     Args:
         place: in a site; without one the page is a single file with nothing beside it.
-
-    Raises:
-        ClaimError: a claim of the study is malformed.
-        ValueError: a curve or diagnostics file is damaged.
     """
     plan, rows = answer.plan, answer.rows
     drawn = figures_of(answer) if figures is None else figures

@@ -63,12 +63,7 @@ class Site:
             raise ValueError(f"{index} is no page of Skipbench and would be overwritten: choose another folder")
 
     def write_study(self, runs: Path, name: str, records: Mapping[str, Record], problems: Sequence[str]) -> bool:
-        """Write the folder of a study; return False where it shows the same records already.
-
-        Raises:
-            ClaimError: a claim of the study is malformed.
-            ValueError: its plan, a curve or a diagnostics file is damaged.
-        """
+        """Write the folder of a study; return False where it shows the same records already."""
         plan = read_plan(runs, name)
         there, made_of = self.folder / "study" / study_folder(runs, name).name, self._inputs(runs, plan, records)
         if made_of and (known := _summary(there / SUMMARY)) and known["inputs"] == made_of:

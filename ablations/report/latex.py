@@ -41,9 +41,6 @@ def booktabs(
     Args:
         columns: the axes and columns wanted, in their order; without them all.
         labels: the word of the study → the word to print.
-
-    Raises:
-        ValueError: there is no such column.
     """
     measured, labels = columns_of(rows) if rows else COLUMNS, labels or {}
     swept, texts = cell_texts(rows, measured)

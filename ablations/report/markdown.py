@@ -16,11 +16,7 @@ from ablations.report.verdict_list import SIGNS, evidence_words
 
 
 def answer_markdown(answer: Answer, *, picture: str | None = None) -> str:
-    """The whole answer; `picture` is the name of a file in the same folder.
-
-    Raises:
-        ClaimError: a claim of the study is malformed.
-    """
+    """The whole answer; `picture` is the name of a file in the same folder."""
     plan, rows = answer.plan, answer.rows
     shared = " ".join(f"{axis}={value}" for axis, value in shared_choices(plan).items())
     parts = [f"# {plain(plan['name'])}", plain(plan["study"].get("question") or "")]

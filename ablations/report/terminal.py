@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 
 
 def print_report(answer: Answer, console: Console) -> None:
-    """Print the whole answer.
-
-    Raises:
-        ClaimError: a claim of the study is malformed.
-    """
+    """Print the whole answer."""
     from rich.rule import Rule
     from rich.text import Text
 

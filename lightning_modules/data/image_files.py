@@ -113,9 +113,6 @@ def decode(file: Path, *, size: Any, channels: int) -> np.ndarray:
     Args:
         size: H = W, or (H, W).
         channels: 1 (grey) or 3 (red, green, blue).
-
-    Raises:
-        DataError: the file cannot be decoded.
     """
     with opened(file) as image:
         return fitted(image, size=size, channels=channels, name=f"data=image_folder: {file}")

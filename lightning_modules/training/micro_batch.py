@@ -56,11 +56,7 @@ def smaller(network: nn.Module, size: int) -> int | None:
 
 
 def classifier(network: nn.Module, recipe: Recipe, seed: int, size: int | None) -> Classifier:
-    """The classifier that trains whole batches, or parts of at most `size` images.
-
-    Raises:
-        ValueError: as `MicroBatched`.
-    """
+    """The classifier that trains whole batches, or parts of at most `size` images."""
     if size is None:
         return Classifier(network, recipe, seed=seed)
     return MicroBatched(network, recipe, seed=seed, size=size)

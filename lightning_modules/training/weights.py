@@ -49,11 +49,7 @@ class KeptEpoch(Callback):
             self.best = tensors(pl_module.network)
 
     def weights(self, network: nn.Module, epochs: int) -> tuple[Weights, int]:
-        """Return the weights to keep of a trained network, and their epoch.
-
-        Raises:
-            ValueError: the network's state holds more than tensors.
-        """
+        """Return the weights to keep of a trained network, and their epoch."""
         if self.best is not None and self.epoch is not None:
             return self.best, self.epoch
         return tensors(network), epochs
