@@ -1,29 +1,13 @@
 """Read the claims of a study, and check them before anything is trained.
 
-Fields of every claim:
-    says: Plain nets get worse as they get deeper.        required; a sentence
-    metric: train_error                                   required; what is measured, see metrics.py
-    expect: "> 0"                                         required; where the number should lie
-    source: He et al. 2015, Fig. 1                        optional
-    published: 6.61                                       optional; the number in the publication, or with its spread:
-                                                          {mean: 6.61, sd: 0.16, n: 5}
-    reference: KEY                                        optional, instead of `published`: a key of literature
-and one of `contrast`, `cell` or `order`:
+A claim has `says`, `metric` and `expect`, may have `source` and `published` or `reference`, and has one of
 
-A difference, plus − minus:
-    contrast: {plus: {block: plain, depth: 56}, minus: {block: plain, depth: 20}}
-    expect: "> 0"            also "< 0"; "!= 0"; "within 0.5" of zero (practical equivalence); "within 0.5 of 3.1"
-A difference of differences (interaction), where plus and minus are contrasts:
-    contrast:
-      plus: {plus: {block: plain, depth: 56}, minus: {block: plain, depth: 20}}
-      minus: {plus: {block: residual, depth: 56}, minus: {block: residual, depth: 20}}
-    expect: "> 0"
-One cell against a bound, or against its published number:
-    cell: {block: residual, depth: 110}
-    expect: "< 8"            or, with `published: 6.61`, "within 0.5 of published"; "within 0.5" alone means the same
-The order of several cells, where each must be above (below) the one before it:
-    order: [{shortcut: C}, {shortcut: B}, {shortcut: A}]
-    expect: increasing       also decreasing
+    contrast: {plus: CELL, minus: CELL}   plus − minus: "> 0", "< 0", "!= 0", "within 0.5" of zero, "within 0.5 of 3.1";
+                                          an interaction where plus and minus are contrasts themselves
+    cell: CELL                            a bound, as "< 8"; "within 0.5 of published", for which "within 0.5" will do
+    order: [CELL, CELL, …]                each is above the one before it: increasing; or below it: decreasing
+
+A CELL is axes and values that name one cell, {block: plain, depth: 56}. See docs/your-own-question.md.
 """
 
 from __future__ import annotations

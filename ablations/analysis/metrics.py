@@ -1,21 +1,4 @@
-"""Read a metric of a run from its record, its curve or its diagnostics.
-
-    train_error                        at the end; also train_loss, val_error, val_loss, test_error, test_loss
-    train_error@best, train_error@5    the best of all epochs;  at epoch 5; not for the test set, measured only once
-    epochs until train_error <= 5      the first epoch at which the error is 5 or less (also <, >, >=); infinite if none
-    lesion_mean                        points of validation error added by taking out one block: mean over the blocks;
-    lesion_median, lesion_max          median, largest; needs recipe.lesions=true
-    proxy_synflow, …                   scores of the network before it is trained; need proxies=true
-    stress_rate, stress_gain, …        see docs/stress.md; need stress=true
-    diverged                           1 for a run that diverged, else 0; a claim is about the fraction over the seeds
-    params, macs                       counts (multiply-adds of one image): equal for all seeds, known without training
-    val_nll, test_nll                  negative log-likelihood in nats: val_loss and test_loss, which have no smoothing
-    val_ece, test_ece                  expected calibration error, percent (Guo et al. 2017, eq. 3)
-    val_mse, test_top5, …              what the task or its further metrics declare, in their files (conf/metric)
-    seconds, epochs, images_per_second
-    diagnostics.gradient_ratio[@5]     a column of the run's diagnostics.csv, at the last epoch or at epoch 5
-    log10 diagnostics.gradient_ratio   the decimal logarithm of a loss, a time or a diagnostic; its differences are
-                                       orders of magnitude
+"""Read a metric of a run from its record, its curve or its diagnostics; docs/your-own-question.md lists them.
 
 A diverged run counts, and loses wherever one side is better: its errors are 100%, its losses, its seconds and the
 epochs it needs are infinite, and its speed is zero. At an epoch before it diverged it has the numbers of that epoch.

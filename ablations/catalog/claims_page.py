@@ -9,8 +9,7 @@ import html
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -48,30 +47,13 @@ Claims that no setting of minutes on two cores can test, with the reason.
 """
 
 
-@dataclass(frozen=True)
-class Row:
-    """A claim of a publication, and what a study found."""
+class Row(NamedTuple):
+    """A claim of a publication, and the line of the table that says what a study found."""
 
     outcome: str
-    says: str
     paper: str
-    published: str
-    found: str
     study: str
-    cost: str
-    command: str
-    on_gpu: str
-
-    def as_markdown(self) -> str:
-        cells = (
-            ORDER[self.outcome],
-            f"[{self.says}]({self.study}.md)",
-            self.paper,
-            self.published,
-            self.found,
-            self.cost,
-        )
-        return f"| {' | '.join(cells)} | `{self.command}` | {self.on_gpu} |"
+    line: str
 
 
 def page() -> str:
@@ -84,7 +66,7 @@ def page() -> str:
     table = f"| verdict | claim | publication | published | found here | cost | command | on a GPU |\n{'|---' * 8}|"
     untested = yaml.safe_load((RESULTS / "untested.yaml").read_text(encoding="utf-8"))
     rest = "\n".join(f"| {one['claim']} | {one['source']} | {one['reason']} |" for one in untested)
-    return "\n".join([HEAD, head, table, *(row.as_markdown() for row in rows), "", UNTESTED + rest, ""])
+    return "\n".join([HEAD, head, table, *(row.line for row in rows), "", UNTESTED + rest, ""])
 
 
 def publication(source: str) -> str:
@@ -110,17 +92,9 @@ def _rows() -> Iterator[Row]:
             if source.startswith("ours") or _plain(claim["says"]) not in judged:
                 continue
             outcome, evidence = judged[_plain(claim["says"])]
-            yield Row(
-                outcome,
-                claim["says"],
-                source,
-                _published(claim),
-                _found(text, evidence),
-                name,
-                _cost(text),
-                typed(text),
-                _on_gpu(name),
-            )
+            cells = [ORDER[outcome], f"[{claim['says']}]({name}.md)", source, _published(claim), _found(text, evidence)]
+            cells += [_cost(text), f"`{typed(text)}`", _on_gpu(name)]
+            yield Row(outcome, source, name, f"| {' | '.join(cells)} |")
 
 
 def _on_gpu(study: str) -> str:

@@ -72,7 +72,9 @@ def read_table(file: str) -> Table:
         return _from_objects(file, "row", enumerate(_json(file, text), start=1))
     if suffix in (".jsonl", ".ndjson") or (not suffix and start == "{"):
         lines = ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
-        return _from_objects(file, "line", ((number, _json_line(file, number, line)) for number, line in lines))
+        return _from_objects(
+            file, "line", ((number, _parsed(line, f"{file}, line {number}")) for number, line in lines)
+        )
     return _csv(file, text)
 
 
@@ -126,20 +128,17 @@ def _flat(item: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]
 
 
 def _json(file: str, text: str) -> list[Any]:
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise TableError(f"{file}: no good JSON ({error})") from None
+    data = _parsed(text, file)
     if not isinstance(data, list):
         raise TableError(f"{file}: holds no list; write [{{...}}, {{...}}], an object for each run")
     return data
 
 
-def _json_line(file: str, number: int, line: str) -> Any:
+def _parsed(text: str, where: str) -> Any:
     try:
-        return json.loads(line)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise TableError(f"{file}, line {number}: no good JSON ({error})") from None
+        raise TableError(f"{where}: no good JSON ({error})") from None
 
 
 def _parquet(file: str) -> list[dict[str, Any]]:

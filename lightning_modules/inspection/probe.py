@@ -16,7 +16,6 @@ from lightning_modules.training.compiled import uncompiled
 from lightning_modules.training.torch_private import tensor_norms
 
 RESPONSE, DEAD, OPEN = "response", "dead_units", "gate_openness"
-GRADIENT, WEIGHT, UPDATE = range(3)
 
 
 class Probe:

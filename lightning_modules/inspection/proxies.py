@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy, deepcopy
 from functools import partial
@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.networks.norms import Bounded
+from lightning_modules.training.parameter_groups import NORMS
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Proxy = Callable[[nn.Module, Tensor, Tensor, Loss], float]
@@ -31,11 +31,6 @@ SMALL = 1e-5  # of Mellor et al.'s first version
 UNITS = (
     *(nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.RReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Softplus),
     *(nn.Hardswish, nn.Hardtanh, nn.Tanh, nn.Softsign, nn.Sigmoid, nn.Hardsigmoid),
-)
-NORMS = (
-    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm),
-    *(nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d, nn.LocalResponseNorm),
-    Bounded,
 )
 SATURATING = (nn.Hardtanh, nn.Tanh, nn.Softsign)  # sigmoids are gates more often
 
@@ -53,7 +48,7 @@ def synflow(network: nn.Module, images: Tensor, targets: Tensor, loss: Loss) -> 
         for weight in network.parameters():
             weight.abs_()
     for module in network.modules():
-        if isinstance(module, (*NORMS, *SATURATING)):
+        if isinstance(module, (*NORMS, nn.LocalResponseNorm, *SATURATING)):
             module.register_forward_hook(lambda module, inputs, output: inputs[0])
     ones = torch.ones_like(images[:1], dtype=torch.float64) if images.is_floating_point() else images[:1] * 0
     return sum((weight * gradient).abs().sum().item() for weight, gradient in backward(network, network(ones).sum()))
@@ -158,13 +153,24 @@ def measure(
     """
     images, targets = first_batch(data, network)
     task.begin(lambda: data.train_targets)
-    found = dict.fromkeys(names, math.nan)
-    for name in found:
+
+    def score(proxy: Proxy) -> float:
+        with seeded(seed), torch.enable_grad():
+            return float(f"{proxy(network, images, targets, task.loss):.6g}")
+
+    return attempted({name: partial(score, PROXIES[name]) for name in names})
+
+
+def attempted(measures: Mapping[str, Callable[[], float | None]]) -> dict[str, float]:
+    """What each measures, if anything; NaN, with a warning, where it raises: the network may train all the same."""
+    found = {}
+    for name, compute in measures.items():
         try:
-            with seeded(seed), torch.enable_grad():
-                found[name] = float(f"{PROXIES[name](network, images, targets, task.loss):.6g}")
+            value = compute()
         except Exception as error:  # whatever the network's code raises
             logging.getLogger(__name__).warning("%s is left out: %s", name, str(error).partition("\n")[0])
+            value = math.nan
+        found |= {} if value is None else {name: value}
     return found
 
 

@@ -6,7 +6,6 @@ numbers. What each number means is on the page docs/stress.md.
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 from copy import copy, deepcopy
@@ -16,7 +15,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from lightning_modules.inspection.proxies import first_batch, seeded
+from lightning_modules.inspection.proxies import attempted, first_batch, seeded
 from lightning_modules.networks.block_finder import find_blocks
 
 RATES = tuple(2.0**k for k in range(-10, 5))
@@ -34,10 +33,12 @@ def before(network: nn.Module, data: Any, recipe: Any, *, seed: int) -> dict[str
     images, targets = first_batch(data, network)
     recipe.learnt.begin(lambda: data.train_targets)
     with seeded(seed), torch.enable_grad():
-        return _measured(
-            stress_memory=lambda: memory(deepcopy(network), images, targets, recipe.learnt.loss),
-            stress_rate=lambda: largest_rate(network, list(islice(_batches(data), BATCHES)), recipe),
-            stress_gain=lambda: gain(deepcopy(network), images),
+        return attempted(
+            {
+                "stress_memory": lambda: memory(deepcopy(network), images, targets, recipe.learnt.loss),
+                "stress_rate": lambda: largest_rate(network, list(islice(_batches(data), BATCHES)), recipe),
+                "stress_gain": lambda: gain(deepcopy(network), images),
+            }
         )
 
 
@@ -45,23 +46,8 @@ def after(network: nn.Module, data: Any, *, seed: int) -> dict[str, float]:
     """Measure a trained network: `stress_gain_trained`, and `stress_mixing` where its blocks mix streams."""
     images, _ = first_batch(data, network)
     with seeded(seed):
-        return _measured(
-            stress_gain_trained=lambda: gain(deepcopy(network), images),
-            stress_mixing=lambda: mixing(deepcopy(network), images),
-        )
-
-
-def _measured(**measures: Callable[[], float | None]) -> dict[str, float]:
-    """What each measures, if anything; NaN, with a warning, where it raises: the network may train all the same."""
-    found = {}
-    for name, compute in measures.items():
-        try:
-            value = compute()
-        except Exception as error:  # whatever it raises
-            logging.getLogger(__name__).warning("%s is left out: %s", name, str(error).partition("\n")[0])
-            value = math.nan
-        found |= {} if value is None else {name: value}
-    return found
+        gains = {"stress_gain_trained": lambda: gain(deepcopy(network), images)}
+        return attempted(gains | {"stress_mixing": lambda: mixing(deepcopy(network), images)})
 
 
 def gain(network: nn.Module, images: Tensor) -> float:
