@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ablations.analysis_commands import choice
 from ablations.question.did_you_mean import instead
@@ -22,33 +22,18 @@ TABLES = ("tex", "latex")
 def add_paper_options(parser: argparse.ArgumentParser) -> None:
     """Add what a figure or a LaTeX table of a paper can be asked for."""
     one = parser.add_argument_group("a figure or a table of a paper")
-    one.add_argument(
-        "--figure",
-        metavar="NAME",
-        help="another than the answer: claims-0, curves, lesions, … (a wrong name lists them)",
-    )
-    one.add_argument(
-        "--metric", metavar="NAMES", default="", help="what is drawn, a panel each: train_error,test_error"
-    )
+    figure = "another than the answer: claims-0, curves, lesions, … (a wrong name lists them)"
+    one.add_argument("--figure", metavar="NAME", help=figure)
+    drawn = "what is drawn, a panel each: train_error,test_error"
+    one.add_argument("--metric", metavar="NAMES", default="", help=drawn)
     one.add_argument("--x", metavar="AXIS", default="", help="the axis to draw against, as in depth")
     one.add_argument("--colour", "--color", metavar="AXIS", default="", help="the axis that has the colours")
-    one.add_argument(
-        "--order",
-        metavar="AXIS=VALUES",
-        action="append",
-        default=[],
-        help="as in block=residual,plain; again for another axis",
-    )
-    one.add_argument(
-        "--label",
-        metavar="WORD=TEXT",
-        action="append",
-        default=[],
-        help="what is printed for a value, an axis or a metric: residual=ResNet",
-    )
-    one.add_argument(
-        "--where", metavar="AXIS=VALUE", action="append", default=[], help="only the cells that agree, as in norm=batch"
-    )
+    several: dict[str, Any] = {"action": "append", "default": []}
+    order = "as in block=residual,plain; again for another axis"
+    label = "what is printed for a value, an axis or a metric: residual=ResNet"
+    one.add_argument("--order", metavar="AXIS=VALUES", **several, help=order)
+    one.add_argument("--label", metavar="WORD=TEXT", **several, help=label)
+    one.add_argument("--where", metavar="AXIS=VALUE", **several, help="only the cells that agree, as in norm=batch")
     one.add_argument("--width", metavar="LENGTH", help="as on paper: 84mm, 3.25in, column (3.25in), page (6.75in)")
     one.add_argument("--height", metavar="LENGTH", help="of one panel, as in 50mm")
     one.add_argument("--font", metavar="POINTS", type=float, default=8.0, help="size of the letters on paper (8)")

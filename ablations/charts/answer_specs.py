@@ -6,14 +6,13 @@ import sys
 from collections.abc import Sequence
 
 from ablations.charts.looks import SPLIT, Axis, Spec, colours, dashes, shapes
-from ablations.charts.specs import ZOOM, tip
+from ablations.charts.specs import ZOOM, layer, tip
 
-MEANS, RUNS = {"filter": "datum.single == 0"}, {"filter": "datum.single == 1"}
+MEANS, RUNS = "datum.single == 0", "datum.single == 1"
 LOST = 2  # `single` of a mean that is not finite
-PALE = {"condition": {"test": "datum.light", "value": 0.35}}
-BAR = {"type": "rule", "strokeWidth": 1.6, "clip": True}
-RUN = {"type": "point", "filled": True, "size": 20, "clip": True}
-MEAN = {"type": "point", "filled": True, "size": 75, "clip": True}
+STRONG = {"condition": {"test": "datum.light", "value": 0.35}, "value": 1}
+FAINT = {**STRONG, "value": 0.5}
+DOT = {"filled": True, "clip": True}
 
 
 def side_by_side(views: Sequence[Spec]) -> Spec:
@@ -31,17 +30,15 @@ def against(axis: Axis, xs: Sequence[float], y: Spec, hue: Axis | None, rest: Se
     if len(rest) > 1:
         line["strokeDash"], shape = dashes(rest, "rest"), {"shape": shapes(rest, "rest")}
     tips = _tips(y)
-    layer = [
-        {"transform": [MEANS], "params": [ZOOM], "mark": {"type": "line", "strokeWidth": 2.2, "clip": True}}
-        | {"encoding": line},
-        {"transform": [MEANS], "mark": BAR}
-        | {"encoding": {"y": {"field": "low", **y}, "y2": {"field": "high"}, "opacity": {**PALE, "value": 1}}},
-        {"transform": [RUNS], "mark": {**RUN, "xOffset": 7}}
-        | {"encoding": {**at, "tooltip": tips, "opacity": {**PALE, "value": 0.5}}},
-        {"transform": [MEANS], "mark": MEAN}
-        | {"encoding": {**at, **shape, "tooltip": tips, "opacity": {**PALE, "value": 1}}},
+    ends = {"y": {"field": "low", **y}, "y2": {"field": "high"}}
+    runs, means = {**at, "tooltip": tips, "opacity": FAINT}, {**at, **shape, "tooltip": tips, "opacity": STRONG}
+    layers = [
+        {"params": [ZOOM], **layer("line", line, where=MEANS, strokeWidth=2.2, clip=True)},
+        layer("rule", {**ends, "opacity": STRONG}, where=MEANS, strokeWidth=1.6, clip=True),
+        layer("point", runs, where=RUNS, size=20, xOffset=7, **DOT),
+        layer("point", means, where=MEANS, size=75, **DOT),
     ]
-    return {"height": 240, "encoding": {"x": x, **colour}, "layer": layer}
+    return {"height": 240, "encoding": {"x": x, **colour}, "layer": layers}
 
 
 def by_cell(x: Spec, names: Sequence[str], hue: Axis | None) -> Spec:
@@ -51,13 +48,13 @@ def by_cell(x: Spec, names: Sequence[str], hue: Axis | None) -> Spec:
     axis = {"labelExpr": SPLIT, "labelLimit": 0, "grid": True, "ticks": False, "labelPadding": 6, "title": None}
     y = {"field": "row", "type": "nominal", "sort": list(names), "axis": axis, "title": None}
     ends = {"x": {"field": "low", **x}, "x2": {"field": "high"}}
-    layer = [
-        {"transform": [MEANS], "mark": BAR, "encoding": {**ends, "opacity": {**PALE, "value": 1}}},
-        {"transform": [RUNS], "mark": {**RUN, "yOffset": 6}, "encoding": {**at, "opacity": {**PALE, "value": 0.5}}},
-        {"transform": [MEANS], "mark": MEAN, "encoding": {**at, "opacity": {**PALE, "value": 1}}},
+    layers = [
+        layer("rule", {**ends, "opacity": STRONG}, where=MEANS, strokeWidth=1.6, clip=True),
+        layer("point", {**at, "opacity": FAINT}, where=RUNS, size=20, yOffset=6, **DOT),
+        layer("point", {**at, "opacity": STRONG}, where=MEANS, size=75, **DOT),
     ]
     lines = max((name.count("\n") + 1 for name in names), default=1)
-    return {"height": {"step": 12 + 13 * lines}, "encoding": {"y": y, **colour}, "layer": layer}
+    return {"height": {"step": 12 + 13 * lines}, "encoding": {"y": y, **colour}, "layer": layers}
 
 
 def by_name(x: Spec, names: Sequence[str], within: Axis | None) -> Spec:
@@ -67,15 +64,14 @@ def by_name(x: Spec, names: Sequence[str], within: Axis | None) -> Spec:
         panel["encoding"]["yOffset"] = {"field": "hue", "type": "nominal", "sort": within.values}
         panel["encoding"]["color"] = colours(within)
         panel["height"] = {"step": max(panel["height"]["step"], 8 + 9 * len(within.values)), "for": "position"}
-    cross = {"type": "point", "shape": "cross", "angle": 45, "filled": True, "size": 60}
     bars, _, means = panel["layer"]
-    crosses = {"transform": [{"filter": f"datum.single == {LOST}"}], "mark": cross, "encoding": means["encoding"]}
-    return {**panel, "layer": [bars, means, crosses]}
+    lost, cross = f"datum.single == {LOST}", {"shape": "cross", "angle": 45, "filled": True, "size": 60}
+    return {**panel, "layer": [bars, means, layer("point", means["encoding"], where=lost, **cross)]}
 
 
 def _across(axis: Axis, values: Sequence[float]) -> Spec:
     """The horizontal axis: logarithmic where it spans much, evenly spaced where zero or words are among the values."""
-    x = {"field": "x", "title": axis.label}
+    x: Spec = {"field": "x", "title": axis.label}
     if not axis.numeric:
         return {**x, "type": "nominal", "sort": axis.values, "axis": {"labelAngle": 0}}
     xs = sorted({*values})
@@ -84,13 +80,9 @@ def _across(axis: Axis, values: Sequence[float]) -> Spec:
     wide = xs[0] > 0 and xs[-1] / xs[0] >= 4
     room = (xs[-1] / xs[0]) ** 0.09 if wide else 0.09 * (xs[-1] - xs[0]) or 1
     ends = [xs[0] / room, min(xs[-1] * room, sys.float_info.max)] if wide else [xs[0] - room, xs[-1] + room]
-    return {
-        **x,
-        "type": "quantitative",
-        "title": axis.label + (" (log scale)" if wide else ""),
-        "scale": {"domain": ends, "nice": False, **({"type": "log"} if wide else {"zero": False})},
-        "axis": {"values": xs, "grid": False, "format": ".6~g", "labelOverlap": True},
-    }
+    x |= {"type": "quantitative", "title": axis.label + (" (log scale)" if wide else "")}
+    x["scale"] = {"domain": ends, "nice": False, **({"type": "log"} if wide else {"zero": False})}
+    return {**x, "axis": {"values": xs, "grid": False, "format": ".6~g", "labelOverlap": True}}
 
 
 def _tips(encoding: Spec) -> list[Spec]:

@@ -10,7 +10,7 @@ from ablations.charts.figure import Figure
 from ablations.charts.looks import HIGHLIGHT, NEUTRAL, Spec
 from ablations.charts.search_figures import drawn_tunings, objective_axis
 from ablations.charts.series import Lines, columns
-from ablations.charts.specs import LABELS, LINE, faceted, tip
+from ablations.charts.specs import LABELS, LINE, faceted, layer, tip
 from ablations.question.search_space import read_search
 from ablations.report.answer import Answer
 from ablations.report.search_report import heading, tuning_names
@@ -59,13 +59,13 @@ def _importance(answer: Answer) -> Figure | None:
     x: Spec = {"type": "quantitative", "title": "share of the importances"}
     x |= {"scale": {"domain": [0, 1], "nice": False}, "axis": {"format": "%", "tickCount": 5}}
     pale = {"condition": {"test": "datum.named", "value": 1}, "value": 0.35}
-    layer = [
-        {"mark": {"type": "bar", "color": NEUTRAL, "height": {"band": 0.7}}}
-        | {"encoding": {"x": {"field": "share", **x}, "opacity": pale, "tooltip": [*tips, tip("trials", "trials")]}},
-        {"mark": {"type": "tick", "color": HIGHLIGHT, "thickness": 2.5, "height": 18}}
-        | {"encoding": {"x": {"field": "floor", **x}, "tooltip": tips}},
+    bars = {"x": {"field": "share", **x}, "opacity": pale, "tooltip": [*tips, tip("trials", "trials")]}
+    floors = {"x": {"field": "floor", **x}, "tooltip": tips}
+    layers = [
+        layer("bar", bars, color=NEUTRAL, height={"band": 0.7}),
+        layer("tick", floors, color=HIGHLIGHT, thickness=2.5, height=18),
     ]
-    spec = faceted("tuning", {"height": {"step": LINE + 9}, "encoding": {"y": LABELS}, "layer": layer}, None)
+    spec = faceted("tuning", {"height": {"step": LINE + 9}, "encoding": {"y": LABELS}, "layer": layers}, None)
     caption += " The line: what noise gives; bars below it are pale."
     panels = min(2, len({line["tuning"] for line in lines}))
     return Figure("importance", "What mattered", caption, spec, columns(lines), panels=panels, least=300)
@@ -75,11 +75,9 @@ def _slices(names: list[str], objective: str, lines: Lines) -> Figure:
     """Each trial's objective against each axis, a panel an axis."""
     y = objective_axis(objective, [line["y"] for line in lines])
     views = [_slice(axis, panel, xs, y) for panel, axis in enumerate(names) if (xs := _values(lines, panel))]
-    spec, caption = (
-        side_by_side(views),
-        f"Each complete trial, by its value on one axis: {heading(objective)} at its end.",
-    )
-    return Figure("slices", "Trials by axis", caption, spec, columns(lines), panels=min(3, len(views)), least=220)
+    caption = f"Each complete trial, by its value on one axis: {heading(objective)} at its end."
+    panels, table = min(3, len(views)), columns(lines)
+    return Figure("slices", "Trials by axis", caption, side_by_side(views), table, panels=panels, least=220)
 
 
 def _slice(axis: str, panel: int, xs: list[Any], y: Spec) -> Spec:
@@ -91,12 +89,9 @@ def _slice(axis: str, panel: int, xs: list[Any], y: Spec) -> Spec:
         if len(xs) <= FEW:
             x["axis"]["values"] = xs
     tips = [tip("label", "cell"), tip("x", axis), tip("y", y["title"], ".4~g"), tip("tuning", "tuning")]
-    return {
-        "transform": [{"filter": f"datum.panel == {panel}"}],
-        "height": 180,
-        "mark": {"type": "point", "filled": True, "size": 45, "opacity": 0.6, "color": NEUTRAL},
-        "encoding": {"x": x, "y": {"field": "y", **y}, "tooltip": tips},
-    }
+    encoding = {"x": x, "y": {"field": "y", **y}, "tooltip": tips}
+    look = {"filled": True, "size": 45, "opacity": 0.6, "color": NEUTRAL}
+    return {"height": 180, **layer("point", encoding, where=f"datum.panel == {panel}", **look)}
 
 
 def _parallel(names: list[str], what: str, lines: Lines) -> Figure | None:
@@ -122,17 +117,14 @@ def _parallel(names: list[str], what: str, lines: Lines) -> Figure | None:
     x = {"field": "axis", "type": "nominal", "sort": names, "title": None}
     x["axis"] = {"grid": True, "labelAngle": 0, "ticks": False, "domain": False, "labelExpr": "split(datum.label, '_')"}
     y = {"field": "at", "type": "quantitative", "axis": None, "scale": {"domain": [-0.06, 1.06], "nice": False}}
-    layer = [
-        {"transform": [{"filter": f"datum.good == {good}"}]}
-        | {"mark": {"type": "line", "strokeWidth": 1 + good, "opacity": 0.45 + 0.5 * good, "color": colour}}
-        | {"encoding": {"detail": {"field": "trial"}, "tooltip": [tip("label", "cell"), tip("trial", "trial")]}}
-        for good, colour in enumerate((NEUTRAL, HIGHLIGHT))
+    each = {"detail": {"field": "trial"}, "tooltip": [tip("label", "cell"), tip("trial", "trial")]}
+    layers = [
+        layer("line", each, where="datum.good == 0", strokeWidth=1, opacity=0.45, color=NEUTRAL),
+        layer("line", each, where="datum.good == 1", strokeWidth=2, opacity=0.95, color=HIGHLIGHT),
+        layer("text", {"text": {"field": "text"}}, align="left", dx=4, fontSize=11),
     ]
-    layer.append(
-        {"mark": {"type": "text", "align": "left", "dx": 4, "fontSize": 11}, "encoding": {"text": {"field": "text"}}}
-    )
     caption = f"A line a trial; the strong ones are {what}. A line passes by an axis that its network does not have."
-    spec = faceted("tuning", {"height": 220, "encoding": {"x": x, "y": y}, "layer": layer}, None)
+    spec = faceted("tuning", {"height": 220, "encoding": {"x": x, "y": y}, "layer": layers}, None)
     panels = min(2, len({line["tuning"] for line in made}))
     return Figure("parallel", "Trials over all axes", caption, spec, columns(made), panels=panels, least=420)
 

@@ -12,7 +12,7 @@ from ablations.charts.figure import Figure
 from ablations.charts.looks import HIGHLIGHT, NEUTRAL
 from ablations.charts.scales import domain, titled, words
 from ablations.charts.series import Lines, columns
-from ablations.charts.specs import LINE, ZOOM, tip
+from ablations.charts.specs import LINE, ZOOM, layer, tip
 from ablations.report.answer import Answer
 from ablations.report.verdict_list import between, number
 
@@ -65,24 +65,20 @@ def _figure(index: int, unit: str, lines: Lines, caption: str) -> Figure:
     tips += [tip("published", "published")]
     shape = {"field": "mark", "type": "nominal", "legend": None}
     shape["scale"] = {"domain": [*MARKS], "range": [*MARKS.values()]}
-    grey, text = {"clip": True, "color": NEUTRAL, **below}, {"type": "text", "align": "left", "baseline": "top"}
-    layer = [
-        {"mark": {"type": "bar", "opacity": 0.16, "height": 14, **grey}}
-        | {"encoding": {"x": {"field": "from", **x}, "x2": {"field": "to"}}},
-        {"mark": {"type": "rule", "strokeWidth": 2.4, **grey}}
-        | {"encoding": {"x": {"field": "low", **x}, "x2": {"field": "high"}}},
-        {"params": [{**ZOOM, "select": {**ZOOM["select"], "encodings": ["x"]}}]}
-        | {"mark": {"type": "point", "filled": True, "size": 90, "opacity": 1, "color": NEUTRAL, **below}}
-        | {"encoding": {"x": {"field": "mean", **x}, "shape": shape, "tooltip": tips}},
-        {"mark": {"type": "point", "shape": "diamond", "size": 110, "strokeWidth": 2, "color": HIGHLIGHT, **below}}
-        | {"encoding": {"x": {"field": "published", **x}, "tooltip": tips}},
-        {"mark": {**text, "lineBreak": "\n", "lineHeight": LINE, "fontSize": 11, "dy": 4 - step / 2}}
-        | {"encoding": {"x": {"value": 0}, "text": {"field": "words"}, "tooltip": tips}},
+    grey, zoom = {"color": NEUTRAL, **below}, {**ZOOM, "select": {**ZOOM["select"], "encodings": ["x"]}}
+    region, interval = ({"x": {"field": a, **x}, "x2": {"field": b}} for a, b in (("from", "to"), ("low", "high")))
+    estimate, published = ({"x": {"field": name, **x}, "tooltip": tips} for name in ("mean", "published"))
+    said = {"x": {"value": 0}, "text": {"field": "words"}, "tooltip": tips}
+    text = {"align": "left", "baseline": "top", "lineBreak": "\n", "lineHeight": LINE, "fontSize": 11}
+    layers = [
+        *([layer("tick", {"x": {"datum": 0, **x}}, thickness=1.2, height=18, **grey)] if signed else []),
+        layer("bar", region, opacity=0.16, height=14, clip=True, **grey),
+        layer("rule", interval, strokeWidth=2.4, clip=True, **grey),
+        {"params": [zoom], **layer("point", {**estimate, "shape": shape}, filled=True, size=90, opacity=1, **grey)},
+        layer("point", published, shape="diamond", size=110, strokeWidth=2, color=HIGHLIGHT, **below),
+        layer("text", said, dy=4 - step / 2, **text),
     ]
-    if signed:
-        mark = {"type": "tick", "color": NEUTRAL, "thickness": 1.2, "height": 18, **below}
-        layer.insert(0, {"mark": mark, "encoding": {"x": {"datum": 0, **x}}})
-    spec = {"height": {"step": step}, "encoding": {"y": y}, "layer": layer}
+    spec = {"height": {"step": step}, "encoding": {"y": y}, "layer": layers}
     return Figure(f"claims-{index}", "" if index else "Claims", caption, spec, columns(lines))
 
 

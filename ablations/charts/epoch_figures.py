@@ -6,7 +6,7 @@ from ablations.charts import scales, series
 from ablations.charts.answer_figure import Chosen, seeds_words
 from ablations.charts.figure import Figure
 from ablations.charts.looks import NEUTRAL, SAFE, Spec, colours, dashes
-from ablations.charts.specs import ZOOM, faceted, tip
+from ablations.charts.specs import ZOOM, faceted, layer, tip
 from ablations.records.task_metrics import shown_metric
 from ablations.report.answer import Answer
 from ablations.report.lines import wrapped
@@ -21,7 +21,7 @@ def curve_figure(answer: Answer, chosen: Chosen) -> Figure | None:
 
     A cell that diverged in its first epoch is one point, with a note.
     """
-    lines = series.curves(answer.plan, answer.records, answer.rows, answer.runs)
+    lines = series.curves(answer)
     if not lines:
         return None
     looks, panels = _panelled(lines, chosen)
@@ -42,20 +42,19 @@ def curve_figure(answer: Answer, chosen: Chosen) -> Figure | None:
         {"aggregate": [{"op": "count", "as": "rows"}], "groupby": ["panel", "note"]},
     ]
     single = [{**last, "groupby": ["cell", "part"]}, {"filter": "datum.last == 1"}]  # no line has one point
-    dot = {"type": "point", "filled": True}
-    layer = [
-        {"mark": {"type": "area", "opacity": 0.16, "clip": True}, "encoding": {**band, "detail": detail}},
-        {"params": [ZOOM], "mark": {"type": "line", "clip": True}}
-        | {"encoding": {**mean, "strokeWidth": width, **looks, "detail": detail, "opacity": PALE}},
-        {"transform": single, "mark": {**dot, "size": 40, "opacity": 1}, "encoding": mean},
-        {"transform": alone, "mark": {"type": "text", "align": "left", "fontSize": 12}, "encoding": note},
-        {"name": "hover", "mark": {**dot, "size": 70, "opacity": 0, "clip": True}}
-        | {"encoding": {**mean, "tooltip": tips}},
+    line = {**mean, "strokeWidth": width, **looks, "detail": detail, "opacity": PALE}
+    hover = layer("point", {**mean, "tooltip": tips}, filled=True, size=70, opacity=0, clip=True)
+    layers = [
+        layer("area", {**band, "detail": detail}, opacity=0.16, clip=True),
+        {"params": [ZOOM], **layer("line", line, clip=True)},
+        {"transform": single, **layer("point", mean, filled=True, size=40, opacity=1)},
+        {"transform": alone, **layer("text", note, align="left", fontSize=12)},
+        {"name": "hover", **hover},
     ]
     x: Spec = {"field": "epoch", "type": "quantitative", "title": "epoch"}
     x["axis"] = scales.whole(epochs := [line["epoch"] for line in lines])
     x["scale"] = {"domain": [1, max(2, *epochs)], "nice": False}
-    inner = {"height": 200, "encoding": {"x": x, "color": looks["color"]}, "layer": layer}
+    inner = {"height": 200, "encoding": {"x": x, "color": looks["color"]}, "layer": layers}
     caption = (
         "Thin: training; thick: validation (the test set is used once, at the end). "
         f"Lines are means over {seeds_words(line['n'] for line in lines)}; bands reach from the lowest to the highest."
@@ -72,7 +71,7 @@ def curve_figure(answer: Answer, chosen: Chosen) -> Figure | None:
 
 def damage_figure(answer: Answer, chosen: Chosen) -> Figure | None:
     """The error added by taking out each block: a line through the means, a bar over the seeds."""
-    lines = series.damages(answer.plan, answer.records, answer.rows, answer.runs)
+    lines = series.damages(answer)
     if not lines:
         return None
     looks, panels = _panelled(lines, chosen)
@@ -81,21 +80,21 @@ def damage_figure(answer: Answer, chosen: Chosen) -> Figure | None:
     tips = [tip("label", "cell"), tip("block", "block"), tip("n", "seeds")]
     tips += [tip(name, words, "+.2f") for name, words in SPREAD]
     mean = {"y": {"field": "mean", **y}, "detail": {"field": "cell"}}
-    layer = [
-        {"mark": {"type": "rule", "opacity": 0.5}, "encoding": {"y": {"field": "low", **y}, "y2": {"field": "high"}}},
-        {"params": [ZOOM], "mark": {"type": "line", "strokeWidth": 2, "clip": True}, "encoding": {**mean, **looks}},
-        {"mark": {"type": "point", "filled": True, "size": 50, "opacity": 1}, "encoding": {**mean, "tooltip": tips}},
+    layers = [
+        layer("rule", {"y": {"field": "low", **y}, "y2": {"field": "high"}}, opacity=0.5),
+        {"params": [ZOOM], **layer("line", {**mean, **looks}, strokeWidth=2, clip=True)},
+        layer("point", {**mean, "tooltip": tips}, filled=True, size=50, opacity=1),
     ]
     axis = scales.whole(line["block"] for line in lines)
     x = {"field": "block", "type": "quantitative", "title": "block", "axis": axis}
-    inner = {"height": 240, "encoding": {"x": x, "color": looks["color"]}, "layer": layer}
+    inner = {"height": 240, "encoding": {"x": x, "color": looks["color"]}, "layer": layers}
     caption = "How much worse validation becomes by taking out a block; bars reach from the lowest seed to the highest."
     return _figure("lesions", "What each block is worth", caption, inner, lines, panels)
 
 
 def heat_maps(answer: Answer, chosen: Chosen) -> list[Figure]:
     """Each diagnostic that was kept, by block and epoch: a panel a cell, those of the claims first."""
-    found = series.layers(answer.plan, answer.records, answer.rows, answer.runs, KINDS)
+    found = series.layers(answer, KINDS)
     return [_heat_map(kind, lines, chosen) for kind, lines in found.items()]
 
 

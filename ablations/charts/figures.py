@@ -24,13 +24,8 @@ def figures_of(answer: Answer, options: FigureOptions = DEFAULTS) -> list[Figure
         drawn += [*search_figures(answer), *axis_figures(answer)]
     if answer.plan["study"].get("tables"):
         drawn += regret_figures(answer)
-    drawn += [
-        stress_figure(answer, options),
-        *claim_figures(answer),
-        answer_figure(answer, options),
-        error_figure(answer, options),
-    ]
-    drawn += [curve_figure(answer, chosen)]
+    drawn += [stress_figure(answer, options), *claim_figures(answer), answer_figure(answer, options)]
+    drawn += [error_figure(answer, options), curve_figure(answer, chosen)]
     drawn += [] if answer.is_search else [interaction_figure(answer.effects, chosen, answer.plan)]
     drawn += [damage_figure(answer, chosen), *heat_maps(answer, chosen), cost_figure(chosen)]
     return [figure for figure in drawn if figure]

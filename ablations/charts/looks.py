@@ -141,13 +141,8 @@ def colours(axis: Axis | None, field: str = "hue") -> Spec:
     scale: Spec = {"domain": known}
     if axis.numeric:
         scale["scheme"] = {"name": "viridis", "extent": [0.1, 0.9]}
-    return {
-        "field": field,
-        "type": "nominal",
-        "title": axis.label,
-        "scale": scale,
-        "legend": legend() | {"values": shown},
-    }
+    words = legend() | {"values": shown}
+    return {"field": field, "type": "nominal", "title": axis.label, "scale": scale, "legend": words}
 
 
 def dashes(values: Sequence[str], field: str, *, each: int = 1) -> Spec:

@@ -111,13 +111,8 @@ def picture_spec(figure: Figure, paper: Print = SCREEN, inner: float | None = No
                 if isinstance(encoding, dict) and encoding.get("legend"):
                     encoding["legend"] = _fitted(encoding, data, whole)
                 if channel in ("x", "y") and isinstance(encoding.get("title"), str):
-                    room = (
-                        inner
-                        if channel == "x"
-                        else panel["height"]
-                        if isinstance(panel["height"], int | float)
-                        else 170
-                    )
+                    height = panel["height"] if isinstance(panel["height"], int | float) else 170
+                    room = inner if channel == "x" else height
                     encoding["title"] = textwrap.wrap(encoding["title"], max(8, int(room / (0.52 * FONT))))
     config: Spec = {**CONFIG, "padding": 12 if paper.title else 2}
     if whole < NARROW:
@@ -171,11 +166,8 @@ def _fitted(encoding: Spec, data: Sequence[dict[str, Any]], whole: float) -> Spe
         return {**encoding["legend"], "gradientLength": min(260, 0.6 * whole)}
     there = {row.get(encoding["field"]) for row in data}
     values = [value for value in encoding["legend"].get("values", encoding["scale"]["domain"]) if value in there]
-    return {
-        **encoding["legend"],
-        "values": values,
-        "columns": max(1, int(whole / ((4 + 0.55 * _letters(values)) * FONT))),
-    }
+    columns = max(1, int(whole / ((4 + 0.55 * _letters(values)) * FONT)))
+    return {**encoding["legend"], "values": values, "columns": columns}
 
 
 def _letters(texts: Any) -> int:

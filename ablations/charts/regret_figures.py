@@ -12,7 +12,7 @@ from ablations.charts import series
 from ablations.charts.epoch_files import EpochFile
 from ablations.charts.figure import Figure
 from ablations.charts.looks import LIGHT, Spec, legend
-from ablations.charts.specs import faceted, tip
+from ablations.charts.specs import faceted, layer, tip
 from ablations.records.layout import CURVE
 from ablations.report.answer import Answer
 
@@ -27,7 +27,7 @@ WAYS = {
 
 def regret_figures(answer: Answer) -> list[Figure]:
     """The mean test regret of each cell, against epochs and against seconds; none before there are searches."""
-    files = [series.files_of(answer.plan, answer.records, row, answer.runs, CURVE) for row in answer.rows]
+    files = [series.files_of(answer, row, CURVE) for row in answer.rows]
     return [figure for along in WAYS if (figure := _figure(along, answer.rows, files))]
 
 
@@ -45,20 +45,15 @@ def _figure(along: str, rows: Sequence[Row], files: Sequence[Sequence[EpochFile]
     y = _scale(lines)
     mean, band = {"y": {"field": "mean", **y}}, {"y": {"field": "low", **y}, "y2": {"field": "high"}}
     tips = [tip("hue", "search"), tip("x", across, ".3g"), tip("mean", "mean regret", ".3f"), tip("n", "searches")]
-    layer = [
-        {"mark": {"type": "area", "opacity": 0.16, "clip": True}, "encoding": band},
-        {"mark": {"type": "line", "strokeWidth": 2, "clip": True}, "encoding": mean},
-        {"mark": {"type": "point", "filled": True, "size": 70, "opacity": 0}, "encoding": {**mean, "tooltip": tips}},
+    layers = [
+        layer("area", band, opacity=0.16, clip=True),
+        layer("line", mean, strokeWidth=2, clip=True),
+        layer("point", {**mean, "tooltip": tips}, filled=True, size=70, opacity=0),
     ]
-    x = {
-        "field": "x",
-        "type": "quantitative",
-        "title": f"{across} (log scale)",
-        "axis": {"grid": False, "format": "~s"},
-    }
-    x["scale"] = {"type": "log", "nice": False}
+    x: Spec = {"field": "x", "type": "quantitative", "title": f"{across} (log scale)"}
+    x |= {"axis": {"grid": False, "format": "~s"}, "scale": {"type": "log", "nice": False}}
     panels = list(dict.fromkeys(line["panel"] for line in lines))
-    inner = {"height": 240, "encoding": {"x": x, "color": colour}, "layer": layer}
+    inner = {"height": 240, "encoding": {"x": x, "color": colour}, "layer": layers}
     caption = (
         "By how much the network that a search would choose by then errs more on the test set than the best of the "
         "table, both as means over the table's seeds. Lines are means over the searches, bands their 95% intervals."

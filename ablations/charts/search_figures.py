@@ -12,7 +12,7 @@ from ablations.charts import scales
 from ablations.charts.figure import Figure
 from ablations.charts.looks import HIGHLIGHT, NEUTRAL, Spec, legend
 from ablations.charts.series import columns
-from ablations.charts.specs import faceted, tip
+from ablations.charts.specs import faceted, layer, tip
 from ablations.question.search_space import SIZES, read_search
 from ablations.report.answer import Answer
 from ablations.report.search_report import heading, objective_spread, tunings_of
@@ -21,7 +21,7 @@ from ablations.search.trials import Trial, distinct_trials, pareto_front
 TRIAL, FRONT, FRESH = "trial", "front", "fresh seeds, mean ± sd"
 KINDS = {TRIAL: NEUTRAL, FRONT: HIGHLIGHT, FRESH: HIGHLIGHT}  # no colour of a block
 MARKS = {TRIAL: "circle", FRONT: "circle", FRESH: "diamond"}
-DOT = {"type": "point", "filled": True, "size": 60, "opacity": 0.9}
+DOT = {"filled": True, "size": 60, "opacity": 0.9}
 STEPS = {"interpolate": "step-after", "color": HIGHLIGHT}
 
 
@@ -73,13 +73,9 @@ def _front_lines(trials: Sequence[Trial], rows: Sequence[Row], names: Sequence[s
 
 def _front(y: str, x: str, lines: list[dict[str, Any]]) -> Figure:
     size, fresh = x in SIZES, any(line["kind"] == FRESH for line in lines)
-    across = {
-        "field": "x",
-        "type": "quantitative",
-        "title": heading(x) + (" (log scale)" if size else ""),
-        "scale": {"type": "log", "nice": False, "padding": 15} if size else {"zero": False},
-        "axis": {"format": "~s", "tickCount": 5, "grid": False},
-    }
+    across: Spec = {"field": "x", "type": "quantitative", "title": heading(x) + (" (log scale)" if size else "")}
+    across["scale"] = {"type": "log", "nice": False, "padding": 15} if size else {"zero": False}
+    across["axis"] = {"format": "~s", "tickCount": 5, "grid": False}
     kinds = [kind for kind in KINDS if fresh or kind != FRESH]
     words = {key: value for key, value in legend().items() if key != "symbolType"}
     colour = {"field": "kind", "type": "nominal", "title": None, "legend": words}
@@ -88,37 +84,25 @@ def _front(y: str, x: str, lines: list[dict[str, Any]]) -> Figure:
     height = objective_axis(y, [line[end] for line in lines for end in ("y", "low", "high")])
     at = {"y": {"field": "y", **height}}
     tips = [tip("label", "cell"), tip("x", heading(x), ",.4~r"), tip("y", heading(y), ".4g")]
-    only = {kind: [{"filter": f"datum.kind == '{kind}'"}] for kind in KINDS}
-    layer: list[Spec] = [
-        {"transform": only[FRONT], "mark": {"type": "line", "strokeWidth": 1.6, **STEPS}, "encoding": at},
-        {"transform": [{"filter": f"datum.kind != '{FRESH}'"}], "mark": DOT}
-        | {"encoding": {**at, "color": colour, "shape": shape, "tooltip": tips}},
+    dots = {**at, "color": colour, "shape": shape, "tooltip": tips}
+    layers = [
+        layer("line", at, where=f"datum.kind == '{FRONT}'", strokeWidth=1.6, **STEPS),
+        layer("point", dots, where=f"datum.kind != '{FRESH}'", **DOT),
     ]
     if fresh:  # an empty layer would have no scale
         ends = {"y": {"field": "low", **height}, "y2": {"field": "high"}}
         share = {"field": "odds", "type": "quantitative", "format": ".0%"}
-        layer += [
-            {"transform": only[FRESH], "mark": {"type": "rule"}, "encoding": {**ends, "color": colour}},
-            {"transform": only[FRESH], "mark": {**DOT, "size": 80, "opacity": 1}}
-            | {
-                "encoding": {
-                    **at,
-                    "color": colour,
-                    "shape": shape,
-                    "tooltip": [*tips, tip("odds", "on the front", ".0%")],
-                }
-            },
-            {
-                "transform": [{"filter": "datum.odds != null"}],
-                "mark": {"type": "text", "dx": 8, "dy": -8, "align": "left"},
-            }
-            | {"encoding": {**at, "text": share}},
+        again = {**dots, "tooltip": [*tips, tip("odds", "on the front", ".0%")]}
+        layers += [
+            layer("rule", {**ends, "color": colour}, where=f"datum.kind == '{FRESH}'"),
+            layer("point", again, where=f"datum.kind == '{FRESH}'", filled=True, size=80, opacity=1),
+            layer("text", {**at, "text": share}, where="datum.odds != null", dx=8, dy=-8, align="left"),
         ]
     caption = "Every trial; the line joins those that no other trial beats in both objectives."
     if any(line["odds"] is not None for line in lines):
         caption += " Percent: how likely a network is to be on the front of those that were trained again, judged by"
         caption += " their fresh seeds alone."
-    spec = faceted("tuning", {"height": 300, "encoding": {"x": across}, "layer": layer}, None)
+    spec = faceted("tuning", {"height": 300, "encoding": {"x": across}, "layer": layers}, None)
     return _figure("search", "Search", caption, spec, lines)
 
 
@@ -137,41 +121,26 @@ def _history_lines(trials: Sequence[Trial], name: str) -> list[dict[str, Any]]:
 
 
 def _history(name: str, lines: list[dict[str, Any]], figure: str) -> Figure:
-    there, x = [{"filter": "datum.value != null"}], {"field": "trial", "type": "quantitative", "title": "trial"}
+    there = "datum.value != null"
     height = objective_axis(name, [line[end] for line in lines for end in ("value", "low", "high")])
-    tips = [tip("label", "cell"), tip("value", heading(name), ".4g")]
-    layer = [
-        {"transform": there, "mark": {"type": "line", "strokeWidth": 2, **STEPS}}
-        | {"encoding": {"y": {"field": "best", **height}}},
-        {"transform": there, "mark": {**DOT, "color": NEUTRAL}}
-        | {"encoding": {"y": {"field": "value", **height}, "tooltip": tips}},
+    dots = {"y": {"field": "value", **height}, "tooltip": [tip("label", "cell"), tip("value", heading(name), ".4g")]}
+    layers = [
+        layer("line", {"y": {"field": "best", **height}}, where=there, strokeWidth=2, **STEPS),
+        layer("point", dots, where=there, color=NEUTRAL, **DOT),
     ]
     caption = "Every trial, and the lowest value so far"
     if any(line["low"] != line["high"] for line in lines):
         caption += "; band: ± sd over the seeds of that trial"
-        band = {"type": "area", "opacity": 0.2, **STEPS}
-        layer.insert(
-            0,
-            {"transform": there, "mark": band, "encoding": {"y": {"field": "low", **height}, "y2": {"field": "high"}}},
-        )
+        band = {"y": {"field": "low", **height}, "y2": {"field": "high"}}
+        layers.insert(0, layer("area", band, where=there, opacity=0.2, **STEPS))
     if any(line["value"] is None for line in lines):
         caption += "; ticks at the bottom: paused, pruned or failed"
-        tick = {"type": "tick", "color": HIGHLIGHT, "thickness": 1.5, "height": 9}
-        layer.append(
-            {"transform": [{"filter": "datum.value == null"}], "mark": tick, "encoding": {"y": {"value": 236}}}
-        )
-    inner = {
-        "height": 240,
-        "encoding": {"x": {**x, "axis": scales.whole(line["trial"] for line in lines)}},
-        "layer": layer,
-    }
-    return _figure(
-        figure,
-        "Best so far" if figure == "progress" else "Search",
-        f"{caption}.",
-        faceted("tuning", inner, None),
-        lines,
-    )
+        look = {"color": HIGHLIGHT, "thickness": 1.5, "height": 9}
+        layers.append(layer("tick", {"y": {"value": 236}}, where="datum.value == null", **look))
+    x: Spec = {"field": "trial", "type": "quantitative", "title": "trial"}
+    x["axis"] = scales.whole(line["trial"] for line in lines)
+    spec = faceted("tuning", {"height": 240, "encoding": {"x": x}, "layer": layers}, None)
+    return _figure(figure, "Best so far" if figure == "progress" else "Search", f"{caption}.", spec, lines)
 
 
 def _figure(name: str, title: str, caption: str, spec: Spec, lines: list[dict[str, Any]]) -> Figure:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, groupby
-from pathlib import Path
 from typing import Any
 
-from ablations.analysis.results import Plan, Record, Row
+from ablations.analysis.results import Row
 from ablations.charts.epoch_files import EpochFile, by_epoch, kept_epochs
 from ablations.records.layout import CURVE, DAMAGES, DIAGNOSTICS
 from ablations.records.task_metrics import shown_pair
+from ablations.report.answer import Answer
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 MOST_NUMBERS = 100_000  # of one figure; beyond it, epochs are left out evenly
@@ -21,25 +21,23 @@ Lines = list[dict[str, Any]]
 Table = dict[str, list[Any]]  # column → values
 
 
-def curves(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path) -> Lines:
+def curves(answer: Answer) -> Lines:
     """The metric a task is judged by, of training and validation, by epoch: mean, least and most over the seeds."""
-    found = [files_of(plan, records, row, runs, CURVE) for row in rows]
-    keep = kept_epochs(chain(*found), MOST_NUMBERS // max(1, 4 * len(rows)))
+    found = [files_of(answer, row, CURVE) for row in answer.rows]
+    keep = kept_epochs(chain(*found), MOST_NUMBERS // max(1, 4 * len(found)))
     lines: Lines = []
-    for cell, (row, files) in enumerate(zip(rows, found, strict=True)):
+    for cell, (row, files) in enumerate(zip(answer.rows, found, strict=True)):
         at_once = row.diverged == row.planned and all(run["epochs"] <= 1 for run in row.runs)
         about = {"cell": cell, "note": "diverged in the first epoch" if at_once else ""}
-        for metric in shown_pair(plan["study"], "train", "val"):
+        for metric in shown_pair(answer.plan["study"], "train", "val"):
             about["part"] = PARTS[metric.partition("_")[0]]
             lines += [{**about, "epoch": epoch, **_spread(values)} for epoch, values in by_epoch(files, metric, keep)]
     return lines
 
 
-def layers(
-    plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path, kinds: Iterable[str]
-) -> dict[str, Lines]:
+def layers(answer: Answer, kinds: Iterable[str]) -> dict[str, Lines]:
     """Mean diagnostics of every block by epoch (`gradient_norm.<block>`), for each kind that was kept."""
-    found = [files_of(plan, records, row, runs, DIAGNOSTICS) for row in rows]
+    found = [files_of(answer, row, DIAGNOSTICS) for row in answer.rows]
     made: dict[str, Lines] = {}
     for kind in kinds:
         names = [blocks_of(files, kind) for files in found]
@@ -55,20 +53,20 @@ def layers(
     return made
 
 
-def damages(plan: Plan, records: Mapping[str, Record], rows: Sequence[Row], runs: Path) -> Lines:
+def damages(answer: Answer) -> Lines:
     """Points of validation error added by taking out each block: mean, least and most over the seeds."""
     return [
         {"cell": cell, "block": block, **_spread(values)}
-        for cell, row in enumerate(rows)
-        for block, values in by_epoch(files_of(plan, records, row, runs, DAMAGES), "damage", key="block")
+        for cell, row in enumerate(answer.rows)
+        for block, values in by_epoch(files_of(answer, row, DAMAGES), "damage", key="block")
     ]
 
 
-def files_of(plan: Plan, records: Mapping[str, Record], row: Row, runs: Path, name: str) -> list[EpochFile]:
+def files_of(answer: Answer, row: Row, name: str) -> list[EpochFile]:
     """The file called `name` of each run of a cell, of those in training too."""
-    cell = next(cell for cell in plan["cells"] if cell["cell"] == row.cell)
-    folders = [records.get(run["identity"], run)["folder"] for run in cell["runs"]]
-    return [EpochFile.read(path) for folder in folders if (path := Path(runs) / folder / name).exists()]
+    cell = next(cell for cell in answer.plan["cells"] if cell["cell"] == row.cell)
+    folders = [answer.records.get(run["identity"], run)["folder"] for run in cell["runs"]]
+    return [EpochFile.read(path) for folder in folders if (path := answer.runs / folder / name).exists()]
 
 
 def blocks_of(files: Iterable[EpochFile], kind: str) -> list[str]:

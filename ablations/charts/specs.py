@@ -6,6 +6,7 @@ A spec has no data, no theme and no size; a `Figure` adds the rows, the page or 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ablations.charts.looks import SPLIT, Spec
 
@@ -21,6 +22,12 @@ def faceted(field: str, inner: Spec, sort: Sequence[str] | None) -> Spec:
     """A panel for each value of a field, each with its own horizontal axis."""
     facet = {"field": field, "type": "nominal", "sort": sort, "header": HEADER}
     return {"facet": facet, "spec": inner, "resolve": {"axis": {"x": "independent"}}}
+
+
+def layer(kind: str, encoding: Spec, *, where: str = "", **look: Any) -> Spec:
+    """A layer of marks of one kind, for the rows `where` an expression holds; `look` is size, width and so on."""
+    rows = {"transform": [{"filter": where}]} if where else {}
+    return {**rows, "mark": {"type": kind, **look}, "encoding": encoding}
 
 
 def tip(field: str, title: str, form: str | None = None) -> Spec:
