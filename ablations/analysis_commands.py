@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from ablations.catalog.studies import chosen_plan
 from ablations.commands import plain_console
-from ablations.records.record import Record, read_records
 from ablations.records.task_metrics import shown_metric
 
 
 def effects(options: argparse.Namespace) -> None:
     from ablations.analysis.anova import axis_effects
     from ablations.report.analyses import print_effects, print_importance
+    from ablations.report.answer import Answer
 
-    plan, records = grown_plan(options)
+    answer = Answer.read(options.study, options.runs)
+    plan, records = answer.plan, answer.records
     if plan["study"].get("tunings"):
         from ablations.question.search_space import read_search
-        from ablations.search.importance import search_importance
 
-        found = search_importance(plan, options.runs)
         if options.json:
-            print(json.dumps([{**asdict(one), "named": one.named} for one in found], indent=1))
+            print(json.dumps([{**asdict(one), "named": one.named} for one in answer.importance], indent=1))
         else:
-            print_importance(found, read_search(plan["study"]).objectives, plain_console())
+            print_importance(answer.importance, read_search(plan["study"]).objectives, plain_console())
         return
     where = choice(" ".join(options.where))
     metric = options.metric or shown_metric(plan["study"], "test")
@@ -41,19 +39,13 @@ def effects(options: argparse.Namespace) -> None:
 def path(options: argparse.Namespace) -> None:
     from ablations.analysis.ablation_path import ablation_path
     from ablations.report.analyses import print_path
+    from ablations.report.answer import Answer
 
-    plan, records = grown_plan(options)
+    answer = Answer.read(options.study, options.runs)
     ends = choice(options.start), choice(options.end)
-    metric = options.metric or shown_metric(plan["study"], "val")  # an order is chosen, and so by validation
-    print_path(ablation_path(plan, records, *ends, metric=metric, runs=options.runs), plain_console())
-
-
-def grown_plan(options: argparse.Namespace) -> tuple[Mapping[str, Any], dict[str, Record]]:
-    """Read a study's plan, with the seeds that its claims need so far, and the records."""
-    from ablations.analysis.until_decided import grown
-
-    records, _ = read_records(options.runs)
-    return grown(chosen_plan(options.runs, options.study), records, options.runs), records
+    metric = options.metric or shown_metric(answer.plan["study"], "val")  # an order is chosen, and so by validation
+    found = ablation_path(answer.plan, answer.records, *ends, metric=metric, runs=options.runs)
+    print_path(found, plain_console())
 
 
 def add_analyses(command: Callable[..., argparse.ArgumentParser]) -> None:

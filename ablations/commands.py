@@ -17,6 +17,8 @@ from ablations.records.typed_command import from_here
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ablations.report.answer import Answer
+
 
 def list_(options: argparse.Namespace) -> None:
     from ablations.catalog.choices import choices_of, installed_choices
@@ -134,11 +136,11 @@ def _choice_table(choices: Sequence[Choice]) -> Any:
 def plan(options: argparse.Namespace) -> None:
     from rich.markup import escape
 
-    from ablations.analysis.until_decided import grown
+    from ablations.report.answer import Answer
 
-    records = _good_records(options.runs)
-    found = grown(chosen_plan(options.runs, options.study), records, options.runs)
-    console = plain_console()
+    answer, console = Answer.read(options.study, options.runs), plain_console()
+    name_damaged(answer)
+    found, records = answer.plan, answer.records
     cells, runs = found["cells"], [run for cell in found["cells"] for run in cell["runs"]]
     done = sum(run["identity"] in records for run in runs)
     console.print(f"[bold]{escape(found['name'])}[/]  {len(cells)} cells, {len(runs)} runs, {done} with a record")
@@ -178,9 +180,7 @@ def _say_outdated(plan: Mapping[str, Any], records: Mapping[str, Record], runs: 
 def report(options: argparse.Namespace) -> None:
     from ablations.report.answer import Answer
 
-    found = chosen_plan(options.runs, options.study)
-    records, problems = read_records(options.runs)
-    answer = Answer(found, records, options.runs, tuple(problems))
+    answer = Answer.read(options.study, options.runs)
     if options.html or options.files:
         from ablations.exports import as_text, write_files
 
@@ -199,12 +199,12 @@ def verdict(options: argparse.Namespace) -> None:
     from ablations.report.answer import Answer
     from ablations.report.verdict_list import print_list
 
-    found, records = chosen_plan(options.runs, options.study), _good_records(options.runs)
-    answer = Answer(found, records, options.runs)
+    answer = Answer.read(options.study, options.runs)
+    name_damaged(answer)
     for line in answer.cautions_here:
         plain_console().print(line, style="yellow", markup=False, soft_wrap=True)
     if not answer.verdicts:
-        print(f"The study {found['name']} makes no claims; add some under `claims:` in its YAML.")
+        print(f"The study {answer.plan['name']} makes no claims; add some under `claims:` in its YAML.")
     print_list(answer.verdicts_here, plain_console(), answer.footnotes)
 
 
@@ -234,12 +234,10 @@ def doctor(options: argparse.Namespace) -> int:
     return 1 if left else 0
 
 
-def _good_records(runs: Path) -> dict[str, Record]:
-    """The good records; the damaged ones are named on standard error."""
-    records, problems = read_records(runs)
-    for sentence in problems:
+def name_damaged(answer: Answer) -> None:
+    """Name the damaged records on standard error."""
+    for sentence in answer.problems:
         print(f"! {sentence}", file=sys.stderr)
-    return records
 
 
 def _words(point: dict[str, Any], swept: Sequence[str]) -> str:

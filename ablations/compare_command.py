@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.analysis_commands import choice
-from ablations.catalog.studies import chosen_plan
 from ablations.commands import plain_console
 from ablations.records.files import printable
-from ablations.records.record import read_records
 from ablations.records.task_metrics import shown_metric
 
 if TYPE_CHECKING:
@@ -60,11 +58,11 @@ def _sides(options: argparse.Namespace) -> tuple[Side, Side, list[str]]:
     """The two sides, and sentences on them."""
     from ablations.analysis.comparison import Side
     from ablations.analysis.older_code import older_plan
-    from ablations.analysis.until_decided import grown
+    from ablations.report.answer import Answer
 
     def side(study: str, runs: Path, name: str) -> Side:
-        records, _ = read_records(runs)
-        return Side(name, grown(chosen_plan(runs, study), records, runs), records, runs)
+        answer = Answer.read(study, runs)
+        return Side(name, answer.plan, answer.records, runs)
 
     a, b, folder = options.study, options.second, options.with_runs
     if options.code is not None:

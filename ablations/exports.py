@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from itertools import product
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations import paper
-from ablations.catalog.studies import chosen_plan
-from ablations.records.files import write_text
-from ablations.records.record import plan_path, read_records
+from ablations.commands import name_damaged
+from ablations.records.files import write_bytes, write_text
+from ablations.records.record import plan_path
 from ablations.report.answer import Answer
 
 if TYPE_CHECKING:
@@ -25,20 +24,18 @@ FORMATS = ("md", "report", "csv", *paper.TABLES, "html", *paper.PICTURES)
 
 def export(options: argparse.Namespace) -> None:
     """Write one format, to a file or to standard output; a report in a file gets its picture in the same folder."""
-    found = chosen_plan(options.runs, options.study)
-    records, problems = read_records(options.runs)
-    for sentence in problems:
-        print(f"! {sentence}", file=sys.stderr)
-    answer = Answer(found, records, options.runs, tuple(problems))
+    answer = Answer.read(options.study, options.runs)
+    name_damaged(answer)
     if options.rows == "runs" and options.format != "csv":
         raise ValueError("--rows runs is for --format csv: the other formats have a row a cell")
     if options.format in paper.PICTURES:
         with drawing():
             paper.draw(answer, options)
         return
-    picture = options.out.with_suffix(".png") if options.out and options.format == "report" else None
-    with drawing():
-        drawn = picture is not None and _draw(answer, picture)
+    picture = None
+    if options.out and options.format == "report":
+        with drawing():
+            picture = _draw(answer, options.out.with_suffix(".png"))
     if options.rows == "runs":
         from ablations.report.csv_files import as_csv, runs_table
 
@@ -46,7 +43,7 @@ def export(options: argparse.Namespace) -> None:
     elif options.format in paper.TABLES:
         text = paper.latex(answer, options)
     else:
-        text = as_text(answer, options.format, picture=picture.name if drawn and picture else None)
+        text = as_text(answer, options.format, picture=picture)
     if options.out is None:
         print(text, end="")
     else:
@@ -88,16 +85,15 @@ def as_text(answer: Answer, kind: str, *, picture: str | None = None) -> str:
     return markdown(answer.rows, answer.cautions)
 
 
-def _draw(answer: Answer, file: Path) -> bool:
-    """Write the picture of a study as PNG; False where there is nothing to draw."""
+def _draw(answer: Answer, file: Path) -> str | None:
+    """Write the picture of a study as PNG; return the file's name, None where there is nothing to draw."""
     from ablations.charts.pictures import picture, study_picture
 
     figure = study_picture(answer)
     if figure is None:
-        return False
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(picture(figure, "png"))
-    return True
+        return None
+    write_bytes(file, picture(figure, "png"))
+    return file.name
 
 
 def closing_page(answer: Answer, figures: Sequence[Figure] | None = None) -> Path | None:

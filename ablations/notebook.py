@@ -10,10 +10,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablations.catalog.studies import chosen_plan
 from ablations.question.did_you_mean import instead
 from ablations.records.layout import RECORD
-from ablations.records.record import read_record, read_records
+from ablations.records.record import read_record
 from ablations.report.answer import Answer
 from ablations.report.frames import curves_frame, diagnostics_frame, frame
 
@@ -143,8 +142,7 @@ class Study:
     @classmethod
     def read(cls, name: str, runs: Path) -> Study:
         """Read a study's plan and the records in `runs`; ValueError where there is no such study."""
-        records, problems = read_records(runs)
-        return cls(Answer(chosen_plan(runs, name), records, runs, tuple(problems)))
+        return cls(Answer.read(name, runs))
 
     @property
     def name(self) -> str:

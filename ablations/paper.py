@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.analysis_commands import choice
 from ablations.question.did_you_mean import instead
+from ablations.records.files import write_bytes
 from ablations.report.answer import Answer
 
 if TYPE_CHECKING:
@@ -127,12 +127,10 @@ def draw(answer: Answer, options: argparse.Namespace) -> None:
     if options.out is None:
         raise ValueError(f"a picture needs a file: add --out {answer.plan['name']}.{options.format}")
     figure, paper = picture_of(answer, options), print_size(options)
-    file = Path(options.out)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(picture(figure, options.format, paper))
+    write_bytes(options.out, picture(figure, options.format, paper))
     said = caption_of(figure)
     if said != figure.caption or (paper and not paper.title):
-        print(f"{file}: {said}", file=sys.stderr)
+        print(f"{options.out}: {said}", file=sys.stderr)
 
 
 def latex(answer: Answer, options: argparse.Namespace) -> str:

@@ -13,8 +13,10 @@ from ablations.analysis.next_command import training_command
 from ablations.analysis.results import Plan, Record, Row, result_rows
 from ablations.analysis.until_decided import grown
 from ablations.analysis.verdicts import Verdict, judge, level_of
+from ablations.catalog.studies import chosen_plan
 from ablations.question.wording import counted
 from ablations.records.kept import kept_in, short_bytes
+from ablations.records.record import read_records
 from ablations.records.task_metrics import shown_metric
 from ablations.records.typed_command import from_here
 from ablations.report.comparability import published_settings
@@ -41,6 +43,12 @@ class Answer:
     records: Mapping[str, Record]
     runs: Path
     problems: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, study: str, runs: Path) -> Answer:
+        """Read the plan of the study called `study`, and the records; ValueError where there is no such study."""
+        plan, (records, problems) = chosen_plan(runs, study), read_records(runs)
+        return cls(plan, records, runs, tuple(problems))
 
     @cached_property
     def plan(self) -> Plan:
