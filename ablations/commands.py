@@ -46,9 +46,9 @@ def list_(options: argparse.Namespace) -> None:
             damaged.append(str(error))
             continue
         if any(cell["further"] for cell in found["cells"]):
-            from ablations.analysis.until_decided import grown
+            from ablations.analysis.until_decided import with_needed_seeds
 
-            found = grown(found, records, options.runs)
+            found = with_needed_seeds(found, records, options.runs)
         wanted = [run["identity"] for cell in found["cells"] for run in cell["runs"]]
         done = sum(key in records and records[key]["status"] != "failed" for key in wanted)
         known.append(_Listed(name, str(len(wanted)), f"{done}/{len(wanted)}", found["study"], plan=found))

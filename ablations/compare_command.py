@@ -35,11 +35,11 @@ def compare(options: argparse.Namespace) -> None:
     verdicts = [replace(verdict, command="") for verdict in judged]  # each side has a command of its own
     notes += found.notes
     if options.json:
-        from ablations.elsewhere.as_json import as_json, plain
+        from ablations.elsewhere.as_json import as_json, json_value
 
         lines = as_json(found.plan["study"], verdicts)["verdicts"]
         pairs = [
-            {"cell": pair["cell"]} | {side: plain(pair[side]) for side in SIDES} | {key: line[key] for key in TOLD}
+            {"cell": pair["cell"]} | {side: json_value(pair[side]) for side in SIDES} | {key: line[key] for key in TOLD}
             for pair, line in zip(found.pairs, lines, strict=True)
         ]
         said = {"schema": 1, "first": first.name, "second": second.name, "metric": metric}

@@ -72,7 +72,7 @@ def refuse_unknown(answer: Answer, options: argparse.Namespace) -> None:
     """Raise ValueError for a word of --label or a value of --order that the study does not have."""
     from ablations.analysis.metrics import MetricError, read_metric
     from ablations.charts.options import pairs
-    from ablations.report.latex import plain
+    from ablations.report.latex import column_key
     from ablations.report.table import COLUMNS, columns_of
 
     name, rows = answer.plan["name"], answer.rows
@@ -82,10 +82,11 @@ def refuse_unknown(answer: Answer, options: argparse.Namespace) -> None:
         if wrong := [word for word in map(str.strip, text.split(",")) if word not in known and axis in values]:
             raise ValueError(f"--order {axis}: {name} has no {axis}={wrong[0]}{instead(wrong[0], known, 'there are')}")
     names = [*values, *(value for those in values.values() for value in those)]
-    columns = {plain(word) for word in (*names, *(column.name for column in (columns_of(rows) if rows else COLUMNS)))}
+    heads = [column.name for column in (columns_of(rows) if rows else COLUMNS)]
+    columns = set(map(column_key, [*names, *heads]))
     for word in pairs(options.label, "--label"):
         try:
-            if plain(word) not in columns:
+            if column_key(word) not in columns:
                 read_metric(word, answer.plan["study"].get("metrics"))
         except MetricError as error:
             said = f"--label {word}: {name} has no value, axis or metric of that name"

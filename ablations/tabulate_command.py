@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.until_decided import grown
+from ablations.analysis.until_decided import with_needed_seeds
 from ablations.catalog.studies import chosen_plan
 from ablations.records.record import read_records
 from ablations.records.typed_command import from_here
@@ -28,7 +28,7 @@ def tabulate(options: argparse.Namespace) -> None:
             where = "" if options.runs == Path("runs") else f" --runs {options.runs}"
             more = f"python -m ablations export {name} --format csv --rows runs{where}"
             raise ValueError(f"{name} compares searches, which have no epochs: {more} writes a row for each")
-    plans = [grown(chosen_plan(options.runs, name), records, options.runs) for name in options.studies]
+    plans = [with_needed_seeds(chosen_plan(options.runs, name), records, options.runs) for name in options.studies]
     try:
         table = table_of(plans, records, options.runs, partial=options.partial)
     except Incomplete as error:

@@ -14,7 +14,7 @@ from ablations.analysis.claim_checks import check_answerable, claimed_cells, nam
 from ablations.analysis.claim_schema import check_claims
 from ablations.analysis.preregistration import register
 from ablations.analysis.results import ASKED_FOR, result_rows
-from ablations.analysis.until_decided import expected_runs, grown
+from ablations.analysis.until_decided import expected_runs, with_needed_seeds
 from ablations.identity.run import Run
 from ablations.plan import plan as planning
 from ablations.plan import staleness
@@ -102,7 +102,7 @@ def leave_context(plan: Plan, seeds: SeedDesign) -> None:
 
 def grow(plan: Plan, records: dict[str, Any], runs: Path) -> None:
     """Plan the seeds that the open claims need by the records there are."""
-    for cell, planned in zip(plan.cells, grown(plan.as_json(), records, runs)["cells"], strict=True):
+    for cell, planned in zip(plan.cells, with_needed_seeds(plan.as_json(), records, runs)["cells"], strict=True):
         cell.grow(len(planned["runs"]))
 
 

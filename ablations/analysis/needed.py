@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ablations.analysis.until_decided import grown
+from ablations.analysis.until_decided import with_needed_seeds
 from ablations.records.layout import RECORD
 from ablations.records.record import Record, RecordError, read_record
 
@@ -36,7 +36,7 @@ class Needed:
         if self.plan is None:
             return None
         if self._read_new(self.plan) or self.known is None:
-            now = grown(self.plan, self.records, self.runs)
+            now = with_needed_seeds(self.plan, self.records, self.runs)
             self.known = {run["folder"] for cell in now["cells"] for run in cell["runs"]}
         return self.known
 

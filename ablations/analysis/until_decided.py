@@ -4,9 +4,9 @@
     2. Judge all claims. Stop if none is open, or if the open ones have the most seeds, or no prospect of being decided.
     3. Add a seed to the cells of the open claims, or a few where many more will be needed; train them, go on at 2.
 
-What is trained in the end depends on the numbers alone, never on which run ended first: `grown` follows these steps
-from the first one, by the records there are. Where a step waits for runs, a claim that would stay open whatever they
-bring goes on meanwhile: its next seed is needed in any case.
+What is trained in the end depends on the numbers alone, never on which run ended first: `with_needed_seeds` follows
+these steps from the first one, by the records there are. Where a step waits for runs, a claim that would stay open
+whatever they bring goes on meanwhile: its next seed is needed in any case.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SIXTH, MOST_AT_ONCE = 6, 4  # a claim gets this part of the seeds that it needs,
 Counts = dict[str, int]  # cell → how many of its seeds are planned
 
 
-def grown(plan: Plan, records: Mapping[str, Record], runs: Path) -> Plan:
+def with_needed_seeds(plan: Plan, records: Mapping[str, Record], runs: Path) -> Plan:
     """The plan with the seeds that its claims need by the records there are.
 
     Args:
@@ -59,7 +59,7 @@ def expected_runs(plan: Plan, records: Mapping[str, Record], runs: Path) -> tupl
     A claim that is open is expected to need as many seeds as decide it as likely as not, if its effect is as measured
     so far; a claim of which nothing is measured, `TYPICAL` seeds.
     """
-    now, design = grown(plan, records, runs), _design(plan)
+    now, design = with_needed_seeds(plan, records, runs), _design(plan)
     counts = {cell["cell"]: len(cell["runs"]) for cell in now["cells"]}
     least = sum(counts.values())
     if design is None:

@@ -38,7 +38,7 @@ MOST_ROWS = 40  # of a panel with a line a cell
 
 
 @dataclass(frozen=True)
-class Chosen:
+class FigureContent:
     """What the figure of a study is made of."""
 
     rows: Sequence[Row]
@@ -49,7 +49,7 @@ class Chosen:
     runs: Path
 
     @classmethod
-    def of(cls, answer: Answer, options: FigureOptions) -> Chosen:
+    def of(cls, answer: Answer, options: FigureOptions) -> FigureContent:
         """Read the claims, and decide what has a colour.
 
         Raises:
@@ -113,7 +113,7 @@ def error_figure(answer: Answer, options: FigureOptions = DEFAULTS) -> Figure | 
 def _figure(answer: Answer, options: FigureOptions) -> Figure | None:
     if not any(row.n for row in answer.rows):
         return None
-    chosen = Chosen.of(answer, options)
+    chosen = FigureContent.of(answer, options)
     views, every, lost = [], [], 0
     for judged in chosen.focus.judged:
         lines, infinite = _lines(chosen, judged, x := _across(chosen, judged), len(views))
@@ -159,7 +159,7 @@ def seeds_words(counts: Iterable[int]) -> str:
     return counted(most, "seed") if least == most else f"{least} to {most} seeds"
 
 
-def _across(chosen: Chosen, judged: Judged) -> str | None:
+def _across(chosen: FigureContent, judged: Judged) -> str | None:
     """The axis that a metric is drawn against; None where a line a cell says more.
 
     It is an axis of numbers along which the compared cells lie, two on a line at least on average; and the lines can
@@ -178,7 +178,7 @@ def _across(chosen: Chosen, judged: Judged) -> str | None:
     return x if few and (chosen.options.x or (whole and len(core) >= 2 * len({*keys.values()}))) else None
 
 
-def _cells(chosen: Chosen, judged: Judged, x: str | None) -> list[int]:
+def _cells(chosen: FigureContent, judged: Judged, x: str | None) -> list[int]:
     """The cells of a panel, in the order of the grid."""
     rows, small = chosen.rows, len(chosen.rows) <= MOST_CELLS
     core = chosen.focus.shown if small else judged.cells
@@ -198,7 +198,7 @@ def agrees(row: Row, where: Mapping[str, Any]) -> bool:
     return all(str(known.get(axis)) == str(value) for axis, value in where.items())
 
 
-def _lines(chosen: Chosen, judged: Judged, x: str | None, panel: int) -> tuple[Lines, int]:
+def _lines(chosen: FigureContent, judged: Judged, x: str | None, panel: int) -> tuple[Lines, int]:
     """The rows of a panel: of each cell mean ± sd (`single` 0) and every run (`single` 1); how many are infinite."""
     cells, lines, infinite = _cells(chosen, judged, x), [], 0
     names, keys = chosen.names, chosen.keys(x, cells)
@@ -234,7 +234,7 @@ def mean_bar(metric: Metric, spread: Spread) -> tuple[float, float]:
     return max(low, spread.mean - sd), min(high, spread.mean + sd)
 
 
-def _view(chosen: Chosen, metric: Metric, x: str | None, lines: Lines, panel: int) -> Spec:
+def _view(chosen: FigureContent, metric: Metric, x: str | None, lines: Lines, panel: int) -> Spec:
     """The spec of a panel."""
     cells = list(dict.fromkeys(line["cell"] for line in lines))
     ends = [line[end] for line in lines for end in ("low", "high")]

@@ -8,7 +8,7 @@ from ablations.analysis.anova import AxisEffects
 from ablations.analysis.metrics import read_metric
 from ablations.analysis.results import INACTIVE, Plan
 from ablations.charts import scales, series
-from ablations.charts.answer_figure import Chosen
+from ablations.charts.answer_figure import FigureContent
 from ablations.charts.figure import Figure
 from ablations.charts.focus import MOST_CELLS
 from ablations.charts.looks import NEUTRAL, colours, dashes
@@ -16,7 +16,7 @@ from ablations.charts.specs import LABELS, LINE, faceted, tip
 from ablations.report.lines import wrapped
 
 
-def cost_figure(chosen: Chosen) -> Figure | None:
+def cost_figure(chosen: FigureContent) -> Figure | None:
     """Parameters, multiply-adds and seconds of each cell."""
     names, lines = chosen.names, []
     for cell, row in enumerate(chosen.rows):
@@ -38,7 +38,7 @@ def cost_figure(chosen: Chosen) -> Figure | None:
     return Figure("costs", "What each cell costs", caption, spec, series.columns(lines), panels=3)
 
 
-def interaction_figure(effects: AxisEffects | str, chosen: Chosen, plan: Plan) -> Figure | None:
+def interaction_figure(effects: AxisEffects | str, chosen: FigureContent, plan: Plan) -> Figure | None:
     """A metric against one axis, a line for each value of another: the two that explain the most beyond each alone."""
     if isinstance(effects, str):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ablations.charts import scales, series
-from ablations.charts.answer_figure import Chosen, seeds_words
+from ablations.charts.answer_figure import FigureContent, seeds_words
 from ablations.charts.figure import Figure
 from ablations.charts.looks import NEUTRAL, SAFE, Spec, colours, dashes
 from ablations.charts.specs import ZOOM, faceted, layer, tip
@@ -16,7 +16,7 @@ PALE = {"condition": {"test": "datum.light", "value": 0.4}, "value": 1}
 KINDS = {"gradient_norm": "gradient norm", "gate_openness": "gate openness"}
 
 
-def curve_figure(answer: Answer, chosen: Chosen) -> Figure | None:
+def curve_figure(answer: Answer, chosen: FigureContent) -> Figure | None:
     """Errors, or what else the task is judged by, by epoch: training thin, validation thick, a band over the seeds.
 
     A cell that diverged in its first epoch is one point, with a note.
@@ -69,7 +69,7 @@ def curve_figure(answer: Answer, chosen: Chosen) -> Figure | None:
     return _figure("curves", "Training curves", caption, inner, lines, panels)
 
 
-def damage_figure(answer: Answer, chosen: Chosen) -> Figure | None:
+def damage_figure(answer: Answer, chosen: FigureContent) -> Figure | None:
     """The error added by taking out each block: a line through the means, a bar over the seeds."""
     lines = series.damages(answer)
     if not lines:
@@ -92,13 +92,13 @@ def damage_figure(answer: Answer, chosen: Chosen) -> Figure | None:
     return _figure("lesions", "What each block is worth", caption, inner, lines, panels)
 
 
-def heat_maps(answer: Answer, chosen: Chosen) -> list[Figure]:
+def heat_maps(answer: Answer, chosen: FigureContent) -> list[Figure]:
     """Each diagnostic that was kept, by block and epoch: a panel a cell, those of the claims first."""
     found = series.layers(answer, KINDS)
     return [_heat_map(kind, lines, chosen) for kind, lines in found.items()]
 
 
-def _heat_map(kind: str, lines: series.Lines, chosen: Chosen) -> Figure:
+def _heat_map(kind: str, lines: series.Lines, chosen: FigureContent) -> Figure:
     title, log = KINDS[kind], kind == "gradient_norm"
     _say(lines, chosen, [wrapped(name) for name in chosen.names])
     for line in lines:
@@ -123,7 +123,7 @@ def _heat_map(kind: str, lines: series.Lines, chosen: Chosen) -> Figure:
     return Figure(kind, title.capitalize(), caption, spec, rows, min(4, len(panels)), 200, epochs)
 
 
-def _panelled(lines: series.Lines, chosen: Chosen) -> tuple[Spec, list[str]]:
+def _panelled(lines: series.Lines, chosen: FigureContent) -> tuple[Spec, list[str]]:
     """Add names, colours and panels to the rows; return the encodings, and the panels, those of the claims first.
 
     The axis with the colours tells the lines of a panel apart, a panel holds one choice on every other axis.
@@ -139,7 +139,7 @@ def _panelled(lines: series.Lines, chosen: Chosen) -> tuple[Spec, list[str]]:
     return looks, [*dict.fromkeys(line["panel"] for line in sorted(lines, key=lambda line: line["light"]))]
 
 
-def _say(lines: series.Lines, chosen: Chosen, panels: list[str]) -> None:
+def _say(lines: series.Lines, chosen: FigureContent, panels: list[str]) -> None:
     """Add to each row the name and the panel of its cell, and whether no claim names it."""
     names = chosen.names
     for line in lines:

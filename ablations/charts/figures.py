@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ablations.charts.answer_figure import Chosen, answer_figure, error_figure
+from ablations.charts.answer_figure import FigureContent, answer_figure, error_figure
 from ablations.charts.cell_figures import cost_figure, interaction_figure
 from ablations.charts.claim_figures import claim_figures
 from ablations.charts.epoch_figures import curve_figure, damage_figure, heat_maps
@@ -15,7 +15,7 @@ from ablations.report.answer import Answer
 
 def figures_of(answer: Answer, options: FigureOptions = DEFAULTS) -> list[Figure]:
     """Every figure that the records allow."""
-    chosen = Chosen.of(answer, options)
+    chosen = FigureContent.of(answer, options)
     drawn: list[Figure | None] = []
     if answer.is_search:
         from ablations.charts.axis_figures import axis_figures

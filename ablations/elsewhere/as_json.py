@@ -40,15 +40,15 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "n": verdict.n,
     }
     known = {field.name: getattr(verdict, field.name) for field in dataclasses.fields(verdict)}
-    return {key: plain(value) for key, value in (known | found).items() if key not in LEFT_OUT}
+    return {key: json_value(value) for key, value in (known | found).items() if key not in LEFT_OUT}
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """A value as JSON has it; null for what is not finite."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [json_value(item) for item in value]
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     return value if isinstance(value, str | int | bool | None) else str(value)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ablations.analysis.anova import AxisEffects, axis_effects
 from ablations.analysis.next_command import training_command
 from ablations.analysis.results import Plan, Record, Row, result_rows
-from ablations.analysis.until_decided import grown
+from ablations.analysis.until_decided import with_needed_seeds
 from ablations.analysis.verdicts import Verdict, judge, level_of
 from ablations.catalog.studies import chosen_plan
 from ablations.question.wording import counted
@@ -53,7 +53,7 @@ class Answer:
     @cached_property
     def plan(self) -> Plan:
         """The plan with the seeds that its open claims need so far."""
-        return grown(self.published, self.records, self.runs)
+        return with_needed_seeds(self.published, self.records, self.runs)
 
     @cached_property
     def rows(self) -> list[Row]:

@@ -47,8 +47,8 @@ def booktabs(
     names = [*swept, *(column.name for column in measured)]
     kept = [_index(wanted, swept, measured) for wanted in columns] or list(range(len(names)))
     best = best_row(rows)
-    heads = {plain(word): text for word, text in labels.items()}
-    lines = [_line([heads.get(plain(names[k]), names[k]) for k in kept]), r"\midrule"]
+    heads = {column_key(word): text for word, text in labels.items()}
+    lines = [_line([heads.get(column_key(names[k]), names[k]) for k in kept]), r"\midrule"]
     for row, line in zip(rows, texts, strict=True):
         lines.append(_line([labels.get(line[k], line[k]) for k in kept], bold=row is best))
     shape = "".join("l" if k < len(swept) else "r" for k in kept)
@@ -100,14 +100,14 @@ def _tabular(shape: str, lines: Sequence[str], notes: Sequence[str]) -> str:
 def _index(wanted: str, swept: Sequence[str], columns: Sequence[Column]) -> int:
     """The place of a column, named as in the table, or without its unit and with underscores: `test error`."""
     names = [*swept, *(column.name for column in columns)]
-    whole = {plain(name): k for k, name in reversed(list(enumerate(names)))}
-    short = {plain(name.rpartition(".")[2]): k for k, name in reversed(list(enumerate(swept)))}
-    found = {**short, **whole}.get(plain(wanted))
+    whole = {column_key(name): k for k, name in reversed(list(enumerate(names)))}
+    short = {column_key(name.rpartition(".")[2]): k for k, name in reversed(list(enumerate(swept)))}
+    found = {**short, **whole}.get(column_key(wanted))
     if found is None:
         raise ValueError(f"no column {wanted!r}{instead(wanted, names, 'there are')}")
     return found
 
 
-def plain(name: str) -> str:
+def column_key(name: str) -> str:
     """A column's name without its unit, as `test error` of `test_error` and of `test error %`."""
     return name.replace("_", " ").removesuffix(" %").strip().lower()

@@ -10,7 +10,7 @@ from ablations.analysis.verdicts import Verdict
 from ablations.report.answer import Answer
 from ablations.report.comparability import publications
 from ablations.report.completeness import troubles
-from ablations.report.table import markdown, plain
+from ablations.report.table import in_markdown, markdown
 from ablations.report.terminal import shared_choices
 from ablations.report.verdict_list import SIGNS, evidence_words
 
@@ -19,26 +19,26 @@ def answer_markdown(answer: Answer, *, picture: str | None = None) -> str:
     """The whole answer; `picture` is the name of a file in the same folder."""
     plan, rows = answer.plan, answer.rows
     shared = " ".join(f"{axis}={value}" for axis, value in shared_choices(plan).items())
-    parts = [f"# {plain(plan['name'])}", plain(plan["study"].get("question") or "")]
-    parts += [plain(f"Expect: {plan['study']['expect']}")] if plan["study"].get("expect") else []
-    parts += [plain(f"With {shared}.")] if shared else []
-    parts += [plain(line) for line in answer.cautions]
+    parts = [f"# {in_markdown(plan['name'])}", in_markdown(plan["study"].get("question") or "")]
+    parts += [in_markdown(f"Expect: {plan['study']['expect']}")] if plan["study"].get("expect") else []
+    parts += [in_markdown(f"With {shared}.")] if shared else []
+    parts += [in_markdown(line) for line in answer.cautions]
     parts += [f"![what the claims of the study judge]({picture})"] if picture else []
     parts += [markdown(rows).strip() if rows else ""]
     verdicts = "\n".join(map(verdict_line, answer.verdicts))
-    parts += ["## Claims", verdicts, *map(plain, answer.footnotes)] if verdicts else []
-    parts += ["\n".join(f"- {plain(line)}" for line in publications(plan))]
-    missing = "\n".join(f"- {plain(line)}" for _, line in troubles(plan, rows))
+    parts += ["## Claims", verdicts, *map(in_markdown, answer.footnotes)] if verdicts else []
+    parts += ["\n".join(f"- {in_markdown(line)}" for line in publications(plan))]
+    missing = "\n".join(f"- {in_markdown(line)}" for _, line in troubles(plan, rows))
     parts += ["## What is missing", missing] if missing else []
     came = [*origins(plan, rows), *([answer.disk] if answer.disk else [])]
-    parts += ["## Where this comes from", "\n".join(f"- {plain(line)}" for line in came)]
+    parts += ["## Where this comes from", "\n".join(f"- {in_markdown(line)}" for line in came)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def verdict_line(verdict: Verdict) -> str:
     """`- ✓ **supported**: the claim`, and below it the evidence."""
     sign = SIGNS[verdict.outcome][0]
-    return f"- {sign} **{verdict.outcome}**: {plain(verdict.says)}\\\n  {plain(evidence_words(verdict))}"
+    return f"- {sign} **{verdict.outcome}**: {in_markdown(verdict.says)}\\\n  {in_markdown(evidence_words(verdict))}"
 
 
 def origins(plan: Plan, rows: Sequence[Row]) -> list[str]:

@@ -189,16 +189,16 @@ def markdown(rows: Sequence[Row], notes: Sequence[str] = ()) -> str:
     """The table with its caption, for a README."""
     columns = columns_of(rows)
     swept, lines = cell_texts(rows, columns)
-    heads = [*map(plain, swept), *(column.name for column in columns)]
+    heads = [*map(in_markdown, swept), *(column.name for column in columns)]
     best = best_row(rows)
     out = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(swept) + "---:|" * len(columns)]
     for row, line in zip(rows, lines, strict=True):
-        cells = [plain(text) for text in line]
+        cells = [in_markdown(text) for text in line]
         out.append("| " + " | ".join(f"**{text}**" if row is best and text else text for text in cells) + " |")
-    return "\n".join([*out, "", plain(" ".join([*notes, *caption(rows)])).replace("★", "Bold:")]) + "\n"
+    return "\n".join([*out, "", in_markdown(" ".join([*notes, *caption(rows)])).replace("★", "Bold:")]) + "\n"
 
 
-def plain(text: str) -> str:
+def in_markdown(text: str) -> str:
     """Text on one line, with the special characters of Markdown escaped."""
     line = html.escape(" ".join(text.split()), quote=False)
     return re.sub(r"([\[\]|`])", r"\\\1", line)

@@ -25,7 +25,7 @@ from ablations.catalog.claims_page import typed
 from ablations.plan.plan import Cell, Plan
 from ablations.question.references import LITERATURE, named, references
 from ablations.question.search_space import Search, read_search
-from ablations.report.table import cell_texts, plain
+from ablations.report.table import cell_texts, in_markdown
 from ablations.report.terminal import shared_choices
 from lightning_modules.networks.counting import multiply_adds, on_meta, parameters
 from sweeps.compose.arguments import Arguments, parse
@@ -142,12 +142,12 @@ def test_a_page_of_results_is_of_what_its_command_plans(name: str, asked: Callab
     plan, page = asked(name).plan.as_json(), (RESULTS / f"{name}.md").read_text()
     words = [word.replace("'", "") for word in shlex.split(typed(page))[4:]]
     shared = [f"{axis}={value}" for axis, value in shared_choices(plan).items()]
-    assert plain(f"With {' '.join([*shared, *words])}.") in page.splitlines()
+    assert in_markdown(f"With {' '.join([*shared, *words])}.") in page.splitlines()
     swept, cells = cell_texts(result_rows(plan, {}), [])
     head, *lines = (
         [cell.strip(" *") for cell in line.split("|")][1:] for line in page.splitlines() if line[:2] == "| "
     )
-    assert [line[: len(swept)] for line in (head, *lines)] == [[*map(plain, line)] for line in (swept, *cells)]
+    assert [line[: len(swept)] for line in (head, *lines)] == [[*map(in_markdown, line)] for line in (swept, *cells)]
 
 
 @pytest.mark.parametrize("name", sorted({name for name, claim in CLAIMS if claim["metric"] in ("params", "macs")}))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablations.analysis.until_decided import PATIENCE, expected_runs, grown
+from ablations.analysis.until_decided import PATIENCE, expected_runs, with_needed_seeds
 from ablations.analysis.verdicts import judge
 from ablations.identity.run import Run
 from ablations.plan import plan as planning
@@ -49,7 +49,7 @@ def synchronous(plan, every):
     """Train all that is needed, judge, and so on: the identities of what is trained in the end."""
     done = {}
     while True:
-        wanted = [run["identity"] for cell in grown(plan, done, RUNS)["cells"] for run in cell["runs"]]
+        wanted = [run["identity"] for cell in with_needed_seeds(plan, done, RUNS)["cells"] for run in cell["runs"]]
         missing = [identity for identity in wanted if identity not in done]
         if not missing:
             return set(done)
@@ -60,7 +60,7 @@ def by_workers(plan, every, order, workers):
     """Workers that end in a random order, and now and then are killed with what they train."""
     done, held = {}, []
     while True:
-        wanted = [run["identity"] for cell in grown(plan, done, RUNS)["cells"] for run in cell["runs"]]
+        wanted = [run["identity"] for cell in with_needed_seeds(plan, done, RUNS)["cells"] for run in cell["runs"]]
         free = [identity for identity in wanted if identity not in done and identity not in held]
         while free and len(held) < workers:
             held.append(free.pop(order.randrange(len(free))))
@@ -108,7 +108,7 @@ def test_only_the_cells_of_open_claims_get_seeds():
     clear, unclear = above(("plain", 56), ("plain", 20)), above(("residual", 56), ("residual", 20))
     plan = make_plan(claims=[clear, unclear], seeds={"from": 3, "most": MOST})
     every = records_of(plan, {("plain", 56): 60.0}, noise=0.5, seed=1)
-    many = planned(grown(plan, {key: every[key] for key in synchronous(plan, every)}, RUNS))
+    many = planned(with_needed_seeds(plan, {key: every[key] for key in synchronous(plan, every)}, RUNS))
     assert many.pop(("residual", 56)) == many.pop(("residual", 20)) >= PATIENCE
     assert set(many.values()) == {3}
 
@@ -118,7 +118,7 @@ def test_seeds_are_added_one_at_a_time_up_to_the_most():
     every = records_of(plan, {}, noise=0.5, seed=3)
     done, seen = {}, []
     for _ in range(6):
-        now = grown(plan, done, RUNS)
+        now = with_needed_seeds(plan, done, RUNS)
         seen.append(planned(now)["plain", 56])
         done = {run["identity"]: every[run["identity"]] for cell in now["cells"] for run in cell["runs"]}
     assert seen == [3, 4, 5, 5, 5, 5]
@@ -130,7 +130,7 @@ def test_where_many_more_are_needed_a_few_are_added_at_once():
     every = make_records(plan, lambda axes, s: 5.0 + (s + axes["depth"] // 4) % 2)  # differences of ±1
     done, seen = {}, []
     for _ in range(9):
-        now = grown(plan, done, RUNS)
+        now = with_needed_seeds(plan, done, RUNS)
         seen.append(planned(now)["plain", 56])
         done = {run["identity"]: every[run["identity"]] for cell in now["cells"] for run in cell["runs"]}
     assert seen == [3, 7, 11, 11, 11, 11, 11, 11, 11]
@@ -140,7 +140,7 @@ def test_a_claim_with_a_prospect_gets_seeds_to_the_end():
     """Differences of 0.3 standard deviations: thirty seeds decide them in about one case of three."""
     plan = make_plan(claims=[above(("plain", 56), ("plain", 20), "!= 0")], seeds={"from": 3, "most": 30})
     every = make_records(plan, lambda axes, s: 5.0 + (axes["depth"] == 56) * (0.3 + (-1) ** s))
-    counts = planned(grown(plan, {key: every[key] for key in synchronous(plan, every)}, RUNS))
+    counts = planned(with_needed_seeds(plan, {key: every[key] for key in synchronous(plan, every)}, RUNS))
     assert counts["plain", 56] == 30
 
 
@@ -151,8 +151,8 @@ def test_a_claim_that_stays_open_in_any_case_does_not_wait_for_others():
     every = records_of(plan, {}, noise=0.5, seed=5)
     first = {run["identity"]: every[run["identity"]] for cell in plan["cells"] for run in cell["runs"]}
     waiting = {key: one for key, one in first.items() if one["label"] != "plain-56-s2"}
-    assert planned(grown(plan, waiting, RUNS))["residual", 56] == 4
-    assert planned(grown(plan, waiting, RUNS))["plain", 56] == 3
+    assert planned(with_needed_seeds(plan, waiting, RUNS))["residual", 56] == 4
+    assert planned(with_needed_seeds(plan, waiting, RUNS))["plain", 56] == 3
 
 
 def test_a_claim_that_others_may_decide_waits():
@@ -168,10 +168,10 @@ def test_a_claim_that_others_may_decide_waits():
     every = make_records(plan, lambda axes, s: values.get((axes["block"], axes["depth"]), [5.0, 5.5, 6.0])[s % 3])
     first = {run["identity"]: every[run["identity"]] for cell in plan["cells"] for run in cell["runs"]}
     waiting = {key: one for key, one in first.items() if one["label"] != "plain-56-s2"}
-    alone = judge(grown(plan, waiting, RUNS), waiting, runs=RUNS)[1]
-    both = judge(grown(plan, first, RUNS), first, runs=RUNS)
+    alone = judge(with_needed_seeds(plan, waiting, RUNS), waiting, runs=RUNS)[1]
+    both = judge(with_needed_seeds(plan, first, RUNS), first, runs=RUNS)
     assert (alone.outcome, [one.outcome for one in both]) == ("inconclusive", ["supported", "supported"])
-    assert set(planned(grown(plan, waiting, RUNS)).values()) == {3}
+    assert set(planned(with_needed_seeds(plan, waiting, RUNS)).values()) == {3}
 
 
 def test_a_claim_that_a_failed_run_holds_up_does_not_grow():
@@ -182,14 +182,14 @@ def test_a_claim_that_a_failed_run_holds_up_does_not_grow():
             if (record["label"], record["seed"]) == (f"plain-20-s{failed}", failed):
                 record |= {"status": "failed", "cause": "oom"}
         ended = synchronous(plan, every)
-        many = planned(grown(plan, {key: every[key] for key in ended}, RUNS))
+        many = planned(with_needed_seeds(plan, {key: every[key] for key in ended}, RUNS))
         assert many["plain", 20] == many["plain", 56] == max(3, failed + 1)
 
 
 def test_a_list_of_seeds_never_grows():
     plan = make_plan(claims=[above(("plain", 56), ("plain", 20), "!= 0")], seeds=range(3))
     every = records_of(plan, {}, noise=0.5)
-    assert grown(plan, every, RUNS) is plan
+    assert with_needed_seeds(plan, every, RUNS) is plan
     assert expected_runs(plan, every, RUNS) == (18, 18, 18)
 
 
@@ -202,7 +202,7 @@ def test_as_many_runs_are_needed_as_was_foretold():
         assert least <= expected <= most
         assert least <= len(ended) <= most
         done = {key: every[key] for key in ended}
-        now = grown(plan, done, RUNS)
+        now = with_needed_seeds(plan, done, RUNS)
         assert sum(planned(now).values()) == len(ended) == expected_runs(plan, done, RUNS)[0]
         assert expected_runs(plan, done, RUNS)[2] == len(ended) or any(one.open for one in judge(now, done, runs=RUNS))
 
@@ -223,7 +223,7 @@ def test_cells_that_no_claim_names_get_the_seeds_of_context_and_never_more(conte
     for cell in written["cells"]:
         cell["epochs"] = None
     every = make_records(written, lambda axes, s: 5.0 + (s + axes["depth"] // 4) % 2)  # differences of ±1
-    ended = planned(grown(written, {key: every[key] for key in synchronous(written, every)}, RUNS))
+    ended = planned(with_needed_seeds(written, {key: every[key] for key in synchronous(written, every)}, RUNS))
     assert ended.pop(("plain", 56)) == ended.pop(("plain", 20)) == 6
     assert set(ended.values()) == {runs}
     assert {len(cell["further"]) for cell in written["cells"]} == {3, 0}

@@ -11,7 +11,7 @@ import yaml
 from ablations.__main__ import main
 from ablations.catalog.choices import config_files
 from ablations.catalog.claims_page import VERDICT, publication
-from ablations.report.table import plain
+from ablations.report.table import in_markdown
 
 ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / "docs" / "results"
@@ -53,10 +53,10 @@ def test_a_row_is_of_what_its_study_still_states():
         _, says, study, *_ = row.groups()
         (claim,) = (one for one in claims_of(study) if one["says"] == says)
         text = (RESULTS / f"{study}.md").read_text()
-        (evidence,) = (evidence for _, said, evidence in VERDICT.findall(text) if said == plain(says))
-        assert evidence.startswith(plain(f"{claim['metric']} (".replace("_", " "))), says
-        assert plain(f"expected {claim['expect']}") in evidence, says
-        assert evidence.endswith(f"· {plain(claim['source'])}"), says
+        (evidence,) = (evidence for _, said, evidence in VERDICT.findall(text) if said == in_markdown(says))
+        assert evidence.startswith(in_markdown(f"{claim['metric']} (".replace("_", " "))), says
+        assert in_markdown(f"expected {claim['expect']}") in evidence, says
+        assert evidence.endswith(f"· {in_markdown(claim['source'])}"), says
         if (found := re.match(r".*? \(mean[^)]*\) ([-+][\d.]+) points", evidence)) and "contrast" in claim:
             effect, (by_table, same_seeds) = float(found[1]), difference(claim["contrast"], text, claim["metric"])
             compared += by_table is not None

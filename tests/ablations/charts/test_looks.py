@@ -7,7 +7,7 @@ import pytest
 from ablations.analysis.cell_selection import BUDGET
 from ablations.analysis.results import result_rows
 from ablations.charts import looks
-from ablations.charts.answer_figure import Chosen
+from ablations.charts.answer_figure import FigureContent
 from ablations.charts.figures import figures_of
 from ablations.charts.looks import axes_of, cell_names, numeric_axis, row_names
 from ablations.charts.options import FigureOptions
@@ -88,8 +88,8 @@ def test_the_axis_that_the_claims_compare_has_the_colours():
     for claims, hue in (([], "block"), ([CLAIM | {"contrast": sides}], "norm")):
         plan = make_plan(grid, claims=claims)
         answer = Answer(plan, make_records(plan), None)
-        assert Chosen.of(answer, FigureOptions()).hue.name == hue
-        assert Chosen.of(answer, FigureOptions(colour="depth")).hue.name == "depth"
+        assert FigureContent.of(answer, FigureOptions()).hue.name == hue
+        assert FigureContent.of(answer, FigureOptions(colour="depth")).hue.name == "depth"
 
 
 def test_a_value_is_named_with_its_axis():
