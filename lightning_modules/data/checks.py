@@ -29,9 +29,8 @@ def check_settings(data: Mapping[str, Any]) -> None:
         for key in keys:
             if key not in KEYS:
                 near = get_close_matches(key, KEYS, 1)
-                raise ValueError(
-                    f"data.{key}: there is no such setting{_meant(near) or f'; there are {_listed(KEYS)}'}"
-                )
+                hint = f": did you mean {near[0]}?" if near else f"; there are {_listed(KEYS)}"
+                raise ValueError(f"data.{key}: there is no such setting{hint}")
         for key in ("source", "held_out", "split_seed"):
             if key not in data:
                 raise ValueError(
@@ -157,7 +156,3 @@ def _by(shape: tuple[int, ...]) -> str:
 
 def _listed(words: Any) -> str:
     return ", ".join(map(str, words))
-
-
-def _meant(near: list[str]) -> str:
-    return f": did you mean {near[0]}?" if near else ""

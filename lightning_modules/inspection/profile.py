@@ -146,11 +146,11 @@ def _product(device: torch.device, dtype: torch.dtype) -> tuple[Callable[[], obj
 
 
 @torch.no_grad()
-def _peak(work: tuple[Callable[[], object], float], wait: Callable[[], object], *, tries: int = 12) -> float:
-    """Operations a second, of the best try."""
+def _peak(work: tuple[Callable[[], object], float], wait: Callable[[], object]) -> float:
+    """Operations a second, of the best of twelve tries."""
     call, operations = work
     seconds = []
-    for _ in range(tries):
+    for _ in range(12):
         begun = time.perf_counter()
         call()
         wait()

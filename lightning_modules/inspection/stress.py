@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from copy import copy, deepcopy
+from functools import reduce
 from itertools import cycle, islice
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,9 +36,9 @@ def before(network: nn.Module, data: Any, recipe: Any, *, seed: int) -> dict[str
     with seeded(seed), torch.enable_grad():
         return attempted(
             {
-                "stress_memory": lambda: memory(deepcopy(network), images, targets, recipe.learnt.loss),
+                "stress_memory": lambda: memory(network, images, targets, recipe.learnt.loss),
                 "stress_rate": lambda: largest_rate(network, list(islice(_batches(data), BATCHES)), recipe),
-                "stress_gain": lambda: gain(deepcopy(network), images),
+                "stress_gain": lambda: gain(network, images),
             }
         )
 
@@ -46,8 +47,8 @@ def after(network: nn.Module, data: Any, *, seed: int) -> dict[str, float]:
     """Measure a trained network: `stress_gain_trained`, and `stress_mixing` where its blocks mix streams."""
     images, _ = first_batch(data, network)
     with seeded(seed):
-        gains = {"stress_gain_trained": lambda: gain(deepcopy(network), images)}
-        return attempted(gains | {"stress_mixing": lambda: mixing(deepcopy(network), images)})
+        gains = {"stress_gain_trained": lambda: gain(network, images)}
+        return attempted(gains | {"stress_mixing": lambda: mixing(network, images)})
 
 
 def gain(network: nn.Module, images: Tensor) -> float:
@@ -56,21 +57,16 @@ def gain(network: nn.Module, images: Tensor) -> float:
     Of a block that passes several streams, over all of them. In training mode, so that batch norms norm these images.
     NaN where a network has no blocks; infinite where the signal leaves the range of its numbers.
     """
+    network = deepcopy(network).train()
     blocks = find_blocks(network)
     if not blocks:
         return math.nan
     seen: dict[str, Tensor] = {}
-    ends = (blocks[0].modules[0], blocks[-1].modules[-1])
-    hooks = [
-        ends[0].register_forward_pre_hook(lambda _, inputs: seen.setdefault("in", inputs[0].detach())),
-        ends[1].register_forward_hook(lambda _, inputs, output: seen.update(out=output.detach())),
-    ]
-    try:
-        with torch.no_grad():
-            network.train()(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    first, last = blocks[0].modules[0], blocks[-1].modules[-1]
+    first.register_forward_pre_hook(lambda _, inputs: seen.setdefault("in", inputs[0].detach()))
+    last.register_forward_hook(lambda _, inputs, output: seen.update(out=output.detach()))
+    with torch.no_grad():
+        network(images)
     found = (seen["out"].double().square().mean() / seen["in"].double().square().mean()).sqrt().item()
     return found if math.isfinite(found) else math.inf
 
@@ -81,23 +77,19 @@ def mixing(network: nn.Module, images: Tensor) -> float | None:
     By how much the mixing alone can make a signal larger on its way forward (rows), or a gradient backward (columns):
     2512.24880, Sec. 3.1. Blocks say theirs, `mixing(streams)` (B, n, n); None where they have none.
     """
-    blocks = [module for module in network.modules() if hasattr(module, "mixing")]
-    found: list[Tensor] = []
-    hooks = [
-        block.register_forward_pre_hook(lambda block, inputs: found.append(cast(Any, block).mixing(inputs[0]).double()))
-        for block in blocks
-    ]
-    try:
-        with torch.no_grad():
-            network.train()(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    network, found = deepcopy(network).train(), list[Tensor]()
+
+    def hook(block: Any, inputs: Any) -> None:
+        found.append(block.mixing(inputs[0]).double())
+
+    for module in network.modules():
+        if hasattr(module, "mixing"):
+            module.register_forward_pre_hook(hook)
+    with torch.no_grad():
+        network(images)
     if not found:
         return None
-    product = found[0]
-    for matrix in found[1:]:
-        product = matrix @ product
+    product = reduce(lambda before, matrix: matrix @ before, found)
     sums = [product.sum(dim).abs().amax(1).mean().item() for dim in (1, 2)]
     return max(sums)
 
@@ -107,6 +99,7 @@ def memory(network: nn.Module, images: Tensor, targets: Tensor, loss: Callable[[
 
     Counted by what autograd saves, each storage once, and so the same on every device.
     """
+    network = deepcopy(network).train()
     weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
     kept: dict[int, Tensor] = {}
 
@@ -115,7 +108,7 @@ def memory(network: nn.Module, images: Tensor, targets: Tensor, loss: Callable[[
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss(network.train()(images), targets)
+        loss(network(images), targets)
     size = sum(tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in weights)
     return size / len(images) / 1000
 
