@@ -58,11 +58,7 @@ def drawing() -> AbstractContextManager[Any]:
 
 
 def as_text(answer: Answer, kind: str, *, picture: str | None = None) -> str:
-    """The study in a format that is text.
-
-    Args:
-        picture: the name of a file that the report shows.
-    """
+    """The study in a format that is text; `picture` is the name of a file that the report shows."""
     if kind == "html":
         from ablations.html.page import page
 

@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Record:
-    """What one run left behind.
-
-    Attributes:
-        folder: where its files lie.
-        data: `record.json`; docs/records.md lists the fields.
-    """
+    """What one run left behind: its `folder`, and as `data` its record.json, whose fields docs/records.md lists."""
 
     folder: Path
     data: Mapping[str, Any]

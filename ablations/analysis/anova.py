@@ -83,12 +83,9 @@ def axis_effects(
     where: Mapping[str, Any] | None = None,
     runs: Path = Path("runs"),
 ) -> AxisEffects:
-    """The effects of a study's swept axes on a metric.
+    """The effects of a study's swept axes on a metric, over the cells that agree with `where`.
 
     A cell with an infinite value, or with fewer than two seeds, is left out as a whole, and named.
-
-    Args:
-        where: only the cells with these values (axis → value).
 
     Raises:
         ValueError: fewer than two cells are left, or a metric that was not measured.

@@ -127,10 +127,7 @@ def judged_seeds(cells: Mapping[str, Row], *, fixed: bool) -> tuple[list[int], s
 def estimate_effects(
     claim: Claim, cells: Mapping[str, Row], contrasts: Sequence[Coefficients], runs: Path, *, fixed: bool
 ) -> Estimates:
-    """The effects over the seeds that all cells have.
-
-    Args:
-        fixed: whether the seeds are a list, judged once.
+    """The effects over the seeds that all cells have; `fixed`: whether the seeds are a list, judged once.
 
     Raises:
         NotTestable: too few common seeds, or a run in which the metric was not measured.
@@ -193,14 +190,11 @@ def _scatter(claim: Claim, row: Row, values: Mapping[int, float], seeds: Sequenc
 
 
 def _unit(claim: Claim, values: Values, contrast: Sequence[float]) -> float:
-    """The step in which a metric is counted.
+    """The step in which a metric is counted; `contrast` are the paired numbers, one a seed.
 
     Equal numbers among others show that it is counted in steps, such as one image of a test set. The step is then what
     all differences are multiples of; of rounded numbers, which have no such step, it is the smallest difference. Where
     no numbers are equal, or fewer than three differ, nobody knows: it is at most range / FINEST.
-
-    Args:
-        contrast: the paired numbers, one a seed.
     """
     known = sorted(value for cell in values.values() for value in cell.values() if math.isfinite(value))
     scale = max(map(abs, known), default=0.0)

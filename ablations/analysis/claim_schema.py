@@ -70,8 +70,7 @@ class Hypothesis:
 class Published:
     """A published number: the mean of n runs with a standard deviation; None where the publication does not say.
 
-    Attributes:
-        unit: where it is another than that of the claim's metric.
+    `unit` is its unit where that is another than that of the claim's metric.
     """
 
     mean: float
@@ -123,11 +122,7 @@ def check_claims(study: Mapping[str, Any]) -> list[Claim]:
 
 
 def read_claim(claim: Any, metrics: Mapping[str, Any] | None = None) -> Claim:
-    """Read one claim.
-
-    Args:
-        metrics: those that the study declares, see `read_metric`.
-    """
+    """Read one claim; `metrics` are those that the study declares, see `read_metric`."""
     if not isinstance(claim, Mapping):
         raise ClaimError(f"a claim is a mapping with {FIELDS}, not {claim!r}")
     try:

@@ -35,11 +35,7 @@ class BoundTest(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """The hypotheses of a claim, and the estimated effect of each.
-
-    Attributes:
-        horizon: the number of seeds up to which looks are allowed for; None for a design that is judged once.
-    """
+    """The hypotheses of a claim and their effects; looks are allowed for up to `horizon` seeds, with None for none."""
 
     hypotheses: tuple[Hypothesis, ...]
     effects: tuple[Effect, ...]
@@ -111,12 +107,11 @@ class Evidence:
     def seeds_needed(self, alpha: float, power: float = POWER) -> int | None:
         """The smallest number of seeds with which the likelier outcome is shown, if the effects are as estimated.
 
+        It is more than there are now; None if MOST_SEEDS, or the seeds of the last look, are not enough.
+
         Args:
             alpha: the significance level, already divided by Holm's factor.
             power: the probability of showing it.
-
-        Returns:
-            more seeds than there are now; None if MOST_SEEDS, or the seeds of the last look, are not enough.
         """
         import numpy as np
 

@@ -55,13 +55,11 @@ def compare(
     """Pair the cells of two sides that have the same values on all axes that vary in either.
 
     Args:
-        metric: as in a claim.
-        expect: where second − first should lie, as in a claim.
+        metric, expect: as in a claim: where second − first should lie.
         where: only the cells that agree with these values.
 
     Raises:
         ValueError: no cells agree, or only in runs that both sides share.
-        MetricError: there is no such metric.
     """
     metrics = {**(first.plan["study"].get("metrics") or {}), **(second.plan["study"].get("metrics") or {})}
     read, notes = read_metric(metric, metrics), []

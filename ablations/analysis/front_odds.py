@@ -14,14 +14,9 @@ DRAWS = 4000
 def front_odds(cells: Sequence[Sequence[Spread]]) -> list[float | None]:
     """The probability that no other of these cells is better in one objective and worse in none.
 
-    A mean over n seeds is drawn from mean + sd/√n · t with n − 1 degrees of freedom, from a fixed seed; with sd 0 it is
-    exact. All objectives are minimised.
-
-    Args:
-        cells: of each cell a spread an objective.
-
-    Returns:
-        None for a cell with fewer than two seeds or without a finite mean, which is left out.
+    Each cell has a spread an objective; all are minimised. A mean over n seeds is drawn from mean + sd/√n · t with
+    n − 1 degrees of freedom, from a fixed seed; with sd 0 it is exact. A cell with fewer than two seeds or without a
+    finite mean is left out: None.
     """
     draw, drawn = np.random.default_rng(0), {}
     for index, spreads in enumerate(cells):

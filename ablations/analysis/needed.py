@@ -14,12 +14,7 @@ from ablations.records.record import Record, RecordError, read_record
 
 @dataclass
 class Needed:
-    """Judges the claims of a plan again as records come; each record is read once.
-
-    Attributes:
-        plan: as published; None where every run is needed.
-        runs: where records lie.
-    """
+    """Judges the claims of a plan again as records come, each read once; without a plan every run is needed."""
 
     plan: Mapping[str, Any] | None = None
     runs: Path = Path("runs")

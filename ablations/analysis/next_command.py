@@ -28,11 +28,7 @@ def training_command(plan: Plan) -> str:
 
 
 def until_decided(plan: Plan, *, retry: bool = False) -> str:
-    """The command that adds seeds to the cells of open claims until these are decided.
-
-    Args:
-        retry: also train failed runs again.
-    """
+    """The command that adds seeds to the cells of open claims until these are decided; `retry`: failed runs too."""
     failed = " retry=failed" * retry
     if not isinstance(plan["study"].get("seeds"), list):
         return training_command(plan) + failed

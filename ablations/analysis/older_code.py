@@ -13,11 +13,7 @@ NAMED = 3  # changed files that a sentence names
 
 
 class Version(NamedTuple):
-    """The records of a cell under one version of its code.
-
-    Attributes:
-        changed: file → its hash then and its hash now, of the files that differ.
-    """
+    """The records of a cell under one version of its code; `changed`: file → its hash then and its hash now."""
 
     records: Sequence[Record]
     changed: Mapping[str, tuple[str, str]]
@@ -43,8 +39,7 @@ class Version(NamedTuple):
 def older_plan(plan: Plan, records: Mapping[str, Record], name: str = "") -> tuple[dict[str, Any], list[str]]:
     """The plan of a study with the records of older code as its runs, and a sentence for each version of the code.
 
-    Args:
-        name: of the version; without one it is the newest of each cell.
+    `name` says which version; without one it is the newest of each cell.
 
     Raises:
         ValueError: there is no older record, or none of that version.

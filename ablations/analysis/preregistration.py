@@ -28,9 +28,6 @@ DESIGN = {"seeds": (list, dict), "looked": bool, "known": int, "follows": int, "
 def register(plan: Plan, records: Mapping[str, Record], folder: Path, today: str) -> dict[str, Any]:
     """Enter the claims and the seeds of a plan into the ledger in the study's folder; return what it says of them.
 
-    Args:
-        today: as 2026-11-28.
-
     Returns:
         For the study: `planned`, for each claim its day and how many seeds of one of its cells were known; `looked`,
         whether its list of seeds was looked at before it was complete; `left_out`, the seeds that were known when it

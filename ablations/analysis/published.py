@@ -22,14 +22,7 @@ from ablations.question.wording import counted
 
 @dataclass(frozen=True)
 class Agreement(MeanEffect):
-    """The difference of our mean and a published number.
-
-    Attributes:
-        values: one a seed: ours minus the published number.
-        sd: the standard deviation of our runs.
-        published_sd: that of the published runs, if it is known.
-        published_n: how many there are, if it is known.
-    """
+    """The difference of our mean and a published number; `values` are ours minus that number, `sd` is that of ours."""
 
     values: tuple[float, ...]
     sd: float
@@ -113,12 +106,10 @@ class Agreement(MeanEffect):
 def agreement(
     values: Sequence[float], published: float, sd: float | None = None, n: int | None = None, *, unit: float = 0.0
 ) -> Agreement:
-    """Compare our runs with a published number.
+    """Compare our runs with a published number, the mean of `n` runs with the standard deviation `sd`.
 
     Args:
         values: the metric of our runs, one a seed.
-        sd: the standard deviation of the published runs.
-        n: how many runs the published number is the mean of.
         unit: the step in which the metric is counted, see `difference_of`.
 
     Raises:

@@ -23,12 +23,7 @@ Interval = tuple[float, float]
 
 
 class Effect(ABC):
-    """An estimate from one number a seed. All p values are one-sided.
-
-    Attributes:
-        values: the numbers, one a seed.
-        judged: the statistic that the estimate and its test are about.
-    """
+    """An estimate from one number a seed. All p values are one-sided; `judged` is the statistic that they are about."""
 
     values: tuple[float, ...]
     judged = "mean"
@@ -181,11 +176,7 @@ def bootstrap_interval(values: Sequence[float]) -> Interval | None:
 
 
 def holm(p_values: Sequence[float], family: int = 0) -> list[float]:
-    """Holm's step-down adjusted p values, in the given order.   Holm 1979.
-
-    Args:
-        family: how many claims there are in all, if more than are given; the others count as not shown.
-    """
+    """Holm 1979: adjusted p values, in the given order; further ones of `family` claims count as not shown."""
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     many = max(family, len(p_values))
     adjusted, largest = [0.0] * len(p_values), 0.0

@@ -29,12 +29,7 @@ Counts = dict[str, int]  # cell → how many of its seeds are planned
 
 
 def with_needed_seeds(plan: Plan, records: Mapping[str, Record], runs: Path) -> Plan:
-    """The plan with the seeds that its claims need by the records there are.
-
-    Args:
-        plan: as published; `further` of a cell are the runs that may follow its first ones.
-        runs: the folder with the runs' curves and diagnostics.
-    """
+    """The plan with the seeds that its claims need by now: of a cell's `further` runs some become its `runs`."""
     design = _design(plan)
     if design is None:
         return plan

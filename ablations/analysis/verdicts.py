@@ -100,15 +100,11 @@ class Verdict:
 def judge(
     plan: Plan, records: Mapping[str, Record], *, runs: Path = Path("runs"), images: bool = False
 ) -> list[Verdict]:
-    """Judge every claim of the plan's study, in their order.
+    """Judge every claim of the plan's study, in their order; with `images` look at the runs' predictions too.
 
     Of the study are read: `claims`; `seeds`, a list or {from: 3, most: 30}; `looked`, whether a list was looked at
     before it was complete; `family`, where claims were left out that count all the same; `level`, if it is not 5%;
     `metrics`.
-
-    Args:
-        runs: the folder with the runs' curves, diagnostics and predictions.
-        images: whether to look at the predictions too.
     """
     study = plan["study"]
     claims, rows = check_claims(study), result_rows(plan, records)

@@ -89,11 +89,7 @@ class Pair:
 
 
 def pairs(y: Any) -> list[Pair]:
-    """Count for each seed the images that only one cell of a contrast gets wrong.
-
-    Args:
-        y: array (seeds, images): above zero where only plus is wrong, below where only minus is.
-    """
+    """Count for each seed the images that only plus gets wrong (y[seed, image] > 0), and only minus (below 0)."""
     return [Pair(int((seed > 0).sum()), int((seed < 0).sum())) for seed in y]
 
 
@@ -111,12 +107,7 @@ def pair_words(found: Iterable[Pair]) -> str:
 def image_words(
     metric: str, coefficients: Mapping[str, int], cells: Mapping[str, Row], seeds: Sequence[int], runs: Path
 ) -> list[str]:
-    """What the predictions of the runs say of a claim on `test_error` or `val_error`: of new images, and pair by pair.
-
-    Args:
-        coefficients: cell → its coefficient in the claim.
-        cells: the rows with the runs.
-    """
+    """What the predictions say of a claim on `test_error` or `val_error`: of new images, and pair by pair."""
     part, _, kind = metric.partition("_")
     if kind != "error" or part not in PARTS:
         return []

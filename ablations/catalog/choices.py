@@ -81,11 +81,7 @@ def in_order(name: str) -> tuple[bool, str]:
 
 
 def file_choices(group: str, folder: Path, called: str) -> list[Choice]:
-    """List the YAML files of a group in a folder of configs.
-
-    Args:
-        called: the folder's name in an origin.
-    """
+    """List the YAML files of a group in a folder of configs, which an origin names as `called`."""
     files = config_files(folder / group).items()
     return [Choice(group, name, f"{called}/{group}/{name}.yaml", yaml_line(f.read_text("utf-8"))) for name, f in files]
 
@@ -109,10 +105,7 @@ def docstring_line(dotted: Any) -> str:
 
 
 def choices_of(word: str, own: Path | None = None) -> list[Choice]:
-    """List what the group called `block` or `blocks` takes, by name.
-
-    Args:
-        own: a folder of configs beside conf/, as `--config-dir` names it.
+    """List what the group called `block` or `blocks` takes, by name; `own` is a folder of further configs.
 
     Raises:
         ValueError: there is no such group, or no such folder.

@@ -139,11 +139,7 @@ def _figure(answer: Answer, options: FigureOptions) -> Figure | None:
 
 
 def error_caption(rows: Sequence[Row], *, dots: bool = True) -> str:
-    """What a figure shows: over how many seeds, what diverged, and the notes of the data.
-
-    Args:
-        dots: whether every run is drawn too.
-    """
+    """What a figure shows (with `dots` every run): over how many seeds, what diverged, and the notes of the data."""
     words = f"Mean ± sd over {seeds_words(row.n for row in rows if row.n)}" + "; small dots are single runs" * dots
     diverged = sum(row.diverged for row in rows)
     worst = "an error of 100%" if rows[0].judged == ERROR else "the worst value"

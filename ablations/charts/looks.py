@@ -84,10 +84,7 @@ def axes_of(plan: Plan, rows: Sequence[Row], options: FigureOptions = DEFAULTS) 
 def numeric_axis(rows: Sequence[Row], varied: Mapping[str, int] | None = None) -> str | None:
     """The swept axis with numbers as values along which some line has two points; None where there is none.
 
-    Of several it is the one that most claims vary, then the first.
-
-    Args:
-        varied: axis → how many claims compare its values.
+    Of several it is the one that most claims vary, then the first; `varied` counts the claims by axis.
     """
     found = []
     for axis in rows[0].shown if rows else ():

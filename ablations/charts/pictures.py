@@ -80,11 +80,7 @@ def svg(figure: Figure, paper: Print | None = None) -> str:
 
 
 def picture_spec(figure: Figure, paper: Print = SCREEN, inner: float | None = None) -> Spec:
-    """A complete Vega-Lite spec: data, theme, size and words.
-
-    Args:
-        inner: the width of the plot of one panel; None: estimated from the width of the whole.
-    """
+    """A complete Vega-Lite spec: data, theme, size and words; `inner` is the width of the plot of a panel, if known."""
     spec, whole = copy.deepcopy(figure.spec), paper.width * FONT / paper.font
     data = _rows(figure)
     if field := spec.get("facet", {}).get("field"):

@@ -156,11 +156,7 @@ class CellReader:
 
 
 def run_of(axes: Mapping[str, Any], seed: int, where: str = "") -> dict[str, Any]:
-    """The identity, label, folder and seed of a run. A run in a table has no folder: the name is only a name.
-
-    Args:
-        where: its place in the table.
-    """
+    """The identity, label, folder and seed of a run; `where` it is in the table. The folder is only a name."""
     label = "-".join([*map(str, axes.values()), f"s{seed}"])
     named = f"{label} ({where})" if where else label
     return {"identity": f"{dict(axes)!r} seed {seed}", "label": named, "folder": label, "seed": seed}

@@ -23,12 +23,7 @@ KNOWN = (*METRICS, *COUNTS, *TIMES)  # of these it is known which side is better
 
 @dataclass(frozen=True)
 class TableStudy:
-    """A table as a study.
-
-    Attributes:
-        plan, records: as `judge` takes them.
-        notes: sentences on what the table has and what of it was left out.
-    """
+    """A table as a study: plan and records as `judge` takes them, and notes on what of the table was left out."""
 
     plan: dict[str, Any]
     records: dict[str, dict[str, Any]]
@@ -36,11 +31,7 @@ class TableStudy:
 
 
 def table_study(table: Table, asked: Mapping[str, Any], *, command: str) -> TableStudy:
-    """Make a plan and records.
-
-    Args:
-        asked: as `read_claims_file` returns it.
-        command: what was typed, for the page.
+    """Make a plan and records of what is `asked` in a file of claims; `command` is what was typed, for the page.
 
     Raises:
         TableError: a column is missing, a row cannot be read, or a claim has more pairs than `most`.

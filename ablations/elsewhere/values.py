@@ -21,11 +21,7 @@ STATUSES = {
 
 @dataclass(frozen=True)
 class Kind:
-    """What the values of a column are.
-
-    Attributes:
-        name: "number", "truth" or "text"; a number is only a number if all values of the column are.
-    """
+    """What the values of a column are: "number" if all of them are numbers, "truth" or "text"."""
 
     name: str
 

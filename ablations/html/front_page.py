@@ -24,12 +24,7 @@ Said = Mapping[str, Any]  # what a site says of a study
 
 
 def front_page(studies: Mapping[str, Said], mark: str) -> str:
-    """The front page.
-
-    Args:
-        studies: folder → what is said of its study.
-        mark: an element that tells that the page is of this program.
-    """
+    """The front page of studies by folder; `mark` is an element that tells that it is of this program."""
     claims = [(folder, claim) for folder, said in studies.items() for claim in said["claims"]]
     grouped = {key: [one for one in claims if one[1]["outcome"] in of] for key, (_, _, of) in GROUPS.items()}
     counts = [f'<a class=whole href="#{key}">{len(found)} {key}</a>' for key, found in grouped.items() if found]

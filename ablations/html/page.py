@@ -44,11 +44,7 @@ class Place:
 
 
 def page(answer: Answer, figures: Sequence[Figure] | None = None, place: Place | None = None) -> str:
-    """The page of a study; without figures at hand, they are made.
-
-    Args:
-        place: in a site; without one the page is a single file with nothing beside it.
-    """
+    """The page of a study; figures are made if not at hand, and without a `place` in a site nothing lies beside it."""
     plan, rows = answer.plan, answer.rows
     drawn = figures_of(answer) if figures is None else figures
     axes = [{"name": axis.name, "levels": axis.levels, "values": axis.values} for axis in axes_of(plan, rows)]

@@ -41,12 +41,7 @@ FILES = {
 
 @dataclass(frozen=True)
 class Site:
-    """A site in a folder.
-
-    Attributes:
-        url: where the folder will be found; empty where that is not known.
-        author: of the studies, as BibTeX takes it.
-    """
+    """A site in a folder; `url` is where it will be found, if known, `author` that of the studies for BibTeX."""
 
     folder: Path
     url: str = ""

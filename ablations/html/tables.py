@@ -24,12 +24,7 @@ def links(files: Mapping[str, str]) -> str:
 
 
 def verdict_list(verdicts: Sequence[Verdict], ids: Sequence[str], footnotes: Sequence[str]) -> str:
-    """A numbered item a claim: sign, sentence, evidence, and the command that would decide an open one.
-
-    Args:
-        ids: of the claims, which their numbers link to.
-        footnotes: how they are to be read.
-    """
+    """A numbered item a claim: its id, sign, sentence, evidence, and what would decide it; then how they are read."""
     if not verdicts:
         return "<p class=quiet>This study makes no claims.</p>"
     items = []

@@ -41,12 +41,7 @@ def effect_words(verdict: Verdict) -> str:
 
 
 def bibtex(answer: Answer, *, address: str = "", author: str = "") -> str:
-    """An entry for the study, then one for each claim.
-
-    Args:
-        address: of the study's page, where that is known.
-        author: as BibTeX takes it.
-    """
+    """An entry for the study, then one for each claim; `address` is that of its page, `author` as BibTeX takes it."""
     plan, rows = answer.plan, answer.rows
     runs = [run for row in rows for run in row.runs]
     key = "skipbench-" + re.sub(r"[^A-Za-z0-9._-]", "-", plan["name"])

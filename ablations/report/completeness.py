@@ -43,11 +43,7 @@ def outdated_words(plan: Plan, records: Iterable[Record]) -> list[str]:
 
 
 def troubles(plan: Plan, rows: Sequence[Row], problems: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """A colour and a sentence for each kind of trouble: failed, diverged, missing, invalid, damaged.
-
-    Args:
-        problems: a sentence for each damaged record.
-    """
+    """A colour and a sentence for each trouble: what failed, diverged, is missing, invalid or damaged (`problems`)."""
     planned = f"of {sum(row.planned for row in rows)} runs"
     failed = [f"{record['label']} ({record['cause']})" for row in rows for record in row.failures]
     known = {record["identity"] for row in rows for record in (*row.runs, *row.failures)}

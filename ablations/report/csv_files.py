@@ -40,8 +40,7 @@ def runs_table(rows: Sequence[Row]) -> Matrix:
 def records_table(runs: Sequence[tuple[Record, Mapping[str, Any]]]) -> Matrix:
     """A line a record: axes, seed, status, cause, metrics, sizes, times, and where it is from.
 
-    Args:
-        runs: each with the axes that stand first. An axis with the name of another column is called `axis NAME`.
+    Each run comes with the axes that stand first. An axis with the name of another column is called `axis NAME`.
     """
     axes = list(dict.fromkeys(axis for record, first in runs for axis in (*first, *record["axes"])))
     axes.sort(key=lambda axis: not any(axis in first for _, first in runs))

@@ -25,8 +25,7 @@ def print_run(
 ) -> None:
     """Print status, errors, size and record of a run, and which choices had no effect.
 
-    Args:
-        weights, proxies, stress: whether they were asked for; where they are not there, it is said how to get them.
+    Where weights, proxies or stress were asked for and are not there, it is said how to get them.
     """
     from rich.console import Console
     from rich.markup import escape

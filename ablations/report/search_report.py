@@ -42,11 +42,7 @@ def tunings_of(answer: Answer) -> Iterator[tuple[Mapping[str, Any], str, list[Tr
 
 
 def ended(trials: Sequence[Trial], search: Search, tuning: Mapping[str, Any] | None = None) -> str:
-    """`30 of 30 trials: 21 complete, 9 pruned; 240 of 300 epochs; besides, 3 infeasible (most often: …), 2 repeated`.
-
-    Args:
-        tuning: of the plan, which knows why the search ended early.
-    """
+    """`30 of 30 trials: 21 complete, 9 pruned; 240 of 300 epochs; besides, 3 infeasible (most often: …)`."""
     counts = Counter(trial["state"] for trial in trials if uses_trial(trial))
     words = ", ".join(f"{n} {state}" for state, n in counts.most_common())
     line = f"{sum(counts.values()) - counts['running']} of {search.trials} trials{': ' + words if words else ''}"

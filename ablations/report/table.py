@@ -136,11 +136,7 @@ def columns_of(rows: Sequence[Row]) -> list[Column]:
 
 
 def result_table(rows: Sequence[Row], *, console: Console, judged: Collection[str] = ()) -> Table:
-    """The table, as wide as the console: columns that do not fit are left out and named in the caption.
-
-    Args:
-        judged: the metrics that claims are about, whose columns are left out last.
-    """
+    """The table, as wide as the console: columns that do not fit are left out and named, those `judged` last."""
     from rich.text import Text
 
     def is_judged(column: Column) -> bool:
@@ -207,11 +203,7 @@ def in_markdown(text: str) -> str:
 def cell_texts(
     rows: Sequence[Row], columns: Sequence[Column], *, letters: int = 0
 ) -> tuple[list[str], list[list[str]]]:
-    """The swept axes, and the texts of each row: its values on them, then the columns.
-
-    Args:
-        letters: in a line of a value, where values are broken; 0: they are not.
-    """
+    """The swept axes, and the texts of each row: its values, broken after so many `letters` or not (0), and columns."""
     swept = list(rows[0].shown) if rows else []
     by_column = [[NONE if row.shown[axis] is None else str(row.shown[axis]) for row in rows] for axis in swept]
     by_column = [[wrapped(text, letters) if letters else text for text in texts] for texts in by_column]

@@ -147,11 +147,7 @@ def open_words(verdict: Verdict) -> str:
 
 
 def reading_notes(verdicts: Sequence[Verdict], level: float) -> list[str]:
-    """How p is to be read, and what so few seeds do not exclude.
-
-    Args:
-        level: the error rate of the study, in each direction.
-    """
+    """How p is to be read in a study with this error rate, and what so few seeds do not exclude."""
     tested = [verdict for verdict in verdicts if verdict.p is not None]
     if not tested:
         return []
