@@ -32,8 +32,7 @@ def list_(options: argparse.Namespace) -> None:
         print(page(), end="")
         return
     if options.group not in ("study", "studies"):
-        choices = choices_of(options.group, options.config_dir)
-        plain_console().print(_choice_table(choices))
+        plain_console().print(_choice_table(choices_of(options.group, options.config_dir)))
         return
     records, problems = read_records(options.runs)
     known: list[_Listed] = []
@@ -56,8 +55,8 @@ def list_(options: argparse.Namespace) -> None:
     for name, study in sorted(written.items()):
         if name not in named and study is not None:
             known.append(_Listed(name, str((study.get("cost") or {}).get("runs", "–")), "–", study, "dim"))
-    for choice in installed_choices("study"):
-        known.append(_Listed(choice.name, "–", "–", {"question": f"of {choice.origin}"}, "dim"))
+    offered = installed_choices("study")
+    known += [_Listed(one.name, "–", "–", {"question": f"of {one.origin}"}, "dim") for one in offered]
     console = plain_console()
     if known:
         _print_studies(known, records, options.runs, console)

@@ -198,8 +198,6 @@ def _lines(chosen: FigureContent, judged: Judged, x: str | None, panel: int) -> 
     """The rows of a panel: of each cell mean ± sd (`single` 0) and every run (`single` 1); how many are infinite."""
     cells, lines, infinite = _cells(chosen, judged, x), [], 0
     names, keys = chosen.names, chosen.keys(x, cells)
-    if not cells:
-        return [], 0
     own, _ = row_names(chosen.axes, cells)
     several = len({chosen.rows[cell].n for cell in cells}) > 1
     for cell in cells:
