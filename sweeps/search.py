@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -127,8 +128,8 @@ class Searching:
     def summary(self) -> str:
         """Summarise the search: `3 tunings × 20 trials in up to 90 points: 19 to go, 41 done; minimises val_error`."""
         trials, _ = read_trials(self.runs, self.study["name"], self.points)
-        wanted = len(self.points) * self.search.trials
-        done = sum(trial["state"] != "running" for trial in trials if uses_trial(trial))
+        done = Counter(one["tuning"] for one in trials if one["state"] != "running" and uses_trial(one))
+        left = sum(max(0, self.search.trials - done[name]) for name in self.points)  # a tuning may have more by now
         points = "1 point" if self.search.size == 1 else f"up to {self.search.size:,.0f} points"
         size = points if self.search.size < float("inf") else "a continuous space"
         tunings = f"{len(self.points)} tunings × " if len(self.points) > 1 else ""
@@ -140,7 +141,7 @@ class Searching:
         were = "cell was trained before and is" if known == 1 else "cells were trained before and are"
         told = f"; {known} {were} told to the sampler" * bool(known)
         return (
-            f"{tunings}{self.search.trials} trials in {size}: {max(0, wanted - done)} to go, {done} done; "
+            f"{tunings}{self.search.trials} trials in {size}: {left} to go, {done.total()} done; "
             f"minimises {' and '.join(self.search.objectives)}{limits}{told}{older}"
         )
 

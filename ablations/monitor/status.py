@@ -136,8 +136,8 @@ class TrialWatch:
     def look(self) -> Status:
         trials, _ = read_trials(self.runs, self.name, self.tunings)
         done = [trial for trial in trials if trial["state"] != "running" and uses_trial(trial)]
-        planned = sum(trial["tuning"] in self.over for trial in done)
-        planned += self.trials * sum(name not in self.over for name in self.tunings)
+        ended = Counter(trial["tuning"] for trial in done)  # more than are asked for, where that was lowered since
+        planned = sum(max(ended[name], 0 if name in self.over else self.trials) for name in self.tunings)
         training = [
             _training(self.runs / run["folder"], run["label"], trial.get("epochs"))
             for trial in trials

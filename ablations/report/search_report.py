@@ -45,7 +45,9 @@ def ended(trials: Sequence[Trial], search: Search, tuning: Mapping[str, Any] | N
     """`30 of 30 trials: 21 complete, 9 pruned; 240 of 300 epochs; besides, 3 infeasible (most often: …)`."""
     counts = Counter(trial["state"] for trial in trials if uses_trial(trial))
     words = ", ".join(f"{n} {state}" for state, n in counts.most_common())
-    line = f"{sum(counts.values()) - counts['running']} of {search.trials} trials{': ' + words if words else ''}"
+    done = sum(counts.values()) - counts["running"]
+    line = f"{done} of {search.trials} trials" if done <= search.trials else f"{done} trials, {search.trials} asked for"
+    line += f": {words}" if words else ""
     line += f"; {epochs}" if (epochs := epochs_words(trials, len(search.seeds))) else ""
     line += f"; besides, {free}" if (free := free_words(trials)) else ""
     return line + (f"; ended early: {tuning['ended']}" if tuning and "ended" in tuning else "")

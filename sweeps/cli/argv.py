@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Collection
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ablations.catalog.choices import CONF, config_files
 from ablations.question.hydra_syntax import quoted
@@ -35,6 +38,8 @@ def read_words(words: list[str]) -> tuple[list[str], argparse.Namespace]:
     overrides = [*typed.overrides, *rest]  # what follows a flag is left over, and Hydra would refuse it
     for word in overrides:
         check_word(word, " ".join(words))
+        if typed.config_dir:
+            refuse_folder(word, Path(typed.config_dir))
     flags = [word for word in words if word not in overrides]
     first = [word for word in flags if word in SWEEP]
     typed.overrides = list(map(with_quotes, overrides))
@@ -79,6 +84,17 @@ def check_word(word: str, line: str) -> None:
     if axis in default_axes(CONF):
         raise ValueError(f"{axis} is given no value: write {_example(axis)}")
     raise ValueError(f"{word!r} says nothing: {EXAMPLE}")
+
+
+def refuse_folder(word: str, config_dir: Path) -> None:
+    """Raise ValueError for a setting that `--config-dir` has a folder of: Hydra takes it for a group of choices."""
+    axis, _, value = word.partition("=")
+    name = axis.lstrip("+")
+    if name not in default_axes(CONF) or (CONF / name).is_dir() or not (config_dir / name).is_dir():
+        return
+    if not OverridesParser.create().parse_override(f"{name}={value}").is_sweep_override():  # else Hydra does not ask
+        says = f"{config_dir / name} is a folder, which Hydra takes for choices called {name}"
+        raise ValueError(f"{word}: {says}: rename it, or give --config-dir a folder with your choices alone")
 
 
 def _after(word: str, words: list[str]) -> str:

@@ -8,8 +8,10 @@ import pytest
 from rich.console import Console
 
 from ablations.monitor.status import Pace, Status, Training, TrialWatch, Watch, headline, picture, span
+from ablations.question.search_space import read_search
 from ablations.records.lease import claim
 from ablations.records.record import write_json
+from ablations.report.search_report import ended
 from ablations.search.trials import trial_folder, write_trial
 from tests.ablations.records.test_record import WHOLE
 
@@ -95,6 +97,17 @@ def test_of_a_search_the_running_trials_are_shown_with_their_epochs(tmp_path: Pa
         Console(file=out, width=90).print(picture(Status(4, 0, 0, 0, (now,), 0.0, None)))
         out.seek(0)
         assert "epoch 3 of 3, training error 60.0%" in out.read(), "it is being tested"
+
+
+def test_of_a_search_whose_trials_were_lowered_all_that_ended_were_planned(tmp_path: Path) -> None:
+    about: Any = {"state": "pruned", "point": {}, "suggested": {}, "cell": "c", "label": "plain-d8", "runs": []}
+    done = [{**about, "tuning": "t", "number": k, "values": {}, "constraints": {}} for k in range(6)]
+    for trial in done:
+        write_trial(trial_folder(tmp_path, "s", "t", trial["number"]), trial)
+    study = {**SEARCH["study"], "tunings": [{"name": "t"}, {"name": "not begun"}]}
+    status = TrialWatch({**SEARCH, "study": study}, tmp_path).look()
+    assert (headline(status), status.share) == ("6 of 10 trials", 0.6)
+    assert ended(done, read_search(study)) == "6 trials, 4 asked for: 6 pruned"
 
 
 def test_the_picture_names_who_trains_what(tmp_path: Path) -> None:

@@ -220,6 +220,15 @@ def test_a_choice_of_a_folder_that_was_not_named_is_found(refused: Typed) -> Non
     assert refused("block=mine") == "block=mine: there is no block 'mine'; for own/block/mine.yaml add --config-dir own"
 
 
+@pytest.mark.parametrize(("word", "sweep"), [("runs=elsewhere", []), ("runs=elsewhere", ["-m"]), ("depth=8", [])])
+def test_a_folder_of_ones_own_that_is_named_like_a_setting_is_told(refused: Typed, word: str, sweep: list[str]) -> None:
+    name = word.partition("=")[0]
+    Path("own", name).mkdir(parents=True)
+    says = f"{word}: own/{name} is a folder, which Hydra takes for choices called {name}: rename it, or give"
+    assert refused(*sweep, "--config-dir", "own", word).startswith(says)
+    read_words(["--config-dir", "own", "-m", f"{name}=1,2"])
+
+
 def test_a_space_before_the_equals_sign_is_told(refused: Typed) -> None:
     assert (
         refused("-m", "block = plain,residual")
