@@ -17,7 +17,6 @@ from ablations.report.search_report import heading
 from ablations.search.in_memory import InMemory
 from ablations.search.simulator import run, trials_frame
 from ablations.search.space import Space
-from ablations.search.suggestions import why_ended
 from ablations.search.table import Table
 from ablations.search.table_files import read_table
 from ablations.search.table_source import TableSource, covered, mean_over_seeds
@@ -65,7 +64,7 @@ def simulate(searching: Searching, console: Console) -> None:
         if len(points) > 1:
             console.print(f"[bold]{escape(point_words(point))}[/]", highlight=False)
         console.print("\n".join(_lines(table, searching, own, beside)), highlight=False, markup=False)
-        if why := why_ended(tuning.study, search, tuning.space):
+        if why := tuning.why_ended():
             console.print(f"[yellow]![/] {escape(f'the search ended early: {why}')}", highlight=False)
     if config.simulated:
         made = {"schema": 1, "study": searching.study["name"], "table": table.about["studies"], "workers": workers}

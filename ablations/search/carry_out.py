@@ -19,8 +19,8 @@ from ablations.question.study import Point
 from ablations.records.record import Record
 from ablations.records.recorder import Paused, Stopped
 from ablations.search.objectives import clipped, objective_value
-from ablations.search.space import Infeasible, Space
-from ablations.search.suggestions import repeated
+from ablations.search.space import Infeasible
+from ablations.search.suggestions import Suggestions, repeated
 from ablations.search.trials import Trial
 
 Row = dict[str, float]
@@ -85,20 +85,7 @@ class Source(Protocol):
         ...
 
 
-class Tuning(Protocol):
-    """The Optuna study that has made the suggestion."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def search(self) -> Search: ...
-    @property
-    def space(self) -> Space: ...
-    def claim_cell(self, trial: optuna.Trial, cell: str) -> FrozenTrial | None: ...
-    def until(self, number: int) -> int | None: ...
-
-
-def blank(tuning: Tuning, number: int) -> Trial:
+def blank(tuning: Suggestions, number: int) -> Trial:
     """The outcome of a suggestion of which nothing is known yet."""
     return {
         **{"tuning": tuning.name, "number": number, "state": "running", "point": dict(tuning.space.fixed)},
@@ -106,7 +93,7 @@ def blank(tuning: Tuning, number: int) -> Trial:
     }
 
 
-def carry_out(tuning: Tuning, trial: optuna.Trial, outcome: Trial, source: Source) -> Iterator[float]:
+def carry_out(tuning: Suggestions, trial: optuna.Trial, outcome: Trial, source: Source) -> Iterator[float]:
     """Carry out a suggestion and write into `outcome` what became of it; Optuna is not told yet.
 
     Yields:
@@ -135,7 +122,7 @@ def carry_out(tuning: Tuning, trial: optuna.Trial, outcome: Trial, source: Sourc
         outcome |= {"suggested": dict(trial.params), "reported": sorted(_reports(trial).items())}
 
 
-def _choose(tuning: Tuning, trial: optuna.Trial, outcome: Trial, source: Source) -> Candidate:
+def _choose(tuning: Suggestions, trial: optuna.Trial, outcome: Trial, source: Source) -> Candidate:
     """Let Optuna choose a value for each axis that is active given those before it; look at the cell.
 
     Raises:

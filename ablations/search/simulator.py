@@ -89,7 +89,7 @@ def _work(
     failures = 0
     while failures < patience:
         yield 0.0, True
-        asked = ((one, one.next_trial()) for one in sorted(tunings, key=lambda one: -one.left()))
+        asked = ((one, one.next_trial()) for one in sorted(tunings, key=lambda one: -one.to_go()))
         tuning, trial = next((pair for pair in asked if pair[1] is not None), (None, None))
         if tuning is None or trial is None:
             yield inf, True
@@ -98,7 +98,7 @@ def _work(
         for seconds in carry_out(tuning, trial, outcome, source):
             if seconds:  # not between the suggestion and its choice: the study has its sampler only now
                 yield seconds, False
-        suggestions.tell(tuning.study, tuning.search, trial, outcome)
+        tuning.tell(trial, outcome)
         clock.epochs[tuning.name, trial.number] = _trained(outcome)
         about = {"started": started, "ended": clock.now, "worker": k, "trained": sum(clock.epochs.values())}
         clock.ended.append(outcome | about)
@@ -130,7 +130,7 @@ def simulate(
     order = [axis for axis in table.axes if axis in asked.space]
     open_axes = Space({axis: asked.space[axis] for axis in order}, held, source.active)
     made = [
-        configured(group, one) if isinstance(one, str) else one
+        built(node_of(group, one)) if isinstance(one, str) else one
         for group, one in (("sampler", sampler), ("pruner", pruner))
     ]
     suggestions.check_sampler(asked, made[0])
@@ -161,11 +161,6 @@ def node_of(group: str, name: str) -> dict[str, Any]:
     if name not in files:
         raise StudyError(f"no {group} {name!r}{instead(str(name), files, 'there are')}")
     return yaml.safe_load(files[name].read_text(encoding="utf-8"))
-
-
-def configured(group: str, name: str) -> Any:
-    """Build the sampler or pruner that a file of `conf/` describes; StudyError as `node_of`."""
-    return built(node_of(group, name))
 
 
 def built(said: Mapping[str, Any]) -> Any:

@@ -10,17 +10,18 @@ import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from typing import Any
 
 import optuna
 from optuna.pruners import BasePruner, NopPruner, WilcoxonPruner
 from optuna.samplers import BaseSampler
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ablations.question.search_space import Search, is_curve
 from ablations.question.study import StudyError
-from ablations.search.halving import Halving, go_on
+from ablations.search.halving import Halving, go_on, seen_by_sampler
 from ablations.search.space import Space, optuna_distribution
 from ablations.search.trials import FREE, Trial, commonest_cause, uses_trial
 
@@ -38,11 +39,7 @@ def new_study(objectives: int, **where: Any) -> optuna.Study:
 
 
 def check_sampler(search: Search, sampler: Callable[..., Any]) -> None:
-    """Check that a sampler can search a space: let it suggest three points, with made-up results.
-
-    Raises:
-        StudyError: it cannot, because of several objectives, an infinite space, a missing package, a wrong option.
-    """
+    """Let a sampler suggest three points, with made-up results; raise StudyError if it cannot search this space."""
     if not callable(sampler):
         raise StudyError(f"sampler={sampler!r} is neither the name of one nor what makes one of Optuna's from a seed")
     study = new_study(len(search.objectives))
@@ -57,11 +54,7 @@ def check_sampler(search: Search, sampler: Callable[..., Any]) -> None:
 
 
 def check_pruner(search: Search, pruner: Any) -> None:
-    """Check that a pruner can end the trials of a search.
-
-    Raises:
-        StudyError: it is none, or does not count what this search reports.
-    """
+    """Raise StudyError for what is no pruner, or does not count what this search reports."""
     if not isinstance(pruner, BasePruner):
         raise StudyError(f"pruner={pruner!r} is neither the name of one nor one of Optuna's; `none` ends no trial")
     if isinstance(pruner, NopPruner):
@@ -72,11 +65,6 @@ def check_pruner(search: Search, pruner: Any) -> None:
         raise StudyError("this pruner counts epochs: leave search.prune_by, and minimise a metric of every epoch")
     if isinstance(pruner, WilcoxonPruner) and search.prune_by != "seeds":
         raise StudyError("this pruner compares seeds: write prune_by: seeds under search, and several seeds")
-
-
-def sampler_for(search: Search, sampler: Callable[..., Any], number: int) -> BaseSampler:
-    """Create the sampler of one suggestion, seeded by its number: so it does not matter which worker asks."""
-    return seeded(sampler, _seed(search, number))
 
 
 def seeded(sampler: Callable[..., Any], seed: int) -> BaseSampler:
@@ -93,104 +81,134 @@ def as_chosen() -> Iterator[None]:
         yield
 
 
-def to_go(study: optuna.Study, search: Search) -> int:
-    """How many trials the search has left, without those that are under way."""
-    retried = study.user_attrs.get("retried", [])
-    trials = study.get_trials(deepcopy=False)
-    return search.trials - sum(uses_trial(trial.user_attrs) for trial in trials if trial.number not in retried)
-
-
-def queue_next(study: optuna.Study, search: Search, space: Space) -> int | None:
-    """Let a paused trial go on, or queue one suggestion more; return its number, or None if there is neither.
-
-    There is none if the search has no trial left or ends early. Where the sampler repeats itself, the suggestion is a
-    random point that was not tried.
-    """
-    over = is_over(study, search, space)
-    if step := next_step(study, over=over):
-        go_on(study, *step)
-        return step[0]
-    if over:
-        return None
-    repeats = sum(about["state"] == "repeated" for about in _in_vain(study))
-    study.enqueue_trial((untried(study, search, space) or {}) if repeats >= REPEATS else {})
-    return len(study.get_trials(deepcopy=False)) - 1
-
-
-def next_step(study: optuna.Study, *, over: bool) -> tuple[int, int] | None:
-    """The number of the paused trial that goes on next, and the epoch at which it pauses again; None if none does.
+class Suggestions:
+    """One Optuna study, and the rules by which its search goes on.
 
     Args:
-        over: as `is_over` says.
+        name: of the tuning, unique in its study.
+        space: what is searched.
+        sampler: called as `sampler(seed=…)`, or as `sampler()` if the config gives its seed.
+        pruner: Optuna's, asked after every report; or `Halving`, asked which trial goes on.
+        where: further arguments of `optuna.create_study`.
     """
-    return study.pruner.next_step(study, over=over) if isinstance(study.pruner, Halving) else None
 
+    def __init__(
+        self,
+        name: str,
+        search: Search,
+        space: Space,
+        sampler: Callable[..., Any],
+        pruner: BasePruner,
+        storage: BaseStorage,
+        **where: Any,
+    ) -> None:
+        self.name, self.search, self.space, self.sampler, self.storage = name, search, space, sampler, storage
+        where |= {"storage": storage, "pruner": pruner, "sampler": optuna.samplers.RandomSampler()}  # until the first
+        self.study = new_study(len(search.objectives), **where)
+        self.halving = pruner if isinstance(pruner, Halving) else None
 
-def until(study: optuna.Study, number: int) -> int | None:
-    """The epoch at which a trial pauses next; None for its end."""
-    return study.pruner.until(study, number) if isinstance(study.pruner, Halving) else None
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False)
 
+    @property
+    def retried(self) -> list[int]:
+        """The numbers of the trials that were queued once more."""
+        return self.study.user_attrs.get("retried", [])
 
-def is_over(study: optuna.Study, search: Search, space: Space) -> bool:
-    """Whether no suggestion is left to be made, as far as is known now."""
-    return to_go(study, search) <= 0 or why_ended(study, search, space) is not None
+    def to_go(self) -> int:
+        """How many trials the search has left, without those that are under way."""
+        retried = self.retried
+        return self.search.trials - sum(uses_trial(one.user_attrs) for one in self.trials if one.number not in retried)
 
+    def next_number(self) -> int | None:
+        """Let a paused trial go on, or queue one suggestion more; return its number, or None if there is neither.
 
-def why_ended(study: optuna.Study, search: Search, space: Space) -> str | None:
-    """Say why a search ends before its last trial; None while it does not."""
-    vain = _in_vain(study)
-    if not vain or to_go(study, search) <= 0:
+        There is none if the search has no trial left or ends early. Where the sampler repeats itself, the suggestion is
+        a random point that was not tried.
+        """
+        over = self.is_over()
+        if step := self.next_step(over=over):
+            go_on(self.study, *step)
+            return step[0]
+        if over:
+            return None
+        repeats = sum(about["state"] == "repeated" for about in self._in_vain())
+        self.study.enqueue_trial((self.untried() or {}) if repeats >= REPEATS else {})
+        return len(self.trials) - 1
+
+    def next_step(self, *, over: bool) -> tuple[int, int] | None:
+        """The paused trial that goes on next, and the epoch at which it pauses again; `over` as `is_over` says."""
+        return self.halving.next_step(self.study, over=over) if self.halving else None
+
+    def until(self, number: int) -> int | None:
+        """The epoch at which a trial pauses next; None for its end."""
+        return self.halving.until(self.study, number) if self.halving else None
+
+    def trial(self, number: int) -> optuna.Trial:
+        """Begin a suggestion. Its number seeds the sampler, so that it does not matter which worker asks."""
+        study_id = self.storage.get_study_id_from_name(self.study.study_name)
+        trial_id = self.storage.get_trial_id_from_study_id_trial_number(study_id, number)
+        if self.storage.get_trial(trial_id).state == TrialState.WAITING:
+            self.storage.set_trial_state_values(trial_id, state=TrialState.RUNNING)
+        self.study.sampler = seeded(self.sampler, self._seed(number))
+        return optuna.Trial(seen_by_sampler(self.study, self.storage), trial_id)
+
+    def is_over(self) -> bool:
+        """Whether no suggestion is left to be made, as far as is known now."""
+        return self.to_go() <= 0 or self.why_ended() is not None
+
+    def why_ended(self) -> str | None:
+        """Why the search ends before its last trial; None while it does not."""
+        vain = self._in_vain()
+        if not vain or self.to_go() <= 0:
+            return None
+        if self.untried() is None:
+            tried = {_key(trial.params) for trial in self.trials if trial.params}
+            return f"all {len(tried)} points were tried" if len(tried) > 1 else "its only point was tried"
+        cause = commonest_cause(trial.user_attrs for trial in self.trials)
+        because = f"; most often: {cause}" if cause else ""
+        return f"{len(vain)} suggestions in a row used up no trial{because}" if len(vain) >= IN_VAIN else None
+
+    def untried(self) -> dict[str, Any] | None:
+        """A random point that was not suggested yet, as Optuna's parameters; None if there is none."""
+        trials = self.trials
+        tried, seed = {_key(trial.params) for trial in trials}, self._seed(len(trials))
+        drawn = islice(self.space.random_points(self.study, seed), DRAWS)
+        every = self.space.all_points(self.study, seed)  # if all that were drawn were tried, there are not many more
+        return next((point for point in chain(drawn, every) if _key(point) not in tried), None)
+
+    def claim_cell(self, trial: optuna.Trial, cell: str) -> FrozenTrial | None:
+        """Let a suggestion have its cell; return the other one that has trained it, or is training it, if there is."""
+        others = {trial.number, *self.retried}
+        for one in self.trials:
+            about = one.user_attrs
+            if about.get("cell") == cell and about.get("state") not in FREE and one.number not in others:
+                return one
+        trial.set_user_attr("cell", cell)
         return None
-    cause = commonest_cause(trial.user_attrs for trial in study.get_trials(deepcopy=False))
-    because = f"; most often: {cause}" if cause else ""
-    if untried(study, search, space) is None:
-        tried = {_key(trial.params) for trial in study.get_trials(deepcopy=False) if trial.params}
-        return f"all {len(tried)} points were tried" if len(tried) > 1 else "its only point was tried"
-    return f"{len(vain)} suggestions in a row used up no trial{because}" if len(vain) >= IN_VAIN else None
 
+    def tell(self, trial: optuna.Trial, outcome: Trial) -> None:
+        """Tell Optuna how a suggestion ended: with its values, or pruned, infeasible or failed; or that it paused."""
+        for key, value in attributes(outcome).items():
+            trial.set_user_attr(key, value)
+        state, values = _told(self.search, outcome)
+        if state != TrialState.RUNNING:
+            self.study.tell(trial, values, state=state)
 
-def untried(study: optuna.Study, search: Search, space: Space) -> dict[str, Any] | None:
-    """A random point that was not suggested yet, as Optuna's parameters; None if there is none."""
-    trials = study.get_trials(deepcopy=False)
-    tried, seed = {_key(trial.params) for trial in trials}, _seed(search, len(trials))
-    drawn = islice(space.random_points(study, seed), DRAWS)
-    for point in chain(drawn, space.all_points(study, seed)):  # if all of so many were tried, there are not many more
-        if _key(point) not in tried:
-            return point
-    return None
+    def _in_vain(self) -> list[dict[str, Any]]:
+        """The user attributes of the last suggestions, if they used up no trial; without what is under way."""
+        ended = (one for one in reversed(self.trials) if one.state.is_finished() or one.intermediate_values)
+        return list(takewhile(lambda about: about.get("state") in FREE, (one.user_attrs for one in ended)))
 
-
-def find_same(study: optuna.Study, number: int, cell: str) -> FrozenTrial | None:
-    """Find another suggestion that has trained a cell, or is training it."""
-    others = {number, *study.user_attrs.get("retried", [])}
-    for trial in study.get_trials(deepcopy=False):
-        about = trial.user_attrs
-        if about.get("cell") == cell and about.get("state") not in FREE and trial.number not in others:
-            return trial
-    return None
+    def _seed(self, number: int) -> int:
+        return int.from_bytes(hashlib.sha256(f"{self.search.seed} {number}".encode()).digest()[:4])
 
 
 def repeated(search: Search, same: FrozenTrial) -> Trial:
     """The outcome of a suggestion whose cell another one has: the values of that one, if it has any yet."""
     values = same.values if same.state == TrialState.COMPLETE else ()
     return {"state": "repeated", "same_as": same.number, "values": dict(zip(search.objectives, values, strict=False))}
-
-
-def claim_cell(study: optuna.Study, trial: optuna.Trial, cell: str) -> FrozenTrial | None:
-    """Let a suggestion have its cell; return the other one that has it, if there is one."""
-    same = find_same(study, trial.number, cell)
-    if same is None:
-        trial.set_user_attr("cell", cell)
-    return same
-
-
-def tell(study: optuna.Study, search: Search, trial: optuna.Trial, outcome: Trial) -> None:
-    """Tell Optuna how a suggestion ended: with its values, or that it was pruned, infeasible or failed; or paused."""
-    for key, value in attributes(outcome).items():
-        trial.set_user_attr(key, value)
-    state, values = _told(search, outcome)
-    if state != TrialState.RUNNING:
-        study.tell(trial, values, state=state)
 
 
 def known_trial(search: Search, trial: Trial) -> FrozenTrial:
@@ -208,7 +226,7 @@ def known_trial(search: Search, trial: Trial) -> FrozenTrial:
 
 
 def attributes(outcome: Mapping[str, Any]) -> dict[str, Any]:
-    """The user attributes of a trial, which optuna-dashboard shows. The state comes first: see `find_same`."""
+    """The user attributes of a trial, which optuna-dashboard shows. The state comes first: see `claim_cell`."""
     kept = ("state", "label", "cell", "params", "macs", "seed_values", "same_as", "cause", "warm_start", "paused")
     return {key: outcome[key] for key in kept if outcome.get(key) is not None}
 
@@ -222,21 +240,6 @@ def _told(search: Search, outcome: Trial) -> tuple[TrialState, list[float] | Non
     return TrialState.PRUNED if outcome["state"] in PRUNED else TrialState.FAIL, None
 
 
-def _in_vain(study: optuna.Study) -> list[dict[str, Any]]:
-    """The user attributes of the last suggestions, as far as they used up no trial; what is under way is left out."""
-    found = []
-    for trial in reversed(study.get_trials(deepcopy=False)):
-        if trial.state.is_finished() or trial.intermediate_values:
-            if trial.user_attrs.get("state") not in FREE:
-                break
-            found.append(trial.user_attrs)
-    return found
-
-
 def _key(params: Mapping[str, Any]) -> str:
     """What tells points apart: stepped real numbers differ in their last digits, depending on who computed them."""
     return repr(sorted((axis, f"{value:.9g}" if isinstance(value, float) else value) for axis, value in params.items()))
-
-
-def _seed(search: Search, number: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{search.seed} {number}".encode()).digest()[:4])

@@ -20,7 +20,6 @@ from ablations.question.study import Point, StudyError
 from ablations.records.epochs import read_epochs
 from ablations.records.layout import CURVE
 from ablations.records.record import Record
-from ablations.search import suggestions
 from ablations.search.carry_out import Source, blank, carry_out
 from ablations.search.in_memory import InMemory
 from ablations.search.objectives import clipped, objective_value
@@ -111,7 +110,7 @@ def known_cells(tuning: InMemory, points: Iterable[Mapping[str, Any]], source: S
             outcome = blank(apart, len(known))
             for _ in carry_out(apart, trial, outcome, source):
                 pass
-            suggestions.tell(apart.study, apart.search, trial, outcome)
+            apart.tell(trial, outcome)
             if outcome["state"] == "complete":
                 known.append({**outcome, "warm_start": True})
     return known
