@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ablations.catalog.choices import Choice
 from ablations.catalog.studies import STUDIES, chosen_plan, duration, written_studies
-from ablations.records.files import printable, write_text
-from ablations.records.record import Record, RecordError, plans, read_plan, read_records
+from ablations.records.files import RecordError, printable, write_text
+from ablations.records.record import Record, plans, read_plan, read_records
 from ablations.records.typed_command import from_here
 
 if TYPE_CHECKING:

@@ -63,7 +63,8 @@ def planning(runs: Path, cells: int) -> list[str]:
 def synthetic(runs: Path, records: int) -> None:
     """A study of records / 5 cells with 5 seeds each, every record made up."""
     from ablations.identity.run import digest
-    from ablations.records.record import plan_path, write_json
+    from ablations.records.files import write_json
+    from ablations.records.record import plan_path
 
     cells: list[dict[str, Any]] = []
     for c in range(records // 5):

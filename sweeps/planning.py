@@ -22,9 +22,10 @@ from ablations.plan.plan import Cell, Plan
 from ablations.question.seeds import SeedDesign
 from ablations.question.study import Point, StudyError
 from ablations.records import task_metrics
+from ablations.records.files import write_json
 from ablations.records.layout import RECORD
 from ablations.records.provenance import command
-from ablations.records.record import Record, plan_path, read_records, study_folder, write_json
+from ablations.records.record import Record, plan_path, read_records, study_folder
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.active_options import active_point, refuse_unknown
 from sweeps.compose.arguments import Arguments

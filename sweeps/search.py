@@ -19,11 +19,11 @@ from ablations.plan.plan import Plan, point_words
 from ablations.question.did_you_mean import instead
 from ablations.question.search_space import OTHERS, Choice, Search, read_search
 from ablations.question.study import Point, StudyError
-from ablations.records.files import aside
+from ablations.records.files import aside, write_json
 from ablations.records.layout import RECORD
 from ablations.records.lease import release_orphan
 from ablations.records.provenance import command
-from ablations.records.record import plan_path, read_record, usable, write_json
+from ablations.records.record import plan_path, read_record, usable
 from ablations.records.task_metrics import ERROR, judged_by, task_metrics
 from ablations.search.trials import best_trials, read_trials, trial_folder, tunings_folder, uses_trial
 from sweeps.compose.active_options import active_point

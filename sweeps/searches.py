@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import date
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
 
 from omegaconf import DictConfig
@@ -23,11 +23,12 @@ from ablations.identity.run import Run
 from ablations.plan import plan as planning
 from ablations.plan.plan import Plan
 from ablations.question.study import Point, StudyError
+from ablations.records.files import write_json
 from ablations.records.lease import claim
 from ablations.records.provenance import command
-from ablations.records.record import plan_path, read_records, study_folder, write_json
+from ablations.records.record import plan_path, read_records, study_folder
 from ablations.records.recorder import Recorder
-from ablations.search.contest import JUDGED, Contest, Searched
+from ablations.search.contest import JUDGED, Contest
 from ablations.search.table import Table
 from ablations.search.table_files import read_table
 from sweeps.closing import print_results
@@ -108,52 +109,27 @@ def carry_out(contest: Contest, missing: list[Run], config: DictConfig, console:
             progress.advance(bar, done)
 
 
-def search_some(contest: Contest, runs: Path, some: Iterable[Run]) -> int:
+def search_some(contest: Contest, runs: Path, some: Sequence[Run]) -> int:
     """Carry out some searches that no other process has claimed; return how many were to be done."""
-    done = 0
     for run in some:
-        done += 1
         with claim(folder := runs / run.folder) as ours:
             if ours:
                 search(contest, run, folder)
-    return done
+    return len(some)
 
 
 def search(contest: Contest, run: Run, folder: Path) -> None:
-    """Carry out one search and write its record."""
-    path = contest.tables[run.axes["table"]]
+    """Carry out one search and write its record, in which trials stand for epochs."""
     recorder, began = Recorder(run, folder), perf_counter()
     recorder.begin(params=None, macs=None, note="", data_digest=run.config["table"])
-    found = contest.carry_out(run, table_of(path))
+    found = contest.carry_out(run, table_of(contest.tables[run.axes["table"]]))
     recorder.curve(found.rows)
-    recorder.finish(Ended(found, perf_counter() - began), batch_size=1)
+    trials, seconds = len(found.rows), perf_counter() - began
+    done = {"metrics": found.metrics, "epochs": trials, "steps": trials, "seconds": seconds, "device": "simulated"}
+    recorder.finish(SimpleNamespace(**done, diverged=False, lesions=(), predictions={}), batch_size=1)
 
 
 @cache
 def table_of(path: Path) -> Table:
     """Read a table once a process."""
     return read_table(path)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A search as a recorder takes what has ended: its trials stand for epochs."""
-
-    found: Searched
-    seconds: float
-    diverged: bool = False
-    device: str = "simulated"
-    lesions: tuple[dict[str, Any], ...] = ()
-    predictions: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def metrics(self) -> dict[str, float]:
-        return self.found.metrics
-
-    @property
-    def epochs(self) -> int:
-        return len(self.found.rows)
-
-    @property
-    def steps(self) -> int:
-        return self.epochs

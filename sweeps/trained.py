@@ -14,8 +14,9 @@ from torch import nn
 from ablations.plan.staleness import file_words, outdated
 from ablations.question.did_you_mean import nearest
 from ablations.question.hydra_syntax import to_overrides
+from ablations.records.files import RecordError
 from ablations.records.layout import RECORD, WEIGHTS
-from ablations.records.record import Record, RecordError, read_record
+from ablations.records.record import Record, read_record
 from sweeps.cli.errors import as_value_error
 from sweeps.trust import refuse_untrusted
 

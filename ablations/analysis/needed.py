@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ablations.analysis.until_decided import with_needed_seeds
+from ablations.records.files import RecordError
 from ablations.records.layout import RECORD
-from ablations.records.record import Record, RecordError, read_record
+from ablations.records.record import Record, read_record
 
 
 @dataclass

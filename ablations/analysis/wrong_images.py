@@ -9,10 +9,9 @@ from typing import Any
 
 from ablations.analysis.crossed import over_images
 from ablations.analysis.results import Row
-from ablations.records.files import RecordError
+from ablations.records.files import RecordError, read_json
 from ablations.records.layout import PREDICTIONS, RECORD
 from ablations.records.predictions import PARTS, read_predictions
-from ablations.records.record import read_json
 
 NESTED = "every seed has other images (split=seed): the interval over seeds is over new images already"
 FEW = 5  # seeds whose pairs are named one by one

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ablations.analysis.needed import Needed
 from ablations.question.search_space import is_curve, read_search
 from ablations.records.epochs import read_epochs
+from ablations.records.files import RecordError
 from ablations.records.layout import CURVE, RECORD
 from ablations.records.lease import held, holder
-from ablations.records.record import Record, RecordError, read_record
+from ablations.records.record import Record, read_record
 from ablations.records.task_metrics import ERROR
 from ablations.search.trials import distinct_trials, epochs_words, free_words, read_trials, uses_trial
 

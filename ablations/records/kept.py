@@ -8,8 +8,9 @@ from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
+from ablations.records.files import RecordError
 from ablations.records.layout import RECORD, STATE, WEIGHTS
-from ablations.records.record import RecordError, read_record
+from ablations.records.record import read_record
 
 KINDS = {WEIGHTS: "weights", STATE: "state"}
 

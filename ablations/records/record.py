@@ -8,23 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ablations.records.files import OtherSchema, RecordError, printable, read_json, write_json
+from ablations.records.files import OtherSchema, RecordError, printable, read_json
 from ablations.records.layout import RECORD
-
-__all__ = [
-    "Record",
-    "RecordError",
-    "plan_path",
-    "plans",
-    "read_json",
-    "read_plan",
-    "read_record",
-    "read_records",
-    "study_folder",
-    "study_of",
-    "usable",
-    "write_json",
-]
 
 STATUSES = ("finished", "diverged", "failed")
 STUDIES = ".studies"

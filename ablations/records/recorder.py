@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ablations.identity.run import Run
 from ablations.records.confusion import by_class
@@ -38,27 +38,6 @@ class Stopped(Exception):
 
 class Paused(Stopped):
     """Raised where a training is to go on another time, from its checkpoint."""
-
-
-class Outcome(Protocol):
-    """The result of a training, as `lightning_modules.training.fit.Outcome` has it."""
-
-    @property
-    def metrics(self) -> dict[str, float]: ...
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def seconds(self) -> float: ...
-    @property
-    def diverged(self) -> bool: ...
-    @property
-    def device(self) -> str: ...
-    @property
-    def lesions(self) -> Sequence[dict[str, Any]]: ...
-    @property
-    def predictions(self) -> Mapping[str, Any]: ...
 
 
 class Recorder:
@@ -130,7 +109,7 @@ class Recorder:
 
     def finish(
         self,
-        done: Outcome,
+        done: Any,
         *,
         batch_size: int,
         weights: bytes | None = None,
@@ -141,6 +120,7 @@ class Recorder:
         """Write the record of a training that ended by itself: finished, or diverged where the loss is not finite.
 
         Args:
+            done: what `lightning_modules.training.fit.Outcome` has.
             batch_size: images a step.
             weights: what `weights.safetensors` will hold; None for no such file.
             micro_batch: the parts a batch was taken in, where it was.

@@ -9,7 +9,8 @@ import pytest
 
 from ablations.__main__ import main
 from ablations.analysis_commands import choice
-from ablations.records.record import plan_path, write_json
+from ablations.records.files import write_json
+from ablations.records.record import plan_path
 from tests.ablations.conftest import make_plan, make_records
 
 CLAIMS = [

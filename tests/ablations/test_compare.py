@@ -11,7 +11,8 @@ import pytest
 from scipy import stats
 
 from ablations.__main__ import main
-from ablations.records.record import plan_path, write_json
+from ablations.records.files import write_json
+from ablations.records.record import plan_path
 from tests.ablations.conftest import make_plan, make_records
 
 GRID = {"block": ["plain", "residual"], "depth": [8, 20]}

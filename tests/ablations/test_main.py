@@ -15,7 +15,8 @@ import pytest
 
 from ablations.__main__ import main
 from ablations.catalog.studies import written_studies
-from ablations.records.record import plan_path, write_json
+from ablations.records.files import write_json
+from ablations.records.record import plan_path
 from tests.ablations.conftest import make_plan, make_records
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,9 +11,9 @@ import pytest
 from scipy import stats
 
 from ablations.analysis.wrong_images import NESTED, OTHER_IMAGES, Pair, pair_words, pairs, wrong_matrix
+from ablations.records.files import write_json
 from ablations.records.layout import PREDICTIONS
 from ablations.records.predictions import write_predictions
-from ablations.records.record import write_json
 
 LABELS = np.arange(40, dtype=np.uint8) % 10
 DATA = {"held_out": 40, "split": "fixed", "split_seed": 0}

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from ablations.__main__ import main
-from ablations.records.record import plan_path, write_json
+from ablations.records.files import write_json
+from ablations.records.record import plan_path
 from ablations.report.citation import claim_ids
 from tests.ablations.conftest import make_plan, make_records
 from tests.ablations.html.study_folder import CLAIM, HOSTILE, write_study

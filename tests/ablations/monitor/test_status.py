@@ -9,8 +9,8 @@ from rich.console import Console
 
 from ablations.monitor.status import Pace, Status, Training, TrialWatch, Watch, headline, picture, span
 from ablations.question.search_space import read_search
+from ablations.records.files import write_json
 from ablations.records.lease import claim
-from ablations.records.record import write_json
 from ablations.report.search_report import ended
 from ablations.search.trials import trial_folder, write_trial
 from tests.ablations.records.test_record import WHOLE

@@ -8,7 +8,7 @@ import pytest
 from ablations.identity.run import Run
 from ablations.plan.plan import Cell, Plan
 from ablations.plan.staleness import accept, changed_files, set_aside, stale_records, stale_words
-from ablations.records.record import write_json
+from ablations.records.files import write_json
 from tests.ablations.records.test_record import WHOLE
 
 CONFIG = {"network": {"_target_": "lightning_modules.networks.blocks.Plain"}, "data": {}, "recipe": {}}

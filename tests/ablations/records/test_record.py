@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ablations.records.record import RecordError, plan_path, plans, read_plan, read_record, read_records, write_json
+from ablations.records.files import RecordError, write_json
+from ablations.records.record import plan_path, plans, read_plan, read_record, read_records
 from tests.ablations.conftest import make_plan
 
 WHOLE = {
@@ -74,7 +75,7 @@ def test_the_same_run_from_two_machines_counts_once_and_the_finished_one_wins(tm
 def test_a_writer_killed_at_any_moment_leaves_the_old_record_or_the_new(tmp_path: Path) -> None:
     path = put(tmp_path, "plain", seconds=0)
     code = (
-        "import sys; from pathlib import Path; from ablations.records.record import *\n"
+        "import sys; from pathlib import Path; from ablations.records.files import *\n"
         "p = Path(sys.argv[1]); r = read_json(p); n = 0\n"
         "while True:\n    n += 1; write_json(p, r | {'seconds': n, 'fill': 'x' * 200_000}); print(n, flush=True)"
     )

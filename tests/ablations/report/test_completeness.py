@@ -6,8 +6,9 @@ import pytest
 
 from ablations.__main__ import main
 from ablations.analysis.results import result_rows
+from ablations.records.files import write_json
 from ablations.records.lease import claim
-from ablations.records.record import plan_path, write_json
+from ablations.records.record import plan_path
 from ablations.report.completeness import incomplete
 from ablations.search.trials import trial_folder, write_trial
 from tests.ablations.conftest import make_plan, make_records

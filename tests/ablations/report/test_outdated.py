@@ -10,7 +10,8 @@ from ablations.__main__ import main
 from ablations.identity.code_hash import fingerprint, targets
 from ablations.identity.run import digest
 from ablations.plan.staleness import outdated
-from ablations.records.record import plan_path, write_json
+from ablations.records.files import write_json
+from ablations.records.record import plan_path
 from tests.ablations.conftest import make_plan, make_records
 
 BLOCKS = "lightning_modules/networks/blocks.py"

@@ -16,7 +16,8 @@ import pytest
 import skipbench
 from ablations.__main__ import main
 from ablations.records.epochs import read_epochs
-from ablations.records.record import Record, plan_path, read_records, write_json
+from ablations.records.files import write_json
+from ablations.records.record import Record, plan_path, read_records
 from ablations.search.table import Table
 from ablations.search.table_files import write_table
 from ablations.search.table_source import TableSource

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ablations.records.record import RecordError
+from ablations.records.files import RecordError
 from ablations.search.trials import (
     best_trials,
     distinct_trials,

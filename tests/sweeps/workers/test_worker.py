@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ablations.analysis.needed import Needed
-from ablations.records.record import write_json
+from ablations.records.files import write_json
 from sweeps.workers.worker import PlannedRun, Worker
 
 
