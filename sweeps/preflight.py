@@ -261,14 +261,3 @@ def count(nodes: dict[str, Node], what: str, data_dir: Path) -> int:
 
     with network_errors():
         return measure(lambda: instantiate(nodes["network"]), counted)
-
-
-def suggestions(config: DictConfig) -> tuple[Any, Any]:
-    """Build the sampler, to be called with a seed, and the pruner of a search."""
-    from ablations.search.suggestions import as_chosen
-
-    try:
-        with as_chosen():
-            return instantiate(config.sampler), instantiate(config.pruner)
-    except ImportError as error:
-        raise ValueError(f"sampler: {error}") from error

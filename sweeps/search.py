@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hydra.types import HydraContext, TaskFunction
 from omegaconf import OmegaConf, open_dict
 from rich.console import Console
 from rich.markup import escape
@@ -25,17 +24,19 @@ from ablations.records.lease import release_orphan
 from ablations.records.provenance import command
 from ablations.records.record import plan_path, read_record, usable
 from ablations.records.task_metrics import ERROR, judged_by, task_metrics
+from ablations.search.suggestions import check_pruner, check_sampler
 from ablations.search.trials import best_trials, read_trials, trial_folder, tunings_folder, uses_trial
 from sweeps.compose.active_options import active_point
 from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import Composer
 from sweeps.compose.fast_compose import FastComposer
-from sweeps.preflight import data_digest, suggestions
+from sweeps.data import data_digest
 from sweeps.spaces import Composed, trained_before
 from sweeps.workers.launch import launch_workers, others_gave_up
 from sweeps.workers.live_status import watched
 from sweeps.workers.resources import Resources
-from sweeps.workers.trial_worker import TrialWorker, open_tunings
+from sweeps.workers.trial_worker import TrialWorker, open_tunings, sampler_and_pruner
+from sweeps.workers.worker import Application
 
 
 def open_space(study: dict[str, Any], typed: Arguments) -> Search:
@@ -60,14 +61,12 @@ class Searching:
     """
 
     def __init__(self, study: dict[str, Any], search: Search, points: list[Point], composer: Composer) -> None:
-        from ablations.search.suggestions import check_pruner, check_sampler
-
         self.study, self.composer = study, composer
         self.config = config = composer.master
         self.runs = Path(config.runs)
         self.fast = FastComposer(composer)
         search = self.search = self.with_objectives(search, points[0])
-        sampler, pruner = suggestions(config)
+        sampler, pruner = sampler_and_pruner(config)
         check_pruner(search, pruner)
         check_sampler(search, sampler)
         composed = Composed(composer, self.fast)
@@ -145,7 +144,7 @@ class Searching:
             f"minimises {' and '.join(self.search.objectives)}{limits}{told}{older}"
         )
 
-    def carry_out(self, *, context: HydraContext, main: TaskFunction, console: Console) -> None:
+    def carry_out(self, application: Application, console: Console) -> None:
         """Carry out the trials that are left, with as many workers as the launcher has places."""
         name = self.study["name"]
         write_json(plan_path(self.runs, name), self.plan())
@@ -157,7 +156,7 @@ class Searching:
                     self.rename_records(tuning.retry(self.config.retry))
         left = len(self.open_folders(tunings)) + sum(tuning.left() + tuning.goes_on() for tuning in tunings)
         if left:
-            self.launch(tunings, left, context=context, main=main, console=console)
+            self.launch(tunings, left, application, console)
         else:
             for folder in self.leases():
                 release_orphan(folder)
@@ -167,20 +166,16 @@ class Searching:
                 about["ended"] = why
                 console.print(f"[yellow]![/] {escape(f'the search ended early: {why}')}", highlight=False)
 
-    def launch(
-        self, tunings: list[Any], most: int, *, context: HydraContext, main: TaskFunction, console: Console
-    ) -> None:
+    def launch(self, tunings: list[Any], most: int, application: Application, console: Console) -> None:
         """Start workers, as many as the launcher has places, and at most so many."""
-        places = Resources.of(self.config, most=most)
+        places, name = Resources.of(self.config, most=most), self.study["name"]
         with open_dict(self.config):
-            self.config.study.name = self.study["name"]
-        rest, patience = self.composer.rest, self.config.max_consecutive_failures
-        worker = TrialWorker(main, context, self.config, self.search, self.spaces, self.fast, patience, places.threads)
+            self.config.study.name = name
+        application = replace(application, threads=places.threads)
+        worker = TrialWorker(application, name, self.search, self.spaces, self.fast)
         with watched(TrialWatch(self.plan(), self.runs), console):
             while True:
-                launch_workers(
-                    worker, places.workers, self.leases, rest=rest, context=context, config=self.config, console=console
-                )
+                launch_workers(worker, places.workers, self.leases, application, console)
                 open_now = self.open_folders(tunings)
                 if not others_gave_up(open_now, lambda folder: folder not in self.open_folders(tunings)):
                     return

@@ -23,8 +23,8 @@ from ablations.search.table_source import TableSource, covered, mean_over_seeds
 from ablations.search.trials import FREE, Trial, best_trials
 from sweeps.compose.active_options import active_point
 from sweeps.compose.compose import run_of
-from sweeps.preflight import suggestions
 from sweeps.search import Searching
+from sweeps.workers.trial_worker import sampler_and_pruner
 
 SHOWN = (1, 2, 5)  # trials of which a line is printed, and ten times as many, and so on
 
@@ -48,7 +48,7 @@ def simulate(searching: Searching, console: Console) -> None:
         have = covered(table, search, point, _default(searching, point))
         beside |= {axis: value for axis, value in have.items() if axis not in point}
     source = TableSource(table, search.seeds, beside)
-    sampler, pruner = suggestions(config)
+    sampler, pruner = sampler_and_pruner(config)
     tunings = [
         InMemory(name, search, Space(space.axes, space.fixed, source.active), sampler, pruner)
         for name, space in searching.spaces.items()

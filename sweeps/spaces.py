@@ -19,7 +19,9 @@ from ablations.question.search_space import Choice, Range, Search
 from ablations.question.study import Point, StudyError
 from ablations.records.record import Record, read_records
 from ablations.search.space import Infeasible, Space
+from ablations.search.suggestions import new_study
 from ablations.search.trials import Trial, read_trials, read_warm_start
+from ablations.search.warm_start import known_trials
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.active_options import active_point, has_option
 from sweeps.compose.compose import Composer
@@ -108,8 +110,6 @@ class Composed:
 
     def refuse_infeasible(self, space: Space) -> None:
         """Raise StudyError for a space of which no point can be built, by points drawn at random."""
-        from ablations.search.suggestions import new_study
-
         causes: Counter[str] = Counter()
         for chosen in islice(space.random_points(new_study(1), 0), DRAWS):
             try:
@@ -147,8 +147,6 @@ def trained_before(
 
     Where there are several tunings, they are told nothing unless the study says so: all begin with equal knowledge.
     """
-    from ablations.search.warm_start import known_trials
-
     told = {name: read_warm_start(runs, study, name) for name in spaces}
     wanted = search.warm_start if search.warm_start is not None else len(spaces) == 1
     begun = {trial["tuning"] for trial in read_trials(runs, study, spaces)[0]}

@@ -27,6 +27,7 @@ from sweeps.question import Question, resolve_question
 from sweeps.validate import check_cells
 from sweeps.workers.forkserver import start_forkserver
 from sweeps.workers.launch import launch
+from sweeps.workers.worker import Application
 
 
 def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, config: DictConfig) -> None:
@@ -48,6 +49,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         refuse_searches(arguments)
     typed = parse(arguments, context.config_loader)
     composer = Composer(context.config_loader, config, typed.rest)
+    application = Application(main, context, config, typed.rest)
     question = resolve_question(typed, config, composer.brought_by)
     refuse_unused(config, config.hydra, {axis for point in question.whole_points for axis in point})
     for axis, value in (pair for point in question.points for pair in point.items()):
@@ -65,7 +67,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         compare_searches(question, config, console)
         return
     if question.study.get("space"):
-        winners = search_first(question, typed, composer, context=context, main=main, console=console)
+        winners = search_first(question, typed, composer, application, console)
         if winners is None:
             return
         question = winners
@@ -81,7 +83,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     missing = plan.missing(records)
     if missing:
         with closing_prepared([runs / run.folder for _, run in missing], config):
-            launch(plan, missing, rest=typed.rest, context=context, main=main, config=config, console=console)
+            launch(plan, missing, application, console)
     for run in (run for cell in plan.cells for run in (*cell.runs.values(), *cell.further.values())):
         release_orphan(runs / run.folder)  # of a worker that was killed between its record and giving up its lease
     answer(study=plan.name, runs=str(runs.absolute()))
@@ -95,13 +97,7 @@ def refuse_searches(arguments: list[str]) -> None:
 
 
 def search_first(
-    question: Question,
-    typed: Arguments,
-    composer: Composer,
-    *,
-    context: HydraContext,
-    main: TaskFunction,
-    console: Console,
+    question: Question, typed: Arguments, composer: Composer, application: Application, console: Console
 ) -> Question | None:
     """Search the study's space. Return the question of its winners with fresh seeds, or None if nothing is trained."""
     from sweeps.search import Searching, listing, open_space
@@ -125,7 +121,7 @@ def search_first(
 
         simulate(searching, console)
         return None
-    searching.carry_out(context=context, main=main, console=console)
+    searching.carry_out(application, console)
     swept = list(dict.fromkeys([*question.swept, *search.space]))
     question.study["seeds"] = search.fresh
     return Question({**question.study, "fixed": {}}, searching.winners(), seed_design(search.fresh), swept)

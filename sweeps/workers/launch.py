@@ -8,9 +8,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 from rich.console import Console
 
@@ -28,7 +28,7 @@ from sweeps.workers.forkserver import fork_warm, python_path
 from sweeps.workers.group import group_key, group_size
 from sweeps.workers.live_status import watched
 from sweeps.workers.resources import OWN_PROCESSES, Resources
-from sweeps.workers.worker import PlannedRun, Worker
+from sweeps.workers.worker import Application, PlannedRun, Worker
 from sweeps.workers.worker_process import WorkerProcess
 
 PATIENCE = 30.0  # seconds that interrupted workers have to give up their leases
@@ -36,16 +36,7 @@ TWO_WEEKS = 20160  # minutes; submitit needs a limit where a laptop has none
 AGAIN = "the same command goes on, with fewer workers by workers=1"
 
 
-def launch(
-    plan: Plan,
-    missing: list[tuple[Cell, Run]],
-    *,
-    rest: list[str],
-    context: HydraContext,
-    main: TaskFunction,
-    config: DictConfig,
-    console: Console,
-) -> None:
+def launch(plan: Plan, missing: list[tuple[Cell, Run]], application: Application, console: Console) -> None:
     """Train the missing runs with as many workers as there are resources for, and show how far they are.
 
     Runs whose worker was killed come last, one at a time: a second death then shows which run causes it. After the
@@ -53,9 +44,8 @@ def launch(
 
     Args:
         missing: of `plan`, the longest first; where claims are open, further seeds follow.
-        rest: the other overrides typed, for every run.
     """
-    runs = Path(config.runs)
+    config, runs = application.config, application.runs
     further = [(cell, run) for cell in plan.cells for run in cell.further.values() if run.identity not in cell.accepted]
     resources = Resources.of(config, most=len(missing) + len(further))
     fuse = group_size(config.trainer, runs=len(missing), workers=resources.workers)
@@ -67,7 +57,7 @@ def launch(
     needed = Needed(plan.as_json() if further else None, runs)
     with open_dict(config):
         config.study.name = plan.name
-    about = {"rest": rest, "context": context, "config": config, "console": console}
+    application = replace(application, threads=resources.threads)
 
     def folders() -> list[Path]:
         wanted = needed.folders()
@@ -81,15 +71,14 @@ def launch(
             Recorder(known[folder], folder).give_up(f"killed {MAX_DEATHS} times")
 
     with watched(Watch(plan.as_json(), runs), console):
-        patience, threads = config.max_consecutive_failures, resources.threads
         more = True
         while more:
             for killed_before in (False, True):
                 before = sum(map(recorded, known))
-                worker = Worker(main, context, config, runs, todo, patience, killed_before, fuse, threads, needed)
+                worker = Worker(application, todo, killed_before, fuse, needed)
                 workers = 1 if killed_before else resources.workers
                 while left(killed_before):
-                    launch_workers(worker, workers, lambda: known, **about, on_death=on_death)
+                    launch_workers(worker, workers, lambda: known, application, console, on_death=on_death)
                     if not others_gave_up(folders()):
                         break
             more = not needed.settled and sum(map(recorded, known)) > before  # which may need further seeds
@@ -99,11 +88,9 @@ def launch_workers(
     worker: Callable[[DictConfig], None],
     workers: int,
     folders: Callable[[], Iterable[Path]],
-    *,
-    rest: list[str],
-    context: HydraContext,
-    config: DictConfig,
+    application: Application,
     console: Console,
+    *,
     on_death: Callable[[Path], object] = count_death,
 ) -> None:
     """Run copies of `worker` until each has nothing left to do; replace those that are killed.
@@ -119,13 +106,16 @@ def launch_workers(
     """
     from hydra.core.plugins import Plugins
 
-    runs, sweep = Path(config.runs), uuid.uuid4().hex[:12]
+    config, runs, sweep = application.config, application.runs, uuid.uuid4().hex[:12]
     resources = Resources.of(config, most=workers)
     stop = None if resources.launcher == "basic" else runs / ".workers" / f"stop-{sweep}"
     process = WorkerProcess(worker, sweep, resources.gpus, stop, signal.getsignal(signal.SIGINT) is not signal.SIG_IGN)
     configure(config, resources.launcher, workers)
-    launcher = Plugins.instance().instantiate_launcher(config=config, hydra_context=context, task_function=process)
-    jobs = [[*rest, f"hydra.sweep.subdir='.workers/{k}'", "hydra.output_subdir=null"] for k in range(workers)]
+    about = {"hydra_context": application.context, "task_function": process, "config": config}
+    launcher = Plugins.instance().instantiate_launcher(**about)
+    jobs = [
+        [*application.rest, f"hydra.sweep.subdir='.workers/{k}'", "hydra.output_subdir=null"] for k in range(workers)
+    ]
     deaths, done = 0, sum(map(recorded, folders()))
     while True:
         try:

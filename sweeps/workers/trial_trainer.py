@@ -23,17 +23,15 @@ from sweeps.compose.active_options import active_point
 from sweeps.compose.fast_compose import FastComposer
 from sweeps.preflight import check_nodes, data_digest
 from sweeps.spaces import as_infeasible
-from sweeps.workers.worker import PlannedRun, memory_freed, train_run
+from sweeps.workers.worker import Application, PlannedRun, memory_freed
 
 
 class TrialTrainer:
     """The `Source` of a search that trains, in this process. The arguments are those of the worker."""
 
-    def __init__(
-        self, main: Any, context: Any, master: DictConfig, search: Search, fast: FastComposer, threads: int | None
-    ) -> None:
-        self.main, self.context, self.master, self.search, self.threads = main, context, master, search, threads
-        self.fast = fast
+    def __init__(self, application: Application, search: Search, fast: FastComposer) -> None:
+        self.application, self.search, self.fast = application, search, fast
+        self.data_dir = Path(application.config.data_dir)
 
     def candidate(self, point: Point) -> Candidate:
         """Compose the cell of a point, and build its network to see how large it is.
@@ -44,7 +42,7 @@ class TrialTrainer:
         with as_infeasible():
             bare = active_point(point, self.fast)
             run, settings = self.fast(bare)
-            size = check_nodes(run.config, Path(self.master.data_dir), run.start)
+            size = check_nodes(run.config, self.data_dir, run.start)
         seeded = [run.with_seed(seed) for seed in self.search.seeds]
         runs = [{"seed": r.seed, "identity": r.identity, "label": r.label, "folder": r.folder} for r in seeded]
         planned = [PlannedRun(one, self.fast.composer.overrides(bare), settings) for one in seeded]
@@ -57,7 +55,7 @@ class TrialTrainer:
         """Return the record of a run: read it, or train the run, or wait for the process that is training it."""
         yield from ()  # nobody waits for the time that a training takes
         planned: PlannedRun = candidate.planned[k]
-        folder = Path(self.master.runs) / planned.run.folder
+        folder = self.application.runs / planned.run.folder
         while True:
             if self.is_trained(planned, folder):
                 if watch is not None and (folder / CURVE).exists():
@@ -74,26 +72,20 @@ class TrialTrainer:
         Raises:
             Stopped, Paused: the watch has ended it, after the epoch `until`.
         """
+
+        def main(config: DictConfig) -> Any:
+            try:
+                return self.application.main(config, run=planned.run, until=until, watch=watch)
+            except Stopped as error:  # which leaves no record
+                return type(error)
+
         with memory_freed():
-            main = partial(main_or_stopped, partial(self.main, run=planned.run, until=until), watch)
-            done = train_run(main, self.context, planned, self.master, self.threads)
-            if done in (Stopped, Paused):
-                raise done
+            done = self.application.train(planned, main)
+        if done in (Stopped, Paused):
+            raise done
         return read_record(folder / RECORD)
 
     def is_trained(self, planned: PlannedRun, folder: Path) -> bool:
         """Whether the run has a record of the data that is there now."""
-        if not usable(folder / RECORD):
-            return False
-        data_dir = Path(self.master.data_dir)
-        return not made_of_other_data(
-            planned.run, read_record(folder / RECORD), lambda source: data_digest(source, data_dir)
-        )
-
-
-def main_or_stopped(main: Any, watch: Any, config: DictConfig) -> Any:
-    """Call `main` for a run; return `Stopped` or `Paused` where it raises that, which then leaves no record."""
-    try:
-        return main(config, watch=watch)
-    except Stopped as error:
-        return type(error)
+        path, digest_now = folder / RECORD, partial(data_digest, folder=self.data_dir)
+        return usable(path) and not made_of_other_data(planned.run, read_record(path), digest_now)

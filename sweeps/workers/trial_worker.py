@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import optuna
 from omegaconf import DictConfig
 
 from ablations.question.search_space import Search
@@ -15,11 +16,14 @@ from ablations.records.recorder import cause_of, disk_full
 from ablations.records.worker_deaths import MAX_DEATHS, deaths_of
 from ablations.search.carry_out import blank, carry_out
 from ablations.search.space import Space
+from ablations.search.storage import open_storage
+from ablations.search.suggestions import as_chosen
 from ablations.search.trials import FREE, Trial, trial_folder, write_trial
+from ablations.search.tuning import Tuning
 from sweeps.compose.fast_compose import FastComposer
-from sweeps.preflight import suggestions
+from sweeps.instantiate import instantiate
 from sweeps.workers.trial_trainer import TrialTrainer
-from sweeps.workers.worker import LOOK_EVERY
+from sweeps.workers.worker import LOOK_EVERY, Application
 
 
 @dataclass
@@ -27,43 +31,32 @@ class TrialWorker:
     """Carry out trials in a process of its own, into which the launcher pickles this object.
 
     Attributes:
-        main, context, master: as in `Worker`.
         spaces: tuning → its space.
         fast: finds the runs of points, and knows what was composed by now.
-        patience: failed trials in a row after which it stops.
-        threads: CPU threads of each training; None: what the scheduler gave it.
     """
 
-    main: Any
-    context: Any
-    master: DictConfig
+    application: Application
+    study: str
     search: Search
     spaces: dict[str, Space]
     fast: FastComposer
-    patience: int
-    threads: int | None = None
-    runs: Path = field(init=False)
-    study: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.runs, self.study = Path(self.master.runs), self.master.study.name
 
     def __call__(self, _: DictConfig) -> None:
         failures = 0
-        self.trainer = TrialTrainer(self.main, self.context, self.master, self.search, self.fast, self.threads)
+        trainer = TrialTrainer(self.application, self.search, self.fast)
         for tuning, trial in self.claim_trials():
-            outcome = self.carry_out(tuning, trial)
+            outcome = self.carry_out(tuning, trial, trainer)
             if outcome["state"] not in FREE:
                 failures = failures + 1 if outcome["state"] == "failed" else 0
-            if failures == self.patience:
+            if failures == self.application.config.max_consecutive_failures:
                 return
 
-    def claim_trials(self) -> Iterator[tuple[Any, Any]]:
+    def claim_trials(self) -> Iterator[tuple[Tuning, optuna.Trial]]:
         """Claim the suggestions of all tunings one after the other, those with the lowest numbers first.
 
         Where none is left to claim, another is queued, for the tuning that has the most trials to go.
         """
-        ours = open_tunings(self.master, self.study, self.search, self.spaces)
+        ours = open_tunings(self.application.config, self.study, self.search, self.spaces)
         while True:
             waiting = [(number, k) for k, one in enumerate(ours) for number in one.unfinished()]
             for number, k in sorted(waiting):
@@ -78,15 +71,15 @@ class TrialWorker:
                     return
                 time.sleep(LOOK_EVERY)  # a suggestion that others look at now may use up no trial
 
-    def carry_out(self, tuning: Any, trial: Any) -> Trial:
+    def carry_out(self, tuning: Tuning, trial: optuna.Trial, trainer: TrialTrainer) -> Trial:
         """Carry out one suggestion, keep its file up to date, and tell Optuna how it ended."""
-        folder = trial_folder(self.runs, self.study, tuning.name, trial.number)
+        folder = trial_folder(tuning.runs, self.study, tuning.name, trial.number)
         outcome = blank(tuning, trial.number)
         try:
             if deaths_of(folder) >= MAX_DEATHS:
                 outcome |= {"state": "failed", "cause": f"killed {MAX_DEATHS} times", "suggested": dict(trial.params)}
             else:
-                for _ in carry_out(tuning, trial, outcome, self.trainer):
+                for _ in carry_out(tuning, trial, outcome, trainer):
                     write_trial(folder, outcome)
         except Exception as error:
             if disk_full(error):
@@ -98,15 +91,21 @@ class TrialWorker:
         return outcome
 
 
-def open_tunings(master: DictConfig, study: str, search: Search, spaces: Mapping[str, Space]) -> list[Any]:
+def open_tunings(config: DictConfig, study: str, search: Search, spaces: Mapping[str, Space]) -> list[Tuning]:
     """Open the Optuna studies of a search, with the sampler and the pruner that the config names."""
-    from ablations.search.storage import open_storage
-    from ablations.search.tuning import Tuning
-
-    sampler, pruner = suggestions(master)
-    runs = Path(master.runs)
-    storage = open_storage(master.storage, runs, study)
+    sampler, pruner = sampler_and_pruner(config)
+    runs = Path(config.runs)
+    storage = open_storage(config.storage, runs, study)
     return [
         Tuning(storage, runs, study, name, search, space, sampler=sampler, pruner=pruner)
         for name, space in spaces.items()
     ]
+
+
+def sampler_and_pruner(config: DictConfig) -> tuple[Any, Any]:
+    """Build the sampler, to be called with a seed, and the pruner of a search."""
+    try:
+        with as_chosen():
+            return instantiate(config.sampler), instantiate(config.pruner)
+    except ImportError as error:
+        raise ValueError(f"sampler: {error}") from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,7 +31,7 @@ LOOK_EVERY = 0.2  # seconds between two looks for runs that others have ended
 
 
 class PlannedRun(NamedTuple):
-    """A run that a worker may train: what it is, the words and settings that make it, and what it is trained with.
+    """A run that a worker may train, and the words and settings that make it.
 
     Attributes:
         settings: what its choices set beside its network, data and recipe.
@@ -43,9 +43,47 @@ class PlannedRun(NamedTuple):
     settings: dict[str, Any]
     group: str = ""
 
-    def config(self, master: DictConfig, threads: int | None) -> DictConfig:
-        """The configuration of the run; `master` is that of its sweep."""
-        return config_of(master, self.run, settings=self.settings, overrides=self.overrides, threads=threads)
+
+@dataclass(frozen=True)
+class Application:
+    """What is called to train a run of a sweep, and what it is called with.
+
+    Attributes:
+        main: the task function of the application, called once a run inside a Hydra job of its own.
+        context: Hydra's context, for composing and for callbacks.
+        config: of the sweep.
+        rest: the overrides typed that are no axes, for every worker.
+        threads: CPU threads of each training; None: what the scheduler gave it.
+    """
+
+    main: Any
+    context: Any
+    config: DictConfig
+    rest: Sequence[str] = ()
+    threads: int | None = None
+
+    @property
+    def runs(self) -> Path:
+        """Where records lie."""
+        return Path(self.config.runs)
+
+    def train(self, planned: PlannedRun, main: Any) -> Any:
+        """Call `main` for one run, with a Hydra folder and a log of its own; return what it returns.
+
+        Whatever goes wrong becomes the record of that run, so that the worker can go on.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        from hydra.core.utils import run_job
+
+        run, overrides, settings, _ = planned
+        folders = {"job_dir_key": "hydra.sweep.dir", "job_subdir_key": "hydra.sweep.subdir"}
+        try:
+            config = config_of(self.config, run, settings=settings, overrides=overrides, threads=self.threads)
+            return run_job(main, config, hydra_context=self.context, **folders).return_value  # or raises what it raised
+        except Exception as error:  # a scheduler that takes the machine away ends the process by SystemExit
+            return Recorder(run, self.runs / run.folder).fail(error)
 
 
 @dataclass
@@ -53,35 +91,25 @@ class Worker:
     """Train runs in a process of its own, into which the launcher pickles this object.
 
     Attributes:
-        main: the task function of the application, called once a run inside a Hydra job of its own.
-        context: Hydra's context, for composing and for callbacks.
-        master: the config of the sweep.
-        runs: where records lie.
         todo: what is left to train, the longest first.
-        patience: failed runs in a row after which it stops, because they will have one cause.
         killed_before: whether it takes only the runs whose worker was killed before, each alone, or only the others.
         fuse: how many runs of a group it trains as one program.
-        threads: CPU threads of each training; None: what the scheduler gave it.
         needed: says which of `todo` are needed by now.
         done: folders that are known to have a record.
     """
 
-    main: Any
-    context: Any
-    master: DictConfig
-    runs: Path
+    application: Application
     todo: list[PlannedRun]
-    patience: int
     killed_before: bool = False
     fuse: int = 1
-    threads: int | None = None
     needed: Needed = field(default_factory=Needed)
     done: set[str] = field(default_factory=set)
 
     def __call__(self, _: DictConfig) -> None:
         failures = idle = 0
-        groups = GroupTrainer(self.train, faster=self.master.trainer.get("fuse") == "auto")
-        while failures < self.patience:
+        config = self.application.config
+        groups = GroupTrainer(self.train, faster=config.trainer.get("fuse") == "auto")
+        while failures < config.max_consecutive_failures:  # which will have one cause
             with ExitStack() as leases:
                 taken = self.next_runs(leases, groups)
                 if not taken:
@@ -118,10 +146,10 @@ class Worker:
 
     def train(self, planned: PlannedRun, **how: Any) -> Any:
         """Train one run; `how` goes to the application."""
-        return train_run(partial(self.main, run=planned.run, **how), self.context, planned, self.master, self.threads)
+        return self.application.train(planned, partial(self.application.main, run=planned.run, **how))
 
     def record_of(self, planned: PlannedRun) -> Path:
-        return self.runs / planned.run.folder / RECORD
+        return self.application.runs / planned.run.folder / RECORD
 
     def claim_runs(self, left: list[PlannedRun], leases: ExitStack, groups: GroupTrainer) -> list[PlannedRun]:
         """Claim the first run and others of its group, as many as are trained together; none if it is not free."""
@@ -140,29 +168,6 @@ class Worker:
             if not taken or len(taken) == wanted:
                 break
         return taken
-
-
-def train_run(main: Any, context: Any, planned: PlannedRun, master: DictConfig, threads: int | None) -> Any:
-    """Call `main` for one run, with a Hydra folder and a log of its own; return what it returns.
-
-    Whatever goes wrong becomes the record of that run, so that the worker can go on.
-
-    Raises:
-        OSError: the disk is full.
-    """
-    from hydra.core.utils import run_job
-
-    try:
-        done = run_job(
-            task_function=main,
-            config=planned.config(master, threads),
-            job_dir_key="hydra.sweep.dir",
-            job_subdir_key="hydra.sweep.subdir",
-            hydra_context=context,
-        )
-        return done.return_value  # or raises what the run raised
-    except Exception as error:  # a scheduler that takes the machine away ends the process by SystemExit
-        return Recorder(planned.run, Path(master.runs) / planned.run.folder).fail(error)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from ablations.analysis.needed import Needed
 from ablations.records.files import write_json
-from sweeps.workers.worker import PlannedRun, Worker
+from sweeps.workers.worker import Application, PlannedRun, Worker
 
 
 @dataclass
@@ -44,6 +44,6 @@ def test_what_is_needed_between_two_looks_is_trained(tmp_path: Path) -> None:
 
     run = Run(axes={}, seed=0, config={"network": {}, "data": {}, "recipe": {}}, unusual=())
     needed = Later({"cells": []}, tmp_path, asked={run.folder})
-    master = OmegaConf.create({"trainer": {}})
-    Recording(None, None, master, tmp_path, [PlannedRun(run, [], {})], patience=5, needed=needed)(master)
+    config = OmegaConf.create({"trainer": {}, "runs": str(tmp_path), "max_consecutive_failures": 5})
+    Recording(Application(None, None, config), [PlannedRun(run, [], {})], needed=needed)(config)
     assert [path.parent.name for path in tmp_path.glob("*/record.json")] == [run.folder]
