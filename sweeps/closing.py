@@ -18,8 +18,8 @@ from ablations.records.record import read_records
 from ablations.wandb_view.offline import sync_command
 from ablations.wandb_view.tracking import Tracker
 from sweeps.cli.errors import as_value_error
+from sweeps.instantiate import instantiate
 from sweeps.planning import grow
-from sweeps.preflight import instantiate
 from sweeps.workers.forkserver import let_workers_end
 from sweeps.workers.live_status import beside
 

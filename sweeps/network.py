@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.own_network import fitted
 from sweeps.data import shape_of
-from sweeps.preflight import instantiate
+from sweeps.instantiate import instantiate
 from sweeps.training import build_network
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,33 +27,28 @@ from sweeps.cli.settings import check_hydra_folders, check_settings
 from sweeps.compose.compose import axis_of, run_of, unused_axes, with_network
 from sweeps.compose.own_network import fitted
 from sweeps.compose.unused import refuse_unused
-from sweeps.instantiate import import_quickly
+from sweeps.data import data_digest
+from sweeps.instantiate import import_quickly, instantiate
 from sweeps.keeping import go_on_from_shorter, keep_state, kept_weights
-from sweeps.preflight import check, check_trainer, data_digest, instantiate, size_of
+from sweeps.preflight import check, check_trainer, size_of
 from sweeps.training import Parts, Rows, Watch, build, fit_parts, trainer_of
 
 RETRIES = 2  # trainings begun again in smaller parts, after memory ran out
 
 
-def main(
-    config: DictConfig,
-    run: Run | None = None,
-    watch: Watch | None = None,
-    until: int | None = None,
-    turn: Any = None,
-) -> float | None:
+def main(config: DictConfig, run: Run | None = None, **how: Any) -> float | None:
     """Train the run that `config` describes, unless its record exists; return its validation error in percent.
 
     Hydra calls this for a single run.
 
     Args:
         run: given by a worker of a sweep, which has planned, checked and claimed it: trained without further questions.
-        watch, until, turn: as in `train`.
+        how: `watch`, `until` and `turn` of `fit_and_record`.
     """
     hydra = cast(DictConfig, HydraConfig.get())  # which Hydra types as its schema
     folder = Path(hydra.runtime.output_dir)
     if run is not None:
-        return objective(train(config, run, folder, alone=False, watch=watch, until=until, turn=turn))
+        return objective(train(config, run, folder, alone=False, **how))
     config = fitted(config, hydra.overrides.task)
     run = run_of(config, hydra)
     if is_further_device(config):
@@ -67,7 +63,7 @@ def main(
             return print_profile(config, run)
         record = None if config.retrain else valid_record(config, run, folder)
         if trained := record is None:
-            record = train_single(config, run, folder)
+            record = train_single(config, run, folder, hydra)
         asked = {"weights": config.keep != "nothing", "proxies": config.proxies, "stress": config.stress}
         print_run(record, folder, unused=unused_axes(run, hydra), **asked)
         if trained:
@@ -86,12 +82,11 @@ def valid_record(config: DictConfig, run: Run, folder: Path) -> Record | None:
     record = known(folder, run)
     if record is None or record["status"] == "failed":
         return None
-    data_dir = Path(config.data_dir)
-    changed = made_of_other_data(run, record, lambda source: data_digest(source, data_dir))
-    return None if changed else record
+    digest_now = partial(data_digest, folder=Path(config.data_dir))
+    return None if made_of_other_data(run, record, digest_now) else record
 
 
-def train_single(config: DictConfig, run: Run, folder: Path) -> Record:
+def train_single(config: DictConfig, run: Run, folder: Path, hydra: DictConfig) -> Record:
     """Check and claim a run that no sweep has looked at, then train it.
 
     Raises:
@@ -103,7 +98,6 @@ def train_single(config: DictConfig, run: Run, folder: Path) -> Record:
             check(config)
             check_trainer(config.trainer, run.config["recipe"], run.config["network"])
     except ValueError as error:
-        hydra = cast(DictConfig, HydraConfig.get())
         error.args = (with_network(str(error), hydra, list(map(axis_of, hydra.overrides.task))),)
         raise  # the same error, which knows whether it was raised for the person who typed
     with claim(folder) as ours:
@@ -112,23 +106,12 @@ def train_single(config: DictConfig, run: Run, folder: Path) -> Record:
         return train(config, run, folder, alone=True)
 
 
-def train(
-    config: DictConfig,
-    run: Run,
-    folder: Path,
-    *,
-    alone: bool,
-    watch: Watch | None = None,
-    until: int | None = None,
-    turn: Any = None,
-) -> Record:
+def train(config: DictConfig, run: Run, folder: Path, *, alone: bool, **how: Any) -> Record:
     """Train one run and write its record. Whatever ends the training becomes the record's status and cause.
 
     Args:
         alone: whether it is a single run, with a progress bar.
-        watch: called with the new epochs; may end the training by raising `Stopped`, and then there is no record.
-        until: the epoch after which it pauses, with a checkpoint and without a record; None for its end.
-        turn: of `lightning_modules.vmapped.lockstep`, where other runs are trained beside it.
+        how: as in `fit_and_record`.
 
     Raises:
         ValueError, OSError: it cannot be built, or its data is not there.
@@ -143,12 +126,11 @@ def train(
         parts.data.prepare_data()
         parts.recipe.learnt.check(parts.data.train_targets, parts.data.classes)
         classifier(parts.network, parts.recipe, config.seed, config.micro_batch)
-        # Counted once for all seeds.
-        params, macs = size_of(run.config["network"], parts.data.shape, tokens=parts.data.tokens)
+        params, macs = size_of(run.config["network"], parts.data.shape, tokens=parts.data.tokens)  # once for all seeds
     recorder.begin(params=params, macs=macs, note=parts.data.note, data_digest=parts.data.digest)
     group, bar = (None, run.label) if alone else (config.study.name, None)
     with tracked(instantiate(config.tracker), run, folder, group=group) as log:
-        record = fit_and_record(config, parts, recorder, log, bar=bar, watch=watch, until=until, turn=turn)
+        record = fit_and_record(config, parts, recorder, log, bar=bar, **how)
         log.record(record)
     return record
 
@@ -160,7 +142,7 @@ def fit_and_record(
     log: RunLog,
     *,
     bar: str | None,
-    watch: Watch | None,
+    watch: Watch | None = None,
     until: int | None = None,
     turn: Any = None,
 ) -> Record:
@@ -168,6 +150,9 @@ def fit_and_record(
 
     Args:
         bar: the label of a progress bar; None for none.
+        watch: called with the new epochs; may end the training by raising `Stopped`, and then there is no record.
+        until: the epoch after which it pauses, with a checkpoint and without a record; None for its end.
+        turn: of `lightning_modules.vmapped.lockstep`, where other runs are trained beside it.
     """
     from lightning_modules.inspection import proxies, stress
     from lightning_modules.inspection.diagnostics import Diagnostics
@@ -212,13 +197,12 @@ def fit_and_record(
                 return recorder.fail(error)
             micro, retries = smaller(network, micro or recipe.batch_size), retries - 1
         else:
-            batch_size = min(recipe.batch_size, len(data.train_indices))
-            about = {"micro_batch": micro, "first_nonfinite": inside.first_nonfinite}
-            weights = None if done.diverged else kept_weights(config, recorder.run, parts, kept, done.epochs)
+            about = {"first_nonfinite": inside.first_nonfinite, "class_names": data.images.class_names}
             if not done.diverged:
+                about["weights"] = kept_weights(config, recorder.run, parts, kept, done.epochs)
                 keep_state(config, parts, last, recorder.folder / STATE)
-            about |= {"class_names": data.images.class_names, "weights": weights}
-            return recorder.finish(done, batch_size=batch_size, **about)
+            batch_size = min(recipe.batch_size, len(data.train_indices))
+            return recorder.finish(done, batch_size=batch_size, micro_batch=micro, **about)
         del network, data, recipe, parts, inside, last, kept, callbacks
         parts = build(config)
         free_memory()
@@ -229,12 +213,12 @@ def is_further_device(config: DictConfig) -> bool:
 
     A `LOCAL_RANK` that is left over from something else is removed: Lightning would keep silent because of it.
     """
-    further = os.environ.get("LOCAL_RANK", "0") != "0"
-    if further and config.trainer.get("devices", 1) != 1 and "MASTER_PORT" in os.environ:
-        return True
-    if further:
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        return False
+    further = config.trainer.get("devices", 1) != 1 and "MASTER_PORT" in os.environ
+    if not further:
         del os.environ["LOCAL_RANK"]
-    return False
+    return further
 
 
 def train_on_further_device(config: DictConfig, folder: Path) -> None:
@@ -245,8 +229,7 @@ def train_on_further_device(config: DictConfig, folder: Path) -> None:
     from lightning_modules.training.weights import KeptEpoch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the first process, which ends the others
-    checkpoint = folder / CHECKPOINT
-    inside = Diagnostics(lambda rows, new: None, enabled=config.diagnostics)
+    inside, checkpoint = Diagnostics(lambda rows, new: None, enabled=config.diagnostics), folder / CHECKPOINT
     callbacks = [inside, KeptEpoch(config.keep), LastEpoch(checkpoint)]
     fit_parts(config, build(config), callbacks, config.micro_batch, checkpoint)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ from sweeps.compose.active_options import active_point, refuse_unknown
 from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import Composer
 from sweeps.compose.fast_compose import FastComposer
+from sweeps.data import data_digest
 from sweeps.match import Widths
-from sweeps.preflight import count, data_digest
+from sweeps.preflight import count
 from sweeps.question import Question
 from sweeps.validate import check_cells
 from sweeps.workers.forkserver import start_forkserver
@@ -171,8 +173,7 @@ def refuse_invalid(plan: Plan, on_invalid: str) -> None:
 def set_stale_aside(plan: Plan, records: dict[str, Any], config: DictConfig) -> list[str]:
     """Set aside records of other code or data, or accept them with `stale=accept`; return a sentence for each kind."""
     accepted = config.stale == "accept"
-    data_dir = Path(config.data_dir)
-    changed = staleness.on_other_data(plan, records, lambda source: data_digest(source, data_dir))
+    changed = staleness.on_other_data(plan, records, partial(data_digest, folder=Path(config.data_dir)))
     if changed and not accepted:
         if config.plan:
             for identity in changed:

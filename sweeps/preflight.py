@@ -16,7 +16,7 @@ from ablations.identity.run import NODES
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.signatures import check_flags, check_names, check_numbers, is_as_shipped
 from sweeps.compose.starting_weights import starts_from
-from sweeps.data import check_data, data_digest, fill_sizes, seen  # noqa: F401 data_digest is for others
+from sweeps.data import check_data, fill_sizes, seen
 from sweeps.fits_task import (
     OURS,
     check_outputs,
@@ -116,11 +116,7 @@ def check_optimizer(recipe: Any, steps: int) -> None:
 
 @once_a_node
 def check_signatures(node: Node, name: str) -> None:
-    """Check the values of a node against what they are handed to.
-
-    Raises:
-        ValueError: a flag is neither true nor false, or nothing uses a setting.
-    """
+    """Raise ValueError where a flag of a node is neither true nor false, or nothing uses a setting."""
     if is_as_shipped(node, name):
         return
     check_flags(node, name)
@@ -139,9 +135,6 @@ def begin(network: Any, node: Any, recipe: Any, shape: Shape, *, seed: int) -> N
 
     Args:
         node: the network's.
-
-    Raises:
-        ValueError: as `Recipe.begin`, or the other is not more shallow.
     """
 
     def shallow(depth: int) -> Any:
@@ -196,11 +189,7 @@ def network_errors() -> Iterator[None]:
 
 @once_a_node
 def size_of(network: Node, shape: Shape, *, tokens: bool = False) -> tuple[int, int]:
-    """Count the parameters and multiply-adds of the network that a node describes, on inputs of `shape`.
-
-    Raises:
-        ValueError: it cannot be built, or does not take such inputs.
-    """
+    """Count the parameters and multiply-adds of a network on such inputs; ValueError where it does not take them."""
     from lightning_modules.networks.counting import measure, multiply_adds, parameters
 
     def size(made: Any, device: str) -> tuple[int, int]:
@@ -223,10 +212,8 @@ def unfit(network: Node, shape: Shape, *, tokens: bool) -> ValueError:
     """Return the error that a network does not take inputs of another kind than images."""
     name = str(network.get("_target_", "this network")).rpartition(".")[2]
     if tokens:
-        return ValueError(
-            f"{name} does not take tokens, and the data has {shape[0]} an example: choose a network that embeds them, "
-            "as network=transformer with task=next_token"
-        )
+        says = f"{name} does not take tokens, and the data has {shape[0]} an example: choose a network that embeds them"
+        return ValueError(f"{says}, as network=transformer with task=next_token")
     kind, by = KINDS[len(shape)], " × ".join(map(str, shape))
     return ValueError(f"{name} takes images, and the data has {kind} of {by}: choose network=dense")
 
@@ -251,13 +238,11 @@ def check_trainer(trainer: DictConfig, recipe: Node, network: Node | None = None
 
 def count(nodes: dict[str, Node], what: str, data_dir: Path) -> int:
     """Count the params, or the macs, of the network of a run's resolved nodes; ValueError where it cannot be built."""
-    from lightning_modules.networks.counting import measure, multiply_adds, parameters
+    from lightning_modules.networks.counting import measure, parameters
 
-    def counted(network: Any, device: str) -> int:
-        if what == "params":
-            return parameters(network)
-        inputs = check_data(nodes["data"], data_dir, recipe_of(nodes["recipe"]).augment)
-        return multiply_adds(network, inputs.shape, device, tokens=inputs.tokens)
-
+    network = nodes["network"]
+    if what == "macs":
+        shape, tokens, _ = check_data(nodes["data"], data_dir, recipe_of(nodes["recipe"]).augment)
+        return size_of(network, shape, tokens=tokens)[1]
     with network_errors():
-        return measure(lambda: instantiate(nodes["network"]), counted)
+        return measure(lambda: instantiate(network), lambda made, device: parameters(made))

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from graphlib import TopologicalSorter
 from itertools import islice
 from pathlib import Path
@@ -26,7 +27,8 @@ from sweeps.cli.errors import as_value_error
 from sweeps.compose.active_options import active_point, has_option
 from sweeps.compose.compose import Composer
 from sweeps.compose.fast_compose import FastComposer
-from sweeps.preflight import check_nodes, data_digest
+from sweeps.data import data_digest
+from sweeps.preflight import check_nodes
 
 DRAWS = 100  # points of a space, of which one must be buildable
 
@@ -101,8 +103,8 @@ class Composed:
                 run = self.fast(active_point(point, self.fast)).run
         except ValueError:
             return False
-        data_dir = Path(self.composer.master.data_dir)
-        return run.cell == record["cell"] and not made_of_other_data(run, record, lambda it: data_digest(it, data_dir))
+        digest_now = partial(data_digest, folder=Path(self.composer.master.data_dir))
+        return run.cell == record["cell"] and not made_of_other_data(run, record, digest_now)
 
     def space(self, search: Search, order: list[str], point: Point) -> Space:
         """The space of a tuning, its axes in the order in which they are asked for."""

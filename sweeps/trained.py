@@ -28,7 +28,7 @@ def load(folder: str | Path, *, trust: Sequence[str] = ()) -> nn.Module:
     from lightning_modules.data.preprocess import Preprocess
     from lightning_modules.tasks.classification import Classification
     from lightning_modules.training.weights import read_weights
-    from sweeps.preflight import instantiate
+    from sweeps.instantiate import instantiate
 
     path = weights_of(Path(folder))
     weights, about = read_weights(path)

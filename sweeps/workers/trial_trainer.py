@@ -21,7 +21,8 @@ from ablations.records.recorder import Paused, Stopped
 from ablations.search.carry_out import Candidate, Watch
 from sweeps.compose.active_options import active_point
 from sweeps.compose.fast_compose import FastComposer
-from sweeps.preflight import check_nodes, data_digest
+from sweeps.data import data_digest
+from sweeps.preflight import check_nodes
 from sweeps.spaces import as_infeasible
 from sweeps.workers.worker import Application, PlannedRun, memory_freed
 

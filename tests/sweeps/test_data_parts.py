@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 
 from ablations.plan.staleness import made_of_other_data
 from sweeps.compose.compose import run_of
-from sweeps.preflight import check, data_digest
+from sweeps.data import data_digest
+from sweeps.preflight import check
 from sweeps.training import build
 from tests.lightning_modules.trained import composed, train
 
