@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 
 from ablations.analysis.results import Record
 from ablations.identity.run import Run
-from ablations.wandb_view.protocol import Row, require, results
+from ablations.wandb_view.protocol import ScalarLog, require, results
 
 
 class MLflow:
@@ -26,7 +26,7 @@ class MLflow:
         require("mlflow", "mlflow", "mlflow-skinny")
 
     @contextmanager
-    def track(self, run: Run | Record, folder: Path, *, group: str | None) -> Iterator[MLflowLog]:
+    def track(self, run: Run | Record, folder: Path, *, group: str | None) -> Iterator[ScalarLog]:
         """Log axes and seed as parameters, epochs and diagnostics as metrics."""
         known = run if isinstance(run, Mapping) else {"label": run.label, "axes": run.axes, "seed": run.seed}
         client, started = _start(folder.parent, group or "skipbench", str(known["label"]))
@@ -34,7 +34,7 @@ class MLflow:
             client.log_param(started, name, value)
         status = "FAILED"
         try:
-            yield MLflowLog(client, started)
+            yield ScalarLog(lambda name, value, epoch: client.log_metric(started, name, value, step=epoch))
             status = "FINISHED"
         finally:
             client.set_terminated(started, status)
@@ -50,30 +50,6 @@ class MLflow:
         """The command that shows the files, or the address."""
         command = f"MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {shlex.quote(str(runs / 'mlruns'))}"
         return os.environ.get("MLFLOW_TRACKING_URI") or f"{command}  (of the package mlflow)"
-
-
-class MLflowLog:
-    """One run in MLflow."""
-
-    def __init__(self, client: Any, run: str) -> None:
-        self.client, self.run = client, run
-
-    def epochs(self, rows: Iterable[Row]) -> None:
-        self._log(rows, "")
-
-    def diagnostics(self, rows: Iterable[Row]) -> None:
-        self._log(rows, "diagnostics/")
-
-    def record(self, record: Record) -> None:
-        for name, value in record["metrics"].items():
-            if value is not None:
-                self.client.log_metric(self.run, f"final/{name}", value)
-
-    def _log(self, rows: Iterable[Row], prefix: str) -> None:
-        for row in rows:
-            for name, value in row.items():
-                if name != "epoch" and value is not None:
-                    self.client.log_metric(self.run, prefix + name, value, step=int(row["epoch"] or 0))
 
 
 def _start(runs: Path, experiment: str, name: str) -> tuple[Any, str]:

@@ -13,16 +13,14 @@ the end of a run or a sweep, as the command that shows what was tracked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
 from ablations.analysis.results import Record
 from ablations.identity.run import Run
-from ablations.wandb_view.log import sentence, warn
-
-Row = Mapping[str, float | None]  # an epoch
+from ablations.wandb_view.log import Row, sentence, warn
 
 
 class RunLog(Protocol):
@@ -100,6 +98,33 @@ class Forgiving:
                 getattr(self.log, method)(what)
         except Exception as error:
             self.stop(error)
+
+
+class ScalarLog:
+    """Logs each number of a run by itself, as TensorBoard and MLflow take them.
+
+    Args:
+        add: called with a name, a number and an epoch.
+    """
+
+    def __init__(self, add: Callable[[str, float, int], object]) -> None:
+        self.add, self.last = add, 0
+
+    def epochs(self, rows: Iterable[Row]) -> None:
+        self._log(rows, "")
+
+    def diagnostics(self, rows: Iterable[Row]) -> None:
+        self._log(rows, "diagnostics/")
+
+    def record(self, record: Record) -> None:
+        self._log([{"epoch": self.last, **record["metrics"]}], "final/")
+
+    def _log(self, rows: Iterable[Row], prefix: str) -> None:
+        for row in rows:
+            self.last = max(self.last, int(row["epoch"] or 0))
+            for name, value in row.items():
+                if name != "epoch" and value is not None:
+                    self.add(prefix + name, float(value), int(row["epoch"] or 0))
 
 
 def results(answer: Any) -> tuple[list[str], list[list[Any]]]:

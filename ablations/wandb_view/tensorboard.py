@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 from ablations.analysis.results import Record
 from ablations.identity.run import Run
-from ablations.wandb_view.protocol import Row, require, results
+from ablations.wandb_view.protocol import ScalarLog, require, results
 
 
 class TensorBoard:
@@ -27,11 +27,11 @@ class TensorBoard:
         require("tensorboard", "tensorboard", "tensorboard")
 
     @contextmanager
-    def track(self, run: Run | Record, folder: Path, *, group: str | None) -> Iterator[EventLog]:
+    def track(self, run: Run | Record, folder: Path, *, group: str | None) -> Iterator[ScalarLog]:
         """Write the events of one run to `runs/tensorboard/<study>/<run's folder>`."""
         writer = _writer(folder.parent / "tensorboard" / (group or "single") / folder.name)
         try:
-            yield EventLog(writer)
+            yield ScalarLog(writer.add_scalar)
         finally:
             writer.close()
 
@@ -41,7 +41,7 @@ class TensorBoard:
         writer = _writer(answer.runs / "tensorboard" / answer.plan["name"] / "results")
         for step, row in enumerate(rows):
             for head, value in zip(heads, row, strict=True):
-                if _is_number(value):
+                if isinstance(value, int | float) and not isinstance(value, bool):
                     writer.add_scalar(f"results/{head}", float(value), step)
         writer.close()
 
@@ -49,35 +49,6 @@ class TensorBoard:
         """The command that shows them."""
         program = ["tensorboard"] if shutil.which("tensorboard") else [sys.executable, "-m", "tensorboard.main"]
         return shlex.join([*program, "--logdir", str(runs / "tensorboard")])
-
-
-class EventLog:
-    """The event file of one run."""
-
-    def __init__(self, writer: Any) -> None:
-        self.writer, self.last = writer, 0
-
-    def epochs(self, rows: Iterable[Row]) -> None:
-        self._write(rows, "")
-
-    def diagnostics(self, rows: Iterable[Row]) -> None:
-        self._write(rows, "diagnostics/")
-
-    def record(self, record: Record) -> None:
-        for name, value in record["metrics"].items():
-            if _is_number(value):
-                self.writer.add_scalar(f"final/{name}", float(value), self.last)
-
-    def _write(self, rows: Iterable[Row], prefix: str) -> None:
-        for row in rows:
-            self.last = max(self.last, int(row["epoch"] or 0))
-            for name, value in row.items():
-                if name != "epoch" and value is not None:
-                    self.writer.add_scalar(prefix + name, float(value), int(row["epoch"] or 0))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _writer(folder: Path) -> Any:
