@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ablations.question.did_you_mean import nearest
-from ablations.question.seeds import LARGEST, written_out
 from ablations.question.study import StudyError
+
+RANGE = re.compile(r"range\((?:(\d+), *)?(\d+)\)")  # as the command line has it
+LARGEST = 2**63 - 1  # torch takes no larger seed
 
 
 def mapping(where: str, value: Any) -> Mapping[str, Any]:
@@ -15,12 +18,6 @@ def mapping(where: str, value: Any) -> Mapping[str, Any]:
     if value is not None and not isinstance(value, Mapping):
         raise StudyError(f"{where}: {value!r} is not a mapping")
     return value or {}
-
-
-def check_known(where: str, given: Iterable[str], allowed: Iterable[str]) -> None:
-    """Check that every key is allowed."""
-    for key in given:
-        check_one_of(where, key, list(allowed))
 
 
 def check_one_of(where: str, value: Any, allowed: Sequence[str]) -> None:
@@ -31,12 +28,19 @@ def check_one_of(where: str, value: Any, allowed: Sequence[str]) -> None:
 
 def seed_list(where: str, value: Any) -> list[int]:
     """Return different seeds: of a list, of `range(3)`, or a single one."""
-    seeds = listed(written_out(value))
-    if not seeds or len(set(map(str, seeds))) < len(seeds):
-        raise StudyError(f"{where}={value} is not a list of different whole numbers ≥ 0")
-    if large := [seed for seed in seeds if isinstance(seed, int) and seed > LARGEST]:
-        raise StudyError(f"{where}={large[0]} is too large: the largest seed is {LARGEST}")
-    return [whole(where, seed, least=0) for seed in seeds]
+    seeds = [whole(where, seed, least=0) for seed in listed(written_out(value))]
+    if not seeds or len({*seeds}) < len(seeds):
+        raise StudyError(f"{where}={value} is not a list of different whole numbers ≥ 0, like [0, 1, 2]")
+    if max(seeds) > LARGEST:
+        raise StudyError(f"seed={max(seeds)} is too large: the largest seed is {LARGEST}")
+    return seeds
+
+
+def written_out(seeds: Any) -> Any:
+    """Return the list that `range(2)` or `range(3, 8)` stands for; anything else as it is."""
+    if isinstance(seeds, str) and (ends := RANGE.fullmatch(seeds)):
+        seeds = range(int(ends[1] or 0), int(ends[2]))
+    return list(seeds) if isinstance(seeds, range) else seeds
 
 
 def whole(where: str, value: Any, *, least: int) -> int:

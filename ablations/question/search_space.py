@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ablations.question.did_you_mean import nearest
-from ablations.question.fields import check_known, check_one_of, listed, mapping, seed_list, switch, whole
-from ablations.question.study import StudyError
+from ablations.question.fields import check_one_of, listed, mapping, seed_list, switch, whole
+from ablations.question.study import StudyError, check_known
 
 SIZES = ("params", "macs")  # known before training
 OTHERS = (*SIZES, "seconds")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ablations.question.did_you_mean import instead
-from ablations.question.study import StudyError
+from ablations.question.fields import seed_list, whole, written_out
+from ablations.question.study import StudyError, check_known
 
 UNTIL_DECIDED = "until_decided"  # seed=until_decided on the command line
 LEAST, MOST = 3, 30  # seeds for any verdict; the most of a cell, where a study does not say
 FIELDS = ("from", "most", "context")
 EXAMPLE = "{from: 3, most: 30}"
-RANGE = re.compile(r"range\((?:(\d+), *)?(\d+)\)")  # as the command line has it
-LARGEST = 2**63 - 1  # torch takes no larger seed
+ALLOWED = 100_000  # seeds of a cell
 
 
 @dataclass(frozen=True)
@@ -62,42 +60,22 @@ def seed_design(seeds: Any, *, most: int | None = None) -> SeedDesign:
     if isinstance(seeds, list | tuple):
         if most is not None:
             raise StudyError(f"most={most}: this study has the fixed seeds {list(seeds)}; add seed={UNTIL_DECIDED}")
-        _check_list(list(seeds))
-        return SeedDesign(tuple(seeds), len(seeds), len(seeds), fixed=True)
+        return SeedDesign(tuple(seed_list("seeds", seeds)), len(seeds), len(seeds), fixed=True)
     about = {} if seeds == UNTIL_DECIDED else seeds
     if not isinstance(about, Mapping):
         raise StudyError(f"seeds={seeds} is neither a list like [0, 1, 2], nor {EXAMPLE}, nor {UNTIL_DECIDED}")
-    if odd := [str(key) for key in about if key not in FIELDS]:
-        raise StudyError(f"seeds: unknown field {odd[0]!r}{instead(odd[0], FIELDS, 'allowed are')}")
-    first = _whole("seeds.from", about.get("from"), LEAST)
-    last = _whole("most" if most is not None else "seeds.most", most if most is not None else about.get("most"), MOST)
-    context = _whole("seeds.context", about.get("context"), first)
+    check_known("seeds", about, FIELDS)
+    given = {name: value for name, value in about.items() if value is not None}
+    first = whole("seeds.from", given.get("from", LEAST), least=1)
+    wanted = ("seeds.most", given.get("most", MOST)) if most is None else ("most", most)
+    last = whole(*wanted, least=1)
+    context = whole("seeds.context", given.get("context", first), least=1)
     if first < LEAST:
         raise StudyError(f"seeds.from={first}: a verdict needs at least {LEAST} seeds")
     if last < first:
         raise StudyError(f"most={last} is fewer than the first {first} seeds")
-    if not 1 <= context <= first:
+    if last > ALLOWED:
+        raise StudyError(f"most={last}: a cell has {ALLOWED} seeds at most")
+    if context > first:
         raise StudyError(f"seeds.context={context}: cells that no claim names get from 1 to {first} seeds")
     return SeedDesign(tuple(range(first)), last, context, fixed=False)
-
-
-def written_out(seeds: Any) -> Any:
-    """Return the list that `range(2)` or `range(3, 8)` stands for; anything else as it is."""
-    if isinstance(seeds, str) and (ends := RANGE.fullmatch(seeds)):
-        seeds = range(int(ends[1] or 0), int(ends[2]))
-    return list(seeds) if isinstance(seeds, range) else seeds
-
-
-def _whole(name: str, value: Any, default: int) -> int:
-    value = default if value is None else value
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100_000:
-        raise StudyError(f"{name}={value} is not a whole number ≥ 1")
-    return value
-
-
-def _check_list(seeds: list[Any]) -> None:
-    if large := [seed for seed in seeds if isinstance(seed, int) and seed > LARGEST]:
-        raise StudyError(f"seed={large[0]} is too large: the largest seed is {LARGEST}")
-    good = seeds and all(isinstance(s, int) and not isinstance(s, bool) and s >= 0 for s in seeds)
-    if not good or len(set(seeds)) < len(seeds):
-        raise StudyError(f"seeds={seeds} is not a list of different whole numbers ≥ 0, like [0, 1, 2]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import product
 from typing import Any
 
@@ -34,11 +34,16 @@ KEYS: dict[str, tuple[type, ...]] = {
 COSTS = ("runs", "cpu_minutes", "gpu_minutes")
 
 
+def check_known(where: str, given: Iterable[Any], allowed: Collection[str]) -> None:
+    """Raise StudyError for a field that is not allowed."""
+    if odd := [field for field in given if field not in allowed]:
+        raise StudyError(f"{where}: unknown field {odd[0]!r}{instead(str(odd[0]), allowed, 'allowed are')}")
+
+
 def check_keys(study: Mapping[str, Any]) -> None:
     """Raise StudyError unless a study has keys that a study can have, each with a value of its kind."""
+    check_known("study", study, KEYS)
     for key, value in study.items():
-        if key not in KEYS:
-            raise StudyError(f"study: unknown field {key!r}{instead(str(key), KEYS, 'allowed are')}")
         if value is not None and (not isinstance(value, KEYS[key]) or isinstance(value, bool)):
             kinds = " or ".join(dict.fromkeys(WORDS[kind] for kind in KEYS[key]))
             quotes = f"; write '{'yes' if value else 'no'}' in quotes for the word" if isinstance(value, bool) else ""
@@ -47,9 +52,7 @@ def check_keys(study: Mapping[str, Any]) -> None:
         raise StudyError("study.space has no axis to search: write one, as {depth: [8, 20]}, or leave out search")
     if study.get("space") and study.get("tables"):
         raise StudyError("study.space and study.tables: a study either searches or compares searches")
-    for key in study.get("cost") or {}:
-        if key not in COSTS:
-            raise StudyError(f"study.cost: unknown field {key!r}{instead(str(key), COSTS, 'allowed are')}")
+    check_known("study.cost", study.get("cost") or {}, COSTS)
 
 
 def grid_points(grid: Any) -> list[Point]:

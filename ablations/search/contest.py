@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ablations.catalog.choices import CONF
 from ablations.identity.run import Run
 from ablations.question.did_you_mean import instead
-from ablations.question.fields import listed, whole
-from ablations.question.seeds import written_out
-from ablations.question.study import Point, StudyError
+from ablations.question.fields import listed, whole, written_out
+from ablations.question.study import Point, StudyError, check_known
 from ablations.search.simulator import built, node_of, sided, simulate
 from ablations.search.table import Table
 from ablations.search.table_source import mean_over_seeds
@@ -52,8 +51,7 @@ class Contest:
             StudyError: a table is not there, or the search is malformed.
         """
         search = {"trials": AXES["trials"], "after": [], "seeds": IN_TURN, **(study.get("search") or {})}
-        if odd := [str(field) for field in search if field not in FIELDS]:
-            raise StudyError(f"search: unknown field {odd[0]!r}{instead(odd[0], FIELDS, 'allowed are')}")
+        check_known("search", search, FIELDS)
         search |= {"after": listed(search["after"]), "seeds": written_out(search["seeds"])}
         if wrong := [k for k in search["after"] if not isinstance(k, int) or isinstance(k, bool) or k < 1]:
             raise StudyError(f"search.after: {wrong[0]} is no number of trainings such as 20")

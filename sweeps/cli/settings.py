@@ -14,8 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablations.plan.staleness import RETRY, STALE
 from ablations.question.did_you_mean import nearest
+from ablations.question.fields import LARGEST
 from ablations.question.hydra_syntax import to_overrides
-from ablations.question.seeds import LARGEST, UNTIL_DECIDED
+from ablations.question.seeds import UNTIL_DECIDED
 from sweeps.cli.argv import in_a_sweep
 from sweeps.compose.signatures import MEANT, check_flags, check_names, is_as_shipped
 

@@ -191,7 +191,7 @@ def test_a_search_ends_when_all_points_were_tried(table: Table) -> None:
         ({"objectives": ["test_error"]}, "would select on the test set"),
         ({"workers": 0}, "workers=0 must be a whole number"),
         ({"workers": 1.5}, "workers=1.5 must be a whole number"),
-        ({"seedz": [0]}, "'seedz' is none of"),
+        ({"seedz": [0]}, "unknown field 'seedz'; did you mean seed"),
         ({"seeds": range(3)}, "it lacks seed 2"),
         ({"seeds": "range(3)"}, "it lacks seed 2"),
         ({"space": ["block"]}, r"space: \['block'\] is not a mapping"),
