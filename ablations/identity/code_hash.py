@@ -67,12 +67,9 @@ def fingerprint(names: Iterable[str], sources: SourceTree | None = None) -> dict
 def foreign(names: Iterable[str]) -> dict[str, tuple[Path, str]]:
     """Find the files of `fingerprint(names)` that are not this project's; return path and text of each."""
     code = fingerprint(names)
-    files = {module.file.relative: module for module in _sources().modules.values() if not _is_ours(module)}
+    others = [one for one in _sources().modules.values() if one.file.name.partition(".")[0] not in OURS]
+    files = {module.file.relative: module for module in others}
     return {name: (files[name].file.path, files[name].text) for name in code if name in files}
-
-
-def _is_ours(module: Module) -> bool:
-    return module.file.name.partition(".")[0] in OURS
 
 
 def is_found(name: str) -> bool:

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from ablations.identity.syntax import FUNCTIONS, IMPORTS, Meaning, dotted, is_text, walk
+from ablations.identity.syntax import FUNCTIONS, IMPORTS, Meaning, dotted, is_text
 
 LIBRARIES = sys.stdlib_module_names | {
     *("torch", "torchvision", "timm", "numpy", "scipy", "PIL", "pytorch_lightning", "lightning", "torchmetrics"),
@@ -71,7 +71,7 @@ class Module:
         for node in tree.body:
             for name in {*_bound(node)} or ({ON_IMPORT} if _acts(node) else ()):
                 self.statements.setdefault(name, []).append(node)
-        nodes = walk(tree)
+        nodes = list(ast.walk(tree))
         self.read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
         for node in nodes:
             if isinstance(node, IMPORTS):
@@ -120,10 +120,10 @@ class Module:
         if name not in self.definitions and name in self.statements:
             said = [Meaning(node, self.texts) for node in self.statements[name]]
             resolved = {used: self.resolve(used) for one in said for used in one.names}
-            imported = sorted(f"{used}={sorted(of)}" for used, of in resolved.items() if self._is_imported(used))
-            text = "\n".join([*(one.text for one in said), *imported])
+            theirs = {used: of for used, of in resolved.items() if used.partition(".")[0] in self.imports}
+            lines = [one.text for one in said] + sorted(f"{used}={sorted(of)}" for used, of in theirs.items())
             uses = frozenset().union(*resolved.values()) - {f"{self.file.name}.{name}"}
-            self.definitions[name] = Definition(hashlib.sha256(text.encode()).hexdigest()[:16], uses)
+            self.definitions[name] = Definition(hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16], uses)
         return self.definitions.get(name)
 
     def resolve(self, used: str) -> set[str]:
@@ -132,9 +132,6 @@ class Module:
         found = {f"{self.file.name}.{first}"} if first in self.statements else set()
         found |= {source + dot + rest for source in self.imports.get(first, ())}
         return found or {f"{star}.{first}" for star in self.stars}
-
-    def _is_imported(self, used: str) -> bool:
-        return used.partition(".")[0] in self.imports
 
 
 @dataclass(eq=False)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ablations.analysis.needed import Needed
 from ablations.question.search_space import is_curve, read_search
@@ -65,12 +65,6 @@ class Status:
     judged: str = ERROR[0]
     besides: str = ""  # of a search: what used up no trial
     early: str = ""  # of a search: what paused or was pruned, and the epochs trained
-
-
-class Watching(Protocol):
-    """What can be looked at again and again."""
-
-    def look(self) -> Status: ...
 
 
 class Watch:

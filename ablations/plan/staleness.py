@@ -49,7 +49,7 @@ def outdated(records: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
         except (ValueError, ImportError, SyntaxError, OSError):
             continue
         if now != before:
-            found[record["identity"]] = _differing(before, now)
+            found[record["identity"]] = differing(before, now)
     return found
 
 
@@ -78,19 +78,16 @@ def data_words(changed: Mapping[str, Record], *, accepted: bool) -> str:
     return _sentence(len(changed), f"the images of {', '.join(names)}", accepted=accepted)
 
 
-def changed_files(run: Run, record: Record) -> list[str]:
-    """List the source files in which the code behind `run` differs from the code behind `record`."""
-    return _differing(record.get("code") or {}, run.code)
-
-
-def _differing(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+def differing(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """List the source files whose digests differ."""
     return sorted(file for file in before.keys() | now.keys() if before.get(file) != now.get(file))
 
 
 def stale_words(plan: Plan, stale: Mapping[str, Record], *, accepted: bool) -> str:
     """`6 records are stale: lightning_modules/networks/blocks.py changed; trained again unless stale=accept`."""
     runs = {run.identity: run for cell in plan.cells for run in cell.runs.values()}
-    files = {file for identity, record in stale.items() for file in changed_files(runs[identity], record)}
+    pairs = [(record.get("code") or {}, runs[identity].code) for identity, record in stale.items()]
+    files = {file for before, now in pairs for file in differing(before, now)}
     return _sentence(len(stale), file_words(files), accepted=accepted)
 
 

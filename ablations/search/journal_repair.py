@@ -11,6 +11,8 @@ import shutil
 import time
 from pathlib import Path
 
+from ablations.records.files import write_bytes
+
 JOURNAL = "journal.log"
 LOCK_SECONDS = 10  # an older lock belongs to a dead process
 
@@ -64,11 +66,7 @@ def repair(path: Path, *, keep: Path) -> None:
     try:
         keep.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, keep)
-        part = path.with_name(f".{JOURNAL}.{os.getpid()}")
-        with open(part, "wb") as file:
-            file.writelines(line for line in keep.read_bytes().splitlines(keepends=True) if is_complete(line))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        lines = keep.read_bytes().splitlines(keepends=True)
+        write_bytes(path, b"".join(filter(is_complete, lines)))
     finally:
         lock.unlink(missing_ok=True)

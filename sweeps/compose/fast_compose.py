@@ -52,7 +52,11 @@ class Composed(NamedTuple):
 
 
 class FastComposer:
-    """Finds the runs of points; they equal those of `run_of(composer(point))`."""
+    """Finds the runs of points; they equal those of `run_of(composer(point))`.
+
+    Raises:
+        HydraException: by every method, for a choice or a setting that does not exist.
+    """
 
     def __init__(self, composer: Composer) -> None:
         self.composer = composer
@@ -63,11 +67,7 @@ class FastComposer:
         self.compared: dict[tuple[tuple[str, ...], tuple[str, ...]], bool] = {}
 
     def __call__(self, point: Mapping[str, Any]) -> Composed:
-        """Find the run that a point describes.
-
-        Raises:
-            HydraException: a choice or a setting does not exist.
-        """
+        """Find the run that a point describes."""
         kind = tuple(point), tuple(axis for axis in point if axis not in self.composer.groups)  # they set the same keys
         try:
             if self.compared.get(kind, True):
@@ -82,11 +82,7 @@ class FastComposer:
         return self._by_hydra(point)
 
     def options(self, group: str, point: Mapping[str, Any]) -> set[str] | None:
-        """The options that the choices of a point have in a group; None where only Hydra can tell.
-
-        Raises:
-            HydraException: a choice does not exist.
-        """
+        """The options that the choices of a point have in a group; None where only Hydra can tell."""
         chosen = {axis: value for axis, value in point.items() if axis in self.composer.groups}
         if not all(isinstance(value, str) for value in chosen.values()):
             return None
@@ -97,22 +93,14 @@ class FastComposer:
         return set(node) if isinstance(node, dict) else None
 
     def node(self, axis: str, point: Mapping[str, Any]) -> Any:
-        """The node of a top-level axis at a point, or its value, with its interpolations; None if there is none.
-
-        Raises:
-            HydraException: a choice or a setting does not exist.
-        """
+        """The node of a top-level axis at a point, or its value, with its interpolations; None if there is none."""
         try:
             return self._merged(point)[1].get(axis)
         except NotPlain:
             return plain_tree(self.composer(point)).get(axis)
 
     def is_active(self, axis: str, point: Mapping[str, Any]) -> bool:
-        """Whether an axis matters at a point: `is_active` of the configuration.
-
-        Raises:
-            HydraException: a choice or a setting does not exist.
-        """
+        """Whether an axis matters at a point: `is_active` of the configuration."""
         parent, _, key = axis.rpartition(".")
         try:
             _, tree = self._merged(point)
@@ -128,11 +116,7 @@ class FastComposer:
         return Composed(run_of(made, made.hydra), settings_of(plain_tree(made), self.master))
 
     def _merged(self, point: Mapping[str, Any]) -> tuple[Base, Tree]:
-        """The choices of a point, and its configuration with the values that it sets.
-
-        Raises:
-            NotPlain: only Hydra can compose it.
-        """
+        """The choices of a point, and its configuration with the values that it sets; or raise NotPlain."""
         chosen = {axis: value for axis, value in point.items() if axis in self.composer.groups}
         if TARGET in point or not all(isinstance(value, str) for value in chosen.values()):
             raise NotPlain

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy, deepcopy
@@ -30,14 +29,10 @@ except ImportError as error:
     tested = "hydra-core>=1.3.8,<1.5"
     raise ImportError(f"Skipbench does not know hydra-core {version('hydra-core')}: install '{tested}'") from error
 
+hydra_parser = get_args_parser  # of Hydra's own flags
 SWEEP = ("-m", "--multirun")
 HARMLESS = re.compile(r"-m$|--multirun$|-cd\b|--config-dir\b")  # flags that leave hydra.mode to what follows them
 SETS_MODE = ("hydra.mode", "+hydra.mode", "++hydra.mode", "hydra.searchpath", "+hydra.searchpath")
-
-
-def hydra_parser() -> ArgumentParser:
-    """Return the parser of Hydra's own flags."""
-    return get_args_parser()
 
 
 def config_source(schema: str, provider: str, path: str) -> ConfigSource:

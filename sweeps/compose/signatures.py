@@ -1,4 +1,7 @@
-"""Compare the values of a configuration with the signatures that they are handed to, plugins' included."""
+"""Compare the values of a configuration with the signatures that they are handed to, plugins' included.
+
+A `node` is resolved; `place` is its name, as `network`.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,7 @@ MEANT = {**dict.fromkeys(("yes", "on", "1"), "true"), **dict.fromkeys(("no", "of
 
 
 def check_flags(node: Any, place: str) -> None:
-    """Raise ValueError if a parameter that is true or false, here or in a node inside, is given anything else.
-
-    Args:
-        node: resolved.
-        place: the name of the node, as `network`.
-    """
+    """Raise ValueError if a parameter that is true or false, here or in a node inside, is given anything else."""
     for setting, parameter, value in _given(node, place):
         if _is_flag(parameter) and not isinstance(value, bool | None):
             meant = MEANT.get(str(value).lower())
@@ -32,12 +30,7 @@ def check_flags(node: Any, place: str) -> None:
 
 
 def check_numbers(node: Any, place: str) -> None:
-    """Raise ValueError if a parameter that is a number, or a whole one, here or in a node inside, is given another.
-
-    Args:
-        node: resolved.
-        place: the name of the node, as `network`.
-    """
+    """Raise ValueError if a parameter that is a number, or a whole one, here or in a node inside, is given another."""
     for setting, parameter, value in _given(node, place):
         kind = next((kind for kind in NUMBERS if _only(parameter, kind)), None)
         if kind is None or value is None or isinstance(value, Mapping):
@@ -120,10 +113,8 @@ def parameters_at(target: str) -> Mapping[str, Parameter] | None:
 
     try:
         made: Any = locate(target)
-        open_ended = {
-            name: one for name, one in signature(made).parameters.items() if one.kind == Parameter.VAR_KEYWORD
-        }
-        return {**parameters_of(made), **(open_ended if not isinstance(made, type) else {})}
+        found = {} if isinstance(made, type) else signature(made).parameters
+        return {**parameters_of(made), **{k: one for k, one in found.items() if one.kind == Parameter.VAR_KEYWORD}}
     except Exception:  # whatever its import raises: to build it says why
         return None
 

@@ -11,14 +11,14 @@ from functools import partial
 from rich.console import Console
 from rich.live import Live
 
-from ablations.monitor.status import Pace, Watching, headline, picture
+from ablations.monitor.status import Pace, TrialWatch, Watch, headline, picture
 
 LOOK_EVERY = 0.5  # seconds between two looks
 LINE_EVERY = 15.0  # seconds between two lines where there is no terminal
 
 
 @contextmanager
-def watched(watch: Watching, console: Console) -> Iterator[None]:
+def watched(watch: Watch | TrialWatch, console: Console) -> Iterator[None]:
     """Show how far a sweep or a search is while the body runs, reading nothing but the files of the runs."""
     show = _picture if console.is_terminal else _lines
     with beside(partial(show, watch, console)):
@@ -38,7 +38,7 @@ def beside(work: Callable[[threading.Event], object]) -> Iterator[None]:
         thread.join()
 
 
-def _picture(watch: Watching, console: Console, stop: threading.Event) -> None:
+def _picture(watch: Watch | TrialWatch, console: Console, stop: threading.Event) -> None:
     pace = Pace()
     with Live(console=console, transient=True, auto_refresh=False) as live:
         while not stop.wait(LOOK_EVERY):
@@ -46,7 +46,7 @@ def _picture(watch: Watching, console: Console, stop: threading.Event) -> None:
             live.update(picture(status, pace.left(status)), refresh=True)
 
 
-def _lines(watch: Watching, console: Console, stop: threading.Event) -> None:
+def _lines(watch: Watch | TrialWatch, console: Console, stop: threading.Event) -> None:
     pace, printed = Pace(), time.monotonic()
     while not stop.wait(LOOK_EVERY):
         now = time.monotonic()

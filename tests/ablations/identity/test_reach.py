@@ -76,7 +76,7 @@ def test_a_change_of_any_other_function_is_not() -> None:
         ),
         *("lightning_modules.training.progress", "lightning_modules.training.checkpoint"),
         *(f"lightning_modules.inspection.{name}" for name in ("profile", "diagnostics", "proxies")),
-        "sweeps.cli.help",
+        "sweeps.cli.settings",
     } <= names
     assert fingerprint(NAMES, with_text(TREE, *changed)) == WHOLE
 

@@ -7,7 +7,7 @@ import pytest
 
 from ablations.identity.run import Run
 from ablations.plan.plan import Cell, Plan
-from ablations.plan.staleness import accept, changed_files, set_aside, stale_records, stale_words
+from ablations.plan.staleness import accept, differing, set_aside, stale_records, stale_words
 from ablations.records.files import write_json
 from tests.ablations.records.test_record import WHOLE
 
@@ -38,7 +38,7 @@ def test_a_record_of_other_code_is_stale_and_the_file_is_named(plan: Plan) -> No
     records = {"f" * 64: old(run(0))}
     stale = stale_records(plan, records)
     assert list(stale) == [run(0).identity]
-    assert changed_files(run(0), records["f" * 64]) == ["lightning_modules/networks/blocks.py"]
+    assert differing(records["f" * 64]["code"], run(0).code) == ["lightning_modules/networks/blocks.py"]
     assert stale_words(plan, stale, accepted=False) == (
         "1 record is stale: lightning_modules/networks/blocks.py changed; trained again unless stale=accept"
     )
