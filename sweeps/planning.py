@@ -136,25 +136,35 @@ def plan_and_check(
         check_cells(plan, composer, records)
     goes_on = not config.plan and (not plan.invalid or (config.on_invalid == "skip" and plan.cells))
     if goes_on or plan.name == config.study.name or not plan.untouched(records):  # else only asked, in passing
-        plan.study |= register(plan.as_json(), records, study_folder(runs, plan.name), date.today().isoformat())
-        write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
+        write_plan(plan, records, runs)
     return plan, records, problems
 
 
+def write_plan(plan: Plan, records: dict[str, Any], runs: Path) -> None:
+    """Register the claims of a plan, and write it to `runs/.studies/<study>/plan.json`."""
+    plan.study |= register(plan.as_json(), records, study_folder(runs, plan.name), date.today().isoformat())
+    write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
+
+
 def announce(
-    plan: Plan, records: dict[str, Any], problems: list[str], seeds: SeedDesign, console: Console, *, why: bool = True
+    plan: Plan, records: dict[str, Any], problems: list[str], question: Question, config: DictConfig, console: Console
 ) -> None:
-    """Print what will be trained, what is reused, and what cannot be used; `why`: with reasons, which a listing has."""
-    words = planning.summary(plan, seeds, records, why=why)
+    """Print what will be trained, what is reused and what cannot be used; with `plan=true` cell by cell.
+
+    Raises:
+        StudyError: a cell cannot be built, and it is not only asked.
+    """
+    if not config.plan:
+        refuse_invalid(plan, config.on_invalid)
+    words = planning.summary(plan, question.seeds, records, why=not config.plan)
     console.print(f"[bold]{escape(plan.name)}[/]: {escape(words)}", highlight=False)
-    for problem in problems:
+    for problem in (*question.notes, *problems):
         console.print(f"[yellow]![/] {escape(problem)}", highlight=False)
-
-
-def run_numbers(plan: Plan, records: dict[str, Any], runs: Path) -> str:
-    """`27 runs at least, about 31, 62 at most`: of the whole study, those with a record included."""
-    least, expected, most = expected_runs(plan.as_json(), records, runs)
-    return f"{least} runs at least, about {expected}, {most} at most, until every claim is decided"
+    if config.plan:
+        if not question.seeds.fixed:
+            least, expected, most = expected_runs(plan.as_json(), records, Path(config.runs))
+            print(f"{least} runs at least, about {expected}, {most} at most, until every claim is decided")
+        print("\n".join(planning.listing(plan, records)))
 
 
 def refuse_invalid(plan: Plan, on_invalid: str) -> None:

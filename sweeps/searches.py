@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from datetime import date
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,21 +17,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ablations.analysis.claim_checks import check_answerable
 from ablations.analysis.claim_schema import check_claims
-from ablations.analysis.preregistration import register
 from ablations.identity.run import Run
 from ablations.plan import plan as planning
 from ablations.plan.plan import Plan
 from ablations.question.study import Point, StudyError
-from ablations.records.files import write_json
 from ablations.records.lease import claim
 from ablations.records.provenance import command
-from ablations.records.record import plan_path, read_records, study_folder
+from ablations.records.record import read_records
 from ablations.records.recorder import Recorder
 from ablations.search.contest import JUDGED, Contest
 from ablations.search.table import Table
 from ablations.search.table_files import read_table
 from sweeps.closing import print_results
-from sweeps.planning import announce, refuse_invalid, set_stale_aside
+from sweeps.planning import announce, set_stale_aside, write_plan
 from sweeps.question import Question
 from sweeps.workers.forkserver import start_forkserver
 from sweeps.workers.resources import Resources
@@ -58,14 +55,10 @@ def compare_searches(question: Question, config: DictConfig, console: Console) -
         for cell in plan.cells:
             if cell.missing(records):
                 contest.try_out(cell.run, table_of(contest.tables[cell.run.axes["table"]]))
-    if not config.plan:
-        refuse_invalid(plan, config.on_invalid)
-        plan.study |= register(plan.as_json(), records, study_folder(runs, plan.name), date.today().isoformat())
-        write_json(plan_path(runs, plan.name), plan.as_json(), indent=None)
-    announce(plan, records, [*question.notes, *problems], question.seeds, console, why=not config.plan)
+    announce(plan, records, problems, question, config, console)
     if config.plan:
-        print("\n".join(planning.listing(plan, records)))
         return
+    write_plan(plan, records, runs)
     missing = [run for _, run in plan.missing(records)]
     if missing:
         carry_out(contest, missing, config, console)

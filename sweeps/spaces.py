@@ -31,13 +31,15 @@ from sweeps.data import data_digest
 from sweeps.preflight import check_nodes
 
 DRAWS = 100  # points of a space, of which one must be buildable
-
-
 Axes = Mapping[str, Choice | Range]
 
 
 class Composed:
-    """What is known of points by composing them. Words alone decide which axes there are; numbers are left out."""
+    """What is known of points by composing them. Words alone decide which axes there are; numbers are left out.
+
+    Raises:
+        Infeasible: by `active` and `default`, where the point cannot be composed.
+    """
 
     def __init__(self, composer: Composer, fast: FastComposer) -> None:
         self.composer, self.fast = composer, fast
@@ -54,8 +56,8 @@ class Composed:
         code: dict[str, str] = {}
         refused: dict[str, ValueError] = {}
         built: set[str] = set()
-        for axis, values in {axis: _values_to_try(options) for axis, options in space.items()}.items():
-            for point in self._choices(axis, values, space, points):
+        for axis in space:
+            for point in self._choices(axis, space, points):
                 try:
                     with as_value_error():
                         asked = {**active_point(point, self.fast), axis: point[axis]}
@@ -76,11 +78,7 @@ class Composed:
         return list(TopologicalSorter(before).static_order()), code
 
     def active(self, axis: str, point: Point) -> bool:
-        """Whether an axis matters at a point that does not have it yet.
-
-        Raises:
-            Infeasible: the point cannot be composed.
-        """
+        """Whether an axis matters at a point that does not have it yet."""
         words = _words(point)
         where = repr(words), axis
         if where not in self.known:
@@ -89,12 +87,12 @@ class Composed:
         return self.known[where]
 
     def default(self, axis: str, point: Point) -> Any:
-        """The value that an axis has at a point where nothing is said about it.
-
-        Raises:
-            Infeasible: the point cannot be composed.
-        """
-        return OmegaConf.select(self._config(point), axis)
+        """The value that an axis has at a point where nothing is said about it."""
+        words = _words(point)
+        if repr(words) not in self.configs:
+            with as_infeasible():
+                self.configs[repr(words)] = self.composer(active_point(words, self.fast))
+        return OmegaConf.select(self.configs[repr(words)], axis)
 
     def is_cell_of(self, point: Point, record: Record) -> bool:
         """Whether a record is of the cell that a point is today, and of the data that is there today."""
@@ -125,21 +123,14 @@ class Composed:
                 causes[str(error)] += 1
         raise StudyError(f"no network of this space can be built: {causes.most_common(1)[0][0]}")
 
-    def _choices(self, axis: str, values: list[Any], space: Axes, points: list[Point]) -> list[Point]:
+    def _choices(self, axis: str, space: Axes, points: list[Point]) -> list[Point]:
         """List a point with each value of an axis; of an option (`block.coupled`) with each choice that may have it."""
         group = axis.partition(".")[0]
         if group != axis and group in space:
             hosts = [{**points[0], group: host} for host in _values_to_try(space[group])]
         else:
             hosts = [next((point for point in points if has_option(axis, point, self.fast)), points[0])]
-        return [{**host, axis: value} for value in values for host in hosts]
-
-    def _config(self, point: Point) -> DictConfig:
-        words = _words(point)
-        if repr(words) not in self.configs:
-            with as_infeasible():
-                self.configs[repr(words)] = self.composer(active_point(words, self.fast))
-        return self.configs[repr(words)]
+        return [{**host, axis: value} for value in _values_to_try(space[axis]) for host in hosts]
 
 
 def trained_before(
@@ -172,6 +163,6 @@ def as_infeasible() -> Iterator[None]:
         raise Infeasible(str(error)) from error
 
 
-def _values_to_try(options: Any) -> list[Any]:
-    """Values to compose once: all of a choice, the lower end of a range, None where there are no options."""
-    return [None] if options is None else list(options.values) if isinstance(options, Choice) else [options.low]
+def _values_to_try(options: Choice | Range) -> list[Any]:
+    """Values to compose once: all of a choice, the lower end of a range."""
+    return list(options.values) if isinstance(options, Choice) else [options.low]

@@ -11,7 +11,6 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.markup import escape
 
-from ablations.plan import plan as planning
 from ablations.question.seeds import seed_design
 from ablations.question.study import StudyError
 from ablations.records.lease import release_orphan
@@ -22,7 +21,7 @@ from sweeps.compose.active_options import shown
 from sweeps.compose.arguments import Arguments, parse
 from sweeps.compose.compose import Composer, plain_tree, refuse_nested
 from sweeps.compose.unused import refuse_unused
-from sweeps.planning import announce, make_plan, plan_and_check, refuse_invalid, run_numbers
+from sweeps.planning import announce, make_plan, plan_and_check
 from sweeps.question import Question, resolve_question
 from sweeps.validate import check_cells
 from sweeps.workers.forkserver import start_forkserver
@@ -72,13 +71,8 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
             return
         question = winners
     plan, records, problems = plan_and_check(question, typed, composer, console)
-    if not config.plan:
-        refuse_invalid(plan, config.on_invalid)
-    announce(plan, records, [*question.notes, *problems], question.seeds, console, why=not config.plan)
+    announce(plan, records, problems, question, config, console)
     if config.plan:
-        if not question.seeds.fixed:
-            print(run_numbers(plan, records, runs))
-        print("\n".join(planning.listing(plan, records)))
         return
     missing = plan.missing(records)
     if missing:

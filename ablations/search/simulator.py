@@ -35,6 +35,7 @@ from ablations.search.warm_start import known_cells
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+TOLD = ("tuning", "number", "state", "cause", "same_as", "started", "ended", "worker", "trained")  # first in a frame
 PATIENCE = 5  # failed trials in a row after which a worker stops: the default of max_consecutive_failures
 
 
@@ -199,23 +200,11 @@ def trials_frame(table: Table, search: Search, trials: Iterable[Trial], beside: 
             best, at = trial["values"][first], look_up({**beside, **trial["point"]})
         if trial.get("warm_start"):
             continue
-        about = {
-            key: trial.get(key)
-            for key in ("tuning", "number", "state", "cause", "same_as", "started", "ended", "worker", "trained")
-        }
+        known = {name: trial.get(name) for name in TOLD}
         chosen = {axis: trial["point"].get(axis) for axis in search.space}
         values = {name: trial["values"].get(name) for name in search.objectives}
-        sizes = {key: trial.get(key) for key in ("params", "macs", "cell")}
-        rows.append(
-            {
-                **about,
-                **chosen,
-                **values,
-                **sizes,
-                "best": best,
-                f"best_{metric}": at,
-            }
-        )
+        sizes = {name: trial.get(name) for name in ("params", "macs", "cell")}
+        rows.append({**known, **chosen, **values, **sizes, "best": best, f"best_{metric}": at})
     return pd.DataFrame(rows)
 
 
