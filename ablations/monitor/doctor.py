@@ -8,9 +8,11 @@ import stat
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 
 from ablations.records.epochs import read_epochs
@@ -19,7 +21,7 @@ from ablations.records.kept import weights_damage
 from ablations.records.layout import CHECKPOINT, CURVE, PREDICTIONS, RECORD, STATE, WEIGHTS
 from ablations.records.lease import EXPIRES, expired, held, leases
 from ablations.records.predictions import read_predictions
-from ablations.records.record import STUDIES, Record, read_plan, read_record, read_records, record_paths, study_of
+from ablations.records.record import STUDIES, read_plan, read_record, read_records, record_paths, study_of
 from ablations.records.worker_deaths import NAME as DEATHS
 from ablations.search import journal_repair as journal
 from ablations.search.trials import WARM_START, read_trial
@@ -62,19 +64,16 @@ def examine(runs: Path) -> Iterator[Finding]:
 
 def quarantine(runs: Path, path: Path) -> Path:
     """Move a file or a folder to `runs/.quarantine`; return its new path."""
-    target = _kept(runs, path)
+    target = _free(runs, path)
     target.parent.mkdir(parents=True, exist_ok=True)
     return path.rename(target)
 
 
-def _kept(runs: Path, path: Path) -> Path:
+def _free(runs: Path, path: Path) -> Path:
     """Find a free path in `runs/.quarantine`, under the old name."""
-    target = wanted = runs / QUARANTINE / path.relative_to(runs)
-    n = 1
-    while os.path.lexists(target):
-        n += 1
-        target = wanted.with_name(f"{wanted.name}~{n}")
-    return target
+    wanted = runs / QUARANTINE / path.relative_to(runs)
+    further = (wanted.with_name(f"{wanted.name}~{n}") for n in count(2))
+    return next(one for one in chain([wanted], further) if not os.path.lexists(one))
 
 
 def _out(runs: Path, path: Path, says: str, then: str) -> Finding:
@@ -85,12 +84,9 @@ def _out(runs: Path, path: Path, says: str, then: str) -> Finding:
 def _folder(runs: Path, folder: Path) -> Iterator[Finding]:
     """Find what is wrong with one run's folder."""
     try:
-        if not stat.S_ISDIR(folder.stat().st_mode):
-            return
         names = sorted(os.listdir(folder))
     except OSError as error:
-        mend = partial(_open, folder)
-        yield Finding(f"{folder}: cannot be read ({error.strerror})", "made readable for its owner", mend)
+        yield from _unreadable(folder, error)
         return
     yield from _record(runs, folder / RECORD) if RECORD in names else ()
     yield from _leases(runs, folder)
@@ -103,8 +99,7 @@ def _folder(runs: Path, folder: Path) -> Iterator[Finding]:
         try:
             read_epochs(folder / CURVE)
         except (OSError, ValueError) as error:
-            says = f"{folder / CURVE}: no table of numbers ({error})"
-            yield _out(runs, folder / CURVE, says, "no table needs it")
+            yield _out(runs, folder / CURVE, f"{folder / CURVE}: no table of numbers ({error})", "no table needs it")
     for name, (what, then) in ZIPS.items():
         if name in names and (damage := _zip_damage(folder / name)):
             yield _out(runs, folder / name, f"{folder / name}: no whole {what} ({damage})", then)
@@ -112,10 +107,8 @@ def _folder(runs: Path, folder: Path) -> Iterator[Finding]:
         then = "its images are in no interval over images"
         yield from _readable(runs, folder / PREDICTIONS, then, lambda path: read_predictions(path.parent))
     if WEIGHTS in names and (damage := weights_damage(folder / WEIGHTS)):
-        says = f"{folder / WEIGHTS}: {damage}"
-        yield _out(
-            runs, folder / WEIGHTS, says, "its record stays; the run typed with retrain=true keeps weights again"
-        )
+        then = "its record stays; the run typed with retrain=true keeps weights again"
+        yield _out(runs, folder / WEIGHTS, f"{folder / WEIGHTS}: {damage}", then)
 
 
 def _record(runs: Path, path: Path) -> Iterator[Finding]:
@@ -164,11 +157,8 @@ def _study(runs: Path, folder: Path) -> Iterator[Finding]:
     """Find what is wrong with the files of a study."""
     try:
         names = sorted(os.listdir(folder))
-    except NotADirectoryError:
-        return
     except OSError as error:
-        mend = partial(_open, folder)
-        yield Finding(f"{folder}: cannot be read ({error.strerror})", "made readable for its owner", mend)
+        yield from _unreadable(folder, error)
         return
     yield from _leftovers(runs, folder, names, age=EXPIRES)
     if "plan.json" in names:
@@ -186,7 +176,7 @@ def _study(runs: Path, folder: Path) -> Iterator[Finding]:
         yield _out(runs, lock, f"{lock}: the lock of a process that was killed", "the journal can be written again")
     if journal.JOURNAL in names and (damage := journal.find_damage(folder / journal.JOURNAL)):
         path = folder / journal.JOURNAL
-        mend = partial(journal.repair, path, keep=_kept(runs, path))
+        mend = partial(journal.repair, path, keep=_free(runs, path))
         yield Finding(f"{path}: {damage}", f"whole lines stay, a copy as it was is in {runs / QUARANTINE}", mend)
 
 
@@ -206,15 +196,13 @@ def _places(runs: Path) -> Iterator[Finding]:
 
 def _doubles(runs: Path) -> list[Path]:
     """Find folders with a record that `read_records` passes over in favour of another folder's."""
-    chosen: dict[str, Record] = read_records(runs)[0]
+    chosen = {record["folder"] for record in read_records(runs)[0].values()}
     doubles = []
     for path in record_paths(runs):
-        try:
-            record = read_record(path)
-        except RecordError:
-            continue
-        if chosen[record["identity"]]["folder"] != path.parent.name:
-            doubles.append(path.parent)
+        if path.parent.name not in chosen:
+            with suppress(RecordError):
+                read_record(path)
+                doubles.append(path.parent)
     return doubles
 
 
@@ -225,6 +213,13 @@ def _zip_damage(path: Path) -> str | None:
         return f"{broken} has changed" if broken else None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
         return str(error)
+
+
+def _unreadable(folder: Path, error: OSError) -> Iterator[Finding]:
+    """Find that a folder cannot be read; nothing of what is no folder."""
+    if not isinstance(error, NotADirectoryError):
+        mend = partial(_open, folder)
+        yield Finding(f"{folder}: cannot be read ({error.strerror})", "made readable for its owner", mend)
 
 
 def _open(folder: Path) -> None:

@@ -62,7 +62,7 @@ def table_of(
     import pandas as pd
 
     trials = [trial for plan in plans for trial in _trials(plan, runs, partial=partial)]
-    axes = dict.fromkeys(axis for plan in plans for axis in (*(plan["study"].get("space") or {}), *_varied(plan)))
+    axes = dict.fromkeys(axis for plan in plans for axis in _open_axes(plan))
     found: dict[tuple[Any, ...], Entry] = {}
     for entry in (*_of_trials(trials, axes), *(one for plan in plans for one in _of_plan(plan, axes))):
         first = found.setdefault(tuple(entry.point.get(axis) for axis in axes), entry)
@@ -90,19 +90,15 @@ def table_of(
     return Table(frame, described, _about(plans, used, described, whole=not trials and not missing))
 
 
-def _varied(plan: Mapping[str, Any]) -> list[str]:
-    """The axes that vary in a plan's grid, or between the tunings of its search."""
+def _open_axes(plan: Mapping[str, Any]) -> list[str]:
+    """The axes that a plan's study searches, and those that vary in its grid or between the tunings of its search."""
     points = [one["point"] for one in plan["study"].get("tunings") or []]
     among = {axis for point in points for axis in point if len({repr(one.get(axis)) for one in points}) > 1}
-    return [*plan["swept"], *sorted(among)]
+    return [*(plan["study"].get("space") or {}), *plan["swept"], *sorted(among)]
 
 
 def _trials(plan: Mapping[str, Any], runs: Path, *, partial: bool) -> list[dict[str, Any]]:
-    """The trials of a study that searches; none of another.
-
-    Raises:
-        Incomplete: a trial has not ended.
-    """
+    """The trials of a study that searches; none of another. Incomplete is raised where one has not ended."""
     tunings = [one["name"] for one in plan["study"].get("tunings") or []]
     trials, _ = read_trials(runs, plan["name"], tunings)
     ended = [trial for trial in trials if trial["state"] != "running"]
@@ -122,21 +118,13 @@ def _of_trials(trials: Iterable[Mapping[str, Any]], axes: Iterable[str]) -> Iter
 
 
 def _of_plan(plan: Mapping[str, Any], axes: Iterable[str]) -> Iterable[Entry]:
-    """An entry for each point of a plan; points that differ only in axes that are not active there are one.
-
-    Raises:
-        ValueError: an axis that another study varies has no value here.
-    """
+    """An entry for each point of a plan; ValueError where an axis that another study varies has no value here."""
+    options = {axis for axis in axes if "." in axis} - {*_open_axes(plan)}
     for cell in plan["cells"]:
         for point in cell["points"]:
             values = {**cell["axes"], **{axis: value for axis, value in point.items() if axis in cell["axes"]}}
-            for axis in axes:
-                if (
-                    axis not in values
-                    and "." in axis
-                    and axis not in (*_varied(plan), *(plan["study"].get("space") or {}))
-                ):
-                    raise ValueError(f"{plan['name']} does not say its {axis}, which another of these studies varies")
+            if unsaid := sorted(options - {*values}):
+                raise ValueError(f"{plan['name']} does not say its {unsaid[0]}, which another of these studies varies")
             chosen = {axis: plain(values[axis]) for axis in axes if axis in values}
             about = {key: cell.get(key) for key in ABOUT_A_CELL}
             yield Entry(chosen, about, {run["seed"]: run for run in cell["runs"]})
@@ -232,26 +220,28 @@ def _about(
     if len(lengths) == 1 and None not in lengths:
         fixed["recipe.epochs"] = lengths.pop()
     origins = [record.get("provenance") or {} for record in records]
-    code: dict[str, set[str]] = {}
-    versions: dict[str, set[str]] = {}
-    for record, origin in zip(records, origins, strict=True):
-        for into, said in ((code, record.get("code")), (versions, origin.get("versions"))):
-            for name, value in (said or {}).items():
-                into.setdefault(name, set()).add(value)
     provenance = {
         **{key: sorted({origin.get(key) or "" for origin in origins}) for key in ("git", "device", "processor")},
-        "versions": {name: sorted(values) for name, values in versions.items()},
+        "versions": _values_by_name(origin.get("versions") for origin in origins),
         "data": sorted({record["data_digest"] for record in records if record.get("data_digest")}),
-        "code": {name: sorted(values) for name, values in code.items()},
-        **{key: [origin.get(key) or "" for origin in origins] for key in ("started", "finished")},
+        "code": _values_by_name(record.get("code") for record in records),
+        "started": min(origin.get("started") or "" for origin in origins),
+        "finished": max(origin.get("finished") or "" for origin in origins),
     }
-    provenance["started"], provenance["finished"] = min(provenance["started"]), max(provenance["finished"])
-    studies = [(plan["name"], plan["study"].get("question"), public(plan["command"])) for plan in plans]
     return {
-        "studies": [dict(zip(("name", "question", "command"), said, strict=True)) for said in studies],
+        "studies": [
+            {"name": plan["name"], "question": plan["study"].get("question"), "command": public(plan["command"])}
+            for plan in plans
+        ],
         "whole": whole,
         "fixed": {axis: value for axis, value in fixed.items() if axis not in axes},
         "judged": list(judged or ERROR),
         "metrics": metrics,
         "provenance": provenance,
     }
+
+
+def _values_by_name(some: Iterable[Mapping[str, str] | None]) -> dict[str, list[str]]:
+    """Every name in several mappings with the values it has there."""
+    pairs = {pair for one in some for pair in (one or {}).items()}
+    return {name: sorted(value for key, value in pairs if key == name) for name in sorted({name for name, _ in pairs})}
