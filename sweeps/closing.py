@@ -133,10 +133,6 @@ def ways_to_see(tracker: Any, runs: Path, folders: Iterable[str]) -> Iterator[tu
 
 
 def tracker_of(config: DictConfig) -> Any:
-    """The tracker that the configuration describes, see ablations/wandb_view/protocol.py.
-
-    Raises:
-        ValueError: it cannot be made, for want of a package for example.
-    """
+    """Make the tracker of the configuration, see ablations/wandb_view/protocol.py; ValueError where that cannot be."""
     with as_value_error():
         return instantiate(config.tracker)

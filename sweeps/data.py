@@ -155,11 +155,7 @@ def _said(data: Node, images: Any) -> tuple[int, Any, int]:
 
 @once_a_node
 def training_images(data: Node, folder: Path) -> int:
-    """Count the images that a run trains on.
-
-    Raises:
-        ValueError: so many cannot be held out, or taken, or `split` is none.
-    """
+    """Count the images that a run trains on; ValueError where so many cannot be held out, or taken."""
     from lightning_modules.data.parts import divided, split_seed_of
 
     images = seen(data["source"], folder).images

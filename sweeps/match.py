@@ -20,11 +20,7 @@ Count = Callable[[Point], tuple[int, float]]
 
 
 def budget_of(study: dict[str, Any]) -> str | None:
-    """Return what the cells of the study are matched in: params, macs, or None.
-
-    Raises:
-        StudyError: it is neither params nor macs, or the study searches.
-    """
+    """Return what the cells of the study are matched in: params, macs, or None; StudyError where that cannot be."""
     match = study.get("match")
     if match is not None and match not in BUDGETS:
         raise StudyError(f"match: {match} is neither of {', '.join(BUDGETS)}")
@@ -51,11 +47,7 @@ class Widths:
     count: Count
 
     def __call__(self, point: Point) -> Point:
-        """Replace `budget` in a point by the width that it stands for, so that Hydra can compose it.
-
-        Raises:
-            ValueError: no width suits.
-        """
+        """Replace `budget` in a point by the width that it stands for; ValueError where no width suits."""
         bare = _bare(point)
         if point.get(BUDGET) != MATCHED:
             return bare

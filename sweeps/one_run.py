@@ -87,11 +87,7 @@ def valid_record(config: DictConfig, run: Run, folder: Path) -> Record | None:
 
 
 def train_single(config: DictConfig, run: Run, folder: Path, hydra: DictConfig) -> Record:
-    """Check and claim a run that no sweep has looked at, then train it.
-
-    Raises:
-        ValueError: it cannot be built, or another process is training it.
-    """
+    """Check, claim and train a run that no sweep has looked at; ValueError where it cannot be built, or is claimed."""
     try:
         with as_value_error():
             instantiate(config.tracker)

@@ -40,11 +40,7 @@ from sweeps.workers.worker import Application
 
 
 def open_space(study: dict[str, Any], typed: Arguments) -> Search:
-    """Read the search of a study, without the axes that the command line decides.
-
-    Raises:
-        StudyError: it is malformed, or nothing is left to search.
-    """
+    """Read the search of a study, without the axes that the command line decides; StudyError where none is left."""
     decided = {*typed.chosen, *typed.swept}
     study["space"] = {axis: value for axis, value in study["space"].items() if axis not in decided}
     search = read_search(study)

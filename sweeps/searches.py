@@ -66,11 +66,7 @@ def compare_searches(question: Question, config: DictConfig, console: Console) -
 
 
 def make_plan(question: Question, contest: Contest) -> Plan:
-    """Make the plan of the searches, whose claims are checked.
-
-    Raises:
-        StudyError, ClaimError: the study is malformed.
-    """
+    """Make the plan of the searches, whose claims are checked; StudyError, ClaimError where the study is malformed."""
     study: dict[str, Any] = question.study | {"judged": JUDGED, "metrics": contest.metrics}
 
     def describe(point: Point) -> tuple[Run, list[str], dict[str, Any]]:

@@ -132,9 +132,7 @@ class Plan:
 
 
 def make_cells(
-    points: Iterable[Point],
-    seeds: SeedDesign,
-    compose: Callable[[Point], tuple[Run, list[str], dict[str, Any]]],
+    points: Iterable[Point], seeds: SeedDesign, compose: Callable[[Point], tuple[Run, list[str], dict[str, Any]]]
 ) -> tuple[list[Cell], list[tuple[Point, str]]]:
     """Cells for points; points that compose to the same network, data and recipe share a cell.
 

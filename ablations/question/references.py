@@ -99,11 +99,7 @@ def references() -> dict[str, Reference]:
 
 
 def published_number(reference: Any) -> float:
-    """Return the number that a claim's `reference` stands for: that of a key, or the difference of two.
-
-    Raises:
-        UnknownReference: there is no such number.
-    """
+    """Return the number of a `reference`, or the difference of two; UnknownReference where there is none."""
     if isinstance(reference, Mapping):
         if set(reference) != {"plus", "minus"}:
             raise UnknownReference(f"a reference is a key, or has plus and minus, not {', '.join(map(str, reference))}")

@@ -141,11 +141,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def read_search(study: Mapping[str, Any]) -> Search:
-    """Read the `space` and the `search` of a study.
-
-    Raises:
-        StudyError: something in it is malformed, unknown or contradicts itself.
-    """
+    """Read the `space` and the `search` of a study; StudyError where something is malformed or contradicts itself."""
     given = mapping("search", study.get("search"))
     check_known("search", given, DEFAULTS)
     said = {**DEFAULTS, **given}

@@ -134,11 +134,7 @@ def plans(runs: Path) -> list[str]:
 
 
 def read_plan(runs: Path, name: str) -> dict[str, Any]:
-    """Read and check the plan of the study `name`.
-
-    Raises:
-        RecordError: there is none, it is damaged, or it or its name points outside `runs`.
-    """
+    """Read and check a study's plan; RecordError where there is none, or it is damaged or points outside `runs`."""
     path = plan_path(runs, name)
     if not path.exists():
         raise RecordError(f"{runs} has no plan of a study {name!r}; there are: {', '.join(plans(runs)) or 'none'}")

@@ -186,13 +186,7 @@ def _measure(
 
 
 def _report(
-    trial: optuna.Trial,
-    known: dict[int, float],
-    name: str,
-    until: int | None,
-    rows: list[Row],
-    *,
-    prune: bool = True,
+    trial: optuna.Trial, known: dict[int, float], name: str, until: int | None, rows: list[Row], *, prune: bool = True
 ) -> None:
     """Report to the pruner the epochs that are new to it; raise Stopped if it ends the trial.
 

@@ -45,11 +45,7 @@ class Contest:
 
     @classmethod
     def read(cls, study: Mapping[str, Any]) -> Contest:
-        """Read a study with `tables`.
-
-        Raises:
-            StudyError: a table is not there, or the search is malformed.
-        """
+        """Read a study with `tables`; StudyError where a table is not there, or the search is malformed."""
         search = {"trials": AXES["trials"], "after": [], "seeds": IN_TURN, **(study.get("search") or {})}
         check_known("search", search, FIELDS)
         search |= {"after": listed(search["after"]), "seeds": written_out(search["seeds"])}
@@ -66,11 +62,7 @@ class Contest:
         return {**after, **LEVELS, "epochs": {"better": "lower", "low": 0.0}}
 
     def run(self, point: Point) -> Run:
-        """Describe the search of a point, with the seed 0.
-
-        Raises:
-            ValueError: an axis or a choice does not exist.
-        """
+        """Describe the search of a point, with the seed 0; ValueError where an axis or a choice does not exist."""
         if unknown := [axis for axis in point if axis not in AXES and axis.partition(".")[0] not in CHOSEN]:
             raise ValueError(f"a simulated search has no axis {unknown[0]}{instead(unknown[0], AXES, 'there are')}")
         axes = {**AXES, "trials": self.search["trials"], **point}
@@ -100,20 +92,12 @@ class Contest:
         return Searched.of(trials, table, objective, self.search["after"])
 
     def try_out(self, run: Run, table: Table) -> None:
-        """Carry out the first trial of a search, whose mistakes are met so before any search is carried out.
-
-        Raises:
-            ValueError: as `skipbench.simulate`; or no network can be trained.
-        """
+        """Carry out the first trial of a search, to meet its mistakes before all others: ValueError."""
         self.carry_out(replace(run, axes={**run.axes, "trials": 1}), table)
 
 
 def chosen(group: str, axes: Mapping[str, Any]) -> dict[str, Any]:
-    """Read how a sampler or a pruner is made, with those of its options that are axes, as `pruner.factor`.
-
-    Raises:
-        ValueError: there is no such choice, or it has no such option.
-    """
+    """Read how a sampler or a pruner is made, with options that are axes, as `pruner.factor`; or raise ValueError."""
     node = node_of(group, axes[group])
     options = {axis.partition(".")[2]: value for axis, value in axes.items() if axis.startswith(f"{group}.")}
     if odd := [option for option in options if option not in node or option.startswith("_")]:

@@ -82,11 +82,7 @@ def importance(study: optuna.Study) -> tuple[dict[str, float], float]:
 
 
 def search_importance(plan: Mapping[str, Any], runs: Path) -> list[Importance]:
-    """The importances in each tuning of a study, read from the files of its trials.
-
-    Raises:
-        ValueError: the study does not search.
-    """
+    """The importances in each tuning of a study, from the files of its trials; ValueError where it does not search."""
     if not plan["study"].get("tunings"):
         raise ValueError(f"{plan['name']} does not search: it has no space")
     search, found = read_search(plan["study"]), []

@@ -153,11 +153,7 @@ def sided(table: Table, objectives: Sequence[str]) -> list[str]:
 
 
 def node_of(group: str, name: str) -> dict[str, Any]:
-    """Read the file of `conf/` that describes a sampler or a pruner.
-
-    Raises:
-        StudyError: there is no such file.
-    """
+    """Read the file of `conf/` that describes a sampler or a pruner; StudyError where there is none."""
     files = config_files(CONF / group)
     if name not in files:
         raise StudyError(f"no {group} {name!r}{instead(str(name), files, 'there are')}")

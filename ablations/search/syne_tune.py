@@ -19,11 +19,7 @@ ELAPSED, EPOCH = "elapsed_time", "epoch"
 
 
 def blackbox(table: Table) -> Any:
-    """Make a `BlackboxTabular` with the objectives of `evaluations`, by the axes of the table and by epoch.
-
-    Raises:
-        ImportError: Syne Tune is not installed.
-    """
+    """Make a `BlackboxTabular` with the objectives of `evaluations`; ImportError where Syne Tune is not installed."""
     try:
         from syne_tune.blackbox_repository.blackbox_tabular import BlackboxTabular  # pyright: ignore[reportMissingImports]
         from syne_tune.config_space import choice, ordinal, randint  # pyright: ignore[reportMissingImports]

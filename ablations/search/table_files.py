@@ -30,11 +30,7 @@ def check_ending(path: Path) -> None:
 
 
 def write_table(table: Table, path: Path) -> None:
-    """Write a table; the ending says how.
-
-    Raises:
-        ValueError: the ending is none of ENDINGS, or the package for Parquet is not installed.
-    """
+    """Write a table as the ending says; ValueError for another ending, or where the package for Parquet is missing."""
     check_ending(path)
     axes = {name: axis.as_json() for name, axis in table.axes.items()}
     about = json.dumps({"schema": SCHEMA, "axes": axes, **table.about}, allow_nan=False, ensure_ascii=False)

@@ -40,11 +40,7 @@ def write_trial(folder: Path, trial: Trial) -> None:
 
 
 def read_trial(path: Path) -> Trial:
-    """Read and check one `trial.json`.
-
-    Raises:
-        RecordError: the file is damaged or holds something else.
-    """
+    """Read and check one `trial.json`; RecordError for a damaged one."""
     return _checked(path, read_json(path))
 
 
@@ -64,11 +60,7 @@ def write_warm_start(runs: Path, study: str, tuning: str, trials: Sequence[Trial
 
 
 def read_warm_start(runs: Path, study: str, tuning: str) -> list[Trial] | None:
-    """What a tuning was told before its first suggestion; None if it has not begun.
-
-    Raises:
-        RecordError: the file is damaged.
-    """
+    """What a tuning was told before its first suggestion; None if it has not begun; RecordError for a damaged file."""
     path = tunings_folder(runs, study) / tuning / WARM_START
     return [_checked(path, trial) for trial in read_json(path).get("trials", [])] if path.exists() else None
 

@@ -16,11 +16,7 @@ from ablations.wandb_view.protocol import ScalarLog, require, results
 
 
 class MLflow:
-    """Logs each run as an MLflow run, in an MLflow experiment that is named after the study.
-
-    Raises:
-        ValueError: the package is not installed.
-    """
+    """Logs each run as one of MLflow's, in an experiment named after the study; ValueError without the package."""
 
     def __init__(self) -> None:
         require("mlflow", "mlflow", "mlflow-skinny")

@@ -40,11 +40,7 @@ def add_publish(command: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def publish(options: argparse.Namespace) -> None:
-    """Send what is not there yet, and print what was sent.
-
-    Raises:
-        ValueError: W&B is turned off.
-    """
+    """Send what is not there yet, and print what was sent; ValueError where W&B is turned off."""
     if not (tracker := Tracker(options.mode, options.project)).enabled:
         raise ValueError("WANDB_MODE=disabled turns W&B off, so nothing can be sent: unset it")
     records, _ = read_records(options.runs)

@@ -17,11 +17,7 @@ from ablations.wandb_view.protocol import ScalarLog, require, results
 
 
 class TensorBoard:
-    """Writes scalars: the curve and the diagnostics by epoch, the final metrics at the end.
-
-    Raises:
-        ValueError: the package is not installed.
-    """
+    """Writes scalars: curve and diagnostics by epoch, final metrics at the end; ValueError without the package."""
 
     def __init__(self) -> None:
         require("tensorboard", "tensorboard", "tensorboard")

@@ -33,11 +33,7 @@ IMPORTED_LATE = "wandb.sdk.launch.inputs.internal"  # by wandb.init, for a third
 
 @dataclass(frozen=True)
 class Tracker:
-    """Where runs are shown: `auto` is online with credentials and a network, otherwise offline.
-
-    Raises:
-        ValueError: unknown mode.
-    """
+    """Where runs are shown: `auto` is online with credentials and a network, else offline; ValueError for others."""
 
     mode: str = "auto"
     project: str = PROJECT

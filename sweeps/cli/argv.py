@@ -19,11 +19,7 @@ EXAMPLE = "write axis=value without spaces, as depth=8"
 
 
 def read_words(words: list[str]) -> tuple[list[str], argparse.Namespace]:
-    """Sort the words so that Hydra can parse them wherever a flag was typed; also return them parsed.
-
-    Raises:
-        ValueError: one is neither a flag nor an override.
-    """
+    """Sort the words so that Hydra can parse them; also return them parsed; ValueError for one that says nothing."""
     parser = argparse.ArgumentParser(
         parents=[hydra_parser()], conflict_handler="resolve", add_help=False, exit_on_error=False, allow_abbrev=False
     )

@@ -25,11 +25,7 @@ class Arguments:
 
 
 def parse(arguments: list[str], loader: Any) -> Arguments:
-    """Parse and sort the words of a sweep.
-
-    Raises:
-        StudyError: a sweep that has no finite list of values, or over something that is no axis.
-    """
+    """Parse and sort the words of a sweep; StudyError where one has no finite list of values, or is over no axis."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     parser = OverridesParser.create(config_loader=loader)

@@ -58,11 +58,7 @@ class _ReadOnce(CachingConfigRepository):
 
 
 def set_values(config: DictConfig, overrides: Sequence[str]) -> None:
-    """Set values on a composed configuration, in place, as Hydra sets them when it composes.
-
-    Raises:
-        HydraException: a setting does not exist.
-    """
+    """Set values on a composed configuration, in place, as Hydra does; HydraException where one does not exist."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     parsed: Any = OverridesParser.create().parse_overrides(list(overrides))

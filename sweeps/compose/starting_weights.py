@@ -10,11 +10,7 @@ TRAINED = "lightning_modules.networks.trained.trained"
 
 
 def starts_from(network: Any) -> str | None:
-    """Return the folder of the run whose weights a network node starts from; None where it starts from none.
-
-    Raises:
-        ValueError: none is named.
-    """
+    """Return the folder of the run whose weights a network starts from, or None; ValueError where none is named."""
     init: Any = network.get("init")
     if not hasattr(init, "get") or init.get("_target_") != TRAINED:
         return None
@@ -24,11 +20,7 @@ def starts_from(network: Any) -> str | None:
 
 
 def identified(network: dict[str, Any], folder: str) -> dict[str, Any]:
-    """Return a network node in which the digest of the weights stands for the folder they lie in.
-
-    Raises:
-        ValueError: there are no weights.
-    """
+    """Return a network node with the digest of the weights for their folder; ValueError where there are none."""
     init = {key: value for key, value in network["init"].items() if key != "run"}
     return network | {"init": init | {"weights": digest_in(folder)}}
 

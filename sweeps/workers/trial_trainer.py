@@ -35,11 +35,7 @@ class TrialTrainer:
         self.data_dir = Path(application.config.data_dir)
 
     def candidate(self, point: Point) -> Candidate:
-        """Compose the cell of a point, and build its network to see how large it is.
-
-        Raises:
-            Infeasible: it cannot be built.
-        """
+        """Compose the cell of a point, and build its network to see its size; Infeasible where it cannot be built."""
         with as_infeasible():
             bare = active_point(point, self.fast)
             run, settings = self.fast(bare)
@@ -68,11 +64,7 @@ class TrialTrainer:
             time.sleep(0.5)
 
     def train(self, planned: PlannedRun, folder: Path, watch: Watch | None, until: int | None) -> Record:
-        """Train a run and return its record.
-
-        Raises:
-            Stopped, Paused: the watch has ended it, after the epoch `until`.
-        """
+        """Train a run and return its record; Stopped where the watch has ended it, Paused after the epoch `until`."""
 
         def main(config: DictConfig) -> Any:
             try:
