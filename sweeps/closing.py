@@ -21,7 +21,7 @@ from sweeps.cli.errors import as_value_error
 from sweeps.instantiate import instantiate
 from sweeps.planning import grow
 from sweeps.workers.forkserver import let_workers_end
-from sweeps.workers.live_status import beside
+from sweeps.workers.live_status import in_thread
 
 LOOK_EVERY = 1.0  # seconds between two looks at how many runs are left
 LAST = 2  # runs left to train, when it is time to get ready
@@ -42,7 +42,7 @@ def closing_prepared(folders: list[Path], config: DictConfig) -> Iterator[None]:
                     tracker.prepare()
                 return
 
-    with beside(wait):
+    with in_thread(wait):
         yield
 
 

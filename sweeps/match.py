@@ -29,7 +29,7 @@ def budget_of(study: dict[str, Any]) -> str | None:
     return match
 
 
-def doubled(points: list[Point]) -> list[Point]:
+def raw_and_matched(points: list[Point]) -> list[Point]:
     """Return each point twice, with `budget` raw and with `budget` matched."""
     return [{**point, BUDGET: budget} for point in points for budget in (RAW, MATCHED)]
 

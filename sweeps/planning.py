@@ -126,9 +126,9 @@ def plan_and_check(
     records, problems = read_records(runs)
     grow(plan, records, runs)
     if config.retry and not config.plan:
-        staleness.set_aside(plan, records, config.retry, runs)
+        staleness.set_aside_for_retry(plan, records, config.retry, runs)
     problems += set_stale_aside(plan, records, config) + set_unmeasured_aside(plan, records, config)
-    plan.find_elsewhere(records)
+    plan.find_relabelled(records)
     grow(plan, records, runs)
     if plan.missing(records) and not config.plan:
         start_forkserver(launcher)
@@ -189,7 +189,7 @@ def set_stale_aside(plan: Plan, records: dict[str, Any], config: DictConfig) -> 
             for identity in changed:
                 del records[identity]
         else:
-            staleness.put_away(changed, records, "stale", Path(config.runs))
+            staleness.set_aside(changed, records, "stale", Path(config.runs))
     stale = staleness.stale_records(plan, records)
     if accepted:
         staleness.accept(plan, stale)
@@ -222,7 +222,7 @@ def set_unmeasured_aside(plan: Plan, records: dict[str, Record], config: DictCon
         for identity in lacking:
             del records[identity]
     else:
-        staleness.put_away(lacking, records, "unmeasured", Path(config.runs))
+        staleness.set_aside(lacking, records, "unmeasured", Path(config.runs))
     many = f"{len(lacking)} record{' has' if len(lacking) == 1 else 's have'}"
     what = " or ".join(f"{setting}=true" for setting in ASKED_FOR if setting in unmeasured)
     return [f"{many} no numbers of {what}: trained again, which changes no other number"] * bool(lacking)

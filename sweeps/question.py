@@ -19,7 +19,7 @@ from ablations.records.provenance import command, public
 from ablations.records.record import STUDY, STUDY_WORDS
 from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import refuse_nonfinite
-from sweeps.match import budget_of, doubled
+from sweeps.match import budget_of, raw_and_matched
 
 JUDGED_BY = ("judged", "level", "looked", "left_out", "follows", "family", "planned")  # what a plan is judged by
 
@@ -74,7 +74,7 @@ def resolve_question(
         points = with_data(points, study, {*typed.chosen, *typed.swept}, brought, notes)
     searched = [{axis: one} for axis, some in (study.get("space") or {}).items() for one in listed(some)]
     for point in [*points, study.get("fixed") or {}, *searched]:
-        refuse_no(point)
+        refuse_yaml_booleans(point)
     asked = typed.swept.get("seed", typed.chosen.get("seed", study.get("seeds", [0, 1, 2])))
     seeds = seed_design([asked] if isinstance(asked, int) else asked, most=config.get("most"))
     refuse_nonfinite([*points, study])
@@ -84,7 +84,7 @@ def resolve_question(
         for word in ("cost", "expect"):  # of the grid as it is written
             study.pop(word, None)
     if budget_of(study):
-        points, swept = doubled(points), [*swept, BUDGET, "width"]
+        points, swept = raw_and_matched(points), [*swept, BUDGET, "width"]
     if set(typed.swept) - {"seed"}:
         study["question"] = f"A grid of your own: {public(command())}"
     return Question(study | {"name": name, "seeds": seeds.as_written()}, points, seeds, swept, notes)
@@ -127,7 +127,7 @@ def with_data(
     return found
 
 
-def refuse_no(point: Mapping[str, Any]) -> None:
+def refuse_yaml_booleans(point: Mapping[str, Any]) -> None:
     """Raise StudyError for a choice that YAML reads as true or false: `norm: no`."""
     for axis, value in point.items():
         if isinstance(value, bool) and (CONF / axis).is_dir():

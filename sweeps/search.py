@@ -31,7 +31,7 @@ from sweeps.compose.arguments import Arguments
 from sweeps.compose.compose import Composer
 from sweeps.compose.fast_compose import FastComposer
 from sweeps.data import data_digest
-from sweeps.spaces import Composed, trained_before
+from sweeps.spaces import SpaceComposer, trained_before
 from sweeps.workers.launch import launch_workers, others_gave_up
 from sweeps.workers.live_status import watched
 from sweeps.workers.resources import Resources
@@ -39,7 +39,7 @@ from sweeps.workers.trial_worker import TrialWorker, open_tunings, sampler_and_p
 from sweeps.workers.worker import Application
 
 
-def open_space(study: dict[str, Any], typed: Arguments) -> Search:
+def open_search(study: dict[str, Any], typed: Arguments) -> Search:
     """Read the search of a study, without the axes that the command line decides; StudyError where none is left."""
     decided = {*typed.chosen, *typed.swept}
     study["space"] = {axis: value for axis, value in study["space"].items() if axis not in decided}
@@ -65,7 +65,7 @@ class Searching:
         sampler, pruner = sampler_and_pruner(config)
         check_pruner(search, pruner)
         check_sampler(search, sampler)
-        composed = Composed(composer, self.fast)
+        composed = SpaceComposer(composer, self.fast)
         self.order, code = composed.asking_order(search.space, points)
         question = {key: study.get(key) for key in ("space", "search")}
         question["search"] = {k: v for k, v in (question["search"] or {}).items() if k not in ("trials", "replicate")}

@@ -34,7 +34,7 @@ from sweeps.question import Question
 from sweeps.workers.forkserver import start_forkserver
 from sweeps.workers.resources import Resources
 
-TOGETHER = 4  # searches that a process is handed at once
+CHUNK = 4  # searches that a process is handed at once
 PRELOADED = ["sweeps.workers.parent_death", __name__, "ablations.search.additive"]
 
 
@@ -85,7 +85,7 @@ def make_plan(question: Question, contest: Contest) -> Plan:
 def carry_out(contest: Contest, missing: list[Run], config: DictConfig, console: Console) -> None:
     """Carry out searches, on as many cores as the launcher has places; each leaves its record."""
     launcher, runs = config.hydra.runtime.choices["hydra/launcher"], Path(config.runs).absolute()
-    chunks = [missing[k : k + TOGETHER] for k in range(0, len(missing), TOGETHER)]
+    chunks = [missing[k : k + CHUNK] for k in range(0, len(missing), CHUNK)]
     columns = (TextColumn("searches"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress, ExitStack() as stack:
         bar = progress.add_task("searches", total=len(missing))

@@ -20,7 +20,7 @@ from ablations.search.space import Space
 from ablations.search.table import Table
 from ablations.search.table_files import read_table
 from ablations.search.table_source import TableSource, covered, mean_over_seeds
-from ablations.search.trials import FREE, Trial, best_trials
+from ablations.search.trials import UNCOUNTED, Trial, best_trials
 from sweeps.compose.active_options import active_point
 from sweeps.compose.compose import run_of
 from sweeps.search import Searching
@@ -43,11 +43,11 @@ def simulate(searching: Searching, console: Console) -> None:
         raise StudyError(f"simulated={config.simulated} is a folder: write the name of a file, as trials.json")
     table = read_table(Path(config.simulate))
     points = searching.points
-    beside: Point = {}
+    defaults: Point = {}
     for point in points.values():
         have = covered(table, search, point, _default(searching, point))
-        beside |= {axis: value for axis, value in have.items() if axis not in point}
-    source = TableSource(table, search.seeds, beside)
+        defaults |= {axis: value for axis, value in have.items() if axis not in point}
+    source = TableSource(table, search.seeds, defaults)
     sampler, pruner = sampler_and_pruner(config)
     tunings = [
         InMemory(name, search, Space(space.axes, space.fixed, source.active), sampler, pruner)
@@ -63,7 +63,7 @@ def simulate(searching: Searching, console: Console) -> None:
         own = [trial for trial in trials if trial["tuning"] == name]
         if len(points) > 1:
             console.print(f"[bold]{escape(point_words(point))}[/]", highlight=False)
-        console.print("\n".join(_lines(table, searching, own, beside)), highlight=False, markup=False)
+        console.print("\n".join(_lines(table, searching, own, defaults)), highlight=False, markup=False)
         if why := tuning.why_ended():
             console.print(f"[yellow]![/] {escape(f'the search ended early: {why}')}", highlight=False)
     if config.simulated:
@@ -79,12 +79,12 @@ def _default(searching: Searching, point: Point) -> Callable[[str], Any]:
     return lambda axis: axes[axis] if axis in axes else choices.get(axis, OmegaConf.select(config, axis))
 
 
-def _lines(table: Table, searching: Searching, trials: Sequence[Trial], beside: Point) -> list[str]:
+def _lines(table: Table, searching: Searching, trials: Sequence[Trial], defaults: Point) -> list[str]:
     """The best so far after 1, 2, 5, 10, … trials and after the last, and the winners."""
     search = searching.search
-    frame = trials_frame(table, search, trials, beside)
+    frame = trials_frame(table, search, trials, defaults)
     metric = frame.columns[-1].removeprefix("best_")
-    frame = frame[~frame.state.isin(FREE)]
+    frame = frame[~frame.state.isin(UNCOUNTED)]
     heads = ["trials", "seconds", f"best {heading(search.objectives[0])}", f"its {heading(metric)}"]
     lines = ["  ".join([f"{head:>7}" for head in heads]) + ", mean over the table's seeds"]
     shown = {k * 10**power for power in range(7) for k in SHOWN} | {len(frame)}
@@ -97,7 +97,7 @@ def _lines(table: Table, searching: Searching, trials: Sequence[Trial], beside: 
     for trial in best_trials(trials, search.objectives, search.top):
         values = ", ".join(f"{name} {_short(trial['values'][name])}" for name in search.objectives)
         chosen = point_words({axis: trial["point"][axis] for axis in search.space if axis in trial["point"]})
-        lines.append(f"winner  {chosen}: {values}, {metric} {_short(look_up({**beside, **trial['point']}))}")
+        lines.append(f"winner  {chosen}: {values}, {metric} {_short(look_up({**defaults, **trial['point']}))}")
     return lines
 
 

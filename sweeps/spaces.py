@@ -34,7 +34,7 @@ DRAWS = 100  # points of a space, of which one must be buildable
 Axes = Mapping[str, Choice | Range]
 
 
-class Composed:
+class SpaceComposer:
     """What is known of points by composing them. Words alone decide which axes there are; numbers are left out.
 
     Raises:
@@ -134,7 +134,7 @@ class Composed:
 
 
 def trained_before(
-    runs: Path, study: str, search: Search, spaces: Mapping[str, Space], composed: Composed
+    runs: Path, study: str, search: Search, spaces: Mapping[str, Space], composed: SpaceComposer
 ) -> dict[str, list[Trial]]:
     """Find what the sampler of each tuning is told when the search begins, or was told then.
 

@@ -94,14 +94,14 @@ def search_first(
     question: Question, typed: Arguments, composer: Composer, application: Application, console: Console
 ) -> Question | None:
     """Search the study's space. Return the question of its winners with fresh seeds, or None if nothing is trained."""
-    from sweeps.search import Searching, listing, open_space
+    from sweeps.search import Searching, listing, open_search
 
     config = composer.master
     if "seed" in {**typed.chosen, **typed.swept}:  # of the winners: what is asked for is more evidence on them
         asked = dict(question.study.get("search") or {})
         asked["replicate"] = {**(asked.get("replicate") or {}), "seeds": list(question.seeds.first)}
         question.study["search"] = asked
-    search = open_space(question.study, typed)
+    search = open_search(question.study, typed)
     if not config.plan and not config.simulate:
         start_forkserver(config.hydra.runtime.choices["hydra/launcher"])
         check_cells(make_plan(question, typed, composer), composer, {})  # whether the data is there

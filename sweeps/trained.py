@@ -81,7 +81,7 @@ def warn_of_changed_code(folder: Path) -> None:
 
 
 def weights_of(folder: Path) -> Path:
-    """Return the file with the weights of a run; ValueError where there is none says what to type."""
+    """Return the file with the weights of a run; where there is none, a ValueError says what to type."""
     path = folder if folder.suffix == ".safetensors" else folder / WEIGHTS
     if path.is_file():
         return path

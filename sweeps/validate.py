@@ -31,7 +31,7 @@ def check_cells(plan: Plan, composer: Composer, records: dict[str, Any]) -> None
     here = config.hydra.runtime.choices["hydra/launcher"] not in SCHEDULED  # others may have what this machine lacks
     until = math.inf
     unchecked, wrong, fitting = [], [], set()
-    for cell in telling_first(left):
+    for cell in new_values_first(left):
         if time.monotonic() > until:
             unchecked.append(cell)
             continue
@@ -67,7 +67,7 @@ def may_not_fit(trainer: Any, precision: Any) -> bool:
     return str(precision) != "32" or not there or not plain
 
 
-def telling_first(cells: list[Cell]) -> list[Cell]:
+def new_values_first(cells: list[Cell]) -> list[Cell]:
     """Put cells first that show an axis value not seen before; otherwise keep the order."""
     shown: set[tuple[str, str]] = set()
     first, rest = [], []

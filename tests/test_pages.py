@@ -27,7 +27,7 @@ from sweeps.compose.compose import Composer, run_of
 from sweeps.compose.own_network import with_own_arguments
 from sweeps.preflight import check, check_trainer, instantiate
 from sweeps.question import resolve_question
-from sweeps.search import open_space
+from sweeps.search import open_search
 from sweeps.searches import make_plan as searches_on_tables
 from tests.pages import FILES, PAGES, ROOT, TEXTS, Command, commands, is_shown
 
@@ -120,7 +120,7 @@ def plan(config: DictConfig, overrides: list[str], loader: Any, folders: list[Pa
         assert searches_on_tables(question, Contest.read(question.study)).cells
         return
     if question.study.get("space"):
-        assert open_space(question.study, typed).space
+        assert open_search(question.study, typed).space
     points = [{axis: value for axis, value in point.items() if axis != BUDGET} for point in question.whole_points]
     assert Composer(loader, config, typed.rest)(points[0])
     for axis, value in {pair for point in points for pair in point.items()}:

@@ -88,7 +88,7 @@ class Plan:
         """Whether none of its runs has a record."""
         return all(len(cell.missing(records)) == len(cell.runs) for cell in self.cells)
 
-    def find_elsewhere(self, records: dict[str, Record]) -> None:
+    def find_relabelled(self, records: dict[str, Record]) -> None:
         """Remember the records of runs that were typed in other words, and so have another label and folder."""
         for cell in self.cells:
             for run in (*cell.runs.values(), *cell.further.values()):

@@ -109,15 +109,15 @@ def accept(plan: Plan, stale: Mapping[str, Record]) -> None:
         cell.accepted |= {run.identity: stale[run.identity] for run in cell.runs.values() if run.identity in stale}
 
 
-def set_aside(plan: Plan, records: dict[str, Record], retry: str, runs: Path) -> list[str]:
+def set_aside_for_retry(plan: Plan, records: dict[str, Record], retry: str, runs: Path) -> list[str]:
     """Rename the plan's records with status `retry`, so that their runs are trained again; return their labels."""
     known = [records.get(run.identity) for cell in plan.cells for run in cell.runs.values()]
     retried = {record["identity"]: record for record in known if record is not None and record["status"] == retry}
-    put_away(retried, records, retry, runs)
+    set_aside(retried, records, retry, runs)
     return [record["label"] for record in retried.values()]
 
 
-def put_away(some: Mapping[str, Record], records: dict[str, Record], why: str, runs: Path) -> None:
+def set_aside(some: Mapping[str, Record], records: dict[str, Record], why: str, runs: Path) -> None:
     """Rename the files of some records, so that their runs are trained again, and forget them."""
     for identity, record in some.items():
         aside(runs / record["folder"] / RECORD, why)

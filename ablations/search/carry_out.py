@@ -85,7 +85,7 @@ class Source(Protocol):
         ...
 
 
-def blank(tuning: Suggestions, number: int) -> Trial:
+def new_outcome(tuning: Suggestions, number: int) -> Trial:
     """The outcome of a suggestion of which nothing is known yet."""
     return {
         **{"tuning": tuning.name, "number": number, "state": "running", "point": dict(tuning.space.fixed)},

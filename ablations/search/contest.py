@@ -14,7 +14,7 @@ from ablations.identity.run import Run
 from ablations.question.did_you_mean import instead
 from ablations.question.fields import listed, whole, written_out
 from ablations.question.study import Point, StudyError, check_known
-from ablations.search.simulator import built, node_of, sided, simulate
+from ablations.search.simulator import built, node_of, signed_objectives, simulate
 from ablations.search.table import Table
 from ablations.search.table_source import mean_over_seeds
 
@@ -80,7 +80,7 @@ class Contest:
         unusual = tuple(axis for axis in axes if axes[axis] != AXES.get(axis) or axis == "sampler")
         return Run(axes=axes, seed=0, config=nodes, unusual=unusual)
 
-    def carry_out(self, run: Run, table: Table) -> Searched:
+    def carry_out(self, run: Run, table: Table) -> SearchResult:
         """Search, and say how far from the best network of the table the chosen one is after each trial."""
         told = {key: value for key, value in self.search.items() if key not in ("after", "trials")}
         if told["seeds"] == IN_TURN:
@@ -88,11 +88,11 @@ class Contest:
         axes = {**AXES, **run.axes}
         told |= {group: built(chosen(group, axes)) for group in CHOSEN}
         trials = simulate(table, trials=axes["trials"], workers=axes["workers"], seed=run.seed, **told)
-        objective, *_ = sided(table, listed(told.get("objectives", [])))
-        return Searched.of(trials, table, objective, self.search["after"])
+        objective, *_ = signed_objectives(table, listed(told.get("objectives", [])))
+        return SearchResult.of(trials, table, objective, self.search["after"])
 
     def try_out(self, run: Run, table: Table) -> None:
-        """Carry out the first trial of a search, to meet its mistakes before all others: ValueError."""
+        """Carry out the first trial of a search; a mistake raises ValueError before all others begin."""
         self.carry_out(replace(run, axes={**run.axes, "trials": 1}), table)
 
 
@@ -107,7 +107,7 @@ def chosen(group: str, axes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchResult:
     """The result of a search.
 
     Attributes:
@@ -119,7 +119,7 @@ class Searched:
     rows: list[dict[str, float]]
 
     @classmethod
-    def of(cls, trials: DataFrame, table: Table, objective: str, after: Sequence[int]) -> Searched:
+    def of(cls, trials: DataFrame, table: Table, objective: str, after: Sequence[int]) -> SearchResult:
         """Compare what a search has chosen after each trial with the best of its table.
 
         The validation regret is of the value that the search saw, and may be below that of a mean over seeds: it is

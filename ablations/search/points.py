@@ -73,7 +73,7 @@ class PointSampler(optuna.samplers.BaseSampler):
         return [
             {**{other: draw(options, self.rng) for other, options in space.items()}, **trial.params, axis: value}
             for axis, options in trial.distributions.items()
-            for value in beside(trial.params[axis], options, self.rng)
+            for value in neighbour_values(trial.params[axis], options, self.rng)
         ]
 
 
@@ -106,7 +106,7 @@ def ordered(options: CategoricalDistribution) -> list[Any] | None:
     return sorted(values) if numbers else None
 
 
-def beside(value: Any, options: Any, rng: np.random.Generator) -> list[Any]:
+def neighbour_values(value: Any, options: Any, rng: np.random.Generator) -> list[Any]:
     """The neighbours of a value: one step down and up; of an axis without order, all other values.
 
     On a range with more than 1 / STEP steps, or none, a step has a random length.

@@ -24,12 +24,12 @@ from ablations.question.fields import mapping, whole
 from ablations.question.search_space import Search, read_search
 from ablations.question.study import Point, StudyError
 from ablations.search import suggestions
-from ablations.search.carry_out import Source, blank, carry_out
+from ablations.search.carry_out import Source, carry_out, new_outcome
 from ablations.search.in_memory import InMemory
 from ablations.search.space import Space
 from ablations.search.table import Table
 from ablations.search.table_source import TableSource, covered, mean_over_seeds
-from ablations.search.trials import FREE, Trial, reached
+from ablations.search.trials import UNCOUNTED, Trial, reached
 from ablations.search.warm_start import known_cells
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _work(
         if tuning is None or trial is None:
             yield inf, True
             continue
-        outcome, started = blank(tuning, trial.number), clock.now
+        outcome, started = new_outcome(tuning, trial.number), clock.now
         for seconds in carry_out(tuning, trial, outcome, source):
             if seconds:  # not between the suggestion and its choice: the study has its sampler only now
                 yield seconds, False
@@ -103,7 +103,7 @@ def _work(
         clock.epochs[tuning.name, trial.number] = _trained(outcome)
         about = {"started": started, "ended": clock.now, "worker": k, "trained": sum(clock.epochs.values())}
         clock.ended.append(outcome | about)
-        if outcome["state"] not in FREE:
+        if outcome["state"] not in UNCOUNTED:
             failures = failures + 1 if outcome["state"] == "failed" else 0
 
 
@@ -126,7 +126,7 @@ def simulate(
     axes = {axis: list(about.values) for axis, about in table.axes.items() if axis not in held}
     said = {"space": axes if space is None else space, "search": {**search, "trials": trials, "seed": seed}}
     asked = read_search(said)
-    asked = replace(asked, objectives=sided(table, asked.objectives if "objectives" in search else []))
+    asked = replace(asked, objectives=signed_objectives(table, asked.objectives if "objectives" in search else []))
     source = TableSource(table, asked.seeds, covered(table, asked, held))
     order = [axis for axis in table.axes if axis in asked.space]
     open_axes = Space({axis: asked.space[axis] for axis in order}, held, source.active)
@@ -141,10 +141,10 @@ def simulate(
         tuning.begin(known_cells(tuning, known, source))
     except LookupError as error:
         raise StudyError(str(error.args[0])) from error
-    return trials_frame(table, asked, run([tuning], source, workers=workers), source.beside)
+    return trials_frame(table, asked, run([tuning], source, workers=workers), source.defaults)
 
 
-def sided(table: Table, objectives: Sequence[str]) -> list[str]:
+def signed_objectives(table: Table, objectives: Sequence[str]) -> list[str]:
     """The objectives with a minus where more is better; where there are none, what the table is judged by."""
     judged, better = table.about["judged"]
     sides = {name: about.get("better") for name, about in table.about["metrics"].items()} | {judged: better}
@@ -168,13 +168,13 @@ def built(said: Mapping[str, Any]) -> Any:
     if options.pop("_partial_", False):
         return partial(kind, **options)
     try:
-        with suggestions.as_chosen():
+        with suggestions.without_experimental_warning():
             return kind(**options)
     except TypeError as error:
         raise StudyError(f"{target}: {error}") from error
 
 
-def trials_frame(table: Table, search: Search, trials: Iterable[Trial], beside: Point) -> DataFrame:
+def trials_frame(table: Table, search: Search, trials: Iterable[Trial], defaults: Point) -> DataFrame:
     """A row a trial, those that ended first in front.
 
     `best` is the best value of the first objective so far, also among what the search was told; `best_test_…` is what
@@ -182,7 +182,7 @@ def trials_frame(table: Table, search: Search, trials: Iterable[Trial], beside: 
     trained by then.
 
     Args:
-        beside: the values of the table's axes that the points of the trials do not have.
+        defaults: the values of the table's axes that the points of the trials do not have.
     """
     import pandas as pd
 
@@ -193,7 +193,7 @@ def trials_frame(table: Table, search: Search, trials: Iterable[Trial], beside: 
     at: float | None = None
     for trial in trials:
         if trial["state"] == "complete" and (best is None or trial["values"][first] < best):
-            best, at = trial["values"][first], look_up({**beside, **trial["point"]})
+            best, at = trial["values"][first], look_up({**defaults, **trial["point"]})
         if trial.get("warm_start"):
             continue
         known = {name: trial.get(name) for name in TOLD}

@@ -23,7 +23,7 @@ from ablations.question.search_space import Search, is_curve
 from ablations.question.study import StudyError
 from ablations.search.halving import Halving, go_on, seen_by_sampler
 from ablations.search.space import Space, optuna_distribution
-from ablations.search.trials import FREE, Trial, commonest_cause, uses_trial
+from ablations.search.trials import UNCOUNTED, Trial, commonest_cause, uses_trial
 
 PRUNED = ("pruned", "infeasible")  # states that Optuna is told as pruned
 REPEATS = 5  # among suggestions in a row that use up no trial; then a point is drawn that was not tried
@@ -69,12 +69,12 @@ def check_pruner(search: Search, pruner: Any) -> None:
 
 def seeded(sampler: Callable[..., Any], seed: int) -> BaseSampler:
     """Create the sampler with a seed, unless its config already gives one (as for Sobol's sequence)."""
-    with as_chosen():
+    with without_experimental_warning():
         return sampler() if "seed" in getattr(sampler, "keywords", {}) else sampler(seed=seed)
 
 
 @contextmanager
-def as_chosen() -> Iterator[None]:
+def without_experimental_warning() -> Iterator[None]:
     """Make a sampler or a pruner without Optuna's warning that it is experimental: it was chosen."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -183,7 +183,7 @@ class Suggestions:
         others = {trial.number, *self.retried}
         for one in self.trials:
             about = one.user_attrs
-            if about.get("cell") == cell and about.get("state") not in FREE and one.number not in others:
+            if about.get("cell") == cell and about.get("state") not in UNCOUNTED and one.number not in others:
                 return one
         trial.set_user_attr("cell", cell)
         return None
@@ -199,7 +199,7 @@ class Suggestions:
     def _in_vain(self) -> list[dict[str, Any]]:
         """The user attributes of the last suggestions, if they used up no trial; without what is under way."""
         ended = (one for one in reversed(self.trials) if one.state.is_finished() or one.intermediate_values)
-        return list(takewhile(lambda about: about.get("state") in FREE, (one.user_attrs for one in ended)))
+        return list(takewhile(lambda about: about.get("state") in UNCOUNTED, (one.user_attrs for one in ended)))
 
     def _seed(self, number: int) -> int:
         return int.from_bytes(hashlib.sha256(f"{self.search.seed} {number}".encode()).digest()[:4])

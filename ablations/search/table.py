@@ -99,7 +99,7 @@ class Table:
             if axis not in {**self.axes, **fixed}:
                 raise ValueError(f"the table has no axis {axis}{instead(axis, self.axes, 'there are')}")
         for name, axis in self.axes.items():
-            if not self.active(name, point):
+            if not active(self.axes, name, point):
                 continue
             if name not in point:
                 raise ValueError(f"{name} has no value; the table has {', '.join(map(str, axis.values))}")
@@ -110,11 +110,7 @@ class Table:
 
     def key_of(self, point: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return a value of every axis in their order, None where it is not active; it need not be there."""
-        return tuple(plain(point.get(axis)) if self.active(axis, point) else None for axis in self.axes)
-
-    def active(self, axis: str, point: Mapping[str, Any]) -> bool:
-        """Tell whether an axis is active beside the values of a point."""
-        return active(self.axes, axis, point)
+        return tuple(plain(point.get(axis)) if active(self.axes, axis, point) else None for axis in self.axes)
 
     def to_syne_tune(self) -> Any:
         """Return the table as a black box that Syne Tune's schedulers can ask, see `ablations.search.syne_tune`."""

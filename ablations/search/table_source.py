@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from statistics import fmean
 from typing import Any
@@ -13,7 +13,7 @@ from ablations.question.study import Point, StudyError
 from ablations.records.recorder import Paused
 from ablations.search.carry_out import Candidate, Uncovered, Watch
 from ablations.search.space import Infeasible
-from ablations.search.table import RUN, Table, plain
+from ablations.search.table import RUN, Table, active, plain
 
 Row = dict[str, Any]
 MOST_LEVELS = 100  # of a range that is looked up level by level
@@ -24,17 +24,17 @@ class TableSource:
 
     Args:
         seeds: those of the search.
-        beside: the values of the table's axes that are neither searched nor fixed by the study.
+        defaults: the values of the table's axes that are neither searched nor fixed by the study.
     """
 
-    def __init__(self, table: Table, seeds: Sequence[int], beside: Point) -> None:
-        self.table, self.seeds, self.beside = table, seeds, beside
+    def __init__(self, table: Table, seeds: Sequence[int], defaults: Point) -> None:
+        self.table, self.seeds, self.defaults = table, seeds, defaults
         self.epochs = int(table.frame.epoch.max())
         self.known: dict[tuple[Any, ...], Candidate | str] = {}
 
     def active(self, axis: str, point: Point) -> bool:
         """Tell whether an axis matters at a point."""
-        return self.table.active(axis, {**self.beside, **point})
+        return active(self.table.axes, axis, {**self.defaults, **point})
 
     def candidate(self, point: Point) -> Candidate:
         """Return the cell of a point.
@@ -43,7 +43,7 @@ class TableSource:
             Infeasible: it cannot be built, as the table says.
             Uncovered: the table does not have it.
         """
-        key = self.table.key_of({**self.beside, **point})
+        key = self.table.key_of({**self.defaults, **point})
         found = self.known.get(key)
         if found is None:
             found = self.known[key] = self._candidate(key)
@@ -60,8 +60,7 @@ class TableSource:
             return first.get("cause", "it cannot be built")
         planned = [[row for row in rows if row.get("seed") == seed] for seed in self.seeds]
         label = first["label"].rpartition("-s")[0] if "seed" in first else first.get("label", "")
-        rows_of = zip(self.seeds, planned, strict=True)
-        runs = [_run(seed, first["cell"], label, next(iter(some), None)) for seed, some in rows_of]
+        runs = [_run(seed, first["cell"], label, some) for seed, some in zip(self.seeds, planned, strict=True)]
         said = dict(zip(self.table.axes, key, strict=True)).get("recipe.epochs")
         ended = [row["epoch"] for row in rows if row["status"] == "finished"]
         epochs = said if isinstance(said, int) else max(ended, default=self.epochs)
@@ -136,10 +135,8 @@ def covered(table: Table, search: Search, fixed: Point, default: Callable[[str],
             missing.append(f"axis {axis}")
         elif isinstance(options, Range) and options.size > MOST_LEVELS:
             if whole:
-                words = (
-                    f"space.{axis}: the table has {levels}, not every number between {options.low} and {options.high}"
-                )
-                raise StudyError(f"{words}; write {axis}: [{levels}]")
+                says = f"the table has {levels}, not every number between {options.low} and {options.high}"
+                raise StudyError(f"space.{axis}: {says}; write {axis}: [{levels}]")
         elif whole and (lacking := [value for value in options.all() if plain(value) not in has]):
             missing.append(f"{axis}={','.join(map(str, lacking))} (there are {levels})")
     point: Point = {}
@@ -174,8 +171,8 @@ def _values(table: Table, axis: str) -> str:
     return ", ".join(map(str, table.axes[axis].values if axis in table.axes else [table.about["fixed"][axis]]))
 
 
-def _run(seed: int, cell: str, label: str, row: Mapping[str, Any] | None) -> dict[str, Any]:
+def _run(seed: int, cell: str, label: str, rows: Sequence[Row]) -> dict[str, Any]:
     """What a trial's file says of a run; one that the table does not have is named as a training would name it."""
-    about = row or {"identity": identity_of(cell, seed), "label": f"{label}-s{seed}"}
+    about = rows[0] if rows else {"identity": identity_of(cell, seed), "label": f"{label}-s{seed}"}
     named = {"seed": seed, "identity": about["identity"], "label": about["label"]}
     return {**named, "folder": f"{named['label']}-{named['identity'][:8]}"}

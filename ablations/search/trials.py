@@ -17,7 +17,7 @@ from ablations.records.files import SCHEMA, RecordError, read_json, write_json
 from ablations.records.record import study_folder
 
 STATES = ("running", "paused", "complete", "pruned", "infeasible", "repeated", "failed")
-FREE = ("infeasible", "repeated")  # states of suggestions that use up no trial
+UNCOUNTED = ("infeasible", "repeated")  # states of suggestions that use up no trial
 WARM_START = "warm_start.json"
 FIELDS = ("tuning", "number", "state", "point", "suggested", "cell", "label", "runs", "values", "constraints")
 
@@ -84,7 +84,7 @@ def read_trials(runs: Path, study: str, tunings: Iterable[str]) -> tuple[list[Tr
 
 def uses_trial(about: Mapping[str, Any]) -> bool:
     """Whether a suggestion uses up one of the search's trials, by its file or Optuna's user attributes."""
-    return about.get("state") not in FREE and not about.get("warm_start")
+    return about.get("state") not in UNCOUNTED and not about.get("warm_start")
 
 
 def reached(trial: Mapping[str, Any]) -> int:
@@ -118,7 +118,7 @@ def free_words(trials: Iterable[Trial]) -> str:
     """What used up no trial: `12 trained before, 3 infeasible (most often: depth=13 is not 6n+2; …), 2 repeated`."""
     some = list(trials)
     counts = Counter("trained before" if trial.get("warm_start") else trial["state"] for trial in some)
-    words = [f"{counts[kind]} {kind}" for kind in ("trained before", *FREE) if counts[kind]]
+    words = [f"{counts[kind]} {kind}" for kind in ("trained before", *UNCOUNTED) if counts[kind]]
     cause = commonest_cause(some)
     return ", ".join(f"{word} (most often: {cause})" if word.endswith("infeasible") else word for word in words)
 

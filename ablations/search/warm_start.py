@@ -20,7 +20,7 @@ from ablations.question.study import Point, StudyError
 from ablations.records.epochs import read_epochs
 from ablations.records.layout import CURVE
 from ablations.records.record import Record
-from ablations.search.carry_out import Source, blank, carry_out
+from ablations.search.carry_out import Source, carry_out, new_outcome
 from ablations.search.in_memory import InMemory
 from ablations.search.objectives import clipped, objective_value
 from ablations.search.space import Infeasible, Space
@@ -107,7 +107,7 @@ def known_cells(tuning: InMemory, points: Iterable[Mapping[str, Any]], source: S
         if (chosen := chosen_in(tuning.space, point, unsaid)) is not None:
             apart.study.enqueue_trial(chosen)
             trial = apart.study.ask()
-            outcome = blank(apart, len(known))
+            outcome = new_outcome(apart, len(known))
             for _ in carry_out(apart, trial, outcome, source):
                 pass
             apart.tell(trial, outcome)

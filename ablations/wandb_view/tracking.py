@@ -25,8 +25,8 @@ from ablations.wandb_view.offline import id_of, run_id
 
 MODES = ("auto", "none", "offline", "online")
 PROJECT = "skipbench"  # unless another is chosen
-PATIENCE = 20  # seconds for the network to answer before a run goes offline
-FAREWELL = 60  # seconds for the last uploads of a run; `wandb sync` can send the rest
+INIT_TIMEOUT = 20  # seconds for the network to answer before a run goes offline
+FINISH_TIMEOUT = 60  # seconds for the last uploads of a run; `wandb sync` can send the rest
 TAGGED = ("block", "data", "recipe")
 IMPORTED_LATE = "wandb.sdk.launch.inputs.internal"  # by wandb.init, for a third of a second
 
@@ -129,8 +129,8 @@ def _init(mode: str, project: str, folder: Path, about: Mapping[str, Any]) -> An
     settings = wandb.Settings(
         silent=True,
         console="off",
-        init_timeout=PATIENCE,
-        finish_timeout=FAREWELL,
+        init_timeout=INIT_TIMEOUT,
+        finish_timeout=FINISH_TIMEOUT,
         disable_git=True,
         disable_code=True,
         x_disable_stats=True,
@@ -172,5 +172,5 @@ def _obstacle() -> str:
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
-    thread.join(PATIENCE)
-    return found[0] if found else f"no answer within {PATIENCE} s"
+    thread.join(INIT_TIMEOUT)
+    return found[0] if found else f"no answer within {INIT_TIMEOUT} s"

@@ -18,13 +18,13 @@ from ablations.question.fields import LARGEST
 from ablations.question.hydra_syntax import to_overrides
 from ablations.question.seeds import UNTIL_DECIDED
 from sweeps.cli.argv import in_a_sweep
-from sweeps.compose.signatures import MEANT, check_flags, check_names, is_as_shipped
+from sweeps.compose.signatures import BOOLEAN_WORDS, check_flags, check_names, is_as_shipped
 
 SWEEPS_ONLY = {
     *("study", "sampler", "pruner", "storage", "plan", "on_invalid", "stale", "retry", "simulate", "simulated"),
     *("workers", "workers_per_gpu", "max_consecutive_failures", "most"),
 }
-PLACES = ("trainer", "tracker", "sampler", "pruner")  # what does not make a run, and is built late
+BUILT_LATE = ("trainer", "tracker", "sampler", "pruner")  # what does not make a run, and is built late
 SINGLE_RUNS_ONLY = {"profile", "retrain"}
 
 
@@ -90,7 +90,7 @@ def check_settings(config: DictConfig, hydra: DictConfig, typed: Iterable[str], 
             raise ValueError(f"{override} is for a sweep: add -m, or leave {setting} out")
         if sweep and setting in SINGLE_RUNS_ONLY:
             raise ValueError(f"{override} is for a single run: leave out -m, or {setting}")
-    for group in PLACES:
+    for group in BUILT_LATE:
         node = OmegaConf.to_container(config[group], resolve=True) if config.get(group) else {}
         if not is_as_shipped(node, group):
             check_flags(node, group)
@@ -118,7 +118,7 @@ def _instead(setting: str, value: Any, kind: Kind) -> str:
         first, behind = ends[1] if int(ends[1]) else "", int(ends[2]) + 1
         return f": write 'seed=range({first}{first and ','}{behind})'{in_a_sweep(sys.argv)}"
     if kind is FLAG:
-        return f": write {setting}={MEANT[text]}" if text in MEANT else ""
+        return f": write {setting}={BOOLEAN_WORDS[text]}" if text in BOOLEAN_WORDS else ""
     if kind is TEXT and isinstance(value, int | float):
         return f": write {setting}=./{value}"
     if isinstance(value, float) and value.is_integer() and kind.takes(int(value)):

@@ -17,14 +17,14 @@ from ablations.question.did_you_mean import instead
 from ablations.question.hydra_syntax import to_overrides
 
 NUMBERS: dict[str, tuple[Any, str]] = {"int": (int, "a whole number"), "float": (int | float, "a number")}
-MEANT = {**dict.fromkeys(("yes", "on", "1"), "true"), **dict.fromkeys(("no", "off", "0"), "false")}
+BOOLEAN_WORDS = {**dict.fromkeys(("yes", "on", "1"), "true"), **dict.fromkeys(("no", "off", "0"), "false")}
 
 
 def check_flags(node: Any, place: str) -> None:
     """Raise ValueError if a parameter that is true or false, here or in a node inside, is given anything else."""
     for setting, parameter, value in _given(node, place):
         if _is_flag(parameter) and not isinstance(value, bool | None):
-            meant = MEANT.get(str(value).lower())
+            meant = BOOLEAN_WORDS.get(str(value).lower())
             words = f": write {setting}={meant}" if meant else ""
             raise ValueError(f"{to_overrides({setting: value})[0]} is neither true nor false{words}")
 

@@ -12,13 +12,13 @@ from omegaconf import DictConfig
 from ablations.identity.run import Run, digest
 from sweeps.workers.resources import gpus_here
 
-FREE = ("lr", "weight_decay")  # settings of a recipe in which the runs of a group may differ
+VARYING = ("lr", "weight_decay")  # settings of a recipe in which the runs of a group may differ
 MAX_GROUP = 8  # runs in a group under trainer.fuse=auto
 
 
 def group_key(run: Run) -> str:
     """A key that is equal for runs that can be trained as one program."""
-    return digest({"code": run.code, **run.config, "recipe": _without_free(run.config["recipe"])})
+    return digest({"code": run.code, **run.config, "recipe": _without_varying(run.config["recipe"])})
 
 
 def group_size(trainer: DictConfig, *, runs: int, workers: int) -> int:
@@ -83,7 +83,7 @@ def _snapshot() -> Callable[[], None]:
     return restore
 
 
-def _without_free(node: Any) -> Any:
+def _without_varying(node: Any) -> Any:
     if isinstance(node, dict):
-        return {key: _without_free(value) for key, value in node.items() if key not in FREE}
-    return [_without_free(item) for item in node] if isinstance(node, list) else node
+        return {key: _without_varying(value) for key, value in node.items() if key not in VARYING}
+    return [_without_varying(item) for item in node] if isinstance(node, list) else node

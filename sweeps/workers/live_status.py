@@ -21,12 +21,12 @@ LINE_EVERY = 15.0  # seconds between two lines where there is no terminal
 def watched(watch: Watch | TrialWatch, console: Console) -> Iterator[None]:
     """Show how far a sweep or a search is while the body runs, reading nothing but the files of the runs."""
     show = _picture if console.is_terminal else _lines
-    with beside(partial(show, watch, console)):
+    with in_thread(partial(show, watch, console)):
         yield
 
 
 @contextmanager
-def beside(work: Callable[[threading.Event], object]) -> Iterator[None]:
+def in_thread(work: Callable[[threading.Event], object]) -> Iterator[None]:
     """Call `work(stop)` in a thread while the body runs; when it ends, set `stop` and wait for the thread."""
     stop = threading.Event()
     thread = threading.Thread(target=work, args=(stop,), daemon=True)

@@ -14,11 +14,11 @@ from omegaconf import DictConfig
 from ablations.question.search_space import Search
 from ablations.records.recorder import cause_of, disk_full
 from ablations.records.worker_deaths import MAX_DEATHS, deaths_of
-from ablations.search.carry_out import blank, carry_out
+from ablations.search.carry_out import carry_out, new_outcome
 from ablations.search.space import Space
 from ablations.search.storage import open_storage
-from ablations.search.suggestions import as_chosen
-from ablations.search.trials import FREE, Trial, trial_folder, write_trial
+from ablations.search.suggestions import without_experimental_warning
+from ablations.search.trials import UNCOUNTED, Trial, trial_folder, write_trial
 from ablations.search.tuning import Tuning
 from sweeps.compose.fast_compose import FastComposer
 from sweeps.instantiate import instantiate
@@ -46,7 +46,7 @@ class TrialWorker:
         trainer = TrialTrainer(self.application, self.search, self.fast)
         for tuning, trial in self.claim_trials():
             outcome = self.carry_out(tuning, trial, trainer)
-            if outcome["state"] not in FREE:
+            if outcome["state"] not in UNCOUNTED:
                 failures = failures + 1 if outcome["state"] == "failed" else 0
             if failures == self.application.config.max_consecutive_failures:
                 return
@@ -74,7 +74,7 @@ class TrialWorker:
     def carry_out(self, tuning: Tuning, trial: optuna.Trial, trainer: TrialTrainer) -> Trial:
         """Carry out one suggestion, keep its file up to date, and tell Optuna how it ended."""
         folder = trial_folder(tuning.runs, self.study, tuning.name, trial.number)
-        outcome = blank(tuning, trial.number)
+        outcome = new_outcome(tuning, trial.number)
         try:
             if deaths_of(folder) >= MAX_DEATHS:
                 outcome |= {"state": "failed", "cause": f"killed {MAX_DEATHS} times", "suggested": dict(trial.params)}
@@ -105,7 +105,7 @@ def open_tunings(config: DictConfig, study: str, search: Search, spaces: Mapping
 def sampler_and_pruner(config: DictConfig) -> tuple[Any, Any]:
     """Build the sampler, to be called with a seed, and the pruner of a search."""
     try:
-        with as_chosen():
+        with without_experimental_warning():
             return instantiate(config.sampler), instantiate(config.pruner)
     except ImportError as error:
         raise ValueError(f"sampler: {error}") from error

@@ -7,7 +7,7 @@ import pytest
 from ablations.analysis.cell_selection import select
 from ablations.analysis.results import result_rows
 from ablations.question.study import StudyError
-from sweeps.match import Widths, budget_of, doubled
+from sweeps.match import Widths, budget_of, raw_and_matched
 from tests.typed import typed
 
 POINTS = [{"depth": depth, "fixed": 1} for depth in (8, 20)]
@@ -22,7 +22,7 @@ def count(point):
 
 
 def test_a_raw_point_is_as_it_was_and_a_matched_one_has_its_width():
-    points = doubled(POINTS)
+    points = raw_and_matched(POINTS)
     assert [point["budget"] for point in points] == ["raw", "matched"] * 2
     widths = Widths(points, count)
     assert [widths(point) for point in points[::2]] == POINTS
@@ -33,7 +33,7 @@ def test_a_raw_point_is_as_it_was_and_a_matched_one_has_its_width():
 
 
 def test_a_point_that_cannot_be_built_says_so_and_stops_no_other():
-    points = doubled([{"depth": 21}, {"depth": 8}])
+    points = raw_and_matched([{"depth": 21}, {"depth": 8}])
     widths = Widths(points, count)
     with pytest.raises(ValueError, match="depth=21 is not 6n"):
         widths(points[1])

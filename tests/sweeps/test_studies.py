@@ -33,7 +33,7 @@ from sweeps.compose.compose import Composer
 from sweeps.planning import make_plan
 from sweeps.preflight import instantiate, recipe_of
 from sweeps.question import Question, resolve_question
-from sweeps.search import Searching, open_space
+from sweeps.search import Searching, open_search
 
 pytestmark = pytest.mark.slow
 
@@ -274,7 +274,7 @@ def test_a_search_on_other_data_is_another_search(tmp_path: Path, asked: Callabl
         master = loader.load_configuration("config", typed_words, run_mode=RunMode.MULTIRUN)
         typed = parse(typed_words, loader)
         question = resolve_question(typed, master)
-        search = open_space(question.study, typed)
+        search = open_search(question.study, typed)
         searching = Searching(question.study, search, question.whole_points, Composer(loader, master, typed.rest))
         found.append([*searching.points])
     assert found[0] == found[2] != found[1]

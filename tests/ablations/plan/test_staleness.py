@@ -7,7 +7,7 @@ import pytest
 
 from ablations.identity.run import Run
 from ablations.plan.plan import Cell, Plan
-from ablations.plan.staleness import accept, differing, set_aside, stale_records, stale_words
+from ablations.plan.staleness import accept, differing, set_aside_for_retry, stale_records, stale_words
 from ablations.records.files import write_json
 from tests.ablations.records.test_record import WHOLE
 
@@ -74,8 +74,8 @@ def test_a_retried_record_is_kept_under_another_name(plan: Plan, tmp_path: Path)
         made = recorded(one, status="failed", cause=f"error: {n}")
         write_json(tmp_path / one.folder / "record.json", made)
         records = {one.identity: made}
-        assert set_aside(plan, records, "diverged", tmp_path) == []
-        assert set_aside(plan, records, "failed", tmp_path) == [one.label]
+        assert set_aside_for_retry(plan, records, "diverged", tmp_path) == []
+        assert set_aside_for_retry(plan, records, "failed", tmp_path) == [one.label]
         assert records == {}
     kept = sorted((tmp_path / one.folder).glob("record*.json"))
     assert [json.loads(path.read_text())["cause"] for path in kept] == ["error: 1", "error: 2"]

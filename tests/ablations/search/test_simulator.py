@@ -18,7 +18,7 @@ from ablations.__main__ import main
 from ablations.catalog.choices import CONF
 from ablations.question.search_space import read_search
 from ablations.search.additive import AdditiveGP
-from ablations.search.contest import AXES, Searched
+from ablations.search.contest import AXES, SearchResult
 from ablations.search.halving import Halving
 from ablations.search.in_memory import InMemory
 from ablations.search.simulator import run
@@ -288,7 +288,7 @@ def test_more_may_be_better(table: Table) -> None:
     assert [*found[1].best] == pytest.approx([*found[0].best / 100 - 1])
     assert found[1].equals(skipbench.simulate(higher, **asked, objectives=["val_r2"])), "whichever sign is written"
     errors, others = (
-        Searched.of(trials, one, objective, [3]).metrics
+        SearchResult.of(trials, one, objective, [3]).metrics
         for trials, one, objective in zip(found, (table, higher), ("val_error", "-val_r2"), strict=True)
     )
     for name in ("val_regret", "test_regret", "test_regret_3"):

@@ -18,7 +18,7 @@ from ablations.records.record import plan_path
 from ablations.search.space import Space
 from ablations.search.storage import open_storage
 from ablations.search.suggestions import IN_VAIN, check_sampler, repeated, seeded
-from ablations.search.trials import FREE, read_warm_start, trial_folder, write_trial
+from ablations.search.trials import UNCOUNTED, read_warm_start, trial_folder, write_trial
 from ablations.search.tuning import Tuning
 
 ROOT = Path(__file__).parents[3]
@@ -147,7 +147,7 @@ def test_what_is_infeasible_or_repeated_uses_up_no_trial_and_a_small_space_ends(
 
     one = tuning(tmp_path, a_search(5, space=TWELVE), by=name)
     outcomes = carry_out(one, allowed=even)
-    assert Counter(outcome["state"] for outcome in outcomes if outcome["state"] not in FREE) == {"complete": 5}
+    assert Counter(outcome["state"] for outcome in outcomes if outcome["state"] not in UNCOUNTED) == {"complete": 5}
     assert outcomes[-1]["state"] == "complete"
     assert one.why_ended() is None
     more = tuning(tmp_path, a_search(50, space=TWELVE), by=name)

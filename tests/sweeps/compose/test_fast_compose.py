@@ -18,7 +18,7 @@ from ablations.question.study import Point
 from sweeps.compose.arguments import parse
 from sweeps.compose.compose import Composer, config_of, is_active, plain_tree, run_of
 from sweeps.compose.fast_compose import FastComposer
-from sweeps.validate import estimate, telling_first
+from sweeps.validate import estimate, new_values_first
 
 ROOT = Path(__file__).parents[3]
 POINTS = [
@@ -127,7 +127,7 @@ def cells(grid: list[dict[str, Any]]) -> list[Cell]:
 
 def test_every_value_is_shown_early_and_no_cell_is_lost() -> None:
     grid = cells([{"depth": d, "width": w, "norm": n} for d in range(10) for w in range(10) for n in "ab"])
-    order = telling_first(grid)
+    order = new_values_first(grid)
     assert {id(cell) for cell in order} == {id(cell) for cell in grid}
     head = order[:20]
     for axis, count in (("depth", 10), ("width", 10), ("norm", 2)):

@@ -15,7 +15,7 @@ import yaml
 import skipbench
 from ablations.identity.run import Run
 from ablations.records.epochs import read_epochs
-from ablations.search.contest import Contest, Searched, means_of
+from ablations.search.contest import Contest, SearchResult, means_of
 from ablations.search.table_files import write_table
 from tests import typed
 from tests.ablations.search.landscape import EPOCHS, made_up
@@ -171,7 +171,7 @@ def test_searches_see_the_seeds_of_a_table_in_turn_or_those_that_are_named(seeds
     for seed, seen in enumerate([0, 1, 0] if seeds == "in turn" else [1, 1]):
         run = Run({"table": "toy", "sampler": "random", "trials": 9}, seed, config={})
         expected = skipbench.simulate(made_up(), sampler="random", trials=9, seed=seed, seeds=[seen])
-        assert contest.carry_out(run, made_up()) == Searched.of(expected, made_up(), "val_error", [])
+        assert contest.carry_out(run, made_up()) == SearchResult.of(expected, made_up(), "val_error", [])
 
 
 def test_an_option_of_a_pruner_may_be_an_axis(place: Path) -> None:
@@ -189,7 +189,7 @@ def test_where_no_trial_has_ended_yet_nothing_is_found() -> None:
     """A trial of two seeds costs two trainings, so that after one there is no network: all are wrong."""
     table = made_up()
     trials = skipbench.simulate(table, sampler="random", trials=4, seeds=[0, 1])
-    found = Searched.of(trials, table, "val_error", [1, 2]).metrics
+    found = SearchResult.of(trials, table, "val_error", [1, 2]).metrics
     least = min(means_of(table, "test_error"))
     assert found["test_regret_1"] == pytest.approx(100 - least)
     assert found["test_regret_2"] < found["test_regret_1"]
