@@ -61,9 +61,6 @@ def import_views() -> None:
 def print_results(plan: Plan, config: DictConfig, console: Console, *, trained: bool) -> None:
     """Print the report and write the page; where something was trained, send the results to W&B.
 
-    Args:
-        trained: whether something was trained.
-
     Raises:
         SystemExit: 2 where runs are left or failed.
     """
@@ -89,7 +86,7 @@ def print_results(plan: Plan, config: DictConfig, console: Console, *, trained: 
         tracker = tracker_of(config)
         with console.status("showing the results to the tracker …"):
             show_results(tracker, answer, figures, console)
-        ours = [run.folder for cell in plan.cells for run in (*cell.runs.values(), *cell.further.values())]
+        ours = [run.folder for cell in plan.cells for run in cell.all_runs]
         tunings = [tuning["name"] for tuning in plan.study.get("tunings") or ()]
         ours += [run["folder"] for trial in read_trials(runs, plan.name, tunings)[0] for run in trial.get("runs", ())]
         for what, line in ways_to_see(tracker, runs, [*ours, f"{plan.name}-results-"]):

@@ -207,7 +207,7 @@ def set_unmeasured_aside(plan: Plan, records: dict[str, Record], config: DictCon
     again: list[tuple[Cell, set[str]]] = []
     for cell in plan.cells:
         asked = {setting for setting in ASKED_FOR if cell.settings.get(setting, config[setting])}
-        for run in (*cell.runs.values(), *cell.further.values()):
+        for run in cell.all_runs:
             record = records.get(run.identity)
             if record is None or record["status"] == "failed":
                 continue

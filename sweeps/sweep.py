@@ -78,7 +78,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     if missing:
         with closing_prepared([runs / run.folder for _, run in missing], config):
             launch(plan, missing, application, console)
-    for run in (run for cell in plan.cells for run in (*cell.runs.values(), *cell.further.values())):
+    for run in (run for cell in plan.cells for run in cell.all_runs):
         release_orphan(runs / run.folder)  # of a worker that was killed between its record and giving up its lease
     answer(study=plan.name, runs=str(runs.absolute()))
     print_results(plan, config, console, trained=bool(missing))

@@ -43,6 +43,10 @@ class Cell:
     macs: int | None = None
     accepted: dict[str, Record] = field(default_factory=dict)
 
+    @property
+    def all_runs(self) -> list[Run]:
+        return [*self.runs.values(), *self.further.values()]
+
     def grow(self, seeds: int) -> None:
         """Plan so many runs."""
         every = list((self.runs | self.further).items())
@@ -59,7 +63,7 @@ class Cell:
 
     def entries(self) -> dict[str, list[dict[str, Any]]]:
         """Its first runs, and those that may follow."""
-        entries = [self.entry(run) for run in (*self.runs.values(), *self.further.values())]
+        entries = [self.entry(run) for run in self.all_runs]
         return {"runs": entries[: self.first], "further": entries[self.first :]}
 
 
@@ -91,7 +95,7 @@ class Plan:
     def find_relabelled(self, records: dict[str, Record]) -> None:
         """Remember the records of runs that were typed in other words, and so have another label and folder."""
         for cell in self.cells:
-            for run in (*cell.runs.values(), *cell.further.values()):
+            for run in cell.all_runs:
                 if (record := records.get(run.identity)) and record["folder"] != run.folder:
                     cell.accepted[run.identity] = record
 

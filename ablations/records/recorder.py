@@ -121,11 +121,9 @@ class Recorder:
 
         Args:
             done: what `lightning_modules.training.fit.Outcome` has.
-            batch_size: images a step.
             weights: what `weights.safetensors` will hold; None for no such file.
             micro_batch: the parts a batch was taken in, where it was.
             first_nonfinite: the first tensor that was not finite, of a diverged run.
-            class_names: of the data's classes, where they are known.
         """
         if done.lesions:
             self._table(DAMAGES, done.lesions)

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import optuna
 
-from ablations.question.search_space import Search, read_search
+from ablations.question.search_space import read_search
 from ablations.search.suggestions import known_trial, new_study
-from ablations.search.trials import Trial, read_trials
+from ablations.search.trials import read_trials
 
 BEST = 0.25  # the fraction of the trials that counts as the best; a tenth would be only one or two trials
 FEWEST = 8  # trials; of fewer, a quarter is a single one
@@ -90,7 +90,11 @@ def search_importance(plan: Mapping[str, Any], runs: Path) -> list[Importance]:
         trials, _ = read_trials(runs, plan["name"], [tuning["name"]])
         complete = [trial for trial in trials if trial["state"] == "complete" and trial["values"]]
         differ = len({str(trial["values"]) for trial in complete}) > 1
-        shares, floor = importance(_study(search, complete)) if len(complete) >= FEWEST and differ else ({}, 1.0)
+        shares, floor = {}, 1.0
+        if len(complete) >= FEWEST and differ:
+            study = new_study(len(search.objectives))
+            study.add_trials([known_trial(search, trial) for trial in complete])
+            shares, floor = importance(study)
         found.append(Importance(tuning["name"], len(complete), shares, floor))
     return found
 
@@ -127,10 +131,3 @@ def _permuted(
             optuna.create_trial(values=trials[k].values, params=trial.params, distributions=trial.distributions)
         )
     return evaluator.evaluate(other)
-
-
-def _study(search: Search, trials: Sequence[Trial]) -> optuna.Study:
-    """An Optuna study in memory that holds the trials."""
-    study = new_study(len(search.objectives))
-    study.add_trials([known_trial(search, trial) for trial in trials])
-    return study
