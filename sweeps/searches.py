@@ -26,7 +26,6 @@ from ablations.records.provenance import command
 from ablations.records.record import read_records
 from ablations.records.recorder import Recorder
 from ablations.search.contest import JUDGED, Contest
-from ablations.search.table import Table
 from ablations.search.table_files import read_table
 from sweeps.closing import print_results
 from sweeps.planning import announce, set_stale_aside, write_plan
@@ -34,6 +33,7 @@ from sweeps.question import Question
 from sweeps.workers.forkserver import start_forkserver
 from sweeps.workers.resources import Resources
 
+table_of = cache(read_table)  # read once a process
 CHUNK = 4  # searches that a process is handed at once
 PRELOADED = ["sweeps.workers.parent_death", __name__, "ablations.search.additive"]
 
@@ -116,9 +116,3 @@ def search(contest: Contest, run: Run, folder: Path) -> None:
     trials, seconds = len(found.rows), perf_counter() - began
     done = {"metrics": found.metrics, "epochs": trials, "steps": trials, "seconds": seconds, "device": "simulated"}
     recorder.finish(SimpleNamespace(**done, diverged=False, lesions=(), predictions={}), batch_size=1)
-
-
-@cache
-def table_of(path: Path) -> Table:
-    """Read a table once a process."""
-    return read_table(path)

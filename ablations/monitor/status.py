@@ -182,7 +182,7 @@ class Pace:
 
 
 def headline(status: Status, left: float | None = None) -> str:
-    """`12 of 27 runs, 1 failed, about 40 s left`."""
+    """Say in one line how far a study is: `12 of 27 runs, 1 failed, about 40 s left`."""
     words = [f"{status.done} of {status.planned} {status.unit}"]
     words += [f"{status.diverged} diverged"] if status.diverged else []
     words += [f"{status.failed} failed"] if status.failed else []
@@ -191,7 +191,7 @@ def headline(status: Status, left: float | None = None) -> str:
 
 
 def span(seconds: float) -> str:
-    """40 s, 12 min, 3.5 h."""
+    """Write a time as 40 s, 12 min or 3.5 h."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -48,7 +48,7 @@ class Cell:
         return [*self.runs.values(), *self.further.values()]
 
     def grow(self, seeds: int) -> None:
-        """Plan so many runs."""
+        """Plan the first `seeds` runs; the others follow while a claim is open."""
         every = list((self.runs | self.further).items())
         self.runs, self.further = dict(every[:seeds]), dict(every[seeds:])
 

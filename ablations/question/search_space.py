@@ -31,7 +31,6 @@ class Choice:
         return len(self.values)
 
     def all(self) -> list[Any]:
-        """Every value."""
         return list(self.values)
 
     def like(self, value: Any) -> list[Any]:

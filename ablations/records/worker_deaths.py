@@ -32,7 +32,7 @@ def count_death(folder: Path) -> int:
 
 
 def forget(folder: Path) -> None:
-    """Count from zero again."""
+    """Remove the count of deaths."""
     (folder / NAME).unlink(missing_ok=True)
 
 

@@ -14,7 +14,7 @@ from ablations.search.trials import Trial
 
 
 class InMemory(Suggestions):
-    """An Optuna study that nobody else sees."""
+    """A tuning of a simulated search: its Optuna study, which no other process sees."""
 
     def __init__(self, name: str, search: Search, space: Space, sampler: Callable[..., Any], pruner: Any) -> None:
         super().__init__(name, search, space, sampler, pruner, optuna.storages.InMemoryStorage())

@@ -182,6 +182,6 @@ def plain(value: Any) -> Any:
 
 
 def _condition(axis: Axis) -> str:
-    """`block = plain or block = residual`, for people."""
+    """Say where an axis is active: `block: plain, residual`."""
     cases = sorted(" and ".join(map(str, values)) for values in axis.active_for)
     return f"{' and '.join(axis.depends_on)}: {', '.join(cases)}" if axis.depends_on else "everywhere"

@@ -27,7 +27,7 @@ from ablations.search.trials import Trial, read_trials, trial_folder, uses_trial
 
 
 class Tuning(Suggestions):
-    """One Optuna study, opened by one process."""
+    """A tuning of a search that trains: its Optuna study, shared with other processes through files."""
 
     def __init__(
         self,

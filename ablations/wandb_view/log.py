@@ -46,7 +46,6 @@ class Log:
             self._log({"epoch": row["epoch"], **{key: value for key, value in inside.items() if value is not None}})
 
     def summary(self, values: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> None:
-        """Set the summary of the run."""
         self._attempt(lambda run: run.summary.update(dict(values() if callable(values) else values)))
 
     def record(self, record: Record) -> None:
@@ -100,12 +99,12 @@ class Log:
 
 @functools.cache
 def warn(message: str) -> None:
-    """One line, once a process."""
+    """Log a warning, each message once a process."""
     logging.getLogger(__name__).warning(message)
 
 
 def sentence(error: BaseException) -> str:
-    """An error in one line."""
+    """Write an error in one line."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -31,7 +31,6 @@ Address = tuple[str, str]  # entity and project
 
 
 def add_publish(command: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add the command to the command line."""
     one = command(publish, "send a study to W&B from its records: runs, results, views")
     one.add_argument(
         "--project", default=os.environ.get("WANDB_PROJECT") or PROJECT, help="(WANDB_PROJECT, or skipbench)"
