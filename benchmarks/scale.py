@@ -116,8 +116,8 @@ WATCH = """
 import json, os, resource, sys, time
 sys.path.insert(0, {root!r})
 from sweeps.cli.program import command_line
-from sweeps.workers import worker as _worker
-original, fits, rows = _worker.train_run, [], []
+from sweeps.workers.worker import Application
+original, fits, rows = Application.train, [], []
 from lightning_modules.training import fit as module
 fit = module.fit
 def timed_fit(classifier, data, trainer, curve, **rest):
@@ -134,7 +134,7 @@ def timed(*arguments, **rest):
         memory = int(file.read().split()[1]) * resource.getpagesize() / 2**20
     rows.append([took, *fits[-1], memory])
     return done
-_worker.train_run = timed
+Application.train = timed
 try:
     command_line()
 finally:
