@@ -193,7 +193,7 @@ def fit_and_record(
                 return recorder.fail(error)
             micro, retries = smaller(network, micro or recipe.batch_size), retries - 1
         else:
-            about = {"first_nonfinite": inside.first_nonfinite, "class_names": data.images.class_names}
+            about: Any = {"first_nonfinite": inside.first_nonfinite, "class_names": data.images.class_names}
             if not done.diverged:
                 about["weights"] = kept_weights(config, recorder.run, parts, kept, done.epochs)
                 keep_state(config, parts, last, recorder.folder / STATE)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, open_dict
 from rich.console import Console
@@ -111,7 +112,7 @@ def launch_workers(
     stop = None if resources.launcher == "basic" else runs / ".workers" / f"stop-{sweep}"
     process = WorkerProcess(worker, sweep, resources.gpus, stop, signal.getsignal(signal.SIGINT) is not signal.SIG_IGN)
     configure(config, resources.launcher, workers)
-    about = {"hydra_context": application.context, "task_function": process, "config": config}
+    about: dict[str, Any] = {"hydra_context": application.context, "task_function": process, "config": config}
     launcher = Plugins.instance().instantiate_launcher(**about)
     jobs = [
         [*application.rest, f"hydra.sweep.subdir='.workers/{k}'", "hydra.output_subdir=null"] for k in range(workers)

@@ -78,7 +78,7 @@ class Application:
         from hydra.core.utils import run_job
 
         run, overrides, settings, _ = planned
-        folders = {"job_dir_key": "hydra.sweep.dir", "job_subdir_key": "hydra.sweep.subdir"}
+        folders: Any = {"job_dir_key": "hydra.sweep.dir", "job_subdir_key": "hydra.sweep.subdir"}
         try:
             config = config_of(self.config, run, settings=settings, overrides=overrides, threads=self.threads)
             return run_job(main, config, hydra_context=self.context, **folders).return_value  # or raises what it raised
