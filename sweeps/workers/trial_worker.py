@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import optuna
 from omegaconf import DictConfig
 
 from ablations.question.search_space import Search
@@ -51,7 +50,7 @@ class TrialWorker:
             if failures == self.application.config.max_consecutive_failures:
                 return
 
-    def claim_trials(self) -> Iterator[tuple[Tuning, optuna.Trial]]:
+    def claim_trials(self) -> Iterator[tuple[Tuning, Any]]:
         """Claim the suggestions of all tunings one after the other, those with the lowest numbers first.
 
         Where none is left to claim, another is queued, for the tuning that has the most trials to go.
@@ -71,7 +70,7 @@ class TrialWorker:
                     return
                 time.sleep(LOOK_EVERY)  # a suggestion that others look at now may use up no trial
 
-    def carry_out(self, tuning: Tuning, trial: optuna.Trial, trainer: TrialTrainer) -> Trial:
+    def carry_out(self, tuning: Tuning, trial: Any, trainer: TrialTrainer) -> Trial:
         """Carry out one suggestion, keep its file up to date, and tell Optuna how it ended."""
         folder = trial_folder(tuning.runs, self.study, tuning.name, trial.number)
         outcome = new_outcome(tuning, trial.number)
