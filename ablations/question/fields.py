@@ -28,8 +28,9 @@ def check_one_of(where: str, value: Any, allowed: Sequence[str]) -> None:
 
 def seed_list(where: str, value: Any) -> list[int]:
     """Return different seeds: of a list, of `range(3)`, or a single one."""
-    seeds = [whole(where, seed, least=0) for seed in listed(written_out(value))]
-    if not seeds or len({*seeds}) < len(seeds):
+    seeds = listed(written_out(value))
+    good = all(isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 for seed in seeds)
+    if not (seeds and good) or len({*seeds}) < len(seeds):
         raise StudyError(f"{where}={value} is not a list of different whole numbers ≥ 0, like [0, 1, 2]")
     if max(seeds) > LARGEST:
         raise StudyError(f"seed={max(seeds)} is too large: the largest seed is {LARGEST}")
