@@ -49,8 +49,9 @@ def simulate(searching: Searching, console: Console) -> None:
         defaults |= {axis: value for axis, value in have.items() if axis not in point}
     source = TableSource(table, search.seeds, defaults)
     sampler, pruner = sampler_and_pruner(config)
+    study = searching.study["name"]
     tunings = [
-        InMemory(name, search, Space(space.axes, space.fixed, source.active), sampler, pruner)
+        InMemory(name, search, Space(space.axes, space.fixed, source.active), sampler, pruner, study=study)
         for name, space in searching.spaces.items()
     ]
     for tuning in tunings:
@@ -67,7 +68,7 @@ def simulate(searching: Searching, console: Console) -> None:
         if why := tuning.why_ended():
             console.print(f"[yellow]![/] {escape(f'the search ended early: {why}')}", highlight=False)
     if config.simulated:
-        made = {"schema": 1, "study": searching.study["name"], "table": table.about["studies"], "workers": workers}
+        made = {"schema": 1, "study": study, "table": table.about["studies"], "workers": workers}
         write_json(Path(config.simulated), {**made, "trials": trials})
         console.print(f"written: {escape(str(config.simulated))}", highlight=False, soft_wrap=True)
 

@@ -14,10 +14,17 @@ from ablations.search.trials import Trial
 
 
 class InMemory(Suggestions):
-    """A tuning of a simulated search: its Optuna study, which no other process sees."""
+    """A tuning of a simulated search: its Optuna study, which no other process sees.
 
-    def __init__(self, name: str, search: Search, space: Space, sampler: Callable[..., Any], pruner: Any) -> None:
-        super().__init__(name, search, space, sampler, pruner, optuna.storages.InMemoryStorage())
+    Args:
+        study: the name of the study that it is a tuning of, by which Hyperband puts its trials into brackets.
+    """
+
+    def __init__(
+        self, name: str, search: Search, space: Space, sampler: Callable[..., Any], pruner: Any, *, study: str
+    ) -> None:
+        storage = optuna.storages.InMemoryStorage()
+        super().__init__(name, search, space, sampler, pruner, storage, study_name=f"{study} {name}")
         self.known: list[Trial] = []
 
     def begin(self, known: Sequence[Trial]) -> None:

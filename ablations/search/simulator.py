@@ -136,7 +136,7 @@ def simulate(
     ]
     suggestions.check_sampler(asked, made[0])
     suggestions.check_pruner(asked, made[1])
-    tuning = InMemory("simulated", asked, open_axes, sampler=made[0], pruner=made[1])
+    tuning = InMemory("simulated", asked, open_axes, sampler=made[0], pruner=made[1], study=f"seed {seed}")
     try:
         tuning.begin(known_cells(tuning, known, source))
     except LookupError as error:

@@ -97,9 +97,8 @@ def known_cells(tuning: InMemory, points: Iterable[Mapping[str, Any]], source: S
     def unsaid(axis: str, point: Point) -> Any:
         raise LookupError(f"known: a point does not say its {axis}")
 
-    apart = InMemory(
-        tuning.name, tuning.search, tuning.space, optuna.samplers.RandomSampler, optuna.pruners.NopPruner()
-    )
+    made = optuna.samplers.RandomSampler, optuna.pruners.NopPruner()
+    apart = InMemory(tuning.name, tuning.search, tuning.space, *made, study="known")
     known: list[Trial] = []
     for point in points:
         if not isinstance(point, Mapping):

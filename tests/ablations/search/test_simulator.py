@@ -15,7 +15,7 @@ import yaml
 
 import skipbench
 from ablations.__main__ import main
-from ablations.catalog.choices import CONF
+from ablations.catalog.choices import CONF, config_files
 from ablations.question.search_space import read_search
 from ablations.search.additive import AdditiveGP
 from ablations.search.contest import AXES, SearchResult
@@ -79,6 +79,13 @@ def test_a_recorded_search_comes_out_the_same_on_its_own_table(tmp_path: Path) -
 @pytest.fixture(scope="module")
 def table() -> Table:
     return made_up()
+
+
+@pytest.mark.parametrize("pruner", sorted(config_files(CONF / "pruner")))
+def test_a_simulated_search_comes_out_the_same_again(table: Table, pruner: str) -> None:
+    seeds = {"prune_by": "seeds", "seeds": [0, 1]} if pruner == "wilcoxon" else {}
+    once, again = (skipbench.simulate(table, trials=20, pruner=pruner, workers=2, seed=3, **seeds) for _ in range(2))
+    assert once.equals(again)
 
 
 def test_one_worker_takes_the_seconds_of_the_table_and_the_best_never_rises(table: Table) -> None:
@@ -248,7 +255,7 @@ def test_a_worker_that_finds_nothing_waits_for_what_can_go_on_later(table: Table
     asked = read_search({"space": {"depth": [8, 20]}, "search": {"trials": 2}})
     source = TableSource(Table(frame, table.axes, table.about), asked.seeds, {})
     space = Space(asked.space, {"block": "plain", "recipe.lr": 0.1}, source.active)
-    tuning = InMemory("t", asked, space, optuna.samplers.RandomSampler, Halving(min_epochs=2, factor=2))
+    tuning = InMemory("t", asked, space, optuna.samplers.RandomSampler, Halving(min_epochs=2, factor=2), study="s")
     short, long = sorted(run([tuning], source, workers=2, patience=1), key=lambda trial: trial["point"]["depth"])
     assert (long["state"], short["state"]) == ("failed", "complete")
     assert long["worker"] != short["worker"]
@@ -261,7 +268,7 @@ def test_a_search_that_pauses_comes_out_the_same_on_what_it_has_trained(table: T
     def trials_on(one: Table) -> list[dict[str, Any]]:
         source = TableSource(one, asked.seeds, {})
         space = Space(asked.space, {}, source.active)
-        return run([InMemory("t", asked, space, optuna.samplers.RandomSampler, Halving(factor=2))], source)
+        return run([InMemory("t", asked, space, optuna.samplers.RandomSampler, Halving(factor=2), study="s")], source)
 
     found = trials_on(table)
     reached = {trial["cell"]: len(trial["reported"]) for trial in found if trial["state"] in ("complete", "pruned")}
