@@ -122,7 +122,7 @@ def test_online_without_a_network_goes_on_offline_and_asks_once(tmp_path, monkey
 def test_a_network_that_never_answers_is_waited_for_only_so_long(monkeypatch):
     import wandb
 
-    monkeypatch.setattr(tracking, "PATIENCE", 0.1)
+    monkeypatch.setattr(tracking, "INIT_TIMEOUT", 0.1)
     monkeypatch.setattr(wandb, "login", lambda **_: time.sleep(3))
     start = time.monotonic()
     assert tracking._obstacle() == "no answer within 0.1 s"
