@@ -8,7 +8,7 @@ out of a study still count in its family.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ablations.analysis.claim_effects import NotTestable, resolve_cells
 from ablations.analysis.claim_schema import SHAPES, read_claim
 from ablations.analysis.results import Plan, Record, result_rows
 from ablations.identity.run import digest
+from ablations.question.search_space import read_search
 from ablations.question.seeds import LEAST
 from ablations.records.files import SCHEMA, RecordError, read_json, write_json
 
@@ -55,7 +56,8 @@ def register(plan: Plan, records: Mapping[str, Record], folder: Path, today: str
 def _enter(ledger: dict[str, Any], plan: Plan, records: Mapping[str, Record], today: str) -> dict[str, Any]:
     """Enter what is new; return what `register` does."""
     study = plan["study"]
-    rows, seen = result_rows(plan, {}), _seeds_by_cell(records)
+    searched = read_search(study).seeds if study.get("space") else ()  # chose the cells, which are judged by fresh ones
+    rows, seen = result_rows(plan, {}), _seeds_by_cell(records, without=searched)
     keys, tested = [], 0
     common: set[int] = set()  # seeds that all cells of some claim have already
     for written in study.get("claims") or []:
@@ -108,10 +110,10 @@ def _has(entry: Any, **kinds: type | tuple[type, ...]) -> bool:
     return isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in kinds.items())
 
 
-def _seeds_by_cell(records: Mapping[str, Record]) -> dict[str, set[int]]:
+def _seeds_by_cell(records: Mapping[str, Record], without: Collection[int]) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
     for record in records.values():
-        if record["status"] != "failed":
+        if record["status"] != "failed" and record["seed"] not in without:
             found.setdefault(record["cell"], set()).add(record["seed"])
     return found
 

@@ -85,6 +85,14 @@ def test_a_list_that_leaves_known_seeds_out_is_not_judged(tmp_path):
     assert (verdict.outcome, verdict.reason) == ("no verdict", "the list leaves out seeds that were known: 0, 3, 5")
 
 
+def test_the_seed_that_chose_a_winner_is_not_one_that_the_list_leaves_out(tmp_path):
+    plan = make_plan(claims=[claim()], seeds=(1, 2, 4))
+    plan["study"] |= {"space": {"recipe.lr": [0.1, 1]}, "search": {"seeds": [0], "replicate": {"seeds": [1, 2, 4]}}}
+    searched = make_records(make_plan(claims=[claim()], seeds=[0]))
+    said = register(plan, searched, tmp_path, "2026-01-01")
+    assert (said["left_out"], said["looked"], days(said)) == ([], False, [("2026-01-01", 0)])
+
+
 def test_a_design_that_follows_on_known_numbers_has_a_tenth_of_the_level(tmp_path):
     """So has a larger bound; a bound that is chosen before there are numbers has the whole."""
     levels = []

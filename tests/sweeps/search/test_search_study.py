@@ -165,9 +165,12 @@ def test_equal_tuning_gives_every_cell_the_same_trials_and_compares_the_winners(
         grid="[{block: [plain, residual]}]",
         space="{recipe.lr: {low: 0.01, high: 1.0, log: true}}",
         search=tuned,
+        claims="[{says: One errs less., metric: test_error, expect: '!= 0', contrast: {plus: {block: plain}, "
+        "minus: {block: residual}}}]",
     )
     done = search(tmp_path)
     assert done.returncode == 0, done.stderr
+    assert plan_of(tmp_path)["study"]["left_out"] == [], "the seed that chose the winners is no known one of theirs"
     rates: dict[str, list[float]] = {}
     for trial in trials_of(tmp_path):
         rates.setdefault(trial["point"]["block"], []).append(trial["point"]["recipe.lr"])

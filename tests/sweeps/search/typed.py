@@ -16,6 +16,7 @@ study:
   grid: {grid}
   space: {space}
   search: {search}
+  claims: {claims}
   fixed: {{data: digits, recipe: digits_quick, recipe.epochs: 1, depth: 8}}
 """
 
@@ -33,10 +34,11 @@ def search(runs: Path, *arguments: str, launcher: str = "basic", cold: bool = Fa
     return typed.ended(start(runs, *arguments, launcher=launcher, cold=cold))
 
 
-def write_study(runs: Path, *, space: str, grid: str = "[]", search: str = "{trials: 6}") -> None:
+def write_study(runs: Path, *, space: str, grid: str = "[]", search: str = "{trials: 6}", claims: str = "[]") -> None:
     folder = runs / "mine" / "study"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "mine.yaml").write_text(STUDY.format(name="mine", space=space, grid=grid, search=search))
+    text = STUDY.format(name="mine", space=space, grid=grid, search=search, claims=claims)
+    (folder / "mine.yaml").write_text(text)
 
 
 def trials_of(runs: Path) -> list[dict[str, Any]]:
