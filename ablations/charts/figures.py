@@ -32,11 +32,13 @@ def figures_of(answer: Answer, options: FigureOptions = DEFAULTS) -> list[Figure
 
 
 def main_figure(answer: Answer, options: FigureOptions = DEFAULTS) -> Figure | None:
-    """The figure that answers the study: of a search its trials, else what its claims judge; None without runs."""
-    if answer.is_search:
+    """The figure that answers the study: what its claims judge, else the trials of a search; None without runs."""
+    study = answer.plan["study"]
+    if study.get("tables"):
+        return next(iter(regret_figures(answer)), None)
+    judged = stress_figure(answer, options) or answer_figure(answer, options) or error_figure(answer, options)
+    if answer.is_search and not (judged and study.get("claims")):
         from ablations.charts.search_figures import search_figures
 
         return next(iter(search_figures(answer)), None)
-    if answer.plan["study"].get("tables"):
-        return next(iter(regret_figures(answer)), None)
-    return stress_figure(answer, options) or answer_figure(answer, options) or error_figure(answer, options)
+    return judged

@@ -51,6 +51,14 @@ def test_it_holds_the_means_their_deviation_and_every_run(plan):
     assert headings(figure) == ["training error", "test error"]
 
 
+def test_a_search_with_claims_is_answered_by_what_they_judge_and_another_by_its_trials():
+    tuning = {"name": "t", "point": {"block": "plain"}}
+    for claims, there in (([CLAIM], True), ([], False)):
+        plan = make_plan(claims=claims)
+        plan["study"] |= {"space": {"recipe.lr": [0.1, 1]}, "search": {"seeds": [10]}, "tunings": [tuning]}
+        assert (drawn(plan) is not None) == there, "no trial is in this folder"
+
+
 def test_where_no_axis_is_a_number_it_has_a_line_a_cell_and_without_runs_it_is_not_there(plan):
     words = make_plan({"block": ["plain", "residual"], "shortcut": ["A", "B"]})
     figure = drawn(words, lambda axes, seed: 5.0)
