@@ -170,7 +170,7 @@ def test_published_counts_are_those_of_our_networks(name: str, asked: Callable[[
 
 @pytest.mark.parametrize("name", [*SMALL, *NATURAL])
 def test_a_small_study_ends_in_minutes(name: str) -> None:
-    assert 0 < STUDIES[name]["cost"]["cpu_minutes"] <= (120 if name in TABLES else 60 if name in NATURAL else 20)
+    assert 0 < STUDIES[name]["cost"]["cpu_minutes"] <= (120 if name in {*TABLES, *NATURAL} else 20)
     assert set(STUDIES[name]["cost"]) == {"runs", "cpu_minutes", "gpu_minutes"}
 
 
