@@ -8,7 +8,7 @@ from typing import Any
 from ablations.analysis.anova_terms import combinations_possible, nesting
 from ablations.analysis.failing_seeds import not_excluded
 from ablations.analysis.results import INACTIVE, Row
-from ablations.question.wording import listed
+from ablations.question.wording import and_more
 
 Values = dict[int, float]  # seed → value of the metric
 Known = Sequence[tuple[Row, Values]]
@@ -65,4 +65,4 @@ def failure_note(n: int) -> str:
 def names(rows: Sequence[Row], axes: Sequence[str]) -> str:
     """The first cells by their values: `plain 56, residual 8 and 3 more`."""
     named = [" ".join(row.level(axis) for axis in axes if row.level(axis) != INACTIVE) for row in rows]
-    return listed(named, 3)
+    return and_more(named, 3)

@@ -228,7 +228,8 @@ def _order(cells: Any, expect: str) -> tuple[Hypothesis, ...]:
     if expect not in ("increasing", "decreasing"):
         hint = nearest(str(expect), ("increasing", "decreasing"))
         raise ClaimError(f"expect of an order is increasing or decreasing, not {expect!r}{hint}")
-    rising = [_cell("order", cell) for cell in cells][:: 1 if expect == "increasing" else -1]
+    named = [_cell("order", cell) for cell in cells]
+    rising = named if expect == "increasing" else named[::-1]
     return tuple(Hypothesis(((1, above), (-1, below)), 0.0, math.inf) for below, above in pairwise(rising))
 
 

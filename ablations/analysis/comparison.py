@@ -17,7 +17,7 @@ from ablations.analysis.claim_effects import common_seeds
 from ablations.analysis.metrics import Metric, read_metric
 from ablations.analysis.results import Plan, Record, Row, result_rows
 from ablations.question.seeds import LEAST, seed_design
-from ablations.question.wording import listed
+from ablations.question.wording import and_more
 
 SIDES = FIRST, SECOND = "first", "second"
 NAMED = 6  # cells in one sentence
@@ -110,13 +110,13 @@ def _paired(
             found.append((values, rows))
     for name, other, side in ((FIRST, SECOND, first), (SECOND, FIRST, second)):
         if alone := [_short(values) for key, (values, _) in sides[name].items() if key not in sides[other]]:
-            notes.append(f"only in {side.name}: {listed(alone, NAMED)}")
+            notes.append(f"only in {side.name}: {and_more(alone, NAMED)}")
     if same:
-        notes.append(f"not compared, since both sides share their runs: {listed(same, NAMED)}")
+        notes.append(f"not compared, since both sides share their runs: {and_more(same, NAMED)}")
     if differ := _differences([rows for _, rows in found]):
         notes.append(f"what differs: {', '.join(differ)}")
     if other_data := [_short(values) for values, rows in found if len(_digests(rows.values())) > 1]:
-        notes.append(f"of other data on the two sides: {listed(other_data, NAMED)}")
+        notes.append(f"of other data on the two sides: {and_more(other_data, NAMED)}")
     if not found:
         why = "; ".join(notes) or "no cell agrees"
         raise ValueError(f"{first.name} and {second.name} have nothing to compare: {why}")

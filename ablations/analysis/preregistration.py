@@ -56,8 +56,8 @@ def register(plan: Plan, records: Mapping[str, Record], folder: Path, today: str
 def _enter(ledger: dict[str, Any], plan: Plan, records: Mapping[str, Record], today: str) -> dict[str, Any]:
     """Enter what is new; return what `register` does."""
     study = plan["study"]
-    searched = read_search(study).seeds if study.get("space") else ()  # chose the cells, which are judged by fresh ones
-    rows, seen = result_rows(plan, {}), _seeds_by_cell(records, without=searched)
+    tuned_by = read_search(study).seeds if study.get("space") else ()  # they chose the cells, which fresh seeds judge
+    rows, seen = result_rows(plan, {}), _seeds_by_cell(records, without=tuned_by)
     keys, tested = [], 0
     common: set[int] = set()  # seeds that all cells of some claim have already
     for written in study.get("claims") or []:

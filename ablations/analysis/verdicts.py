@@ -92,6 +92,11 @@ class Verdict:
         return self.effect.n if self.effect else 0
 
     @property
+    def comparable(self) -> float | None:
+        """The published number, if it is in the unit of the metric."""
+        return None if self.published_unit else self.published
+
+    @property
     def open(self) -> bool:
         """Whether more seeds could decide it."""
         return self.outcome in (INCONCLUSIVE, NO_VERDICT)

@@ -80,12 +80,13 @@ def year(paper: str) -> str | None:
 
 
 def _rows() -> Iterator[Row]:
+    studies = written_studies()
     for path in sorted(RESULTS.rglob("*.md")):
         name = path.relative_to(RESULTS).with_suffix("").as_posix()
-        file = CONF / "study" / f"{name}.yaml"
-        if not file.exists():
+        study, text = studies.get(name), path.read_text(encoding="utf-8")
+        if study is None:
             continue
-        study, text = yaml.safe_load(file.read_text(encoding="utf-8"))["study"], path.read_text(encoding="utf-8")
+        on_gpu = _on_gpu(name, studies)
         judged = {_plain(says): (outcome, evidence) for outcome, says, evidence in VERDICT.findall(text)}
         for claim in study.get("claims") or []:
             source = str(claim.get("source", "ours"))
@@ -93,14 +94,14 @@ def _rows() -> Iterator[Row]:
                 continue
             outcome, evidence = judged[_plain(claim["says"])]
             cells = [ORDER[outcome], f"[{claim['says']}]({name}.md)", source, _published(claim), _found(text, evidence)]
-            cells += [_cost(text), f"`{typed(text)}`", _on_gpu(name)]
+            cells += [_cost(text), f"`{typed(text)}`", on_gpu]
             yield Row(outcome, source, name, f"| {' | '.join(cells)} |")
 
 
-def _on_gpu(study: str) -> str:
+def _on_gpu(study: str, studies: Mapping[str, Mapping[str, Any] | None]) -> str:
     """The study of the same name at the size of a GPU, with the time that is estimated; – where there is none."""
     stem = study.rpartition("/")[2]
-    for name, written in written_studies().items():
+    for name, written in studies.items():
         cost = (written or {}).get("cost") or {}
         if name.endswith(f"/{stem}") and not cost.get("cpu_minutes"):
             return f"`study={name}`, {duration(cost['gpu_minutes'])}"

@@ -105,5 +105,5 @@ def _line(index: int, verdict: Verdict) -> dict[str, Any]:
         "mean": effect.mean,
         "low": low,
         "high": high,
-        "published": None if verdict.published_unit else verdict.published,
+        "published": verdict.comparable,
     }

@@ -36,8 +36,10 @@ def main_figure(answer: Answer, options: FigureOptions = DEFAULTS) -> Figure | N
     study = answer.plan["study"]
     if study.get("tables"):
         return next(iter(regret_figures(answer)), None)
-    judged = stress_figure(answer, options) or answer_figure(answer, options) or error_figure(answer, options)
-    if answer.is_search and not (judged and study.get("claims")):
+    judged = None
+    if study.get("claims") or not answer.is_search:
+        judged = stress_figure(answer, options) or answer_figure(answer, options) or error_figure(answer, options)
+    if judged is None and answer.is_search:
         from ablations.charts.search_figures import search_figures
 
         return next(iter(search_figures(answer)), None)

@@ -15,7 +15,7 @@ from ablations.elsewhere.cells import LISTED, Cell, CellReader, Columns, run_of
 from ablations.elsewhere.table import Table, TableError
 from ablations.elsewhere.values import Kind
 from ablations.question.did_you_mean import instead
-from ablations.question.wording import listed
+from ablations.question.wording import and_more
 
 STATUS = ("status", "State", "state")  # W&B exports State
 KNOWN = (*METRICS, *COUNTS, *TIMES)  # of these it is known which side is better
@@ -60,7 +60,7 @@ def table_study(table: Table, asked: Mapping[str, Any], *, command: str) -> Tabl
         _check_horizon(table, plan, seeds["most"])
     notes = [_extent(table, cells, columns), *reader.notes, *_unpaired(plan)]
     if left := [name for name in table.columns if name not in columns.used]:
-        notes.append(f"columns not used: {listed(left, LISTED)}")
+        notes.append(f"columns not used: {and_more(left, LISTED)}")
     return TableStudy(plan, runs, tuple(notes))
 
 

@@ -120,7 +120,7 @@ def _said(answer: Answer, made_of: str, picture: bool) -> dict[str, Any]:
     names = claim_ids(plan["study"].get("claims") or [])
     claims = [
         {"id": name, "says": one.says, "outcome": one.outcome, "effect": effect_words(one), "source": one.source}
-        | {"published": None if one.published_unit else one.published}
+        | {"published": one.comparable}
         for name, one in zip(names, answer.verdicts, strict=True)
     ]
     cautions = [line for line in answer.cautions if "in training now" not in line]  # that is soon no longer so

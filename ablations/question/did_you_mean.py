@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from ablations.question.wording import listed
+from ablations.question.wording import and_more
 
 MOST = 10  # names in one sentence
 
@@ -27,4 +27,4 @@ def instead(word: str, options: Iterable[str], allowed: str) -> str:
         allowed: what comes before the names: `choose from`.
     """
     names = list(options)
-    return f"{nearest(word, names) or ';'} {allowed} {listed(names, MOST) or 'none'}"
+    return f"{nearest(word, names) or ';'} {allowed} {and_more(names, MOST) or 'none'}"

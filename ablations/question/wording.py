@@ -10,7 +10,7 @@ def counted(n: int, word: str) -> str:
     return f"{n} {word}{'' if n == 1 else 's'}"
 
 
-def listed(names: Sequence[str], most: int) -> str:
+def and_more(names: Sequence[str], most: int) -> str:
     """`a, b and 3 more`: the first `most` names, and how many follow."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

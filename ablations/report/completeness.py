@@ -8,7 +8,7 @@ from pathlib import Path
 from ablations.analysis.next_command import training_command
 from ablations.analysis.results import Plan, Record, Row, invalid_points
 from ablations.plan.staleness import file_words, outdated
-from ablations.question.wording import listed
+from ablations.question.wording import and_more
 
 LISTED = 6  # of many similar troubles, so many are named
 
@@ -55,7 +55,7 @@ def troubles(plan: Plan, rows: Sequence[Row], problems: Sequence[str] = ()) -> l
         ("yellow", missing, f"{planned} not trained yet"),
         ("yellow", invalid, "cannot be built"),
     ]
-    lines = [(colour, f"{len(names)} {what}: {listed(names, LISTED)}") for colour, names, what in found if names]
+    lines = [(colour, f"{len(names)} {what}: {and_more(names, LISTED)}") for colour, names, what in found if names]
     return lines + [("red", sentence) for sentence in problems[:LISTED]]
 
 

@@ -83,10 +83,12 @@ def difference(contrast: dict[str, Any], text: str, metric: str) -> tuple[float 
     plus, minus = of(contrast["plus"]), of(contrast["minus"])
     if "plus" in contrast["plus"] or column not in plus or column not in minus:
         return None, 0.0
-    (high, *_, high_sd), (low, *_, low_sd) = (cell[column].split() for cell in (plus, minus))
-    fewest = min(int(cell["n"].partition("/")[0]) for cell in (plus, minus))
-    scatter = max(0.5, (float(high_sd) + float(low_sd)) / fewest**0.5)
-    return float(high) - float(low), 0.05 if plus["n"] == minus["n"] else scatter
+    (high, *_), (low, *_, sd) = (cell[column].split() for cell in (plus, minus))
+    many, few = (int(cell["n"].partition("/")[0]) for cell in (plus, minus))
+    if many > few:
+        sd = plus[column].split()[-1]
+    scatter = 2 * float(sd) * abs(1 / many - 1 / few) ** 0.5  # of the mean of its first seeds about that of all
+    return float(high) - float(low), 0.05 if plus["n"] == minus["n"] else max(0.5, scatter)
 
 
 def test_a_publication_is_its_authors_and_year():

@@ -43,7 +43,7 @@ def test_the_most_can_be_typed():
         ("until", None, "seeds=until is neither a list"),
         ([], None, "seeds=[] is not a list of different whole numbers ≥ 0, like [0, 1, 2]"),
         ([0, 0], None, "seeds=[0, 0] is not a list of different whole numbers"),
-        ([-1], None, "is not a list of different whole numbers ≥ 0, like [0, 1, 2]"),
+        ([-1], None, "seeds=[-1] is not a list of different whole numbers ≥ 0, like [0, 1, 2]"),
         (["a"], None, "is not a list of different whole numbers ≥ 0, like [0, 1, 2]"),
         ([True], None, "is not a list of different whole numbers ≥ 0, like [0, 1, 2]"),
         ([0.5], None, "is not a list of different whole numbers ≥ 0, like [0, 1, 2]"),
