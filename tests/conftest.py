@@ -10,7 +10,7 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Heed Ctrl-C, and take away what processes that are killed leave in the folder for temporary files.
+    """Heed Ctrl-C, forget the W&B of who types, and take away what killed processes leave among temporary files.
 
     A process in the background (`make test &`) starts with Ctrl-C ignored, and its children would too.
     """
@@ -19,6 +19,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.chmod(place.name, 0o755)  # some tests begin a process of another user
     os.environ["TMPDIR"] = tempfile.tempdir = place.name
     config.add_cleanup(place.cleanup)
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        del os.environ[name]
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
