@@ -33,7 +33,7 @@ def seed_list(where: str, value: Any) -> list[int]:
     if not (seeds and good) or len({*seeds}) < len(seeds):
         raise StudyError(f"{where}={value} is not a list of different whole numbers ≥ 0, like [0, 1, 2]")
     if max(seeds) > LARGEST:
-        raise StudyError(f"seed={max(seeds)} is too large: the largest seed is {LARGEST}")
+        raise StudyError(f"{where}: {max(seeds)} is too large: the largest seed is {LARGEST}")
     return seeds
 
 
