@@ -52,6 +52,7 @@ class Status:
         share: of the whole work that is done, by cost, unfinished epochs counted.
         best: label and judged validation metric of the best run so far.
         judged: the name of that metric.
+        most: runs that are needed if no claim is decided before.
     """
 
     planned: int
@@ -63,6 +64,7 @@ class Status:
     best: tuple[str, float] | None
     unit: str = "runs"
     judged: str = ERROR[0]
+    most: int = 0
     besides: str = ""  # of a search: what used up no trial
     early: str = ""  # of a search: what paused or was pruned, and the epochs trained
 
@@ -104,6 +106,7 @@ class Watch:
                 (pair for pair in finished if pair[1] is not None), key=lambda pair: pair[1], default=None
             ),
             judged=self.judged,
+            most=len(self.cells),
         )
 
     def _ended(self, folder: str) -> bool:
@@ -182,11 +185,17 @@ class Pace:
 
 
 def headline(status: Status, left: float | None = None) -> str:
-    """Say in one line how far a study is: `12 of 27 runs, 1 failed, about 40 s left`."""
+    """Say in one line how far a study is: `12 of 27 runs, 1 failed, about 40 s left`.
+
+    Where claims that stay open would get further seeds: `12 of 19 runs, 48 at most, 40 s left or more`.
+    """
     words = [f"{status.done} of {status.planned} {status.unit}"]
+    further = status.done < status.planned < status.most
+    words += [f"{status.most} at most"] if further else []
     words += [f"{status.diverged} diverged"] if status.diverged else []
     words += [f"{status.failed} failed"] if status.failed else []
-    words += [f"about {span(left)} left"] if left is not None and status.done < status.planned else []
+    if left is not None and status.done < status.planned:
+        words.append(f"{span(left)} left or more" if further else f"about {span(left)} left")
     return ", ".join(words)
 
 

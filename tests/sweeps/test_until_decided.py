@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ablations.monitor.status import Watch, headline
 from ablations.records.record import read_plan, read_records
 from tests.sweeps.conftest import Typed
 from tests.typed import ended, start, typed
@@ -96,6 +97,13 @@ def test_the_plan_holds_what_may_follow_and_a_report_what_followed(whole: Path, 
     many = len(trained(whole))
     assert f"0 to train, {many} reused" in again.stdout
     assert f"{many} runs at least, about {many}, {many} at most" in again.stdout
+
+
+def test_meanwhile_it_says_how_many_runs_it_may_become(whole: Path, tmp_path: Path) -> None:
+    watch = Watch(read_plan(whole / "runs", "small"), tmp_path)
+    assert headline(watch.look(), left=40) == "0 of 7 runs, 17 at most, 40 s left or more"
+    watch = Watch(read_plan(whole / "runs", "small"), whole / "runs")
+    assert headline(watch.look(), left=0) == f"{len(trained(whole))} of {len(trained(whole))} runs"
 
 
 @pytest.mark.long
