@@ -50,8 +50,9 @@ class PreActivated(Block, ABC):
 class PreActivation(PreActivated):
     """y = s(x) + f(a(x)), with a(x) = act(norm(x)).   He et al. 2016, eq. 5 and Fig. 4e.
 
-    Where the size changes the shortcut sees a(x) too, as in the authors' code. The first block of a network has no a of
-    its own, and the last applies another after its addition, as in their appendix.
+    Where the size changes the shortcut sees a(x) too, as in the authors' code; without `activated_shortcut` it sees x
+    there as everywhere else, as in a fresh network of several streams. The first block of a network has no a of its
+    own, and the last applies another after its addition, as in their appendix.
     """
 
     takes_raw_stem = True
@@ -66,14 +67,15 @@ class PreActivation(PreActivated):
         shortcut: BlockFactory,
         norm: Norm,
         activation: Activation,
+        activated_shortcut: bool = True,
     ) -> None:
         super().__init__(c_in, c_out, stride, body=body, norm=norm, activation=activation)
         self.shortcut = shortcut(c_in, c_out, stride)
-        self.resized = c_in != c_out or stride != 1
+        self.shortcut_sees_a = activated_shortcut and (c_in != c_out or stride != 1)
 
     def forward(self, x: Tensor) -> Tensor:
         a = self.activated(x)
-        return self.last(self.join(a if self.resized else x, self.body(a)))
+        return self.last(self.join(a if self.shortcut_sees_a else x, self.body(a)))
 
     def join(self, x: Tensor, fx: Tensor) -> Tensor:
         return fx + self.shortcut(x)

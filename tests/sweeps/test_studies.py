@@ -57,7 +57,7 @@ SHARED = ROOT.parent / "shared" / "references.yaml"
 # What claims were made about: where a study has other images, its claims say which.
 IMAGES = ("language models", "CIFAR-10", "ImageNet", "MNIST", "Shapeset", "music and text")
 DATA = {"cifar10": "CIFAR-10", "image_folder": "ImageNet", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
-DATA |= dict.fromkeys(("in_house", "deepseek"), "language models")
+DATA |= dict.fromkeys(("in_house", "deepseek", "dolma", "fineweb_edu"), "language models")
 LONG_PLANS = [pytest.param(name, marks=pytest.mark.long) if name in TABLES else name for name in STUDIES]
 CLAIMS = [(name, claim) for name, study in STUDIES.items() for claim in study.get("claims") or []]
 

@@ -159,6 +159,23 @@ def test_a_pre_activated_projection_sees_the_activation():
     assert torch.equal(block(x), block.shortcut(a) + block.body(a))
 
 
+@pytest.mark.parametrize("joined", ["hyper_connections", "dynamic_dense"])
+@torch.no_grad()
+def test_with_unactivated_shortcuts_it_is_what_several_streams_begin_as(build, joined):
+    chosen = ["network=small", "depth=14", "data.channels=1"]
+    one = build(*chosen, "block=preactivation", "block.activated_shortcut=false").eval()
+    several = build(*chosen, f"block={joined}").eval()
+    mine = [p for block in several.modules() if hasattr(block, "body") for p in block.body.parameters()]
+    theirs = [p for block in one.modules() if hasattr(block, "body") for p in block.body.parameters()]
+    assert len(mine) == len(theirs) > 0
+    for to, of in zip(mine, theirs, strict=True):
+        to.copy_(of)
+    several.stem.load_state_dict(one.stem.state_dict())
+    several.head.load_state_dict(one.head.state_dict())
+    x = torch.randn(4, 1, 8, 8)
+    assert torch.allclose(several(x), one(x), atol=1e-5)
+
+
 def test_the_first_and_last_pre_activated_blocks_are_special(build):
     network = build("network=small", "block=preactivation", "data.channels=1").eval()
     blocks = [block for stage in network.stages for block in stage]
