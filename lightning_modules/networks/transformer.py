@@ -98,6 +98,9 @@ def stem(c_in: int, c: int, size: tuple[int, ...], tokens: bool, patch: int) -> 
 def handed(block: BlockFactory, body: BlockFactory, *, causal: bool) -> BlockFactory:
     """The block with this body and without an activation, of what its signature names."""
     if causal and "causal" in parameters_of(body):
+        if isinstance(body, partial) and not body.keywords.get("causal", True):
+            says = "the next token is predicted from those before it, and with body.causal=false it sees later ones"
+            raise ValueError(f"{says}: leave it out")
         body = partial(body, **{"causal": True})
     parts: dict[str, Any] = {"body": body, "activation": nn.Identity}
     return partial(block, **{name: part for name, part in parts.items() if name in parameters_of(block)})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from lightning_modules.networks import inits
@@ -114,6 +116,34 @@ def test_no_output_depends_on_a_later_token(build, block):
 def test_what_sees_later_tokens_is_refused(build, wrong):
     with pytest.raises(ValueError, match="sees later ones: use norm=pixel, and body=attention"):
         build(*TEXT, wrong)
+
+
+def recorded(network: DictConfig) -> Any:
+    """What a record and the identity of a run have of a network."""
+    return OmegaConf.to_container(network, resolve=True)
+
+
+def test_text_is_recorded_as_causal_and_images_as_not(config):
+    text = config("data=shakespeare").network
+    assert text.body.causal is True
+    assert recorded(text) == recorded(config("data=shakespeare", "body.causal=true").network)
+    images = config("network=transformer").network
+    assert images.body.causal is False
+    assert recorded(images) == recorded(config("network=transformer", "body.causal=false").network)
+
+
+@pytest.mark.parametrize("wrong", ["false", "null"])
+def test_tokens_that_see_later_ones_by_choice_are_refused(build, wrong):
+    with pytest.raises(ValueError, match=r"with body.causal=false it sees later ones: leave it out$"):
+        build(*TEXT, f"body.causal={wrong}")
+    assert build(*TEXT, "body.causal=true").stages[0][0].body.causal
+    assert build(*DIGITS, "body.causal=true").stages[0][0].body.causal
+
+
+def test_tokens_of_a_body_that_nobody_asked_are_causal():
+    bodies = {"body": partial(Attention, norm=Pixel), "mlp": partial(Mlp, norm=Pixel, activation=nn.GELU)}
+    made = {"block": partial(Residual, shortcut=A), **bodies, "norm": Pixel, "init": inits.xavier}
+    assert TransformerNet(1, 1, 7, (6,), 7, **made, tokens=True).stages[0][0].body.causal
 
 
 def test_a_gate_that_sees_later_tokens_is_refused_and_one_that_does_not_is_not(build):
