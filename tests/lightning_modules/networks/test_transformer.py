@@ -17,6 +17,7 @@ from lightning_modules.networks.blocks import Residual
 from lightning_modules.networks.handing_over import WithHistory, WithStreams
 from lightning_modules.networks.norm_placement import PostNorm
 from lightning_modules.networks.norms import Pixel
+from lightning_modules.networks.preactivation import PreActivation
 from lightning_modules.networks.shortcuts import A
 from lightning_modules.networks.transformer import TransformerNet
 from tests.lightning_modules.networks.test_handing_over import Earlier, Pair
@@ -158,6 +159,51 @@ def test_looking_for_later_tokens_draws_nothing(build):
     torch.set_rng_state(before)
     other = build(*TEXT).state_dict()
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("body", ["attention", "basic", "mlp"])
+def test_no_other_block_is_residual(build, block, body):
+    """Of all that are built, none has the weights and the outputs of block=residual."""
+    choices = [*DIGITS, "depth=2", "network.units=32", f"body={body}"]
+    residual = build(*choices, "block=residual")
+    try:
+        other = build(*choices, f"block={block}")
+    except ValueError:
+        return
+    if block == "residual" or shapes(other) != shapes(residual):
+        return
+    for parameter in residual.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    other.load_state_dict(dict(zip(other.state_dict(), residual.state_dict().values(), strict=True)))
+    x = torch.randn(4, 1, 8, 8)
+    assert not all(torch.equal(residual(x), other(x)) for _ in range(20)), "some draw"
+
+
+def shapes(network: nn.Module) -> list[torch.Size]:
+    return [value.shape for value in network.state_dict().values()]
+
+
+ORDERS = "preactivation", "relu_only_preactivation", "relu_before_addition"
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_block_that_is_residual_here_is_refused(build, order):
+    with pytest.raises(ValueError, match=r"^this block is block=residual here, .*: use block=residual$"):
+        build(*DIGITS, f"block={order}")
+    if order == "preactivation":
+        assert build(*DIGITS, f"block={order}", "body=basic"), "its norm stands before a body that ends with one"
+
+
+class Halved(PreActivation):
+    """A block of one's own."""
+
+    def join(self, x, fx):
+        return 0.5 * fx + x
+
+
+def test_a_block_of_ones_own_is_what_it_says(build):
+    target = f"block._target_={Halved.__module__}.Halved"
+    assert type(build(*DIGITS, "block=preactivation", target).stages[0][0]) is Halved
 
 
 @pytest.mark.parametrize(("block", "kind"), [(Earlier, WithHistory), (Pair, WithStreams)])
