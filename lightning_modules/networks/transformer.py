@@ -17,6 +17,8 @@ from lightning_modules.networks.preactivation import PreActivation
 from lightning_modules.networks.signature import parameters_of
 from lightning_modules.networks.stages import channels, place, require_images, trait
 
+PATCH = 2  # pixels
+
 
 class TransformerNet(nn.Module):
     """Patches, steps or tokens with learnt positions, `depth` layers of a body and an mlp, norm, mean, linear.
@@ -47,7 +49,7 @@ class TransformerNet(nn.Module):
         init: Init,
         tokens: bool = False,
         units: int = 64,
-        patch: int = 2,
+        patch: int = PATCH,
     ) -> None:
         super().__init__()
         if depth < 1:
@@ -92,6 +94,8 @@ def stem(c_in: int, c: int, size: tuple[int, ...], tokens: bool, patch: int) -> 
     """What makes inputs of `size` into (B, c, H, W), and (H, W)."""
     if not size:
         raise ValueError("network=transformer needs places, and the data has vectors: use network=dense")
+    if patch != PATCH and (tokens or len(size) == 1):
+        raise ValueError(f"network.patch={patch} is of images, and here each step or token is a place: leave it out")
     if tokens:
         return Embedding(c_in, c), (size[0], 1)
     if len(size) == 1:

@@ -232,6 +232,14 @@ def test_refusals_are_one_sentence(build, choices, sentence):
         build(*DIGITS, *choices)
 
 
+@pytest.mark.parametrize("places", [["data.size=[8]"], TEXT], ids=["series", "tokens"])
+def test_a_patch_of_what_is_not_cut_is_refused(build, places):
+    sentence = "network.patch=4 is of images, and here each step or token is a place: leave it out"
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        build(*DIGITS, *places, "network.patch=4")
+    assert build(*DIGITS, *places, "network.patch=2")
+
+
 @pytest.mark.parametrize("body", ["attention", "mlp"])
 def test_a_body_that_keeps_the_size_refuses_to_halve_it(build, body):
     with pytest.raises(ValueError, match=f"body={body} keeps the size and has no stride 2: use body=basic"):
