@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -40,10 +41,11 @@ def parameters(network: nn.Module) -> int:
 
 
 def multiply_adds(network: nn.Module, shape: tuple[int, ...], device: str = "meta", *, tokens: bool = False) -> int:
-    """Count the multiply-adds of convolutions and linear layers in the forward pass of one input of `shape`.
+    """Count the multiply-adds of convolutions, linear layers and attention in the forward pass of one input of `shape`.
 
     The network is left as it was: it runs with copies of its parameters and buffers on `device`. On the meta device
-    nothing is computed. The batch has two images, because no norm over a batch takes a single one.
+    nothing is computed. The batch has two images, because no norm over a batch takes a single one. Attention runs as
+    two products, since torch does not count the fused one of the CPU.
     """
     copies = {
         name: t.detach().to(device, copy=True) for name, t in (*network.named_parameters(), *network.named_buffers())
@@ -51,7 +53,7 @@ def multiply_adds(network: nn.Module, shape: tuple[int, ...], device: str = "met
     dtype = next((t.dtype for t in network.parameters()), torch.float32)
     images = torch.zeros(2, *shape, dtype=torch.int64 if tokens else dtype, device=device)
     counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter, WithoutBatchNorm():
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter, WithoutBatchNorm():
         functional_call(network, copies, (images,))
     return counter.get_total_flops() // 4
 

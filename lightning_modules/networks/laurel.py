@@ -81,7 +81,7 @@ class LAuReLPrevious(LAuReL):
 
 
 class LowRank(nn.Module):
-    """B A x, for images and vectors; at most a quarter of the channels in between. No init function touches it."""
+    """B (A x), for images and vectors; at most a quarter of the channels in between. No init function touches it."""
 
     def __init__(self, channels: int, rank: int) -> None:
         super().__init__()
@@ -90,4 +90,5 @@ class LowRank(nn.Module):
         self.b = nn.Parameter(torch.zeros(channels, rank))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.einsum("or,ri,bi...->bo...", self.b, self.a, x)
+        low = torch.einsum("ri,bi...->br...", self.a, x)
+        return torch.einsum("or,br...->bo...", self.b, low)

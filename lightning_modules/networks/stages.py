@@ -44,8 +44,10 @@ def require_vectors(block: BlockFactory) -> None:
 def channels(base: int, width: float, block: BlockFactory | None = None) -> int:
     """`base` channels times the width (rounded, at least one) times the block's expansion.
 
-    Raises ValueError unless the width is positive.
+    Raises ValueError unless there is a channel and the width is positive.
     """
+    if base < 1:
+        raise ValueError(f"{base} is no number of channels, as network.units, widths and growth are; the smallest is 1")
     if not width > 0:
         raise ValueError(f"width={width} must be > 0; 1 is the family's own")
     return max(1, round(base * width)) * trait(block, "expansion", 1)

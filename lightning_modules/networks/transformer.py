@@ -9,11 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lightning_modules.networks.activation_order import ReluBeforeAddition, ReluOnlyPreActivation
 from lightning_modules.networks.attention import require_causal
 from lightning_modules.networks.handing_over import one_after_another
 from lightning_modules.networks.layers import BlockFactory, Init, Norm, Pointwise, Readout
+from lightning_modules.networks.preactivation import PreActivation
 from lightning_modules.networks.signature import parameters_of
 from lightning_modules.networks.stages import channels, place, require_images, trait
+
+PATCH = 2  # pixels
 
 
 class TransformerNet(nn.Module):
@@ -26,7 +30,8 @@ class TransformerNet(nn.Module):
     `units` (rounded to a multiple of 8, for heads to share). An image is cut into patches of `patch` × `patch` pixels.
 
     Raises:
-        ValueError: the depth is none, the patches do not fit, the data are vectors, or tokens would see later ones.
+        ValueError: the depth is none, the patches do not fit, the data are vectors, tokens would see later ones, or the
+            block is another name of block=residual.
     """
 
     def __init__(
@@ -44,7 +49,7 @@ class TransformerNet(nn.Module):
         init: Init,
         tokens: bool = False,
         units: int = 64,
-        patch: int = 2,
+        patch: int = PATCH,
     ) -> None:
         super().__init__()
         if depth < 1:
@@ -58,7 +63,11 @@ class TransformerNet(nn.Module):
             require_images(one)
             if tokens:
                 require_causal(one)
-        self.stages = one_after_another([nn.Sequential(*(one(c, c, 1) for _ in range(depth) for one in pair))])
+        blocks = [one(c, c, 1) for _ in range(depth) for one in pair]
+        if all(is_residual(one) for one in blocks):
+            says = "this block is block=residual here, where it has neither norm nor activation to put elsewhere"
+            raise ValueError(f"{says}: use block=residual")
+        self.stages = one_after_another([nn.Sequential(*blocks)])
         place(self.stages)
         self.norm = nn.Identity() if trait(block, "ends_with_norm", False) else norm(c)
         self.head = Readout(c, classes)
@@ -85,6 +94,8 @@ def stem(c_in: int, c: int, size: tuple[int, ...], tokens: bool, patch: int) -> 
     """What makes inputs of `size` into (B, c, H, W), and (H, W)."""
     if not size:
         raise ValueError("network=transformer needs places, and the data has vectors: use network=dense")
+    if patch != PATCH and (tokens or len(size) == 1):
+        raise ValueError(f"network.patch={patch} is of images, and here each step or token is a place: leave it out")
     if tokens:
         return Embedding(c_in, c), (size[0], 1)
     if len(size) == 1:
@@ -98,6 +109,15 @@ def stem(c_in: int, c: int, size: tuple[int, ...], tokens: bool, patch: int) -> 
 def handed(block: BlockFactory, body: BlockFactory, *, causal: bool) -> BlockFactory:
     """The block with this body and without an activation, of what its signature names."""
     if causal and "causal" in parameters_of(body):
+        if isinstance(body, partial) and not body.keywords.get("causal", True):
+            says = "the next token is predicted from those before it, and with body.causal=false it sees later ones"
+            raise ValueError(f"{says}: leave it out")
         body = partial(body, **{"causal": True})
     parts: dict[str, Any] = {"body": body, "activation": nn.Identity}
     return partial(block, **{name: part for name, part in parts.items() if name in parameters_of(block)})
+
+
+def is_residual(block: nn.Module) -> bool:
+    """Whether all that tells a block without an activation from `Residual` is the place of a norm that it lacks too."""
+    kinds = PreActivation, ReluOnlyPreActivation, ReluBeforeAddition
+    return type(block) in kinds and isinstance(getattr(block, "norm", nn.Identity()), nn.Identity)

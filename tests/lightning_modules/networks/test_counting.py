@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from lightning_modules.networks.attention import Attention
 from lightning_modules.networks.counting import measure, multiply_adds, on_meta, parameters
+from lightning_modules.networks.norms import Pixel
 
 
 def test_counts_are_what_a_hand_counts():
@@ -30,6 +32,18 @@ def test_meta_and_memory_count_the_same(build):
     real, meta = build(*overrides), on_meta(lambda: build(*overrides, device="meta"))
     assert parameters(real) == parameters(meta)
     assert multiply_adds(real, (1, 8, 8)) == multiply_adds(meta, (1, 8, 8)) == multiply_adds(real.double(), (1, 8, 8))
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_attention_is_counted_as_a_hand_counts_it(device):
+    """32 channels at 64 places: 4 matrices of c² at each place, and each place meets each as key and as value."""
+    assert multiply_adds(Attention(32, 32, 1, norm=Pixel), (32, 8, 8), device) == 4 * 32**2 * 64 + 2 * 32 * 64**2
+
+
+@pytest.mark.parametrize("block", ["residual", "post_norm"])
+def test_meta_and_memory_count_the_same_of_a_transformer(build, block):
+    network = build("network=transformer", f"block={block}", "data.channels=1", "data.size=8", "data.classes=10")
+    assert multiply_adds(network, (1, 8, 8), "cpu") == multiply_adds(network, (1, 8, 8), "meta")
 
 
 class Looks(nn.Conv2d):

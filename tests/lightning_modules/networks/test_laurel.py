@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import prod
 
 import pytest
 import torch
@@ -10,8 +11,8 @@ from torch import nn
 
 from lightning_modules.networks.blocks import Residual
 from lightning_modules.networks.bodies import Basic
-from lightning_modules.networks.counting import parameters
-from lightning_modules.networks.laurel import LAuReL, LAuReLPrevious
+from lightning_modules.networks.counting import multiply_adds, parameters
+from lightning_modules.networks.laurel import LAuReL, LAuReLPrevious, LowRank
 from lightning_modules.networks.norms import Batch
 from lightning_modules.networks.shortcuts import A, ZeroShortcut
 
@@ -56,6 +57,13 @@ def test_weights_and_matrices_are_those_of_the_equation():
 )
 def test_it_adds_the_published_number_of_parameters(rule, more):
     assert parameters(rule(64, 64, 1, **parts)) == parameters(Residual(64, 64, 1, **parts)) + more
+
+
+@pytest.mark.parametrize("places", [(), (9,), (9, 1), (4, 4)], ids=["vectors", "series", "tokens", "images"])
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_the_matrices_are_applied_one_after_the_other(device, places):
+    """B A first would be a full matrix of 32 × 32."""
+    assert multiply_adds(LowRank(32, 8), (32, *places), device) == 2 * 8 * 32 * prod(places)
 
 
 def test_what_means_nothing_is_refused():

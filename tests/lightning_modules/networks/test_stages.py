@@ -55,6 +55,22 @@ def test_a_width_may_be_a_fraction(base, width, expected):
 
 
 @pytest.mark.parametrize(
+    ("given", "number"),
+    [
+        (["network=transformer", "network.units=-100"], -100),
+        (["network=transformer", "network.units=0"], 0),
+        (["network=dense", "body=dense", "norm=none", "network.units=0"], 0),
+        (["network=densenet", "network.growth=-3", "depth=10"], -3),
+        (["network.widths=[16,0,64]"], 0),
+    ],
+)
+def test_a_network_without_channels_is_refused(build, given, number):
+    sentence = f"{number} is no number of channels, as network.units, widths and growth are; the smallest is 1"
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        build(*given, "data.channels=1", "data.size=8", "data.classes=10")
+
+
+@pytest.mark.parametrize(
     ("depth", "sentence"),
     [
         (21, "depth=21 is not 6n+2; the nearest are 20 and 26"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
+from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from lightning_modules.networks import inits
@@ -15,6 +17,7 @@ from lightning_modules.networks.blocks import Residual
 from lightning_modules.networks.handing_over import WithHistory, WithStreams
 from lightning_modules.networks.norm_placement import PostNorm
 from lightning_modules.networks.norms import Pixel
+from lightning_modules.networks.preactivation import PreActivation
 from lightning_modules.networks.shortcuts import A
 from lightning_modules.networks.transformer import TransformerNet
 from tests.lightning_modules.networks.test_handing_over import Earlier, Pair
@@ -116,6 +119,34 @@ def test_what_sees_later_tokens_is_refused(build, wrong):
         build(*TEXT, wrong)
 
 
+def recorded(network: DictConfig) -> Any:
+    """What a record and the identity of a run have of a network."""
+    return OmegaConf.to_container(network, resolve=True)
+
+
+def test_text_is_recorded_as_causal_and_images_as_not(config):
+    text = config("data=shakespeare").network
+    assert text.body.causal is True
+    assert recorded(text) == recorded(config("data=shakespeare", "body.causal=true").network)
+    images = config("network=transformer").network
+    assert images.body.causal is False
+    assert recorded(images) == recorded(config("network=transformer", "body.causal=false").network)
+
+
+@pytest.mark.parametrize("wrong", ["false", "null"])
+def test_tokens_that_see_later_ones_by_choice_are_refused(build, wrong):
+    with pytest.raises(ValueError, match=r"with body.causal=false it sees later ones: leave it out$"):
+        build(*TEXT, f"body.causal={wrong}")
+    assert build(*TEXT, "body.causal=true").stages[0][0].body.causal
+    assert build(*DIGITS, "body.causal=true").stages[0][0].body.causal
+
+
+def test_tokens_of_a_body_that_nobody_asked_are_causal():
+    bodies = {"body": partial(Attention, norm=Pixel), "mlp": partial(Mlp, norm=Pixel, activation=nn.GELU)}
+    made = {"block": partial(Residual, shortcut=A), **bodies, "norm": Pixel, "init": inits.xavier}
+    assert TransformerNet(1, 1, 7, (6,), 7, **made, tokens=True).stages[0][0].body.causal
+
+
 def test_a_gate_that_sees_later_tokens_is_refused_and_one_that_does_not_is_not(build):
     assert build(*TEXT, "block=highway")
     with pytest.raises(ValueError, match="sees later ones"):
@@ -128,6 +159,51 @@ def test_looking_for_later_tokens_draws_nothing(build):
     torch.set_rng_state(before)
     other = build(*TEXT).state_dict()
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("body", ["attention", "basic", "mlp"])
+def test_no_other_block_is_residual(build, block, body):
+    """Of all that are built, none has the weights and the outputs of block=residual."""
+    choices = [*DIGITS, "depth=2", "network.units=32", f"body={body}"]
+    residual = build(*choices, "block=residual")
+    try:
+        other = build(*choices, f"block={block}")
+    except ValueError:
+        return
+    if block == "residual" or shapes(other) != shapes(residual):
+        return
+    for parameter in residual.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    other.load_state_dict(dict(zip(other.state_dict(), residual.state_dict().values(), strict=True)))
+    x = torch.randn(4, 1, 8, 8)
+    assert not all(torch.equal(residual(x), other(x)) for _ in range(20)), "some draw"
+
+
+def shapes(network: nn.Module) -> list[torch.Size]:
+    return [value.shape for value in network.state_dict().values()]
+
+
+ORDERS = "preactivation", "relu_only_preactivation", "relu_before_addition"
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_block_that_is_residual_here_is_refused(build, order):
+    with pytest.raises(ValueError, match=r"^this block is block=residual here, .*: use block=residual$"):
+        build(*DIGITS, f"block={order}")
+    if order == "preactivation":
+        assert build(*DIGITS, f"block={order}", "body=basic"), "its norm stands before a body that ends with one"
+
+
+class Halved(PreActivation):
+    """A block of one's own."""
+
+    def join(self, x, fx):
+        return 0.5 * fx + x
+
+
+def test_a_block_of_ones_own_is_what_it_says(build):
+    target = f"block._target_={Halved.__module__}.Halved"
+    assert type(build(*DIGITS, "block=preactivation", target).stages[0][0]) is Halved
 
 
 @pytest.mark.parametrize(("block", "kind"), [(Earlier, WithHistory), (Pair, WithStreams)])
@@ -154,6 +230,14 @@ def test_history_and_streams_are_handed_over(block, kind):
 def test_refusals_are_one_sentence(build, choices, sentence):
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         build(*DIGITS, *choices)
+
+
+@pytest.mark.parametrize("places", [["data.size=[8]"], TEXT], ids=["series", "tokens"])
+def test_a_patch_of_what_is_not_cut_is_refused(build, places):
+    sentence = "network.patch=4 is of images, and here each step or token is a place: leave it out"
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        build(*DIGITS, *places, "network.patch=4")
+    assert build(*DIGITS, *places, "network.patch=2")
 
 
 @pytest.mark.parametrize("body", ["attention", "mlp"])
