@@ -1,4 +1,7 @@
-"""Every study in conf/study can be planned: it composes, its claims name single cells, its cost is what it plans."""
+"""Every study in conf/study can be planned: it composes, its claims name single cells and what these measure.
+
+Its cost is what it plans, and what it came to.
+"""
 
 import re
 import shlex
