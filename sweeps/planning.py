@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.markup import escape
 
-from ablations.analysis.claim_checks import check_answerable, claimed_cells, names_single_cells
-from ablations.analysis.claim_schema import check_claims
+from ablations.analysis.claim_checks import check_answerable, claimed_cells, names_single_cells, unmeasured
+from ablations.analysis.claim_schema import ClaimError, check_claims
 from ablations.analysis.preregistration import register
 from ablations.analysis.results import ASKED_FOR, result_rows
 from ablations.analysis.until_decided import expected_runs, with_needed_seeds
@@ -64,6 +65,7 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
         return run, composer.overrides(point), settings
 
     cells, invalid = planning.make_cells(question.whole_points, question.seeds, compose)
+    own = study.get("metrics") or {}
     declare_metrics(study, [cell.run.config for cell in cells])
     plan = Plan(study["name"], study, question.swept, command(), cells, invalid)
     if cells:  # else what is wrong with them matters first
@@ -80,6 +82,12 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
             )
     elif not study.get("space") and not invalid:
         check_answerable(plan.as_json())
+    measured = {cell.run.cell: {*own, *measured_in(cell, composer.master)} for cell in cells}
+    if wrong := unmeasured(plan.as_json(), measured) if cells else {}:
+        if not {"data", "task"} & {*typed.swept, *typed.chosen}:
+            raise ClaimError(next(iter(wrong.values())))
+        study["claims"] = [claim for k, claim in enumerate(study["claims"]) if k not in wrong]
+        question.notes += [f"left out: {why}" for why in wrong.values()]
     if not question.seeds.fixed:
         leave_context(plan, question.seeds)
     return plan
@@ -92,6 +100,12 @@ def declare_metrics(study: dict[str, Any], configs: list[dict[str, Any]]) -> Non
         study["metrics"] = {**declared, **(study.get("metrics") or {})}
     if configs and judged != task_metrics.ERROR:
         study["judged"] = judged and list(judged)
+
+
+def measured_in(cell: Cell, master: DictConfig) -> list[str]:
+    """The metrics that the records of a cell will have, in so far as its settings ask for them."""
+    asked = [names for setting, names in ASKED_FOR.items() if cell.settings.get(setting, master[setting])]
+    return [*task_metrics.measured_names(cell.run.config), *chain.from_iterable(asked)]
 
 
 def leave_context(plan: Plan, seeds: SeedDesign) -> None:
@@ -158,13 +172,18 @@ def announce(
         refuse_invalid(plan, config.on_invalid)
     words = planning.summary(plan, question.seeds, records, why=not config.plan)
     console.print(f"[bold]{escape(plan.name)}[/]: {escape(words)}", highlight=False)
-    for problem in (*question.notes, *problems):
-        console.print(f"[yellow]![/] {escape(problem)}", highlight=False)
+    print_notes([*question.notes, *problems], console)
     if config.plan:
         if not question.seeds.fixed:
             least, expected, most = expected_runs(plan.as_json(), records, Path(config.runs))
             print(f"{least} runs at least, about {expected}, {most} at most, until every claim is decided")
         print("\n".join(planning.listing(plan, records)))
+
+
+def print_notes(notes: list[str], console: Console) -> None:
+    """Print what of a question does not hold as it is written, a line each."""
+    for note in notes:
+        console.print(f"[yellow]![/] {escape(note)}", highlight=False)
 
 
 def refuse_invalid(plan: Plan, on_invalid: str) -> None:

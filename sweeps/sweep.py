@@ -21,7 +21,7 @@ from sweeps.compose.active_options import shown
 from sweeps.compose.arguments import Arguments, parse
 from sweeps.compose.compose import Composer, plain_tree, refuse_nested
 from sweeps.compose.unused import refuse_unused
-from sweeps.planning import announce, make_plan, plan_and_check
+from sweeps.planning import announce, make_plan, plan_and_check, print_notes
 from sweeps.question import Question, resolve_question
 from sweeps.validate import check_cells
 from sweeps.workers.forkserver import start_forkserver
@@ -102,9 +102,13 @@ def search_first(
         asked["replicate"] = {**(asked.get("replicate") or {}), "seeds": list(question.seeds.first)}
         question.study["search"] = asked
     search = open_search(question.study, typed)
-    if not config.plan and not config.simulate:
-        start_forkserver(config.hydra.runtime.choices["hydra/launcher"])
-        check_cells(make_plan(question, typed, composer), composer, {})  # whether the data is there
+    if not config.simulate:
+        if not config.plan:
+            start_forkserver(config.hydra.runtime.choices["hydra/launcher"])
+        plan = make_plan(question, typed, composer)
+        if not config.plan:
+            check_cells(plan, composer, {})  # whether the data is there
+        print_notes(question.notes, console)
     searching = Searching(question.study, search, question.whole_points, composer)
     console.print(f"[bold]{question.study['name']}[/]: {escape(searching.summary())}", highlight=False)
     if config.plan:

@@ -2,7 +2,7 @@
 
 A width multiplies a family's channels, which are whole numbers: a count goes up in steps, on a small network of some
 percent. Where a cell has no width close enough to the budget asked for, budgets nearby are tried; where none suits all
-cells, those that are too far off are left out and say by how much.
+cells, the one farthest off is left out and says by how much, until one suits the others.
 """
 
 from __future__ import annotations
@@ -80,7 +80,6 @@ class Scale:
 
 def match_widths(scales: Mapping[Key, Scale], target: int) -> tuple[dict[Key, float], dict[Key, str]]:
     """Return widths whose counts agree within TOLERANCE, near `target`, and for each cell without one a reason."""
-    widths: dict[Key, float] = {}
     reasons: dict[Key, str] = {}
     for key, scale in scales.items():
         try:
@@ -88,20 +87,20 @@ def match_widths(scales: Mapping[Key, Scale], target: int) -> tuple[dict[Key, fl
         except ValueError as error:
             reasons[key] = str(error)
     able = {key: scale for key, scale in scales.items() if key not in reasons}
-    for percent in sorted(range(-NEAR, NEAR + 1), key=abs):
-        budget = round(target * (1 + percent / 100))
-        found = {key: scale.nearest(budget) for key, scale in able.items()}
-        if _agree([count for _, count in found.values()]):
-            return {key: width for key, (width, _) in found.items()}, reasons
-    for key, scale in able.items():
-        width, count = scale.nearest(target)
-        if abs(count - target) <= TOLERANCE / 2 * target:
-            widths[key] = width
-        else:
-            nearest = f"the nearest is width={width:g} with {count:,}, {abs(count / target - 1):.1%} off"
-            reasons[key] = f"no width brings it close to {target:,}; {nearest}"
-    return widths, reasons
+    while able:
+        for percent in sorted(range(-NEAR, NEAR + 1), key=abs):
+            budget = round(target * (1 + percent / 100))
+            found = {key: scale.nearest(budget) for key, scale in able.items()}
+            if _agree([count for _, count in found.values()]):
+                return {key: width for key, (width, _) in found.items()}, reasons
+        near = {key: scale.nearest(target) for key, scale in able.items()}
+        farthest = max(near, key=lambda key: abs(near[key][1] - target))
+        width, count = near[farthest]
+        nearest = f"the nearest to {target:,} is width={width:g} with {count:,}, {abs(count / target - 1):.1%} off"
+        reasons[farthest] = f"no width brings it within {TOLERANCE:.0%} of all the others; {nearest}"
+        del able[farthest]
+    return {}, reasons
 
 
 def _agree(counts: list[int]) -> bool:
-    return not counts or min(counts) >= (1 - TOLERANCE) * max(counts)
+    return min(counts) >= (1 - TOLERANCE) * max(counts)

@@ -8,6 +8,7 @@ from typing import Any
 PARTS = ("train", "val", "test")
 ERROR = ("val_error", "lower")  # what a classification is judged by
 KEPT = ("better", "low", "high", "unit")
+LESIONS = ("mean", "median", "max")
 
 Declared = dict[str, dict[str, Any]]
 
@@ -30,8 +31,22 @@ def task_metrics(config: Mapping[str, Any]) -> Declared:
             fields = {key: about[key] for key in KEPT if about.get(key) not in (None, "")}
             found[f"{part}_{name}"] = fields | ({} if part == "test" else {"along": True})
     if task.get("judged") and (config.get("recipe") or {}).get("lesions"):
-        found |= {f"lesion_{which}": {"better": "none"} for which in ("mean", "median", "max")}
+        found |= {f"lesion_{which}": {"better": "none"} for which in LESIONS}
     return found
+
+
+def measured_names(config: Mapping[str, Any]) -> list[str]:
+    """All metrics of training, validation and test that the record of such a run will have.
+
+    Args:
+        config: the resolved nodes of a run. A task that names no metrics of its own is taken for a classification.
+    """
+    names = [f"{part}_loss" for part in PARTS]
+    if _task(config).get("judged") is None:
+        names += [*(f"{part}_error" for part in PARTS), *(f"{part}_ece" for part in PARTS[1:])]
+    if (config.get("recipe") or {}).get("lesions"):
+        names += [f"lesion_{which}" for which in LESIONS]
+    return list(dict.fromkeys([*names, *task_metrics(config)]))
 
 
 def judged_by(config: Mapping[str, Any]) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 
+from ablations.analysis.claim_schema import ClaimError
 from ablations.analysis.statistics import ALPHA
 from ablations.analysis.verdicts import judge
 from sweeps.compose.arguments import Arguments, parse
@@ -104,3 +105,72 @@ def test_an_option_of_choices_that_are_not_asked_for_is_not_missed(block: str, g
     points = [{"block": "plain", "norm": "batch"}, {"block": "highway", "block.gate_kernel": 3}]
     (note,) = axis_notes(points, Arguments(swept={"block": ["residual", block]}))
     assert f": {gone} not varied" in note
+
+
+TEXT, TWO_TASKS = ("study=shakespeare/joins",), ("study=joins", "study.grid=[{data: [digits, digits_centre]}]")
+
+
+def claiming(metric: str, cell: str) -> str:
+    return f"study.claims=[{{says: It is small., metric: '{metric}', cell: {{{cell}}}, expect: '< 3'}}]"
+
+
+@pytest.mark.parametrize(
+    ("words", "metric", "cell", "says"),
+    [
+        (
+            TEXT,
+            "test_error",
+            "block: laurel",
+            "did you mean test_token_error[?] measured are test_loss, test_perplexity",
+        ),
+        (TEXT, "val_error@best", "block: laurel", "val_error .* did you mean val_token_error[?] measured are val_loss"),
+        (TEXT, "epochs until train_error <= 5", "block: laurel", "train_error .* did you mean train_token_error"),
+        (TEXT, "test_ece", "block: laurel", "test_ece is not measured in block=laurel; .*measured are test_loss"),
+        (TEXT, "lesion_mean", "block: laurel", "lesion_mean is not measured in block=laurel: set recipe.lesions=true$"),
+        (TEXT, "log10 stress_rate", "block: laurel", "stress_rate is not measured in block=laurel: set stress=true$"),
+        (TWO_TASKS, "test_error", "data: digits_centre", "test_error .* data=digits_centre.*measured are test_"),
+        (TWO_TASKS, "test_mse", "data: digits", "test_mse is not measured in data=digits.*measured are test_ece"),
+    ],
+)
+def test_a_claim_on_what_its_cells_never_measure_is_refused(
+    planned: Any, words: tuple[str, ...], metric: str, cell: str, says: str
+) -> None:
+    with pytest.raises(ClaimError, match=f"claim 'It is small.': .*{says}"):
+        planned(*words, claiming(metric, cell))
+
+
+@pytest.mark.parametrize(
+    ("words", "metric", "cell"),
+    [
+        *(
+            (TEXT, metric, "block: laurel")
+            for metric in ("test_perplexity", "val_token_error@best", "log10 train_loss")
+        ),
+        *((TEXT, metric, "block: laurel") for metric in ("test_nll", "seconds", "params", "diagnostics.response")),
+        ((*TEXT, "stress=true"), "log10 stress_rate", "block: laurel"),
+        ((*TEXT, "+study.fixed.metric=top5"), "test_top5", "block: laurel"),
+        ((*TEXT, "+study.metrics={test_mine: lower}"), "test_mine", "block: laurel"),
+        (TWO_TASKS, "test_error", "data: digits"),
+        (TWO_TASKS, "test_ece", "data: digits"),
+        (TWO_TASKS, "epochs until val_mse < 2", "data: digits_centre"),
+    ],
+)
+def test_a_claim_on_what_its_cells_measure_is_planned(
+    planned: Any, words: tuple[str, ...], metric: str, cell: str
+) -> None:
+    assert says(planned(*words, claiming(metric, cell))) == ["It"]
+
+
+def test_a_study_asked_of_data_of_another_task_leaves_out_what_is_not_measured_there(tmp_path: Path) -> None:
+    done = typed("-m", "study=search_tuned", "data=digits_centre", "plan=true", "tracker=none", at=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "left out: claim 'Tuned for themselves, " in said
+    assert "test_error is not measured in block=residual; did you mean test_" in said
+
+
+def test_a_search_is_refused_at_planning_as_a_sweep_is(tmp_path: Path) -> None:
+    words = ("study=search_tuned", claiming("test_top5", "block: plain"), "plan=true", "tracker=none")
+    done = typed("-m", *words, at=tmp_path)
+    assert done.returncode == 1
+    assert "no metric 'test_top5'" in done.stderr

@@ -1,4 +1,7 @@
-"""Every study in conf/study can be planned: it composes, its claims name single cells, its cost is what it plans."""
+"""Every study in conf/study can be planned: it composes, its claims name single cells and what these measure.
+
+Its cost is what it plans, and what it came to.
+"""
 
 import re
 import shlex
@@ -60,6 +63,10 @@ DATA = {"cifar10": "CIFAR-10", "image_folder": "ImageNet", "mnist": "MNIST", "fa
 DATA |= dict.fromkeys(("in_house", "deepseek", "dolma", "fineweb_edu"), "language models")
 LONG_PLANS = [pytest.param(name, marks=pytest.mark.long) if name in TABLES else name for name in STUDIES]
 CLAIMS = [(name, claim) for name, study in STUDIES.items() for claim in study.get("claims") or []]
+
+
+def page_of(study: str) -> Path:
+    return RESULTS / f"{study}.md"
 
 
 @dataclass
@@ -136,10 +143,10 @@ def test_the_claims_of_a_study_name_its_cells(name: str, asked: Callable[[str], 
     assert [claim["says"] for claim in claims if not names_single_cells(claim, rows, study.question.study)] == []
 
 
-@pytest.mark.parametrize("name", [name for name in STUDIES if (RESULTS / f"{name}.md").exists()])
+@pytest.mark.parametrize("name", [name for name in STUDIES if page_of(name).exists()])
 def test_a_page_of_results_is_of_what_its_command_plans(name: str, asked: Callable[[str], Asked]) -> None:
     """Of the same setting, but for what was typed, and of the same cells in this order."""
-    plan, page = asked(name).plan.as_json(), (RESULTS / f"{name}.md").read_text()
+    plan, page = asked(name).plan.as_json(), page_of(name).read_text()
     words = [word.replace("'", "") for word in shlex.split(typed(page))[4:]]
     shared = [f"{axis}={value}" for axis, value in shared_choices(plan).items()]
     assert in_markdown(f"With {' '.join([*shared, *words])}.") in page.splitlines()
@@ -172,6 +179,14 @@ def test_published_counts_are_those_of_our_networks(name: str, asked: Callable[[
 def test_a_small_study_ends_in_minutes(name: str) -> None:
     assert 0 < STUDIES[name]["cost"]["cpu_minutes"] <= (120 if name in {*TABLES, *NATURAL} else 20)
     assert set(STUDIES[name]["cost"]) == {"runs", "cpu_minutes", "gpu_minutes"}
+
+
+@pytest.mark.parametrize("name", [n for n, study in STUDIES.items() if "space" not in study and page_of(n).exists()])
+def test_a_study_costs_as_many_runs_as_its_page_has(name: str) -> None:
+    """Within a third: a study is asked again, and its claims are then decided by more or fewer seeds."""
+    found = re.search(r"^- (\d+) runs?, .* minutes of training in all$", page_of(name).read_text(), re.MULTILINE)
+    assert found
+    assert int(found[1]) == pytest.approx(STUDIES[name]["cost"]["runs"], rel=1 / 3)
 
 
 def test_a_study_has_a_size_for_two_cores_and_one_for_a_gpu() -> None:

@@ -72,7 +72,23 @@ def test_what_cannot_be_matched_says_how_close_it_comes():
     coarse = Scale(lambda width: 700 if width < 1 else 1290)
     widths, reasons = match_widths({"fine": Scale(lambda width: round(1000 * width)), "coarse": coarse}, 1000)
     assert widths == {"fine": 1.0}
-    assert reasons["coarse"] == "no width brings it close to 1,000; the nearest is width=1 with 1,290, 29.0% off"
+    said = "no width brings it within 2% of all the others; the nearest to 1,000 is width=1 with 1,290, 29.0% off"
+    assert reasons["coarse"] == said
+
+
+@pytest.mark.parametrize("others", [(1290,), (1290, 790), (985,)])
+def test_a_cell_without_a_width_leaves_the_others_matched_within_what_is_said(others):
+    def fixed(count):
+        return Scale(lambda width: round(count * (0.5 if width < 1 else 1 if width == 1 else 50)))
+
+    counts = {"one": 1000, "within": 1016, **{f"off{count}": count for count in others}}
+    alone, _ = match_widths({"one": fixed(1000), "within": fixed(1016)}, 1000)
+    widths, reasons = match_widths({key: fixed(count) for key, count in counts.items()}, 1000)
+    matched = [counts[key] for key in widths]
+    assert min(matched) >= (1 - TOLERANCE) * max(matched)
+    assert len(matched) == len(alone) == 2, "as many as there are without it"
+    assert len(reasons) == len(others)
+    assert (widths == alone) is (985 not in others), "but where another is nearer"
 
 
 def test_a_width_without_influence_is_refused():
