@@ -78,7 +78,7 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
         if gone := [str(k) for k, claim in enumerate(written, start=1) if claim not in study["claims"]]:
             which = "claims" if len(gone) > 1 else "claim"
             question.notes.append(
-                f"the study's {which} {', '.join(gone)} cannot be judged: this grid lacks their cells"
+                f"the study's {which} {', '.join(gone)} cannot be judged, and are left out: this grid lacks their cells"
             )
     elif not study.get("space") and not invalid:
         check_answerable(plan.as_json())
@@ -176,7 +176,8 @@ def announce(
     if config.plan:
         if not question.seeds.fixed:
             least, expected, most = expected_runs(plan.as_json(), records, Path(config.runs))
-            print(f"{least} runs at least, about {expected}, {most} at most, until every claim is decided")
+            if least < most:
+                print(f"{least} runs at least, about {expected}, {most} at most, until every claim is decided")
         print("\n".join(planning.listing(plan, records)))
 
 

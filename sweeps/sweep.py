@@ -51,6 +51,7 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
     application = Application(main, context, config, typed.rest)
     question = resolve_question(typed, config, composer.brought_by)
     refuse_unused(config, config.hydra, {axis for point in question.whole_points for axis in point})
+    refuse_other_name(config)
     for axis, value in (pair for point in question.points for pair in point.items()):
         check_setting(axis, value)
     check_folder(config)
@@ -82,6 +83,14 @@ def sweep(arguments: list[str], *, context: HydraContext, main: TaskFunction, co
         release_orphan(runs / run.folder)  # of a worker that was killed between its record and giving up its lease
     answer(study=plan.name, runs=str(runs.absolute()))
     print_results(plan, config, console, trained=bool(missing))
+
+
+def refuse_other_name(config: DictConfig) -> None:
+    """Raise StudyError for a study whose file has another name: by that one alone it would be found again."""
+    file, name = config.hydra.runtime.choices.get("study"), (config.get("study") or {}).get("name")
+    typed = any(word.lstrip("+").startswith("study.name=") for word in config.hydra.overrides.task)
+    if file and name not in (None, "", file) and not typed:
+        raise StudyError(f"study={file} says name: {name} in its file; write name: {file}, or rename the file")
 
 
 def refuse_searches(arguments: list[str]) -> None:

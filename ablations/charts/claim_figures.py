@@ -39,7 +39,8 @@ def claim_figures(answer: Answer) -> list[Figure]:
     infinite = any(math.isinf(line["mean"]) for lines in units.values() for line in lines)
     caption = CAPTION + "; an arrow: infinite" * infinite
     caption += f". No interval, not drawn: {', '.join(missing)}." if missing else "."
-    return [_figure(k, unit, lines, caption if k == 0 else "") for k, (unit, lines) in enumerate(units.items())]
+    last = len(units) - 1  # what is said of all stands below the last
+    return [_figure(k, unit, lines, caption if k == last else "") for k, (unit, lines) in enumerate(units.items())]
 
 
 def _figure(index: int, unit: str, lines: Lines, caption: str) -> Figure:

@@ -106,7 +106,7 @@ def published_number(reference: Any) -> float:
         return round(published_number(reference["plus"]) - published_number(reference["minus"]), 6)
     known = references()
     if reference not in known:
-        hint = nearest(str(reference), known, cutoff=0)
+        hint = nearest(str(reference), known) or "; write it into a file there, or `published: 25` into the claim"
         raise UnknownReference(f"no published number {reference!r} in {LITERATURE.name}/{hint}")
     return known[reference].measured
 

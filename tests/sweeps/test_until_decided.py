@@ -96,7 +96,7 @@ def test_the_plan_holds_what_may_follow_and_a_report_what_followed(whole: Path, 
     again = typed("--config-dir", folder, *WORDS, "plan=true", at=whole)
     many = len(trained(whole))
     assert f"0 to train, {many} reused" in again.stdout
-    assert f"{many} runs at least, about {many}, {many} at most" in again.stdout
+    assert "until every claim is decided" not in again.stdout, "they are"
 
 
 def test_meanwhile_it_says_how_many_runs_it_may_become(whole: Path, tmp_path: Path) -> None:

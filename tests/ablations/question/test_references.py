@@ -53,7 +53,7 @@ def test_a_claim_takes_its_number_from_the_literature():
     [
         ("he2015.cifar10.test_err.resnet12", "did you mean he2015.cifar10.test_err.resnet1202"),
         ({"plus": KEYS["plus"]}, "plus and minus"),
-        ("zzz", "did you mean "),
+        ("zzz", "write it into a file there, or `published: 25`"),
         (None, "no published number"),
         (6.61, "no published number"),
     ],

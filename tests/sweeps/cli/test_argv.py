@@ -208,6 +208,11 @@ def test_a_word_that_no_signature_takes_is_refused(refused: Typed, typed: str, s
             "nothing uses lr; did you mean recipe.lr?",
         ),
         ("study", "# @package _global_\nstudy: {name: a, fixed: [8]}\n", "study.fixed: [8] is not a mapping"),
+        (
+            "study",
+            "# @package _global_\nstudy: {name: a, grid: {depth: [8]}}\n",
+            "study=mine says name: a in its file; write name: mine, or rename the file",
+        ),
     ],
 )
 def test_a_file_of_ones_own_that_is_malformed_is_named(refused: Typed, group: str, text: str, says: str) -> None:
