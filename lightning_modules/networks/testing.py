@@ -139,18 +139,24 @@ class BlockContract:
                     assert y.isfinite().all()
 
     def make(
-        self, c_in: int, c_out: int, stride: int, *, norm: Norm = norms.Batch, shortcut: BlockFactory = shortcuts.A
+        self,
+        c_in: int,
+        c_out: int,
+        stride: int,
+        *,
+        norm: Norm = norms.Batch,
+        shortcut: BlockFactory = shortcuts.A,
+        **options: Any,
     ) -> Any:
-        """A block of this size, handed what its signature names."""
+        """A block of this size with these options, handed what else its signature names."""
         parts = {
             "body": partial(Basic, norm=norm, activation=nn.ReLU),
             "shortcut": shortcut,
             "norm": norm,
             "activation": nn.ReLU,
         }
-        return self.block(
-            c_in, c_out, stride, **{name: parts[name] for name in parameters_of(self.block) if name in parts}
-        )
+        named = {name: parts[name] for name in parameters_of(self.block) if name in parts}
+        return self.block(c_in, c_out, stride, **named | options)
 
     def accepted(self, **parts: Any) -> Iterator[tuple[int, int, int, Any]]:
         """The sizes the block takes, each with a fresh block; checks that it refuses the others in one sentence."""
