@@ -86,7 +86,7 @@ class TestPlacedPair(BlockContract):
 
 def test_weights_that_only_the_last_block_of_a_network_uses_are_found():
     contract = type("Test", (BlockContract,), {"block": NormedPair})()
-    with pytest.raises(AssertionError, match="no gradient reaches first.norm.weight, first.norm.bias$"):
+    with pytest.raises(AssertionError, match=r"no gradient reaches first\.norm\.weight, first\.norm\.bias$"):
         contract.test_every_parameter_learns_within_three_steps()
 
 
