@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from sweeps.cli.errors import WHERE
 from sweeps.instantiate import Node, instantiate
 
 LAWS = "the laws of a block are tests that show such things: lightning_modules.networks.testing.BlockContract"
@@ -47,7 +48,7 @@ def failing_block(network: Node, tried: Callable[[Any], object]) -> str | None:
         return f"{error}; {LAWS}"
     except Exception as error:  # whatever the network's code raises
         says = f"{type(error).__name__}: {error}".splitlines()[0]
-        return f"{within[-1]} fails: {says}; {LAWS}" if within else None
+        return f"{within[-1]} fails: {says}{WHERE}; {LAWS}" if within else None
     return None
 
 

@@ -10,6 +10,7 @@ import pytest
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
+from sweeps.cli.errors import WHERE
 from sweeps.failing_block import LAWS
 from sweeps.preflight import size_of
 from tests.lightning_modules.trained import composed
@@ -74,9 +75,9 @@ SAYS = {
     " right",
     OneStream: "block 1 (OneStream, 8 to 8 channels, stride 1) returns (2, 8, 8, 8), and (B, n, c, H, W) ="
     " (2, 2, 8, 8, 8) is right",
-    NoShortcut: "block 2 (NoShortcut, 8 to 16 channels, stride 2) fails: RuntimeError: The size of tensor a (8) must match the size"
-    " of tensor b (4) at non-singleton dimension 3",
-    Mistyped: "block 1 (Mistyped, 8 to 8 channels, stride 1) fails: KeyError: 4",
+    NoShortcut: "block 2 (NoShortcut, 8 to 16 channels, stride 2) fails: RuntimeError: The size of tensor a (8) must"
+    f" match the size of tensor b (4) at non-singleton dimension 3{WHERE}",
+    Mistyped: f"block 1 (Mistyped, 8 to 8 channels, stride 1) fails: KeyError: 4{WHERE}",
 }
 
 
