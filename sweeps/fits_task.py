@@ -11,6 +11,7 @@ from sweeps.cli.errors import with_tensor
 from sweeps.instantiate import Node, instantiate, once_a_node
 
 OURS = "lightning_modules."
+KINDS = {1: "vectors", 2: "series"}  # by the number of axes of an input
 
 
 def check_targets(task: Any, images: Any, outputs: int) -> None:
@@ -112,6 +113,16 @@ def check_outputs(network: Node, shape: tuple[int, ...], outputs: int, task: str
     if not same:
         shapes = " × ".join(["N", *map(str, found.shape[1:])]), " × ".join(["N", *map(str, wanted[task][1:])])
         raise ValueError(f"{name} gives outputs of {shapes[0]}, and the task and its data want {shapes[1]}")
+
+
+def unfit(network: Node, shape: tuple[int, ...], *, tokens: bool) -> ValueError:
+    """Return the error that a network does not take inputs of another kind than images."""
+    name = str(network.get("_target_", "this network")).rpartition(".")[2]
+    if tokens:
+        says = f"{name} does not take tokens, and the data has {shape[0]} an example: choose a network that embeds them"
+        return ValueError(f"{says}, as network=transformer with task=next_token")
+    kind, by = KINDS[len(shape)], " × ".join(map(str, shape))
+    return ValueError(f"{name} takes images, and the data has {kind} of {by}: choose network=dense")
 
 
 @once_a_node

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf
 
 from ablations.identity.run import NODES
-from sweeps.cli.errors import as_value_error
+from sweeps.cli.errors import as_value_error, is_user_error
 from sweeps.compose.signatures import check_flags, check_names, check_numbers, is_as_shipped
 from sweeps.compose.starting_weights import starts_from
 from sweeps.data import check_data, fill_sizes, seen
+from sweeps.failing_block import failing_block
 from sweeps.fits_task import (
     OURS,
     check_outputs,
@@ -24,12 +25,12 @@ from sweeps.fits_task import (
     has_complex_weights,
     take_real_inputs,
     try_task,
+    unfit,
     warn_of_scaled_input,
 )
 from sweeps.instantiate import Node, import_quickly, instantiate, once_a_node
 
 Shape = tuple[int, ...]
-KINDS = {1: "vectors", 2: "series"}  # by the number of axes of an input
 
 
 class Size(NamedTuple):
@@ -192,30 +193,25 @@ def size_of(network: Node, shape: Shape, *, tokens: bool = False) -> tuple[int, 
     """Count the parameters and multiply-adds of a network on such inputs; ValueError where it does not take them."""
     from lightning_modules.networks.counting import measure, multiply_adds, parameters
 
+    def tried(made: Any, device: str = "cpu") -> int:
+        take_real_inputs(made, device)
+        return multiply_adds(made, shape, device, tokens=tokens)
+
     def size(made: Any, device: str) -> tuple[int, int]:
         try:
-            take_real_inputs(made, device)
-            return parameters(made), multiply_adds(made, shape, device, tokens=tokens)
+            return parameters(made), tried(made, device)
         except Exception as error:
             if "complex" in str(error).lower() and has_complex_weights(made):
                 says = f"{type(made).__name__} has complex weights, and the data is real"
                 raise ValueError(f"{says}: let its forward begin with x = x.to(torch.complex64)") from error
+            if device == "cpu" and not is_user_error(error) and (says := failing_block(network, tried)):
+                raise ValueError(says) from error
             if len(shape) == 3:
                 raise
             raise unfit(network, shape, tokens=tokens) from error
 
     with network_errors():
         return measure(lambda: instantiate(network), size)
-
-
-def unfit(network: Node, shape: Shape, *, tokens: bool) -> ValueError:
-    """Return the error that a network does not take inputs of another kind than images."""
-    name = str(network.get("_target_", "this network")).rpartition(".")[2]
-    if tokens:
-        says = f"{name} does not take tokens, and the data has {shape[0]} an example: choose a network that embeds them"
-        return ValueError(f"{says}, as network=transformer with task=next_token")
-    kind, by = KINDS[len(shape)], " × ".join(map(str, shape))
-    return ValueError(f"{name} takes images, and the data has {kind} of {by}: choose network=dense")
 
 
 def check_trainer(trainer: DictConfig, recipe: Node, network: Node | None = None) -> None:

@@ -49,13 +49,23 @@ def check_names(node: Any, place: str, *, top: bool = True) -> None:
     Args:
         top: whether the keys of `node` itself are looked at too.
     """
-    for where, parameters, values in _called(node, place):
+    for where, parameters, values, target in _called(node, place):
         if where == place and not top:
             continue
         takes_any = any(one.kind == Parameter.VAR_KEYWORD for one in parameters.values())
         if (odd := [name for name in values if name not in parameters]) and not takes_any:
             names = [name for name, one in parameters.items() if one.kind != Parameter.VAR_POSITIONAL]
-            raise ValueError(f"nothing uses {where}.{odd[0]}{instead(odd[0], names, 'there are')}")
+            cure = _cure(where, odd[0], target)
+            raise ValueError(f"nothing uses {where}.{odd[0]}{instead(odd[0], names, 'there are')}{cure}")
+
+
+def _cure(where: str, axis: str, target: str) -> str:
+    """Say what to do where a file hands an axis to a class of one's own that does not take it."""
+    if not (CONF / axis).is_dir() or target.startswith("lightning_modules."):
+        return ""
+    group, name = where.partition(".")[0], target.rpartition(".")[2]
+    out = f"take {axis} out of the {group}'s file, or type '~{where}.{axis}'"
+    return f": {out}, or name it among the parameters of {name}"
 
 
 def is_as_shipped(node: Any, group: str) -> bool:
@@ -86,8 +96,8 @@ def _shipped(group: str) -> list[dict[str, Any]]:
     return [file.get(group, file) for file in files]
 
 
-def _called(node: Any, place: str) -> Iterator[tuple[str, Mapping[str, Parameter], dict[str, Any]]]:
-    """Yield for each node with a `_target_`: its name, the parameters of the target, and the node's values.
+def _called(node: Any, place: str) -> Iterator[tuple[str, Mapping[str, Parameter], dict[str, Any], str]]:
+    """Yield for each node with a `_target_`: its name, the parameters of the target, the node's values, and the target.
 
     What cannot be imported, or has no signature, is left out: to build it says why.
     """
@@ -98,7 +108,7 @@ def _called(node: Any, place: str) -> Iterator[tuple[str, Mapping[str, Parameter
         return
     values = {str(key): value for key, value in node.items() if not str(key).startswith("_")}
     if "_target_" in node and (parameters := parameters_at(str(node["_target_"]))):
-        yield place, parameters, values
+        yield place, parameters, values, str(node["_target_"])
     for key, value in values.items():
         yield from _called(value, key if (CONF / key).is_dir() else f"{place}.{key}")
 
@@ -121,7 +131,7 @@ def parameters_at(target: str) -> Mapping[str, Parameter] | None:
 
 def _given(node: Any, place: str) -> Iterator[tuple[str, Parameter, Any]]:
     """The settings of a node, and of the nodes inside, that are parameters: name, parameter and value."""
-    for where, parameters, values in _called(node, place):
+    for where, parameters, values, _ in _called(node, place):
         for name, value in values.items():
             if name in parameters:
                 yield f"{where}.{name}", parameters[name], value

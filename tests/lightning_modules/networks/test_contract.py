@@ -46,8 +46,13 @@ class TestHandsOn(BlockContract):
     class Scaled(Residual):
         def __init__(self, c_in, c_out, stride, *, alpha=0.5, **parts):
             super().__init__(c_in, c_out, stride, **parts)
+            self.alpha = alpha
 
     block = Scaled
+
+    def test_it_is_made_with_the_options_that_are_asked_for(self):
+        block = self.make(8, 8, 1, alpha=2, activation=nn.Tanh)
+        assert (block.alpha, type(block.activation)) == (2, nn.Tanh)
 
 
 class Deaf(Good):

@@ -62,6 +62,34 @@ class TestPair(BlockContract):
     block = Pair
 
 
+class NormedPair(Pair):
+    """Norms what it merges, although no block but the last does."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, **parts: BlockFactory) -> None:
+        super().__init__(c_in, c_out, stride, **parts)
+        self.norm = norms.Batch(c_out)
+
+    def merged(self, streams: Tensor) -> Tensor:
+        return self.norm(streams.sum(1))
+
+
+class PlacedPair(NormedPair):
+    """Has this norm in the last block alone."""
+
+    def set_position(self, index: int, count: int) -> None:
+        self.norm = self.norm if index == count else nn.Identity()
+
+
+class TestPlacedPair(BlockContract):
+    block = PlacedPair
+
+
+def test_weights_that_only_the_last_block_of_a_network_uses_are_found():
+    contract = type("Test", (BlockContract,), {"block": NormedPair})()
+    with pytest.raises(AssertionError, match=r"no gradient reaches first\.norm\.weight, first\.norm\.bias$"):
+        contract.test_every_parameter_learns_within_three_steps()
+
+
 def net(block: type[nn.Module], depth: int = 14, **options: object) -> CifarNet:
     parts = {"body": partial(Basic, norm=norms.Batch, activation=nn.ReLU)} | ({"shortcut": A} if block is Pair else {})
     shared = {"norm": norms.Batch, "activation": nn.ReLU, "init": inits.he_fan_out}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -84,3 +85,31 @@ def test_the_numbers_of_shipped_networks_are_numbers(path: Any) -> None:
 def test_the_numbers_of_a_network_are_checked_before_it_is_built() -> None:
     with pytest.raises(ValueError, match=r"norm\.alpha=abc is not a number"):
         check(composed("norm=dyt", "norm.alpha=abc"))
+
+
+class NoShortcut:
+    def __init__(self, c_in: int, c_out: int, stride: int, *, body: Any) -> None: ...
+
+
+OWN = {"_target_": f"{__name__}.NoShortcut", "_partial_": True, "body": 1}
+NONE_USES = "nothing uses block.{}; there are c_in, c_out, stride, body"
+
+
+@pytest.mark.parametrize(
+    ("node", "sentence"),
+    [
+        (
+            {**OWN, "shortcut": 1},
+            NONE_USES.format("shortcut") + ": take shortcut out of the block's file, or type '~block.shortcut', or name"
+            " it among the parameters of NoShortcut",
+        ),
+        ({**OWN, "ratio": 1}, NONE_USES.format("ratio")),
+        (
+            {"_target_": "lightning_modules.networks.blocks.Plain", "shortcut": 1},
+            NONE_USES.format("shortcut") + ", activation",
+        ),
+    ],
+)
+def test_an_axis_that_a_class_of_ones_own_does_not_take_is_told_with_what_to_do(node: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        check_names({"block": node}, "network", top=False)
