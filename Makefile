@@ -9,13 +9,14 @@ READY := pyproject.toml constraints.txt
 run: .venv/.run
 	$(BIN)/python run.py -m $(ARGS)
 
+# Three at once on two cores: many tests wait for the processes that they start.
 test: .venv/.test
 	@$(BIN)/python -m compileall -q ablations hydra_plugins lightning_modules sweeps  # which hundreds of processes import
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # What takes long and proves at length what another test proves in short.
 proofs: .venv/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m long $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m long $(ARGS)
 
 # The tests with the newest releases that pyproject.toml allows, not those of constraints.txt; in a .venv of their own.
 # torch is the one of constraints.txt, since the newest is some gigabytes: TORCH=torch takes that.
@@ -23,7 +24,7 @@ TORCH ?= $(shell grep '^torch==' constraints.txt)
 latest:
 	$(PYTHON) -m venv .venv-latest
 	.venv-latest/bin/python -m pip --disable-pip-version-check install --upgrade $(TORCH) -e '.[test]'
-	OMP_NUM_THREADS=1 .venv-latest/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	OMP_NUM_THREADS=1 .venv-latest/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: .venv/.test
 	$(BIN)/ruff check .
