@@ -96,6 +96,15 @@ def test_pictures_say_what_they_show_in_the_order_of_the_grid(tmp_path):
     assert "Thin: training; thick: validation" in pictures["curves"]["title"]["subtitle"][0]
 
 
+def test_what_is_said_of_all_claims_stands_below_the_last_of_their_pictures(tmp_path):
+    sides = {"plus": {"block": "plain", "depth": 56}, "minus": {"block": "residual", "depth": 56}}
+    plan = make_plan(claims=[{**CLAIM, "metric": metric, "contrast": sides} for metric in ("test_error", "seconds")])
+    records = make_records(plan)
+    write_study(tmp_path, plan, records.values())
+    first, second = (one for one in figures_of(Answer(plan, records, tmp_path)) if one.name.startswith("claims-"))
+    assert (first.caption, second.caption[:24]) == ("", "Estimate and 95% interva")
+
+
 def test_what_diverged_is_drawn_and_said(tmp_path):
     sides = {"plus": {"block": "plain", "depth": 56}, "minus": {"block": "residual", "depth": 56}}
     claims = [
