@@ -103,7 +103,7 @@ def _on_gpu(study: str, studies: Mapping[str, Mapping[str, Any] | None]) -> str:
     stem = study.rpartition("/")[2]
     for name, written in studies.items():
         cost = (written or {}).get("cost") or {}
-        if name.endswith(f"/{stem}") and "_small/" not in name and name != study:
+        if name.endswith(f"/{stem}") and not cost.get("cpu_minutes"):
             return f"`study={name}`, {duration(cost['gpu_minutes'])}"
     return "–"
 

@@ -48,7 +48,9 @@ STUDIES = {
 }
 STUDIES = {name: study for name, study in STUDIES.items() if "tables" not in study}  # which train nothing
 SMALL = [name for name in STUDIES if "/" not in name]
-NATURAL = [name for name in STUDIES if "_small/" in name]  # other images than digits, for two cores all the same
+NATURAL = [  # other data than digits, for two cores all the same
+    name for name, study in STUDIES.items() if "/" in name and study["cost"]["cpu_minutes"]
+]
 LARGE = [name for name in STUDIES if name not in (*SMALL, *NATURAL)]
 TABLES = {
     name for name, study in STUDIES.items() if not study.get("claims") and "space" not in study
