@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,19 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.markup import escape
 
-from ablations.analysis.claim_checks import check_answerable, claimed_cells, names_single_cells, unmeasured
-from ablations.analysis.claim_schema import ClaimError, check_claims
 from ablations.analysis.preregistration import register
-from ablations.analysis.results import ASKED_FOR, result_rows
+from ablations.analysis.results import ASKED_FOR
 from ablations.analysis.until_decided import expected_runs, with_needed_seeds
 from ablations.identity.run import Run
 from ablations.plan import plan as planning
 from ablations.plan import staleness
 from ablations.plan.plan import Cell, Plan
-from ablations.question.seeds import SeedDesign
 from ablations.question.study import Point, StudyError
-from ablations.records import task_metrics
 from ablations.records.files import write_json
 from ablations.records.layout import RECORD
 from ablations.records.provenance import command
 from ablations.records.record import Record, plan_path, read_records, study_folder
+from sweeps.answerable import asked_for, settle_claims
 from sweeps.cli.errors import as_value_error
 from sweeps.compose.active_options import active_point, refuse_unknown
 from sweeps.compose.arguments import Arguments
@@ -65,56 +61,9 @@ def make_plan(question: Question, typed: Arguments, composer: Composer) -> Plan:
         return run, composer.overrides(point), settings
 
     cells, invalid = planning.make_cells(question.whole_points, question.seeds, compose)
-    own = study.get("metrics") or {}
-    declare_metrics(study, [cell.run.config for cell in cells])
     plan = Plan(study["name"], study, question.swept, command(), cells, invalid)
-    if cells:  # else what is wrong with them matters first
-        check_claims(study)
-    if {*typed.swept, *typed.chosen} - {"seed"}:  # another grid: of the study's claims those that it can still answer
-        rows = result_rows(plan.as_json(), {})
-        study["family"] = sum(not claim.metric.is_count for claim in check_claims(study))
-        written = study.get("claims") or []
-        study["claims"] = [claim for claim in written if names_single_cells(claim, rows, study)]
-        if gone := [str(k) for k, claim in enumerate(written, start=1) if claim not in study["claims"]]:
-            which = "claims" if len(gone) > 1 else "claim"
-            question.notes.append(
-                f"the study's {which} {', '.join(gone)} cannot be judged, and are left out: this grid lacks their cells"
-            )
-    elif not study.get("space") and not invalid:
-        check_answerable(plan.as_json())
-    measured = {cell.run.cell: {*own, *measured_in(cell, composer.master)} for cell in cells}
-    if wrong := unmeasured(plan.as_json(), measured) if cells else {}:
-        if not {"data", "task"} & {*typed.swept, *typed.chosen}:
-            raise ClaimError(next(iter(wrong.values())))
-        study["claims"] = [claim for k, claim in enumerate(study["claims"]) if k not in wrong]
-        question.notes += [f"left out: {why}" for why in wrong.values()]
-    if not question.seeds.fixed:
-        leave_context(plan, question.seeds)
+    settle_claims(plan, question, typed, composer.master)
     return plan
-
-
-def declare_metrics(study: dict[str, Any], configs: list[dict[str, Any]]) -> None:
-    """Write into a study the metrics of its cells' tasks, and what its cells are judged by, unless it is the error."""
-    declared, judged = task_metrics.of_all(configs)
-    if declared:
-        study["metrics"] = {**declared, **(study.get("metrics") or {})}
-    if configs and judged != task_metrics.ERROR:
-        study["judged"] = judged and list(judged)
-
-
-def measured_in(cell: Cell, master: DictConfig) -> list[str]:
-    """The metrics that the records of a cell will have, in so far as its settings ask for them."""
-    asked = [names for setting, names in ASKED_FOR.items() if cell.settings.get(setting, master[setting])]
-    return [*task_metrics.measured_names(cell.run.config), *chain.from_iterable(asked)]
-
-
-def leave_context(plan: Plan, seeds: SeedDesign) -> None:
-    """Leave to cells that no claim names the seeds that such cells get."""
-    claimed = {cell for cells in claimed_cells(plan.as_json()) for cell in cells}
-    for cell in plan.cells:
-        if cell.run.cell not in claimed:
-            cell.runs, cell.further = dict(list(cell.runs.items())[: seeds.context]), {}
-            cell.first = len(cell.runs)
 
 
 def grow(plan: Plan, records: dict[str, Any], runs: Path) -> None:
@@ -226,7 +175,7 @@ def set_unmeasured_aside(plan: Plan, records: dict[str, Record], config: DictCon
     unmeasured: set[str] = set()
     again: list[tuple[Cell, set[str]]] = []
     for cell in plan.cells:
-        asked = {setting for setting in ASKED_FOR if cell.settings.get(setting, config[setting])}
+        asked = asked_for(cell, config)
         for run in cell.all_runs:
             record = records.get(run.identity)
             if record is None or record["status"] == "failed":

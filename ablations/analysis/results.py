@@ -7,11 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablations.records.task_metrics import ERROR
+from ablations.records.task_metrics import CALIBRATION, ERROR, LESIONS, METRICS
 
-METRICS = ("train_loss", "train_error", "val_loss", "val_error", "test_loss", "test_error")
-CALIBRATION = ("val_ece", "test_ece")  # of finished runs
-LESIONS = ("lesion_mean", "lesion_median", "lesion_max")  # only measured with recipe.lesions=true
 PROXIES = tuple(f"proxy_{name}" for name in ("synflow", "naswot", "jacob_cov", "grad_norm", "snip"))  # proxies=true
 STRESS = tuple(f"stress_{name}" for name in ("rate", "gain", "gain_trained", "mixing", "memory"))  # stress=true
 ASKED_FOR = {"stress": STRESS, "proxies": PROXIES}  # by the setting that has them measured

@@ -8,7 +8,9 @@ from typing import Any
 PARTS = ("train", "val", "test")
 ERROR = ("val_error", "lower")  # what a classification is judged by
 KEPT = ("better", "low", "high", "unit")
-LESIONS = ("mean", "median", "max")
+METRICS = ("train_loss", "train_error", "val_loss", "val_error", "test_loss", "test_error")  # of a classification
+CALIBRATION = ("val_ece", "test_ece")  # of finished runs
+LESIONS = ("lesion_mean", "lesion_median", "lesion_max")  # only measured with recipe.lesions=true
 
 Declared = dict[str, dict[str, Any]]
 
@@ -31,7 +33,7 @@ def task_metrics(config: Mapping[str, Any]) -> Declared:
             fields = {key: about[key] for key in KEPT if about.get(key) not in (None, "")}
             found[f"{part}_{name}"] = fields | ({} if part == "test" else {"along": True})
     if task.get("judged") and (config.get("recipe") or {}).get("lesions"):
-        found |= {f"lesion_{which}": {"better": "none"} for which in LESIONS}
+        found |= {name: {"better": "none"} for name in LESIONS}
     return found
 
 
@@ -41,12 +43,10 @@ def measured_names(config: Mapping[str, Any]) -> list[str]:
     Args:
         config: the resolved nodes of a run. A task that names no metrics of its own is taken for a classification.
     """
-    names = [f"{part}_loss" for part in PARTS]
-    if _task(config).get("judged") is None:
-        names += [*(f"{part}_error" for part in PARTS), *(f"{part}_ece" for part in PARTS[1:])]
-    if (config.get("recipe") or {}).get("lesions"):
-        names += [f"lesion_{which}" for which in LESIONS]
-    return list(dict.fromkeys([*names, *task_metrics(config)]))
+    if _task(config).get("judged") is not None:
+        return [*(f"{part}_loss" for part in PARTS), *task_metrics(config)]
+    lesions = LESIONS if (config.get("recipe") or {}).get("lesions") else ()
+    return [*METRICS, *CALIBRATION, *lesions, *task_metrics(config)]
 
 
 def judged_by(config: Mapping[str, Any]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from ablations.analysis.verdicts import judge
 from ablations.identity.run import Run
 from ablations.plan import plan as planning
 from ablations.question.seeds import seed_design
-from sweeps.planning import leave_context
+from sweeps.answerable import leave_context
 from tests.ablations.conftest import make_plan, make_records
 
 RUNS = Path("nowhere")
