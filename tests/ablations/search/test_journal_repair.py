@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ablations.records.record import study_folder
 from ablations.search.journal_repair import JOURNAL, find_damage, repair
+from ablations.search.storage import open_storage
 
 optuna = pytest.importorskip("optuna")
 journals = pytest.importorskip("optuna.storages.journal")
@@ -67,6 +70,17 @@ def test_nothing_is_mended_while_somebody_writes(path: Path, tmp_path: Path) -> 
         repair(path, keep=tmp_path / "kept")
     lock.unlink()
     assert find_damage(path)
+
+
+def test_the_lock_of_a_killed_process_is_waited_for_and_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablations.search.storage.LOCK_SECONDS", 3)
+    lock = study_folder(tmp_path, "s") / f"{JOURNAL}.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    begun = time.monotonic()
+    optuna.create_study(storage=open_storage("journal", tmp_path, "s"), study_name="t").ask()
+    assert time.monotonic() - begun > 3
+    assert not lock.exists()
 
 
 def test_a_line_of_no_operation_is_garbage(path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.sweeps.search.typed import plan_name, search, stamps, start, write_study
+from tests.typed import Begun
 
 
 @pytest.mark.slow
@@ -25,8 +26,7 @@ def test_a_search_that_is_killed_and_typed_again_has_exactly_its_trials(tmp_path
             while process.poll() is None and len(stamps(folder)) < 2:  # trials are told by then
                 time.sleep(0.01)
             assert process.poll() is None, "it was killed before its end"
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            kill_between_writes(process, folder / "runs")
         done = search(folder, "recipe.epochs=2", launcher=launcher, cold=name == "whole")
         assert (done.returncode, done.stderr) == (0, "")
         paths = sorted((folder / "runs" / ".studies" / plan_name(folder) / "trials").glob("*/*/trial.json"))
@@ -39,3 +39,16 @@ def test_a_search_that_is_killed_and_typed_again_has_exactly_its_trials(tmp_path
         trained[name] = [(trial["point"], trial["values"]) for trial in trials]
     if launcher == "basic":  # with several workers, what is known when a trial begins depends on who is faster
         assert trained["broken"] == trained["whole"]
+
+
+def kill_between_writes(process: Begun, runs: Path) -> None:
+    """Kill a search while nobody holds its journal's lock, for which the next one would wait, and say so."""
+    os.killpg(process.pid, signal.SIGSTOP)
+    time.sleep(0.05)  # until all have stopped
+    while list(runs.rglob("journal.log.lock*")):
+        os.killpg(process.pid, signal.SIGCONT)
+        time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
